@@ -107,7 +107,7 @@ class ModelResponse(Contract):
 
 
 class Cost(Contract):
-    """Price of one attempt. ``priced`` is false where the price table does not know the model; then ``usd`` is 0 and says nothing."""
+    """Price of one attempt. ``priced`` is false where the price table lacks the model; then ``usd`` is 0 and says nothing."""
 
     usd: Usd
     priced: bool
