@@ -1,0 +1,276 @@
+"""The channel table: every subject, who alone may publish it, what it carries, who reads it, and what it means.
+
+Streams, consumers, broker users with their permissions, the AsyncAPI document, the subject table in the docs and the JSON
+Schemas are all derived from this table (``agentos.contracts.generate``, ``agentos.bus.topology``) and never written by hand.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agentos.contracts import commands as c
+from agentos.contracts.base import Contract
+from agentos.contracts.events import call, governance, task
+
+Kind = Literal["event", "command", "query", "answer", "work", "timer", "dead_letter"]
+
+SERVICES = ("gateway", "orchestrator", "router", "policy", "gates", "runner", "worker", "ledger")
+"""Every service is also a broker user of the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One row. ``readers`` share a durable consumer per service; ``tails`` follow live, each instance on its own."""
+
+    name: str
+    pattern: str
+    kind: Kind
+    publisher: str
+    payload: type[Contract]
+    doc: str
+    readers: tuple[str, ...] = ()
+    tails: tuple[str, ...] = ()
+    version: int = 1
+
+    @property
+    def schema(self) -> str:
+        """Name and version as they travel in the ``Agentos-Schema`` header."""
+        return f"{self.name}/{self.version}"
+
+    @property
+    def stream(self) -> str:
+        """The stream that keeps this channel's messages."""
+        return STREAM_OF[self.kind]
+
+    def consumer(self, service: str) -> str:
+        """The durable consumer that ``service`` reads this channel with."""
+        return f"{service}-{self.name.replace('.', '-')}"
+
+
+STREAM_OF: dict[Kind, str] = {
+    "event": "EVENTS",
+    "command": "COMMANDS",
+    "query": "QUERIES",
+    "answer": "ANSWERS",
+    "work": "WORK",
+    "timer": "TIMERS",
+    "dead_letter": "DLQ",
+}
+
+
+def _event(
+    name: str,
+    publisher: str,
+    payload: type[Contract],
+    doc: str,
+    *,
+    readers: tuple[str, ...] = (),
+    tails: tuple[str, ...] = (),
+    ordinal: bool = False,
+) -> Channel:
+    aggregate, fact = name.split(".")
+    pattern = f"evt.*.{aggregate}.*.{fact}" + (".*" if ordinal else "")
+    return Channel(name, pattern, "event", publisher, payload, doc, readers, tails)
+
+
+def _command(service: str, verb: str, publisher: str, payload: type[Contract], doc: str) -> Channel:
+    return Channel(f"{service}.{verb}", f"cmd.{service}.{verb}.*", "command", publisher, payload, doc, (service,))
+
+
+def _timer(service: str, what: str, doc: str) -> tuple[Channel, Channel]:
+    return (
+        Channel(f"timer.{service}-{what}-set", f"timer.{service}.set.{what}.*", "timer", service, c.TimerDue, f"Set: {doc}"),
+        Channel(
+            f"timer.{service}-{what}-due",
+            f"timer.{service}.due.{what}.*",
+            "timer",
+            "broker",
+            c.TimerDue,
+            f"Due: {doc}",
+            (service,),
+        ),
+    )
+
+
+CHANNELS: tuple[Channel, ...] = (
+    # --- task: the life of a task -------------------------------------------------------------------------------------
+    _event("task.submitted", "orchestrator", task.TaskSubmitted, "A task exists; nothing runs yet."),
+    _event("task.queued", "orchestrator", task.TaskQueued, "Attempt n asks to be admitted.", readers=("policy",), ordinal=True),
+    _event(
+        "task.decided",
+        "policy",
+        task.TaskDecided,
+        "The admission verdict for attempt n.",
+        readers=("router", "orchestrator"),
+        ordinal=True,
+    ),
+    _event(
+        "task.routed",
+        "router",
+        task.TaskRouted,
+        "The pack that takes attempt n, and those that were rejected.",
+        readers=("orchestrator",),
+        ordinal=True,
+    ),
+    _event("task.started", "runner", task.TaskStarted, "A runner took attempt n.", ordinal=True),
+    _event(
+        "task.suspended",
+        "runner",
+        task.TaskSuspended,
+        "The agent waits for something long and holds nothing meanwhile.",
+        readers=("orchestrator",),
+        ordinal=True,
+    ),
+    _event(
+        "task.resumed",
+        "orchestrator",
+        task.TaskResumed,
+        "What suspension n waited for has happened.",
+        readers=("router",),
+        ordinal=True,
+    ),
+    _event(
+        "task.ended", "runner", task.TaskEnded, "What came out of attempt n.", readers=("orchestrator",), ordinal=True
+    ),
+    _event("task.retrying", "orchestrator", task.TaskRetryScheduled, "Attempt n failed; another follows later.", ordinal=True),
+    _event(
+        "task.cancelling",
+        "orchestrator",
+        task.TaskCancelling,
+        "Attempt n must stop now.",
+        readers=("gates",),
+        tails=("runner", "router", "worker"),
+        ordinal=True,
+    ),
+    _event("task.parked", "orchestrator", task.TaskParked, "Attempt n cannot be mended by retrying; an operator decides.", ordinal=True),
+    _event(
+        "task.settled",
+        "orchestrator",
+        task.TaskSettled,
+        "The end of the task, once per operator's (re)start.",
+        readers=("orchestrator",),
+        ordinal=True,
+    ),
+    _event("step.recorded", "runner", task.StepRecorded, "A recorded effect of an agent: clock, randomness, sleep, subtask.", ordinal=True),
+    # --- call: a governed model call ----------------------------------------------------------------------------------
+    _event("call.requested", "runner", call.ModelCallRequested, "A pack asks for a model.", readers=("policy",)),
+    _event(
+        "call.decided",
+        "policy",
+        call.CallDecided,
+        "The verdict on a model call, with the redacted request.",
+        readers=("router", "gates"),
+        tails=("runner",),
+    ),
+    _event("call.attempted", "router", call.CallAttempted, "An attempt that did not settle the call.", ordinal=True),
+    _event("call.settled", "router", call.ModelCallSettled, "The end of a model call.", tails=("runner",)),
+    # --- tool: a governed tool call -----------------------------------------------------------------------------------
+    _event("tool.requested", "runner", call.ToolCallRequested, "A pack asks for a tool.", readers=("policy",)),
+    _event(
+        "tool.decided",
+        "policy",
+        call.CallDecided,
+        "The verdict on a tool call, with the redacted arguments.",
+        readers=("worker", "gates"),
+        tails=("runner",),
+    ),
+    _event("tool.attempted", "worker", call.CallAttempted, "An attempt that did not settle the tool call.", ordinal=True),
+    _event("tool.settled", "worker", call.ToolCallSettled, "The end of a tool call.", tails=("runner",)),
+    # --- governance ---------------------------------------------------------------------------------------------------
+    _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack asks a person.", readers=("gates",)),
+    _event("approval.requested", "gates", governance.ApprovalRequested, "Something waits for a person.", tails=("runner",)),
+    _event(
+        "approval.resolved",
+        "gates",
+        governance.ApprovalResolved,
+        "The one answer to an approval.",
+        readers=("router", "worker", "orchestrator"),
+        tails=("runner",),
+    ),
+    _event("kill.engaged", "gates", governance.KillEngaged, "Nothing in scope starts any more; what is in flight is cancelled."),
+    _event("kill.released", "gates", governance.KillReleased, "The switch of this id no longer holds."),
+    _event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
+    _event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
+    _event("pack.refused", "runner", governance.RequestRefused, "A pack tried what it is not given.", ordinal=True),
+    _event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
+    # --- commands -----------------------------------------------------------------------------------------------------
+    _command("orchestrator", "submit", "gateway", c.SubmitTask, "Make a task, once per id."),
+    _command("orchestrator", "spawn", "runner", c.SubmitTask, "Make a subtask, once per id."),
+    _command("orchestrator", "cancel", "gateway", c.CancelTask, "Stop a task."),
+    _command("orchestrator", "retry", "gateway", c.RetryTask, "Make another attempt of a task that ended or is parked."),
+    _command("gates", "resolve", "gateway", c.ResolveApproval, "Answer an approval."),
+    _command("gates", "engage", "gateway", c.EngageKill, "Engage a kill switch."),
+    _command("gates", "release", "gateway", c.ReleaseKill, "Release a kill switch."),
+    # --- queries and answers ------------------------------------------------------------------------------------------
+    Channel("ledger.query", "qry.ledger.*.*", "query", "gateway", c.Query, "Read a projection of the ledger.", ("ledger",)),
+    *(
+        Channel(
+            f"{service}.answer", f"ans.{service}.*", "answer", service, c.Answer, f"What {service} says to a command or query.",
+            tails=("gateway",),
+        )
+        for service in ("orchestrator", "gates", "ledger")
+    ),
+    # --- work and timers ----------------------------------------------------------------------------------------------
+    *(
+        Channel(
+            f"work.{priority}", f"work.*.{priority}.*", "work", "router", c.WorkItem, f"Run an attempt of a task, priority {priority}.",
+            ("runner",),
+        )
+        for priority in ("high", "normal", "low")
+    ),
+    *_timer("orchestrator", "retry", "a task's next attempt."),
+    *_timer("orchestrator", "deadline", "a task's deadline."),
+    *_timer("orchestrator", "wake", "the end of an agent's sleep."),
+    *_timer("gates", "expire", "an approval's expiry."),
+    # --- dead letters -------------------------------------------------------------------------------------------------
+    *(
+        Channel(
+            f"dlq.{service}", f"dlq.{service}.*.*", "dead_letter", service, governance.DeadLetter,
+            f"A message that {service} could not take.",
+        )
+        for service in SERVICES
+    ),
+)  # fmt: skip
+
+BY_NAME: dict[str, Channel] = {channel.name: channel for channel in CHANNELS}
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A key-value bucket or object store. ``writers`` alone may write; ``readers`` may get and watch."""
+
+    name: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    doc: str
+    max_age_s: int = 0
+    objects: bool = False
+
+
+BUCKETS: tuple[Bucket, ...] = (
+    Bucket("kill", ("gates",), SERVICES, "Engaged kill switches, by id; watched by whoever starts work."),
+    Bucket("presence", ("runner",), ("router", "policy", "gateway"), "Live packs: `<pack>.<instance>`.", max_age_s=15),
+    Bucket(
+        "keys",
+        ("gateway",),
+        ("policy", "router", "runner", "worker", "gates", "gateway"),
+        "Wrapped data keys, one per task family.",
+    ),
+    Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
+    Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
+    Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
+    Bucket("apikeys", ("gateway",), ("gateway",), "API keys: argon2 hash, name, roles; never the key."),
+    Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB, by SHA-256.", objects=True),
+)
+
+
+def channel_for(subject: str) -> Channel:
+    """The row that covers ``subject``. Raises LookupError when no row does: such a message is none of ours."""
+    for channel in CHANNELS:
+        if _covers(channel.pattern, subject):
+            return channel
+    raise LookupError(f"no channel covers {subject!r}; the table is agentos/contracts/channels.py")
+
+
+def _covers(pattern: str, subject: str) -> bool:
+    wanted, have = pattern.split("."), subject.split(".")
+    return len(wanted) == len(have) and all(w in ("*", h) for w, h in zip(wanted, have, strict=True))

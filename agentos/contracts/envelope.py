@@ -1,0 +1,116 @@
+"""The envelope: metadata in headers, payload in the body. Pure functions, bytes in and bytes out.
+
+Headers are ours by the prefix ``Agentos-`` (``Nats-`` is the broker's); ``traceparent`` is W3C Trace Context.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from agentos.contracts.base import Contract
+from agentos.contracts.channels import Channel, channel_for
+from agentos.contracts.errors import NeverRetry
+
+EVENT_ID = "Agentos-Event-Id"
+SCHEMA = "Agentos-Schema"
+TENANT = "Agentos-Tenant"
+CORRELATION = "Agentos-Correlation-Id"
+CAUSATION = "Agentos-Causation-Id"
+TIME = "Agentos-Time"
+CLAIM = "Agentos-Claim"
+TRACEPARENT = "traceparent"
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What is known of a message besides its payload. ``correlation_id`` is the task's id wherever there is a task."""
+
+    event_id: str
+    schema: str
+    tenant: str
+    correlation_id: str
+    causation_id: str
+    time: datetime
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A message as the stream keeps it, decoded. ``seq`` is its place in the stream (0 when not known)."""
+
+    subject: str
+    channel: Channel
+    meta: Meta
+    data: Contract
+    seq: int
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, hex: the digest used everywhere in AgentOS."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def encode_headers(meta: Meta) -> dict[str, str]:
+    """The headers of ``meta``; the inverse of ``decode_headers``."""
+    headers = {
+        EVENT_ID: meta.event_id,
+        SCHEMA: meta.schema,
+        TENANT: meta.tenant,
+        CORRELATION: meta.correlation_id,
+        CAUSATION: meta.causation_id,
+        TIME: meta.time.astimezone(UTC).isoformat(),
+    }
+    if meta.traceparent is not None:
+        headers[TRACEPARENT] = meta.traceparent
+    return headers
+
+
+def decode_headers(headers: Mapping[str, str]) -> Meta:
+    """The metadata in ``headers``. Raises NeverRetry naming the header that is missing or malformed."""
+    try:
+        return Meta(
+            event_id=headers[EVENT_ID],
+            schema=headers[SCHEMA],
+            tenant=headers[TENANT],
+            correlation_id=headers[CORRELATION],
+            causation_id=headers[CAUSATION],
+            time=datetime.fromisoformat(headers[TIME]),
+            traceparent=headers.get(TRACEPARENT),
+        )
+    except KeyError as missing:
+        raise NeverRetry(f"the message has no {missing.args[0]} header", code="bad_envelope") from missing
+    except ValueError as bad:
+        raise NeverRetry(f"the {TIME} header is not an ISO 8601 time", code="bad_envelope") from bad
+
+
+def encode_body(payload: Contract) -> bytes:
+    """The JSON body of a payload."""
+    return payload.__pydantic_serializer__.to_json(payload)
+
+
+def decode(subject: str, headers: Mapping[str, str], body: bytes, seq: int = 0) -> Recorded:
+    """A message from its wire parts.
+
+    Raises NeverRetry when the subject is not in the channel table, the schema version is not one that this reader knows,
+    or the body does not fit the schema: such a message is dead-lettered, and it says why.
+    """
+    try:
+        channel = channel_for(subject)
+    except LookupError as unknown:
+        raise NeverRetry(str(unknown), code="unknown_subject") from unknown
+    meta = decode_headers(headers)
+    if meta.schema != channel.schema:
+        raise NeverRetry(
+            f"{subject} carries schema {meta.schema!r}; this reader knows {channel.schema!r}: upgrade the older side",
+            code="unknown_schema",
+        )
+    try:
+        data = channel.payload.model_validate_json(body)
+    except ValidationError as bad:
+        # Inputs are left out: a body that does not fit may hold anything.
+        where = "; ".join(f"{'.'.join(map(str, e['loc'])) or '(root)'}: {e['msg']}" for e in bad.errors(include_input=False))
+        raise NeverRetry(f"the body does not fit {channel.schema}: {where}", code="bad_payload") from None
+    return Recorded(subject, channel, meta, data, seq)

@@ -1,0 +1,127 @@
+"""Governed calls: a model call (aggregate ``call``) and a tool call (aggregate ``tool``) are asked, decided, settled.
+
+A call that is held waits for the approval of the same id.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from agentos.contracts.base import Contract, Fault, Json, Sealed, Token, Utc, Verdict
+from agentos.contracts.model import Cost, FinishReason, ModelRequest, Usage
+
+
+class CallContext(Contract):
+    """Whose call it is. Written by the runner, never by the pack."""
+
+    task: Token
+    attempt: int
+    step: int
+    task_type: Token
+    pack: Token
+    agent: str
+    untrusted: bool
+    instance: str
+    """The runner instance that awaits the answer."""
+
+
+class ModelCallRequested(Contract):
+    """A pack asks for a model. ``request`` seals a ModelRequest; ``digest`` is over the clear request, for replay checks."""
+
+    context: CallContext
+    model: str
+    request: Sealed
+    digest: str
+    max_output_tokens: int
+
+
+class ToolCallRequested(Contract):
+    """A pack asks for a tool. ``arguments`` seals the tool's JSON arguments."""
+
+    context: CallContext
+    tool: str
+    """As declared in the pack's manifest, e.g. ``github.comment``."""
+    declared_tools: tuple[str, ...]
+    effect: Literal["read", "write", "egress"]
+    arguments: Sealed
+    digest: str
+
+
+class RedactedEntity(Contract):
+    """One thing that the redactor replaced: its kind and its placeholder, never the value."""
+
+    entity: str
+    placeholder: str
+
+
+class CallDecided(Contract):
+    """The verdict on a call, given once, whatever happens after. ``hold`` waits for the approval of the same id.
+
+    For a model call ``redacted_request`` is what the provider will receive, in clear, and ``placeholders`` seals the map that
+    restores it. For a tool call ``redacted_arguments`` is what an approver sees; the tool itself gets the sealed original.
+    """
+
+    context: CallContext
+    kind: Literal["model", "tool"]
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    rules: tuple[str, ...]
+    bundle: str
+    obligations: dict[str, Json] = Field(default_factory=dict)
+    digest: str
+    """Digest of what was decided on; an approval binds to it."""
+    model: str | None = None
+    redacted_request: ModelRequest | None = None
+    tool: str | None = None
+    redacted_arguments: dict[str, Json] | None = None
+    arguments: Sealed | None = None
+    entities: tuple[RedactedEntity, ...] = ()
+    placeholders: Sealed | None = None
+
+
+class CallAttempted(Contract):
+    """An attempt that did not settle the call: the next one follows after ``delay_ms``, on ``next`` or on the same target."""
+
+    target: str
+    started_at: Utc
+    duration_ms: int
+    fault: Fault
+    provider_status: int | None = None
+    delay_ms: int = 0
+    next: str | None = None
+
+
+class ModelCallSettled(Contract):
+    """The end of a model call. ``response`` seals the ModelResponse as the provider gave it (placeholders included)."""
+
+    context: CallContext
+    outcome: Literal["completed", "failed", "refused", "cancelled"]
+    attempts: int
+    provider: str | None = None
+    model: str | None = None
+    simulated: bool = False
+    response: Sealed | None = None
+    response_digest: str | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage = Usage()
+    cost: Cost | None = None
+    started_at: Utc | None = None
+    duration_ms: int = 0
+    fault: Fault | None = None
+    reasons: tuple[str, ...] = ()
+    placeholders: Sealed | None = None
+    """Carried over from the decision, so that the runner needs one event to answer the pack."""
+
+
+class ToolCallSettled(Contract):
+    """The end of a tool call. ``result`` seals the tool's JSON result."""
+
+    context: CallContext
+    tool: str
+    outcome: Literal["completed", "failed", "refused", "cancelled"]
+    simulated: bool = False
+    result: Sealed | None = None
+    result_digest: str | None = None
+    duration_ms: int = 0
+    fault: Fault | None = None
+    reasons: tuple[str, ...] = ()

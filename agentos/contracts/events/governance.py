@@ -1,0 +1,111 @@
+"""Approvals, checkpoints, the kill switch, webhook deliveries and audit checkpoints."""
+
+from typing import Literal
+
+from agentos.contracts.base import Contract, Json, Principal, Sealed, Token, Utc
+from agentos.contracts.events.call import CallContext
+
+KillScope = Literal["global", "tenant", "pack", "provider", "task"]
+
+
+class CheckpointRequested(Contract):
+    """A pack asks a person (``ctx.approval``). ``question`` is redacted text; the approval of the same id answers."""
+
+    context: CallContext
+    question: str
+    digest: str
+
+
+class ApprovalRequested(Contract):
+    """Something waits for a person: a held model call, a held tool call or a pack's checkpoint, by the id it has there."""
+
+    context: CallContext
+    kind: Literal["model", "tool", "checkpoint"]
+    summary: str
+    """One line for a person in a hurry."""
+    preview: dict[str, Json]
+    """The exact effect, redacted."""
+    reasons: tuple[str, ...]
+    digest: str
+    """What is approved: a later effect with another digest is not covered."""
+    approver_roles: tuple[str, ...]
+    expires_at: Utc
+
+
+class ApprovalResolved(Contract):
+    """The one answer. ``expired`` and ``cancelled`` mean no. Whoever executes reads the decision of the same id and its digest."""
+
+    context: CallContext
+    kind: Literal["model", "tool", "checkpoint"]
+    outcome: Literal["approved", "rejected", "expired", "cancelled"]
+    by: Principal
+    comment: str | None = None
+    digest: str
+
+
+class KillEngaged(Contract):
+    """From now on nothing in scope starts, and what is in flight is cancelled. ``target`` is ``*`` for the global scope."""
+
+    scope: KillScope
+    target: str
+    reason: str
+    by: Principal
+
+
+class KillReleased(Contract):
+    """The switch of this id no longer holds."""
+
+    reason: str
+    by: Principal
+
+
+class DeliveryReceived(Contract):
+    """A webhook delivery was verified and became a task. Its subject is the replay defence: the second one is refused by the stream."""
+
+    source: Token
+    delivery: str
+    task: Token
+    body_digest: str
+
+
+class AuditCheckpointed(Contract):
+    """The audit chain up to and including ``seq`` hashes to ``chain`` (hex SHA-256), signed with the ledger's Ed25519 key."""
+
+    seq: int
+    chain: str
+    count: int
+    key_id: str
+    signature: bytes
+
+
+class ApiKeyChanged(Contract):
+    """An API key was created or revoked: an administrative act like any other. The key itself is nowhere."""
+
+    change: Literal["created", "revoked"]
+    name: str
+    roles: tuple[str, ...]
+    by: Principal
+
+
+class DeadLetter(Contract):
+    """A message that its consumer could not take, kept whole for a person: why, where it stands, and the sealed or plain body's digest."""
+
+    service: str
+    consumer: str
+    subject: str
+    stream: str
+    seq: int
+    deliveries: int
+    code: str
+    detail: str
+    body_digest: str
+    at: Utc
+
+
+class RequestRefused(Contract):
+    """A pack tried what its manifest or the policy does not give it."""
+
+    context: CallContext
+    what: str
+    detail: str
+    payload: Sealed | None = None
