@@ -6,7 +6,7 @@ dropped them, the API answers 400), so a request with a temperature is refused h
 
 import asyncio
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import anthropic
 from anthropic import omit
@@ -134,10 +134,7 @@ def _output_config(request: ModelRequest) -> OutputConfigParam | None:
 
 def write_messages(request: ModelRequest, names: ToolNames) -> list[MessageParam]:
     """The turns with their parts in order, but tool results first, as the API demands."""
-    written: list[MessageParam] = []
-    for message in request.messages:
-        written.append({"role": message.role, "content": _blocks(message, names)})  # noqa: PERF401 -- keeps the typed dict
-    return written
+    return [cast("MessageParam", {"role": message.role, "content": _blocks(message, names)}) for message in request.messages]
 
 
 def _blocks(message: Message, names: ToolNames) -> list[Any]:
