@@ -64,6 +64,7 @@ def from_status(
     """The error of an HTTP error answer. The first usable one of ``codes`` is kept; ``wait`` is for bodies that name one."""
     code = next((c for c in codes if isinstance(c, str) and _CODE.fullmatch(c)), None)
     kind = kind_of_status(status, code)
+    named = retry_after(headers)
     shown = f" ({code})" if code else ""
     return ProviderError(
         f"{provider} answered {status}{shown}: {_ADVICE[kind]}",
@@ -71,7 +72,7 @@ def from_status(
         provider=provider,
         code=code or f"http_{status}",
         status=status,
-        retry_after=retry_after(headers) or wait,
+        retry_after=wait if named is None else named,
     )
 
 

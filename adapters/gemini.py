@@ -1,7 +1,6 @@
 """Gemini, by generateContent (https://ai.google.dev/api/generate-content), on the google-genai SDK."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, cast
 
@@ -45,7 +44,9 @@ class GeminiAdapter:
         # Its own transport: the SDK's default one (aiohttp) silently repeats a request after a connection error.
         # Redirects are not followed: a prompt, and the key beside it, go where the operator sent them and nowhere else.
         limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
-        self._http = httpx2.AsyncClient(follow_redirects=False, limits=limits)
+        # Error answers are taken before the SDK parses them, which it does unguarded.
+        hooks = {"response": [_raise_for_status]}
+        self._http = httpx2.AsyncClient(follow_redirects=False, limits=limits, event_hooks=hooks)
         self._client = genai.Client(
             # Explicit, so that GOOGLE_GENAI_USE_VERTEXAI in the environment cannot send prompts to another service.
             vertexai=False,
@@ -89,12 +90,12 @@ class GeminiAdapter:
                 return (raw.body if raw else None) or ""
         except (TimeoutError, httpx2.TimeoutException):
             failure = failures.timed_out(self.provider, seconds)
-        except errors.APIError as error:
-            failure = _from_api_error(error)
+        except httpx2.HTTPStatusError as error:
+            failure = _from_error_answer(error.response)
         except (httpx2.HTTPError, httpx2.StreamError):
             failure = failures.unreachable(self.provider)
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            # The SDK reads the body of an error answer unguarded: JSON that is no object, bytes that are no text.
+        except (errors.APIError, ValueError):
+            # A success without content, or with a body that is no text.
             failure = failures.bad_answer(self.provider, "the SDK could not read it", status=None)
         # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
         raise failure
@@ -162,26 +163,40 @@ def _parts(message: Message, names: ToolNames, *, signed: bool) -> list[types.Pa
     return written
 
 
-def _from_api_error(error: errors.APIError) -> ProviderError:
-    # The details are a list of typed messages (google.rpc): ErrorInfo names the reason, RetryInfo the wait.
-    found: list[dict[str, Any]] = []
-    unread: Any = error
-    body: Any = unread.details
-    if isinstance(body, dict):
-        inner: Any = cast("dict[str, Any]", body).get("error")
-        details: Any = cast("dict[str, Any]", inner).get("details") if isinstance(inner, dict) else None
-        if isinstance(details, list):
-            found = [cast("dict[str, Any]", item) for item in cast("list[Any]", details) if isinstance(item, dict)]
-    reason: Any = next((item["reason"] for item in found if "reason" in item), None)
-    delay: Any = next((item["retryDelay"] for item in found if "retryDelay" in item), None)
-    wait = failures.retry_after({"retry-after": delay[:-1]}) if isinstance(delay, str) and delay.endswith("s") else None
-    raw: Any = getattr(unread.response, "headers", None)
-    headers: Mapping[str, str] = cast("Mapping[str, str]", raw) if isinstance(raw, Mapping) else {}
-    return failures.from_status("gemini", error.code, headers, (reason, error.status), wait=wait)
+async def _raise_for_status(response: httpx2.Response) -> None:
+    if not response.is_success:
+        await response.aread()
+        response.raise_for_status()
+
+
+def _from_error_answer(response: httpx2.Response) -> ProviderError:
+    try:
+        error = _ErrorAnswer.model_validate_json(response.content).error
+    except ValidationError:
+        error = _Error()
+    # Typed messages of google.rpc: ErrorInfo names the reason, RetryInfo the wait ("34.5s").
+    reason = next((detail.reason for detail in error.details if detail.reason), None)
+    delay = next((detail.retry_delay for detail in error.details if detail.retry_delay), "")
+    wait = failures.retry_after({"retry-after": delay.removesuffix("s")}) if delay else None
+    return failures.from_status("gemini", response.status_code, response.headers, (reason, error.status), wait=wait)
 
 
 class _Wire(BaseModel, alias_generator=to_camel, populate_by_name=True):
     pass
+
+
+class _Detail(_Wire):
+    reason: str | None = None
+    retry_delay: str | None = None
+
+
+class _Error(_Wire):
+    status: str | None = None
+    details: list[_Detail] = Field(default_factory=list[_Detail])
+
+
+class _ErrorAnswer(_Wire):
+    error: _Error
 
 
 class _FunctionCall(_Wire):
