@@ -10,7 +10,7 @@ ask := {
 	"model": "default",
 	"estimated_input_tokens": 900,
 	"max_output_tokens": 1024,
-	"data_classes": ["CARD", "EMAIL"],
+	"data_classes": ["CREDIT_CARD", "EMAIL_ADDRESS"],
 	"redacted": true,
 	"calls_so_far": 0,
 }
@@ -77,24 +77,24 @@ test_a_model_off_the_list_is_denied_when_there_is_a_list if {
 }
 
 test_a_denied_data_class_is_denied if {
-	d := model_call.decision with input as ask with data.config.data_classes.denied as ["CARD"]
+	d := model_call.decision with input as ask with data.config.data_classes.denied as ["CREDIT_CARD"]
 	d.reasons == ["data_class.denied"]
 }
 
 test_data_classes_narrow_the_providers if {
 	d := model_call.decision with input as ask
-		with data.config.data_classes.providers as {"CARD": ["ollama", "openai"], "EMAIL": ["anthropic", "ollama"], "IBAN": ["x"]}
+		with data.config.data_classes.providers as {"CREDIT_CARD": ["ollama", "openai"], "EMAIL_ADDRESS": ["anthropic", "ollama"], "IBAN_CODE": ["x"]}
 	d.obligations.providers == ["ollama"]
 }
 
 test_no_provider_for_all_data_classes_denies if {
 	d := model_call.decision with input as ask
-		with data.config.data_classes.providers as {"CARD": ["ollama"], "EMAIL": ["anthropic"]}
+		with data.config.data_classes.providers as {"CREDIT_CARD": ["ollama"], "EMAIL_ADDRESS": ["anthropic"]}
 	d.reasons == ["provider.none_permitted"]
 }
 
 test_an_empty_provider_list_denies if {
-	d := model_call.decision with input as ask with data.config.data_classes.providers as {"CARD": []}
+	d := model_call.decision with input as ask with data.config.data_classes.providers as {"CREDIT_CARD": []}
 	d.reasons == ["provider.none_permitted"]
 }
 

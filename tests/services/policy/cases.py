@@ -48,7 +48,7 @@ def model_call(**change: Any) -> ModelCallQuestion:
             "model": "default",
             "estimated_input_tokens": 900,
             "max_output_tokens": 1024,
-            "data_classes": ("EMAIL", "CARD"),
+            "data_classes": ("EMAIL_ADDRESS", "CREDIT_CARD"),
             "redacted": True,
             **change,
         }

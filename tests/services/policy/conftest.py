@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_opa(folder: Path, log: Path) -> Iterator[str]:
+def running_opa(folder: Path, log: Path) -> Generator[str, None, None]:
     """An OPA server over the rules in ``folder``; gives its URL and stops it at the end."""
     url = f"http://127.0.0.1:{free_port()}"
     address = url.removeprefix("http://")

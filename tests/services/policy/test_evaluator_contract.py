@@ -193,7 +193,7 @@ each = pytest.mark.parametrize("kind", ["embedded", pytest.param("opa", marks=py
 @each
 async def test_data_changes_decisions_without_a_change_of_rules(kind: str, bundle_of: BundleOf, tmp_path: Path) -> None:
     data = json.loads((BUNDLE / "data.json").read_text())
-    data["config"]["data_classes"]["providers"] = {"CARD": ["ollama", "openai"], "EMAIL": ["anthropic"]}
+    data["config"]["data_classes"]["providers"] = {"CREDIT_CARD": ["ollama", "openai"], "EMAIL_ADDRESS": ["anthropic"]}
     data["config"]["packs"]["engineering"]["limits"]["max_calls_per_task"] = 0
     folder = bundle_of(data__json=json.dumps(data))
     assert await both(folder, kind, tmp_path / "log", model_call()) == ("limit.calls", "provider.none_permitted")

@@ -1,7 +1,7 @@
 """A server that hangs, lies or is not there: the OPA evaluator raises and never allows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ async def hangs(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def lying_server(decision: Reply, policies: bytes = http(b'{"result": [{"id": "a.rego"}]}')) -> AsyncIterator[str]:
+async def lying_server(decision: Reply, policies: bytes = http(b'{"result": [{"id": "a.rego"}]}')) -> AsyncGenerator[str, None]:
     """Speaks enough of OPA's REST interface to be connected to, then answers the question with ``decision``."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
