@@ -36,7 +36,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "feature", "add support", "support for", "would be nice", "would be great", "request", "enhancement", "please add",
         "it would help", "allow us", "ability to", "proposal", "wish",
     ),
-    "question": ("question", "how do", "how can", "how to", "how should", "why", "what is", "is it possible", "can i", "?"),
+    "question": ("question", "how do", "how can", "how to", "how should", "why", "what is", "is it possible", "?"),
     "documentation": ("documentation", "docs", "readme", "typo", "tutorial", "docstring", "guide", "changelog"),
     "security": (
         "security", "vulnerab", "cve-", "exploit", "xss", "injection", "leak", "credential", "privilege", "bypass",
@@ -131,10 +131,12 @@ class Reading:
         neutral = ("other", "unknown", "none", "medium", "general", "neutral", *words_of(about))
         return next((lowered.index(word) for word in neutral if word in lowered), 0)
 
-    def _score(self, option: str) -> int:
+    def _score(self, option: str) -> float:
         name = _SYNONYM_NAMES.get(option, option)
         phrases = _SYNONYMS.get(name) or (" ".join(words_of(option)) or option,)
-        return sum(self.mentions(phrase) for phrase in phrases)
+        # What the title says counts twice. A question mark is a weak sign: reports of failures have them too.
+        headline = Reading(self.title)
+        return sum((self.mentions(phrase) + headline.mentions(phrase)) * (1 if len(phrase) > 1 else 0.5) for phrase in phrases)
 
     @cached_property
     def fields(self) -> dict[str, str]:
@@ -223,7 +225,8 @@ class Reading:
         greeting = person or (f"@{handle.group(1)}" if handle else None) or "there"
         lines = [f"Hi {greeting}, thank you for taking the time to write this up."]
         if self.title:
-            lines.append(f"We have read it as: “{self.title}”.")
+            quoted = _PLACEHOLDER.sub(lambda m: m.group() if _ADDRESSABLE.fullmatch(m.group()) else "…", self.title)
+            lines.append(f"We have read it as: “{quoted}”.")
         if self.missing_report_items:
             lines.append(f"To look into it we still need: {', '.join(self.missing_report_items)}.")
         contacts = [p for p in self.placeholders if _ADDRESSABLE.fullmatch(p) and p != person][:3]
