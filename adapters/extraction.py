@@ -18,11 +18,11 @@ _PERSON = re.compile(r"<(?:PERSON|NAME|USER|USERNAME|LOGIN)_\d+>")
 _HANDLE = re.compile(r"(?<![\w@/.])@([A-Za-z0-9][A-Za-z0-9-]{0,38})\b")
 _FIELD = re.compile(r"^[ \t>*#_-]*([A-Za-z][A-Za-z _-]{1,30}?)[*_ ]*:[*_ \t]*(\S[^\n]*)$", re.MULTILINE)
 _CODE_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-_PATH = re.compile(r"(?<![\w:/.<])(?:[A-Za-z_][\w.-]*/)+[\w.-]*\w")
+_PATH = re.compile(r"(?<![\w:/.<-])(?:[A-Za-z_][\w.-]*/)+[\w.-]*\w")
 _MODULE = re.compile(r"(?<![\w/.@])[A-Za-z_]\w+(?:\.[A-Za-z_]\w+)+(?![\w/@])")
 _TICKED = re.compile(r"(?<!`)`([A-Za-z_][\w./-]{1,60})`(?!`)")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
-_MARKUP = re.compile(r"^[\s#>*\-_`|]+|[\s*_`|]+$")
+_MARKUP_BEFORE, _MARKUP_AFTER = " \t\r\n\f\v#>*-_`|", " \t\r\n\f\v*_`|"
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,15}(?:\.\d{1,6})?(?![\w.]*\w)")
 _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]+(?![a-z])|\d+")
 _FREE_WORD = re.compile(r"[^\W\d_][\w-]{3,}")
@@ -93,6 +93,10 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
+def _plain(text: str) -> str:
+    return text.lstrip(_MARKUP_BEFORE).rstrip(_MARKUP_AFTER)
+
+
 class Reading:
     """One text, read on demand. Lone surrogates count as U+FFFD, so nothing that comes out of here holds one."""
 
@@ -160,7 +164,7 @@ class Reading:
             prose,
             flags=re.MULTILINE | re.IGNORECASE,
         )
-        cleaned = (_MARKUP.sub("", part) for part in _SENTENCE_END.split(prose))
+        cleaned = (_plain(part) for part in _SENTENCE_END.split(prose))
         return [part for part in cleaned if part and any(c.isalnum() for c in part) and not re.fullmatch(r"</?\w+>", part)]
 
     def summary(self, limit: int = 280) -> str:
@@ -182,14 +186,14 @@ class Reading:
     def title(self) -> str:
         """The field "Title:" where there is one, else the first sentence."""
         found = self.field("title", "subject") or (self.sentences[0] if self.sentences else "")
-        return _MARKUP.sub("", found)[:120]
+        return _plain(found)[:120]
 
     @cached_property
     def area(self) -> str:
         """The part of the system that is spoken of most: a named field, else the commonest path, module or `name`."""
         named = self.field("area", "component", "module", "package", "service")
         if named:
-            return _MARKUP.sub("", named)[:80]
+            return _plain(named)[:80]
         counts: Counter[str] = Counter()
         for path in _PATH.findall(self.text):
             folder, _, last = path.rpartition("/")
@@ -197,7 +201,7 @@ class Reading:
         counts.update(_MODULE.findall(self.text))
         counts.update(_TICKED.findall(self.text))
         if counts:
-            return max(counts, key=lambda token: (counts[token], -self.text.find(token)))[:80]
+            return counts.most_common(1)[0][0][:80]
         # "Add support for dark mode" is about dark, not about support: what says which kind of report it is, is no area.
         kinds = " ".join(phrase for phrases in _SYNONYMS.values() for phrase in phrases)
         words = [*Reading(self.title).keywords(8), *self.keywords(8)]

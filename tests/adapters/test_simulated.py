@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.extraction import Reading
-from adapters.port import UnsupportedRequest
+from adapters.port import ProviderError, UnsupportedRequest
 from adapters.schema_check import CannotFill, is_valid
 from adapters.schema_filling import fill
 from adapters.simulated import SimulatedAdapter, answer, estimated_tokens
@@ -115,6 +115,13 @@ async def test_latency_can_be_cancelled() -> None:
         await call
 
 
+async def test_latency_beyond_the_timeout_is_a_timeout_as_at_any_provider() -> None:
+    slow = SimulatedAdapter(latency=timedelta(hours=1))
+    with pytest.raises(ProviderError) as failed:
+        await slow.complete(_asked("x"), model="m", timeout=timedelta(milliseconds=1), idempotency_key="k")
+    assert (failed.value.kind, failed.value.code) == ("retry", "timeout")
+
+
 async def test_a_schema_beyond_the_subset_can_go_to_another_provider() -> None:
     with pytest.raises(UnsupportedRequest) as refused:
         await SimulatedAdapter().complete(
@@ -123,6 +130,7 @@ async def test_a_schema_beyond_the_subset_can_go_to_another_provider() -> None:
     assert (refused.value.kind, refused.value.code) == ("other_provider", "unsupported_schema")
 
 
+@settings(deadline=None)
 @given(text=ANY_TEXT)
 def test_any_text_is_answered_without_and_with_a_schema(text: str) -> None:
     """Lone surrogates included; the answer itself is always valid UTF-8."""
@@ -133,6 +141,15 @@ def test_any_text_is_answered_without_and_with_a_schema(text: str) -> None:
     jsonschema.validate(json.loads(filled.text), TRIAGE)
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("unit", ["a-", "a/", "a.", "ab.", "x  ", " ", "*", "`", "```", "<A_1", "a: ", "s. ", "1.", "-"])
+def test_reading_takes_time_in_proportion_to_the_text(unit: str) -> None:
+    """No timed assertion: a quadratic pattern would take minutes for these 200 kB and run into the timeout."""
+    text = "x" + unit * (200_000 // len(unit)) + "x"
+    jsonschema.validate(json.loads(answer(_asked(text, TRIAGE), model="m").text), TRIAGE)
+
+
+@settings(deadline=None)
 @given(text=ANY_TEXT)
 def test_the_same_request_gives_the_same_answer(text: str) -> None:
     assert answer(_asked(text, TRIAGE), model="m") == answer(_asked(text, TRIAGE), model="m")
@@ -186,7 +203,7 @@ _SCHEMAS = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(schema=_SCHEMAS, text=ANY_TEXT)
 def test_any_schema_of_the_subset_gets_a_valid_answer(schema: dict[str, Any], text: str) -> None:
     document = {"$defs": {"level": {"enum": ["low", "medium", "high"]}}, **schema}
@@ -208,7 +225,7 @@ _WILD = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(schema=_WILD)
 def test_a_malformed_schema_is_refused_or_answered_but_never_crashes(schema: Any) -> None:
     try:
