@@ -39,8 +39,12 @@ class Answers:
                 try:
                     recorded = await self._bus.decode(raw)
                 except NeverRetry as bad:
-                    log.error("an answer is unreadable", subject=raw.subject, code=bad.code, detail=bad.detail)
-                    answer = Answer(ok=False, code="unavailable", detail="the service's answer is of another version: upgrade the older side")
+                    log.warning("an answer is unreadable", subject=raw.subject, code=bad.code, detail=bad.detail)
+                    answer = Answer(
+                        ok=False,
+                        code="unavailable",
+                        detail="the service's answer is of another version: upgrade the older side",
+                    )
                 else:
                     answer = recorded.data if isinstance(recorded.data, Answer) else Answer(ok=False, code="unavailable")
                 for future in waiting:

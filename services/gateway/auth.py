@@ -101,9 +101,14 @@ class ApiKeys:
         except ValidationError:
             # Fail closed: a record that cannot be read opens nothing.
             self._records.pop(key, None)
-            log.error("an API key record is unreadable: the key is refused", key=key)
+            log.warning("an API key record is unreadable: the key is refused", key=key)
             return
         self._records[key] = record
+
+    @property
+    def loaded(self) -> bool:
+        """Whether every key that exists is known."""
+        return self._complete.is_set()
 
     async def ready(self) -> None:
         """Wait until every key that exists is known."""
@@ -114,15 +119,21 @@ class ApiKeys:
         if not self._complete.is_set():
             raise unavailable("the API keys are not loaded yet")
         if not authorization:
-            raise unauthorized("key_missing", "send 'Authorization: Bearer aos_…'; an admin makes keys with `agentos key create`")
+            raise unauthorized(
+                "key_missing", "send 'Authorization: Bearer aos_…'; an admin makes keys with `agentos key create`"
+            )
         scheme, _, given = authorization.partition(" ")
         form = _KEY.fullmatch(given.strip())
         if scheme.lower() != "bearer" or form is None:
-            raise unauthorized("key_malformed", "the Authorization header must be 'Bearer ' and a key of the form aos_<id>_<secret>")
+            raise unauthorized(
+                "key_malformed", "the Authorization header must be 'Bearer ' and a key of the form aos_<id>_<secret>"
+            )
         record = self._records.get(form[1])
         fits = hmac.compare_digest(digest_of(given.strip()), record.digest if record else _NOBODY)
         if record is None or not fits:
-            raise unauthorized("key_unknown", "this key is not known here: check that it is whole and meant for this installation")
+            raise unauthorized(
+                "key_unknown", "this key is not known here: check that it is whole and meant for this installation"
+            )
         if record.revoked_at is not None:
             raise unauthorized("key_revoked", "this key was revoked: ask an admin for another")
         return Caller(record.principal(), record.tenant, record.name)
@@ -131,7 +142,9 @@ class ApiKeys:
         """The keys of a tenant, oldest first."""
         return sorted((r for r in self._records.values() if r.tenant == tenant), key=lambda r: r.created_at)
 
-    async def create(self, id_: str, name: str, roles: tuple[Role, ...], tenant: str, by: Principal, *, key: str | None = None) -> tuple[KeyRecord, str]:
+    async def create(
+        self, id_: str, name: str, roles: tuple[Role, ...], tenant: str, by: Principal, *, key: str | None = None
+    ) -> tuple[KeyRecord, str]:
         """Make a key and say so in an event first: a key that nobody can see being made must not exist. Raises Conflict on a taken id."""
         key = key or make_key(id_)
         record = KeyRecord(
@@ -157,10 +170,17 @@ class ApiKeys:
         return revoked
 
     async def _announce(self, record: KeyRecord, change: str, by: Principal) -> None:
-        event = ApiKeyChanged(change="created" if change == "created" else "revoked", name=record.name, roles=record.roles, by=by)
+        event = ApiKeyChanged(
+            change="created" if change == "created" else "revoked", name=record.name, roles=record.roles, by=by
+        )
         try:
             await self._bus.append(
-                "apikey.changed", record.id, event, tenant=record.tenant, ordinal=1 if change == "created" else 2, correlation_id=record.id
+                "apikey.changed",
+                record.id,
+                event,
+                tenant=record.tenant,
+                ordinal=1 if change == "created" else 2,
+                correlation_id=record.id,
             )
         except Conflict:
             # Said before, by a run that crashed between event and record.

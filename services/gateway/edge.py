@@ -1,6 +1,6 @@
 """What happens to every request before its endpoint: load, who, may they, how much, is it JSON, was it done before. In this order."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import structlog
@@ -56,13 +56,18 @@ class LimitedRequest(Request):
 
 def _too_large(limit_bytes: int) -> Problem:
     # The rest of the body is not read, so the connection cannot serve another request.
-    return Problem(413, "too_large", f"the body is larger than {limit_bytes} bytes: send less, or a reference", headers={"Connection": "close"})
+    return Problem(
+        413,
+        "too_large",
+        f"the body is larger than {limit_bytes} bytes: send less, or a reference",
+        headers={"Connection": "close"},
+    )
 
 
 class GuardedRoute(APIRoute):
     """A route of the API. An endpoint without a mark from ``needs`` fails at start: none is open because somebody forgot."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler inside ours."""
         endpoint = super().get_route_handler()
         action: Action | None = getattr(self.endpoint, _GUARD, None)
@@ -78,7 +83,11 @@ class GuardedRoute(APIRoute):
                 structlog.contextvars.bind_contextvars(tenant=caller.tenant, caller=caller.principal.id)
                 if not await gateway.authorizer.allowed(caller.principal, action):
                     roles = ", ".join(caller.principal.roles)
-                    raise Problem(403, "forbidden", f"this key's roles ({roles}) do not include {action}: ask an admin for a key that does")
+                    raise Problem(
+                        403,
+                        "forbidden",
+                        f"this key's roles ({roles}) do not include {action}: ask an admin for a key that does",
+                    )
                 if request.method in _BODY_METHODS:
                     check_json(limited, await limited.body())
                 key = request.headers.get(HEADER)

@@ -58,10 +58,14 @@ class Idempotency:
         self._keys = keys
         self._abandoned_after = abandoned_after
 
-    async def once(self, request: Request, caller: Caller, key: str, body: bytes, work: Callable[[], Awaitable[Response]]) -> Response:
+    async def once(
+        self, request: Request, caller: Caller, key: str, body: bytes, work: Callable[[], Awaitable[Response]]
+    ) -> Response:
         """The first answer to ``key``. A fault of ours (5xx, an exception) is not kept: the same key may try again."""
         if _KEY.fullmatch(key) is None:
-            raise Problem(400, "idempotency_key_malformed", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces")
+            raise Problem(
+                400, "idempotency_key_malformed", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces"
+            )
         id_ = scope(caller, request.url.path, key)
         fresh = Stored(state="working", body_digest=digest(body), at=datetime.now(UTC))
         try:
@@ -110,7 +114,9 @@ class Idempotency:
         stored = Stored.model_validate_json(entry.value)
         if stored.body_digest != fresh.body_digest:
             raise Problem(
-                422, "idempotency_key_reused", "this Idempotency-Key was used with another body: send a new key with a new request"
+                422,
+                "idempotency_key_reused",
+                "this Idempotency-Key was used with another body: send a new key with a new request",
             )
         if stored.state == "done" and stored.answer is not None:
             body = await self._keys.open(tenant, stored.answer)
@@ -125,5 +131,8 @@ class Idempotency:
 
 def _in_flight() -> Problem:
     return Problem(
-        409, "idempotency_key_in_flight", "the first request with this Idempotency-Key is still being worked on", headers={"Retry-After": "1"}
+        409,
+        "idempotency_key_in_flight",
+        "the first request with this Idempotency-Key is still being worked on",
+        headers={"Retry-After": "1"},
     )

@@ -19,6 +19,8 @@ async def ask(bus: Bus, answers: Answers, tenant: str, what: What, **arguments: 
     given = {name: value for name, value in arguments.items() if value is not None}
 
     async def send() -> None:
-        await bus.send("ledger.query", (what, request), Query(tenant=tenant, arguments=given), tenant=tenant, correlation_id=request)
+        await bus.send(
+            "ledger.query", (what, request), Query(tenant=tenant, arguments=given), tenant=tenant, correlation_id=request
+        )
 
     return (await answers.need(request, send)).data

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
-
-import structlog
 
 from agentos.contracts.errors import Conflict, NotFound, Refused, RetryLater, Unavailable
 
@@ -41,7 +40,7 @@ class ProblemDocument(BaseModel):
     errors: list[FieldError] | None = None
 
 
-class Problem(Exception):  # noqa: N818 - it is the document, raised
+class Problem(Exception):
     """Raise it anywhere in a request. ``settled`` marks a refusal that a service decided: an Idempotency-Key replays it."""
 
     def __init__(

@@ -19,7 +19,9 @@ class GatewaySettings(BaseSettings):
     """0 takes a free port; the real one is logged and handed to the caller of ``serve``."""
     data: Path = Field(default=Path("data"), validation_alias=AliasChoices("AGENTOS_DATA", "data"))
     """Holds ``secrets/``: the master key and the first admin key."""
-    master_key_file: Path | None = Field(default=None, validation_alias=AliasChoices("AGENTOS_MASTER_KEY_FILE", "master_key_file"))
+    master_key_file: Path | None = Field(
+        default=None, validation_alias=AliasChoices("AGENTOS_MASTER_KEY_FILE", "master_key_file")
+    )
     """Defaults to ``<data>/secrets/master.key``."""
     sources_file: Path | None = None
     tenant: Token = "default"

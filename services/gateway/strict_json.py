@@ -7,7 +7,7 @@ recurses on nesting. Each of these would mean one thing to the signature, the po
 import json
 import math
 import re
-from typing import Any
+from typing import Any, cast
 
 MAX_DEPTH = 64
 
@@ -38,7 +38,9 @@ def parse(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     if body.count(b"[") + body.count(b"{") > max_depth:
         _check_depth(body, max_depth)
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer
+        )
     except json.JSONDecodeError as bad:
         raise BadJson("not_json", f"the body is not JSON: {bad.msg}, line {bad.lineno}, column {bad.colno}") from None
     if "\\u" in text:
@@ -53,7 +55,9 @@ def _check_depth(body: bytes, max_depth: int) -> None:
         if first in b"[{":
             depth += 1
             if depth > max_depth:
-                raise BadJson("too_deep", f"the body nests deeper than {max_depth} levels (at byte {token.start()}): flatten it")
+                raise BadJson(
+                    "too_deep", f"the body nests deeper than {max_depth} levels (at byte {token.start()}): flatten it"
+                )
         elif first in b"]}":
             depth -= 1
 
@@ -93,14 +97,17 @@ def _check_characters(root: Any) -> None:
     stack: list[tuple[str, Any]] = [("", root)]
     while stack:
         path, value = stack.pop()
-        if isinstance(value, str):
-            _check_text(path, value)
-        elif isinstance(value, dict):
-            for name, inner in value.items():  # pyright: ignore[reportUnknownVariableType] -- JSON objects
-                _check_text(f"{path} (a name)", str(name))  # pyright: ignore[reportUnknownArgumentType] -- a JSON name is a str
-                stack.append((f"{path}/{name}", inner))
-        elif isinstance(value, list):
-            stack.extend((f"{path}/{index}", inner) for index, inner in enumerate(value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] -- JSON arrays
+        match value:
+            case str():
+                _check_text(path, value)
+            case dict():
+                for name, inner in cast("dict[str, Any]", value).items():
+                    _check_text(f"{path} (a name)", name)
+                    stack.append((f"{path}/{name}", inner))
+            case list():
+                stack.extend((f"{path}/{index}", inner) for index, inner in enumerate(cast("list[Any]", value)))
+            case _:
+                pass
 
 
 def _check_text(path: str, text: str) -> None:

@@ -10,8 +10,8 @@ from agentos.contracts.envelope import Recorded, digest, encode_body
 from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import new_id
 from services.gateway.keys import DataKeys
-from services.gateway.problems import FieldError, Problem, from_validation
 from services.gateway.packs import Presence
+from services.gateway.problems import FieldError, Problem, from_validation
 from services.gateway.state import Gateway
 
 PURPOSE = "task.input"
@@ -36,9 +36,7 @@ async def command(keys: DataKeys, tenant: str, task: str, clear_input: Any, requ
 
 async def send(gateway: Gateway, task: str, made: SubmitTask, *, cause: Recorded | None = None) -> None:
     """Put the command on its stream: from then on the task will be, whatever crashes."""
-    await gateway.bus.send(
-        "orchestrator.submit", (task,), made, tenant=made.tenant, cause=cause, correlation_id=task
-    )
+    await gateway.bus.send("orchestrator.submit", (task,), made, tenant=made.tenant, cause=cause, correlation_id=task)
 
 
 async def check_known(presence: Presence, task_type: str, pack: str | None) -> None:

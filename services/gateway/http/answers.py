@@ -1,8 +1,10 @@
 """What routes answer with, for the OpenAPI document."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from agentos.contracts.commands import Answer
 
 
 class Made(BaseModel):
@@ -29,6 +31,12 @@ class Done(BaseModel):
 
     id: str
     status: str = "accepted"
+
+
+def done(id_: str, status: str, answer: Answer) -> dict[str, Any]:
+    """A Done with what the service had to add."""
+    added = cast("dict[str, Any]", answer.data) if isinstance(answer.data, dict) else {}
+    return {"id": id_, "status": status, **added}
 
 
 class Page(BaseModel):

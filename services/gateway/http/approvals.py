@@ -9,7 +9,7 @@ from agentos.contracts.commands import ResolveApproval
 from agentos.contracts.ids import new_id
 from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Item, Page
+from services.gateway.http.answers import Done, Item, Page, done
 from services.gateway.http.models import Resolve
 from services.gateway.problems import documented
 from services.gateway.state import Parts, Scope, Sender
@@ -47,10 +47,12 @@ async def show(approval: ApprovalId, gateway: Parts, caller: Sender) -> Any:
 async def resolve(approval: ApprovalId, body: Resolve, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Approve or reject, once. Whether your role may is decided by the approval itself."""
     request = scope or new_id()
-    made = ResolveApproval(tenant=caller.tenant, approval=approval, outcome=body.outcome, comment=body.comment, by=caller.principal)
+    made = ResolveApproval(
+        tenant=caller.tenant, approval=approval, outcome=body.outcome, comment=body.comment, by=caller.principal
+    )
 
     async def send() -> None:
         await gateway.bus.send("gates.resolve", (request,), made, tenant=caller.tenant, correlation_id=approval)
 
     answer = await gateway.answers.need(request, send, late="Your answer is kept and will be counted.")
-    return {"id": approval, "status": body.outcome, **(answer.data if isinstance(answer.data, dict) else {})}
+    return done(approval, body.outcome, answer)

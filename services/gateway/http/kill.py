@@ -9,7 +9,7 @@ from agentos.contracts.base import Token
 from agentos.contracts.commands import EngageKill, ReleaseKill
 from agentos.contracts.ids import new_id
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Page
+from services.gateway.http.answers import Done, Page, done
 from services.gateway.http.models import Engage, Release
 from services.gateway.problems import FieldError, Problem, documented
 from services.gateway.state import Parts, Scope, Sender
@@ -45,7 +45,7 @@ async def engage(body: Engage, gateway: Parts, caller: Sender, scope: Scope) -> 
         await gateway.bus.send("gates.engage", (request,), made, tenant=caller.tenant, correlation_id=request)
 
     answer = await gateway.answers.need(request, send, late="The command is kept: the switch engages as soon as gates is back.")
-    return {"id": request, "status": "engaged", **(answer.data if isinstance(answer.data, dict) else {})}
+    return done(request, "engaged", answer)
 
 
 @router.post("/{switch}/release", response_model=Done, responses=documented(404, 409, 413, 415))
@@ -61,4 +61,4 @@ async def release(
         await gateway.bus.send("gates.release", (request,), made, tenant=caller.tenant, correlation_id=switch)
 
     answer = await gateway.answers.need(request, send, late="The command is kept and will be done.")
-    return {"id": switch, "status": "released", **(answer.data if isinstance(answer.data, dict) else {})}
+    return done(switch, "released", answer)

@@ -54,7 +54,9 @@ class Engage(Request):
     """What to stop, and why."""
 
     scope: KillScope
-    target: str = Field(default="*", min_length=1, max_length=200, description="Name of the pack or provider, or id of the task; * for all.")
+    target: str = Field(
+        default="*", min_length=1, max_length=200, description="Name of the pack or provider, or id of the task; * for all."
+    )
     reason: str = Field(min_length=1, max_length=1_000)
 
 

@@ -14,7 +14,7 @@ from agentos.sealing import KeyErased
 from services.gateway import ledger, submission
 from services.gateway.auth import Caller
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Made, Page, TaskItem
+from services.gateway.http.answers import Done, Made, Page, TaskItem, done
 from services.gateway.http.models import Cancel, NewTask, Retry
 from services.gateway.problems import documented
 from services.gateway.state import Gateway, Parts, Scope, Sender
@@ -80,7 +80,10 @@ async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: s
     if not (_OPENS_ALL.intersection(caller.principal.roles) or row.get("requester") == caller.principal.id):
         return {"result": None, "result_state": "sealed"}
     try:
-        return {"result": json.loads(await gateway.data_keys.open(caller.tenant, sealed, RESULT_PURPOSE)), "result_state": "opened"}
+        return {
+            "result": json.loads(await gateway.data_keys.open(caller.tenant, sealed, RESULT_PURPOSE)),
+            "result_state": "opened",
+        }
     except KeyErased:
         return {"result": None, "result_state": "erased"}
 
@@ -117,4 +120,4 @@ async def _command(
         await gateway.bus.send(channel, (request,), made, tenant=caller.tenant, correlation_id=task)
 
     answer = await gateway.answers.need(request, send, late="The command is kept and will be done.")
-    return {"id": task, "status": "accepted", **(answer.data if isinstance(answer.data, dict) else {})}
+    return done(task, "accepted", answer)

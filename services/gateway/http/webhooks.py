@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import structlog
 from fastapi import APIRouter, Request
@@ -64,15 +65,18 @@ def joined(request: Request) -> dict[str, str]:
     return found
 
 
-async def _deliver(gateway: Gateway, source: sources.Source, identity: str, headers: Mapping[str, str], body: bytes) -> JSONResponse:
+async def _deliver(
+    gateway: Gateway, source: sources.Source, identity: str, headers: Mapping[str, str], body: bytes
+) -> JSONResponse:
     try:
-        parsed = strict_json.parse(body)
+        parsed: Any = strict_json.parse(body)
     except strict_json.BadJson as bad:
         raise Problem(400, bad.code, bad.detail) from None
     if not isinstance(parsed, dict):
         raise Problem(400, "not_an_object", "the body must be a JSON object")
+    payload = cast("dict[str, Any]", parsed)
     try:
-        event, action = sources.event_of(source.kind, headers, parsed)
+        event, action = sources.event_of(source.kind, headers, payload)
     except ValueError as missing:
         raise Problem(400, "event_missing", str(missing)) from None
     match sources.meaning(source, event, action):
@@ -82,7 +86,7 @@ async def _deliver(gateway: Gateway, source: sources.Source, identity: str, head
             log.info("webhook ignored", source=source.name, event_name=name)
             return JSONResponse({"ignored": True, "reason": f"{reason}: {name}"}, status_code=202)
         case sources.Wanted() as wanted:
-            return await _submit(gateway, source, wanted, identity, body, sources.task_input(source, wanted, headers, parsed))
+            return await _submit(gateway, source, wanted, identity, body, sources.task_input(source, wanted, headers, payload))
 
 
 async def _submit(

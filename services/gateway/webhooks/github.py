@@ -22,7 +22,9 @@ def verify(secret: bytes, headers: Mapping[str, str], body: bytes) -> Verdict:
         return Rejected(401, "signature_missing", "send X-Hub-Signature-256; set a secret in the webhook's settings on GitHub")
     form = _FORM.fullmatch(given)
     if form is None:
-        return Rejected(400, "signature_malformed", "X-Hub-Signature-256 must be one 'sha256=' followed by 64 hexadecimal digits")
+        return Rejected(
+            400, "signature_malformed", "X-Hub-Signature-256 must be one 'sha256=' followed by 64 hexadecimal digits"
+        )
     expected = hmac.new(secret, body, hashlib.sha256).digest()
     if not hmac.compare_digest(expected, bytes.fromhex(form[1])):
         return Rejected(

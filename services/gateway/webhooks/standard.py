@@ -49,7 +49,9 @@ def verify(secret: bytes, headers: Mapping[str, str], body: bytes, now: datetime
     if not timestamp:
         return Rejected(400, "timestamp_missing", "send webhook-timestamp: whole seconds since 1970-01-01 UTC")
     if _ID.fullmatch(id_) is None:
-        return Rejected(400, "webhook_id_malformed", "webhook-id must be 1 to 256 printable ASCII characters without spaces and full stops")
+        return Rejected(
+            400, "webhook_id_malformed", "webhook-id must be 1 to 256 printable ASCII characters without spaces and full stops"
+        )
     if _TIMESTAMP.fullmatch(timestamp) is None:
         return Rejected(400, "timestamp_malformed", "webhook-timestamp must be whole seconds since 1970-01-01 UTC, in digits")
     refusal = _check_signatures(expected_signature(secret, id_, timestamp, body), given)
@@ -94,7 +96,9 @@ def _check_signatures(expected: bytes, given: str) -> Rejected | None:
     if malformed:
         return Rejected(400, "signature_malformed", "webhook-signature must be entries 'v1,<base64>' separated by one space")
     if not known:
-        return Rejected(401, "signature_unsupported", "webhook-signature has no 'v1' entry; only HMAC-SHA256 (v1) is configured here")
+        return Rejected(
+            401, "signature_unsupported", "webhook-signature has no 'v1' entry; only HMAC-SHA256 (v1) is configured here"
+        )
     return Rejected(
         401,
         "signature_mismatch",
