@@ -1,5 +1,6 @@
 """What happens to every request before its endpoint: load, who, may they, how much, is it JSON, was it done before. In this order."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -15,6 +16,9 @@ from services.gateway.state import Gateway, gateway_of
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _GUARD = "__agentos_action__"
+_DISCARD = 8
+"""How many times the limit is read and thrown away before the connection is cut."""
+BODY_TIMEOUT_S = 30.0
 
 E = TypeVar("E", bound=Callable[..., Any])
 
@@ -38,30 +42,40 @@ class LimitedRequest(Request):
         self._read: bytes | None = None
 
     async def body(self) -> bytes:
-        """The raw body. Raises a 413 problem as soon as the limit is passed."""
+        """The raw body. Raises a 413 problem when it is larger than the limit, 408 when it does not arrive."""
         if self._read is None:
             declared = self.headers.get("content-length", "")
-            if declared.isdigit() and len(declared) <= 18 and int(declared) > self._limit_bytes:
+            if declared.isdigit() and (len(declared) > 18 or int(declared) > self._limit_bytes * _DISCARD):
                 raise _too_large(self._limit_bytes)
-            parts: list[bytes] = []
-            size = 0
-            async for chunk in self.stream():
-                size += len(chunk)
-                if size > self._limit_bytes:
-                    raise _too_large(self._limit_bytes)
-                parts.append(chunk)
-            self._read = b"".join(parts)
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    self._read = await self._collect()
+            except TimeoutError:
+                raise Problem(
+                    408, "body_timeout", "the body did not arrive in time: send it again", headers={"Connection": "close"}
+                ) from None
         return self._read
+
+    async def _collect(self) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size <= self._limit_bytes:
+                parts.append(chunk)
+            else:
+                # Kept nowhere; but read, for a sender whose connection is cut while it sends never sees the answer.
+                parts.clear()
+                if size > self._limit_bytes * _DISCARD:
+                    break
+        if size > self._limit_bytes:
+            raise _too_large(self._limit_bytes)
+        return b"".join(parts)
 
 
 def _too_large(limit_bytes: int) -> Problem:
-    # The rest of the body is not read, so the connection cannot serve another request.
-    return Problem(
-        413,
-        "too_large",
-        f"the body is larger than {limit_bytes} bytes: send less, or a reference",
-        headers={"Connection": "close"},
-    )
+    detail = f"the body is larger than {limit_bytes} bytes: send less, or a reference"
+    return Problem(413, "too_large", detail, headers={"Connection": "close"})
 
 
 class GuardedRoute(APIRoute):

@@ -26,20 +26,22 @@ async def list_approvals(
     caller: Sender,
     state: Literal["pending", "approved", "rejected", "expired", "cancelled"] | None = None,
     task: Annotated[Token | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
 ) -> Any:
     """Approvals, newest first."""
-    return await ledger.ask(
-        gateway.bus, gateway.answers, caller.tenant, "approvals", state=state, task=task, limit=limit, cursor=cursor
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "approvals.list", state=state, task=task, limit=limit, cursor=cursor
     )
+    return ledger.page(data, "approvals")
 
 
 @router.get("/{approval}", response_model=Item, responses=documented(404))
 @needs("approvals.read")
 async def show(approval: ApprovalId, gateway: Parts, caller: Sender) -> Any:
     """One approval, with the redacted preview of what will be done."""
-    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "approval", approval=approval)
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "approvals.get", id=approval)
+    return data["approval"]
 
 
 @router.post("/{approval}/resolve", response_model=Done, responses=documented(404, 409, 413, 415))

@@ -25,7 +25,7 @@ JSONL = "application/jsonl"
 @needs("audit.read")
 async def status(gateway: Parts, caller: Sender) -> Any:
     """How far the chain reaches and what its last signed checkpoint says."""
-    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit-status")
+    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit.status")
 
 
 @router.post("/verify", response_model=Item, responses=documented(413, 415))
@@ -33,7 +33,7 @@ async def status(gateway: Parts, caller: Sender) -> Any:
 async def verify(gateway: Parts, caller: Sender, body: VerifyAudit | None = None) -> Any:
     """Recompute the chain from the stream. A broken chain is an answer, not an error: look at ``ok`` and ``problems``."""
     span = body.model_dump(exclude_none=True) if body else {}
-    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit-verify", **span)
+    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit.verify", **span)
 
 
 @router.get(
@@ -55,7 +55,7 @@ async def export(
 
 
 async def _page(gateway: Gateway, caller: Caller, after: int, until: int | None) -> Any:
-    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit-export", after=after, until=until, limit=PAGE)
+    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit.export", after=after, until=until, limit=PAGE)
 
 
 async def _lines(gateway: Gateway, caller: Caller, page: Any) -> AsyncIterator[bytes]:

@@ -25,7 +25,6 @@ router = APIRouter(prefix="/events", tags=["events"], route_class=GuardedRoute)
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 10.0
-_SEALED = frozenset({"alg", "key", "purpose", "nonce", "ciphertext"})
 
 
 @router.get("", response_model=Page, responses=documented())
@@ -35,13 +34,13 @@ async def list_events(
     caller: Sender,
     task: Annotated[Token | None, Query()] = None,
     after: Annotated[int | None, Query(ge=0)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> Any:
     """Events in stream order."""
-    return await ledger.ask(
-        gateway.bus, gateway.answers, caller.tenant, "events", task=task, after=after, limit=limit, cursor=cursor
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "events.list", correlation_id=task, after=after, limit=limit
     )
+    return ledger.events_page(data)
 
 
 @router.get(
@@ -126,18 +125,5 @@ def view(recorded: Recorded) -> dict[str, Any]:
         "event_id": meta.event_id,
         "correlation_id": meta.correlation_id,
         "causation_id": meta.causation_id,
-        "data": _without_ciphertext(recorded.data.model_dump(mode="json")),
+        "data": ledger.without_ciphertext(recorded.data.model_dump(mode="json")),
     }
-
-
-def _without_ciphertext(value: Any) -> Any:
-    match value:
-        case dict():
-            fields = cast("dict[str, Any]", value)
-            if fields.keys() == _SEALED:
-                return {"sealed": fields["purpose"]}
-            return {name: _without_ciphertext(inner) for name, inner in fields.items()}
-        case list():
-            return [_without_ciphertext(inner) for inner in cast("list[Any]", value)]
-        case _:
-            return value

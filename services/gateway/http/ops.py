@@ -19,7 +19,7 @@ router = APIRouter(tags=["operations"], route_class=GuardedRoute)
 async def cost(
     gateway: Parts,
     caller: Sender,
-    by: Literal["pack", "agent", "provider", "model", "task", "task_type", "day"] = "model",
+    by: Literal["tenant", "pack", "agent", "provider", "model", "day"] = "pack",
     since: Annotated[Utc | None, Query()] = None,
     until: Annotated[Utc | None, Query()] = None,
 ) -> Any:
@@ -36,10 +36,10 @@ async def packs(gateway: Parts, caller: Sender) -> Any:
     """Live packs, with what the ledger counted for each. Without the ledger the live part still answers."""
     items = await gateway.presence.packs()
     try:
-        counted: Any = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "packs")
+        counted: Any = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "packs.stats")
     except Problem as problem:
         return {"items": items, "next": None, "stats": f"not available: {problem.detail}"}
-    stats = {row.get("pack"): row for row in counted.get("items", [])}
+    stats = {row.get("pack"): row for row in counted.get("packs", [])}
     live: list[dict[str, Any]] = [item | {"live": True, "stats": stats.pop(item["name"], None)} for item in items]
     gone: list[dict[str, Any]] = [
         {"name": name, "live": False, "instances": [], "stats": row} for name, row in stats.items() if name
@@ -51,4 +51,5 @@ async def packs(gateway: Parts, caller: Sender) -> Any:
 @needs("tasks.read")
 async def call(call: Annotated[Token, Path(description="The call's id.")], gateway: Parts, caller: Sender) -> Any:
     """One model or tool call: the redacted request, the decision with its rules, attempts, cost."""
-    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "call", call=call)
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "calls.get", id=call)
+    return {**data["call"], "events": ledger.events_page(data)["items"]}

@@ -1,12 +1,12 @@
 """Tasks: submit, look, cancel, retry."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import JSONResponse
 
-from agentos.contracts.base import Priority, Sealed, Token
+from agentos.contracts.base import Token
 from agentos.contracts.commands import CancelTask, RetryTask
 from agentos.contracts.events.task import Outcome, RetryPolicy, TaskSettled
 from agentos.contracts.ids import derived_id, new_id
@@ -22,8 +22,8 @@ from services.gateway.state import Gateway, Parts, Scope, Sender
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=GuardedRoute)
 
 TaskId = Annotated[Token, Path(description="The task's id.")]
-Limit = Annotated[int, Query(ge=1, le=500)]
-RESULT_PURPOSE = "task.result"
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before.")]
 _OPENS_ALL = frozenset({"admin", "operator"})
 
 
@@ -48,51 +48,56 @@ async def submit(new: NewTask, gateway: Parts, caller: Sender, scope: Scope) -> 
 async def list_tasks(
     gateway: Parts,
     caller: Sender,
-    state: Annotated[str | None, Query(max_length=40)] = None,
+    state: Annotated[str | None, Query(max_length=64)] = None,
     outcome: Outcome | None = None,
     type: Annotated[Token | None, Query()] = None,  # noqa: A002 - the field's name
     pack: Annotated[Token | None, Query()] = None,
-    priority: Priority | None = None,
+    q: Annotated[str | None, Query(min_length=1, max_length=200, description="Anywhere in id, type, labels, fault …")] = None,
     limit: Limit = 50,
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    cursor: Cursor = None,
 ) -> Any:
     """Tasks, newest first."""
-    return await ledger.ask(
-        gateway.bus, gateway.answers, caller.tenant, "tasks",
-        state=state, outcome=outcome, type=type, pack=pack, priority=priority, limit=limit, cursor=cursor,
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "tasks.list",
+        state=state, outcome=outcome, type=type, pack=pack, q=q, limit=limit, cursor=cursor,
     )  # fmt: skip
+    return ledger.page(data, "tasks")
 
 
 @router.get("/{task}", response_model=TaskItem, responses=documented(404))
 @needs("tasks.read")
 async def show(task: TaskId, gateway: Parts, caller: Sender) -> Any:
-    """One task. Its result is opened for whoever asked for the task, for operators and for admins."""
-    row = dict(await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "task", task=task))
-    return row | await _result(gateway, caller, row, task)
+    """One task with its attempts, calls and approvals. Its result is opened for whoever asked for it, for operators and for admins."""
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.get", id=task)
+    row = cast("dict[str, Any]", data.get("task", {}))
+    parts = {name: data.get(name, []) for name in ("attempts", "timeline", "calls", "approvals")}
+    # The row counts calls; the list of them has the better claim to the name.
+    counts = {"call_count": row.get("calls", 0), "tool_call_count": row.get("tool_calls", 0)}
+    return row | counts | parts | await _result(gateway, caller, row, task)
 
 
 async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: str) -> dict[str, Any]:
     """The result is read from the stream: projections keep digests, and never what is sealed."""
     settled = [e.data for e in await gateway.bus.load(caller.tenant, "task", task) if isinstance(e.data, TaskSettled)]
-    sealed: Sealed | None = settled[-1].result if settled else None
+    sealed = settled[-1].result if settled else None
     if sealed is None:
         return {"result": None, "result_state": "none"}
     if not (_OPENS_ALL.intersection(caller.principal.roles) or row.get("requester") == caller.principal.id):
         return {"result": None, "result_state": "sealed"}
     try:
-        return {
-            "result": json.loads(await gateway.data_keys.open(caller.tenant, sealed, RESULT_PURPOSE)),
-            "result_state": "opened",
-        }
+        return {"result": json.loads(await gateway.data_keys.open(caller.tenant, sealed)), "result_state": "opened"}
     except KeyErased:
         return {"result": None, "result_state": "erased"}
 
 
 @router.get("/{task}/events", response_model=Page, responses=documented(404))
 @needs("tasks.read")
-async def events(task: TaskId, gateway: Parts, caller: Sender) -> Any:
+async def events(
+    task: TaskId, gateway: Parts, caller: Sender, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 200
+) -> Any:
     """The task's timeline: every event of the task, its calls, tools and approvals, in order."""
-    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "task-events", task=task)
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.events", id=task, after=after, limit=limit)
+    return ledger.events_page(data)
 
 
 @router.post("/{task}/cancel", status_code=202, response_model=Done, responses=documented(404, 409, 413, 415))
