@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 
-class UnsafeKey(Exception):  # noqa: N818 - says what is wrong with the file
+class UnsafeKey(Exception):
     """The key file is readable by others, or holds something else. The ledger does not sign with it."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, delete, insert, select, text, update
+from sqlalchemy import Connection, create_engine, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
@@ -16,6 +16,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from agentos.contracts.errors import AgentOSError
 from services.ledger import audit, projections, tables
+from services.ledger.audit import Checkpoint
 from services.ledger.domain.deadletters import dead_letter_row
 from services.ledger.domain.facts import Incoming, Row
 from services.ledger.projections import Key
@@ -78,6 +79,18 @@ class Store(Protocol):
 
     def apply_dead_letters(self, batch: Sequence[Incoming]) -> int:
         """Store dead letters in one transaction; the new position. Gaps are normal there: that stream has other subjects too."""
+        ...
+
+    def hashes(self, first: int, last: int) -> dict[int, bytes]:
+        """The audit chain from ``first`` to ``last``, as far as it is recorded."""
+        ...
+
+    def checkpoints(self) -> dict[int, Checkpoint]:
+        """Every recorded checkpoint, by the sequence of its event."""
+        ...
+
+    def uncovered(self) -> int:
+        """How many events, checkpoints aside, no checkpoint signs yet."""
         ...
 
     def read(self, query: Callable[[Connection], T]) -> T:
@@ -184,6 +197,24 @@ class SqlStore:
             _move(tx, DLQ, position, fresh[-1].seq, undecodable + sum(row["problem"] is not None for row in rows))
             return fresh[-1].seq
 
+    def hashes(self, first: int, last: int) -> dict[int, bytes]:
+        c = tables.audit_chain.c
+        query = select(c.seq, c.hash).where(c.seq.between(first, last))
+        return self.read(lambda tx: {row.seq: bytes(row.hash) for row in tx.execute(query)})
+
+    def checkpoints(self) -> dict[int, Checkpoint]:
+        def read(tx: Connection) -> dict[int, Checkpoint]:
+            rows = tx.execute(select(tables.audit_checkpoints)).mappings()
+            return {row["first_seq"]: _checkpoint(row) for row in rows}
+
+        return self.read(read)
+
+    def uncovered(self) -> int:
+        e = tables.events.c
+        signed = select(func.coalesce(func.max(tables.audit_checkpoints.c.seq), 0)).scalar_subquery()
+        query = select(func.count()).where(e.seq > signed, or_(e.aggregate != "audit", e.fact != "checkpointed"))
+        return self.read(lambda tx: tx.execute(query).scalar_one())
+
     def read(self, query: Callable[[Connection], T]) -> T:
         with self._reader.connect() as connection, connection.begin():
             return query(connection)
@@ -224,6 +255,10 @@ class SqlStore:
         statement = self._upsert(table)
         columns = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
         return statement.on_conflict_do_update(index_elements=["tenant", "id"], set_=columns)
+
+
+def _checkpoint(row: Mapping[Any, Any]) -> Checkpoint:
+    return Checkpoint(row["seq"], row["chain"], row["count"], row["key_id"], bytes.fromhex(row["signature"]))
 
 
 def _position(tx: Connection, stream: str) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The ledger's tables (SQLAlchemy Core), the same on SQLite and PostgreSQL; the Alembic revisions create them."""
 
+# ruff: noqa: ARG002 - SQLAlchemy's signatures name a dialect, also where it makes no difference
 import json
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,6 +1,7 @@
 """Dead letters: one row each, also for those that are themselves unreadable."""
 
 import json
+from datetime import datetime
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -59,6 +60,7 @@ def _advisory(incoming: Incoming) -> Row:
     terminated = "MSG_TERMINATED" in incoming.subject
     consumer = str(advisory.get("consumer", ""))
     return {
+        "time": datetime.fromisoformat(str(advisory["timestamp"])) if "timestamp" in advisory else None,
         "service": consumer.partition("-")[0],
         "consumer": consumer,
         "stream": str(advisory.get("stream", "")),
