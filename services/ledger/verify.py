@@ -255,4 +255,5 @@ def _close(verdict: Verdict, walk: Walk, header: export.Header, first: bytes, cl
     if walk.chain != header.last_hash:
         verdict.report(place, "changed", "the chain does not end in the hash that the header names")
     if not audit.sealed_by(header.public_key, closing.signature, first):
-        verdict.report(place, "replaced", "the closing signature does not hold for this header")
+        for either in ("line 1", place):  # one of the two is not what it was, and the signature cannot say which
+            verdict.report(either, "replaced", "the closing signature does not hold for this header")
