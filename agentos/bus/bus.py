@@ -172,7 +172,7 @@ class Bus:
         tenant = tenant if tenant is not None else _of(cause, "tenant")
         tokens = (tenant, id) if ordinal is None else (tenant, id, str(ordinal))
         subject = fill(row.pattern, *tokens)
-        meta = self._meta(row, subject, tenant, cause, correlation_id or id)
+        meta = self._meta(row, subject, tenant, cause, correlation_id, id)
         headers, body = await self._envelope(meta, payload)
         if expect is None:
             headers[EXPECTED] = "0"
@@ -209,7 +209,7 @@ class Bus:
         """
         row = BY_NAME[channel]
         subject = fill(row.pattern, *tokens)
-        meta = self._meta(row, subject, tenant, cause, correlation_id or tokens[-1])
+        meta = self._meta(row, subject, tenant, cause, correlation_id, tokens[-1])
         headers, body = await self._envelope(meta, payload)
         headers["Nats-Msg-Id"] = meta.event_id
         await self._publish(subject, body, headers)
@@ -222,7 +222,7 @@ class Bus:
         due = BY_NAME[f"timer.{self.service}-{what}-due"]
         subject, target = fill(row.pattern, timer_id), fill(due.pattern, timer_id)
         # The due message keeps the schedule's headers, so it carries the schema of what its reader gets.
-        meta = self._meta(due, subject, payload.tenant, cause, correlation_id)
+        meta = self._meta(due, subject, payload.tenant, cause, correlation_id, timer_id)
         headers, body = await self._envelope(meta, payload)
         soon = max(at.astimezone(UTC), datetime.now(UTC) + timedelta(milliseconds=50))
         headers |= {
@@ -233,13 +233,15 @@ class Bus:
         }
         await self._publish(subject, body, headers)
 
-    def _meta(self, row: Channel, subject: str, tenant: str, cause: Recorded | None, correlation_id: str) -> Meta:
+    def _meta(
+        self, row: Channel, subject: str, tenant: str, cause: Recorded | None, correlation_id: str | None, default: str
+    ) -> Meta:
         event_id = derived_id(cause.meta.event_id, subject) if cause is not None else new_id()
         return Meta(
             event_id=event_id,
             schema=row.schema,
             tenant=tenant,
-            correlation_id=cause.meta.correlation_id if cause is not None else correlation_id,
+            correlation_id=correlation_id or (cause.meta.correlation_id if cause is not None else default),
             causation_id=cause.meta.event_id if cause is not None else event_id,
             time=datetime.now(UTC),
             traceparent=current_traceparent() or (cause.meta.traceparent if cause is not None else None),

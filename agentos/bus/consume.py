@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -160,7 +160,7 @@ class Consumption:
     async def _settle(self, row: Channel, route: Route, delivery: _Delivery, raw: Raw) -> str:
         """Handle one message and tell the broker what came of it; the outcome's name for the metrics."""
         try:
-            recorded = await self._bus.decode(raw)
+            recorded = replace(await self._bus.decode(raw), deliveries=delivery.deliveries)
             structlog.contextvars.bind_contextvars(
                 service=self._bus.service,
                 correlation_id=recorded.meta.correlation_id,

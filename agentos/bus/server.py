@@ -45,7 +45,10 @@ def load_passwords(folder: Path) -> dict[str, str]:
     passwords: dict[str, str] = {}
     for user in USERS:
         path = folder / f"nats-{user}.password"
-        with contextlib.suppress(FileExistsError), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with (
+            contextlib.suppress(FileExistsError),
+            os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file,
+        ):
             file.write(secrets.token_urlsafe(24))
         passwords[user] = path.read_text().strip()
     return passwords

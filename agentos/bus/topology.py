@@ -125,7 +125,7 @@ def _readable_streams(service: str) -> list[str]:
     for channel in CHANNELS:
         if service in channel.tails and channel.stream not in found:
             found.append(channel.stream)
-    if service in ("gateway", "ledger", "runner", "router", "worker") and "EVENTS" not in found:
+    if service in ("gateway", "gates", "ledger") and "EVENTS" not in found:
         found.append("EVENTS")
     if service == "ledger":
         found.append("DLQ")
