@@ -1,6 +1,6 @@
 """What the broker must hold, derived from the channel table: streams, durable consumers, buckets, users and permissions.
 
-Pure: no connection is made here. ``provision`` applies it; ``agentos.contracts.generate`` writes the committed copies.
+Pure: no connection is made here. ``provision`` applies it; ``agentos.bus.generate`` writes the committed copies.
 """
 
 import json
