@@ -236,14 +236,13 @@ BY_NAME: dict[str, Channel] = {channel.name: channel for channel in CHANNELS}
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A key-value bucket or object store. ``writers`` alone may write; ``readers`` may get and watch."""
+    """A key-value bucket. ``writers`` alone may write; ``readers`` may get and watch."""
 
     name: str
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     doc: str
     max_age_s: int = 0
-    objects: bool = False
 
 
 BUCKETS: tuple[Bucket, ...] = (
@@ -259,7 +258,7 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: argon2 hash, name, roles; never the key."),
-    Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB, by SHA-256.", objects=True),
+    Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB in chunks, `<sha-256>.<n>`."),
 )
 
 

@@ -7,12 +7,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from agentos.contracts.base import Contract
 from agentos.contracts.channels import Channel, channel_for
 from agentos.contracts.errors import NeverRetry
+
+P = TypeVar("P", bound=Contract)
 
 EVENT_ID = "Agentos-Event-Id"
 SCHEMA = "Agentos-Schema"
@@ -39,13 +42,23 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A message as the stream keeps it, decoded. ``seq`` is its place in the stream (0 when not known)."""
+    """A message as the stream keeps it, decoded. ``seq`` is its place in the stream (0 when not known).
+
+    ``deliveries`` counts how often a durable consumer has handed it out: above 1, someone may have handled it before.
+    """
 
     subject: str
     channel: Channel
     meta: Meta
     data: Contract
     seq: int
+    deliveries: int = 1
+
+    def payload(self, kind: type[P]) -> P:
+        """The payload as what the handler expects. Raises NeverRetry when the message is something else."""
+        if not isinstance(self.data, kind):
+            raise NeverRetry(f"{self.subject} carries {type(self.data).__name__}, not {kind.__name__}", code="bad_payload")
+        return self.data
 
 
 def digest(data: bytes) -> str:

@@ -1,0 +1,408 @@
+"""One service's connection to JetStream: append facts once, read aggregates, follow streams, consume durably.
+
+The connection belongs to a FastStream broker, which also runs the durable subscriptions (``consume``); publishing, optimistic
+concurrency, timers, tails and buckets are a thin layer over nats-py on the same connection.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from faststream.nats import NatsBroker
+from faststream.security import SASLPlaintext
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NoStreamResponseError
+
+from agentos.bus import claim
+from agentos.bus.consume import Consumption, Route
+from agentos.bus.kv import KeyValue
+from agentos.bus.settings import BrokerSettings
+from agentos.bus.tail import Raw, Start, Tail
+from agentos.contracts.base import Contract
+from agentos.contracts.channels import BY_NAME, Channel
+from agentos.contracts.commands import TimerDue
+from agentos.contracts.envelope import Meta, Recorded, decode, encode_body, encode_headers
+from agentos.contracts.errors import Conflict, Forbidden, RetryLater
+from agentos.contracts.ids import derived_id, new_id
+from agentos.contracts.subjects import EventSubject, aggregate_pattern, fill
+from agentos.telemetry import counter, current_traceparent, gauge
+
+log = structlog.get_logger(__name__)
+
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+WRONG_SEQUENCE = (10071, 10164)
+"""JetStream's codes for a wrong expected sequence on one replica and on several. Matched by code, never by class."""
+
+PUBLISH_TIMEOUT_S = 2.0
+PUBLISH_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The fact stands at ``seq``. ``duplicate``: it stood there already, written by an earlier try of the same handling."""
+
+    seq: int
+    duplicate: bool
+
+
+class Bus:
+    """Made by ``connect``; ended by ``drain``. Safe to use from many coroutines of one event loop."""
+
+    def __init__(self, service: str, broker: NatsBroker, instance: str) -> None:
+        self.service = service
+        self.instance = instance
+        self.closed = asyncio.Event()
+        """Set when the connection is gone for good: the process must leave, so that its supervisor starts a new one."""
+        self._broker = broker
+        self._client: Client
+        self._js: JetStreamContext
+        self._violations: set[str] = set()
+        self._consumption = Consumption(self, broker)
+        self._on_disconnect: list[Callable[[], None]] = []
+        self._appends = counter("agentos_appends_total", "Facts appended.", ("service", "channel", "outcome"))
+
+    # --- connection ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    async def connect(cls, settings: BrokerSettings, service: str) -> "Bus":
+        """Connect as ``service``, waiting for the broker for as long as it takes; reconnects for ever afterwards.
+
+        Raises Forbidden when the broker refuses the credentials.
+        """
+        instance = f"{service}-{socket.gethostname().split('.')[0][:20]}-{os.getpid()}-{new_id()[-6:]}".replace("_", "-")
+        box: list[Bus] = []
+
+        async def on_error(error: Exception) -> None:
+            if box:
+                box[0]._note_error(error)
+
+        async def on_state(*_: object) -> None:
+            if box:
+                box[0]._note_state()
+
+        async def on_closed(*_: object) -> None:
+            if box:
+                box[0]._note_state()
+                box[0].closed.set()
+
+        broker = NatsBroker(
+            settings.servers,
+            security=SASLPlaintext(username=settings.user or service, password=settings.secret()),
+            name=instance,
+            inbox_prefix=f"_INBOX_{service}",
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0,
+            connect_timeout=2,
+            ping_interval=2,
+            max_outstanding_pings=2,
+            drain_timeout=10,
+            error_cb=on_error,
+            disconnected_cb=on_state,
+            reconnected_cb=on_state,
+            closed_cb=on_closed,
+            apply_types=False,
+            logger=None,
+        )
+        bus = cls(service, broker, instance)
+        box.append(bus)
+        bus._client = await _first_connection(broker, service)
+        bus._js = bus._client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+        bus._note_state()
+        return bus
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached right now. False means: fail closed."""
+        return self._client.is_connected
+
+    @property
+    def client(self) -> Client:
+        """The nats-py connection, for the bus's own modules."""
+        return self._client
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called, at once and on the loop, whenever the connection is lost."""
+        self._on_disconnect.append(callback)
+
+    def _note_error(self, error: Exception) -> None:
+        text = str(error)
+        if "permissions violation for publish" in text.lower() and '"' in text:
+            self._violations.add(text.split('"')[1])
+        log.warning("broker_error", service=self.service, error=text[:500])
+
+    def _note_state(self) -> None:
+        connected = self._client.is_connected
+        gauge("agentos_broker_connected", "Whether the service reaches the broker.", ("service",)).labels(self.service).set(
+            connected
+        )
+        if not connected:
+            log.warning("broker_disconnected", service=self.service)
+            for callback in self._on_disconnect:
+                callback()
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    async def append(
+        self,
+        channel: str,
+        id: str,  # noqa: A002 - the aggregate's id, as everywhere
+        payload: Contract,
+        *,
+        tenant: str | None = None,
+        ordinal: int | str | None = None,
+        cause: Recorded | None = None,
+        correlation_id: str | None = None,
+        expect: int | None = None,
+    ) -> Appended:
+        """Write a fact once. Idempotent: the same handling done again finds its own fact and says ``duplicate``.
+
+        ``tenant`` and ``correlation_id`` default to the cause's. With ``expect`` the write holds only while the aggregate's last
+        event is the one at that sequence. Raises Conflict when another fact stands on the subject or the aggregate moved,
+        Forbidden when the channel is another service's, RetryLater when the broker does not answer.
+        """
+        row = _row(channel, "event")
+        tenant = tenant if tenant is not None else _of(cause, "tenant")
+        tokens = (tenant, id) if ordinal is None else (tenant, id, str(ordinal))
+        subject = fill(row.pattern, *tokens)
+        meta = self._meta(row, subject, tenant, cause, correlation_id, id)
+        headers, body = await self._envelope(meta, payload)
+        if expect is None:
+            headers[EXPECTED] = "0"
+        else:
+            parsed = EventSubject.parse(subject)
+            headers |= {EXPECTED: str(expect), EXPECTED_SUBJECT: parsed.stem}
+        try:
+            ack_seq, duplicate = await self._publish(subject, body, headers)
+        except Conflict:
+            standing = await self.get(subject)
+            if standing is None or standing.meta.event_id != meta.event_id:
+                self._appends.labels(self.service, channel, "conflict").inc()
+                raise Conflict(
+                    f"{subject} is taken by another fact" if standing else f"{subject}: the aggregate moved past {expect}",
+                    existing=standing,
+                ) from None
+            ack_seq, duplicate = standing.seq, True
+        self._appends.labels(self.service, channel, "duplicate" if duplicate else "recorded").inc()
+        return Appended(ack_seq, duplicate)
+
+    async def send(
+        self,
+        channel: str,
+        tokens: tuple[str, ...],
+        payload: Contract,
+        *,
+        tenant: str,
+        cause: Recorded | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
+        """Publish a command, query, answer, work item or dead letter and wait for the stream's acknowledgement.
+
+        Idempotent within the stream's duplicate window: the message id is derived from subject and cause.
+        """
+        row = BY_NAME[channel]
+        subject = fill(row.pattern, *tokens)
+        meta = self._meta(row, subject, tenant, cause, correlation_id, tokens[-1])
+        headers, body = await self._envelope(meta, payload)
+        headers["Nats-Msg-Id"] = meta.event_id
+        await self._publish(subject, body, headers)
+
+    async def set_timer(
+        self, what: str, timer_id: str, payload: TimerDue, *, at: datetime, cause: Recorded | None = None, correlation_id: str
+    ) -> None:
+        """Have ``timer.<service>.due.<what>.<timer_id>`` delivered at ``at`` (to about 0.1 s; a past time is due now)."""
+        row = BY_NAME[f"timer.{self.service}-{what}-set"]
+        due = BY_NAME[f"timer.{self.service}-{what}-due"]
+        subject, target = fill(row.pattern, timer_id), fill(due.pattern, timer_id)
+        # The due message keeps the schedule's headers, so it carries the schema of what its reader gets.
+        meta = self._meta(due, subject, payload.tenant, cause, correlation_id, timer_id)
+        headers, body = await self._envelope(meta, payload)
+        soon = max(at.astimezone(UTC), datetime.now(UTC) + timedelta(milliseconds=50))
+        headers |= {
+            "Nats-Schedule": f"@at {soon.isoformat().replace('+00:00', 'Z')}",
+            "Nats-Schedule-Target": target,
+            # What became due is read within the day or by nobody.
+            "Nats-Schedule-TTL": "24h",
+        }
+        await self._publish(subject, body, headers)
+
+    def _meta(
+        self, row: Channel, subject: str, tenant: str, cause: Recorded | None, correlation_id: str | None, default: str
+    ) -> Meta:
+        event_id = derived_id(cause.meta.event_id, subject) if cause is not None else new_id()
+        return Meta(
+            event_id=event_id,
+            schema=row.schema,
+            tenant=tenant,
+            correlation_id=correlation_id or (cause.meta.correlation_id if cause is not None else default),
+            causation_id=cause.meta.event_id if cause is not None else event_id,
+            time=datetime.now(UTC),
+            traceparent=current_traceparent() or (cause.meta.traceparent if cause is not None else None),
+        )
+
+    async def _envelope(self, meta: Meta, payload: Contract) -> tuple[dict[str, str], bytes]:
+        headers, body = encode_headers(meta), encode_body(payload)
+        if len(body) > claim.LIMIT_BYTES:
+            headers |= await claim.check_in(self.bucket("payloads"), body)
+            body = b"{}"
+        return headers, body
+
+    async def _publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bool]:
+        """Publish until acknowledged. A time-out does not mean "not stored", so the same message is sent again."""
+        for attempt in range(PUBLISH_TRIES):
+            try:
+                ack = await self._js.publish(subject, body, timeout=PUBLISH_TIMEOUT_S, headers=dict(headers))
+            except APIError as refused:
+                if refused.err_code in WRONG_SEQUENCE:
+                    raise Conflict(f"{subject}: {refused.description}") from None
+                if refused.code is not None and refused.code < 500:
+                    raise Forbidden(
+                        f"the stream refused {subject}: {refused.description}", err_code=refused.err_code
+                    ) from refused
+            except (NoStreamResponseError, NatsError, TimeoutError):
+                if subject in self._violations:
+                    self._violations.discard(subject)
+                    raise Forbidden(
+                        f"{self.service} may not publish {subject}; the channel table names the one service that may"
+                    ) from None
+            else:
+                return ack.seq, bool(ack.duplicate)
+            await asyncio.sleep(min(0.1 * 2**attempt, 1.0))
+        raise RetryLater(f"the broker did not acknowledge {subject}", code="broker_unavailable")
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    async def get(self, subject: str) -> Recorded | None:
+        """The one message on an event subject, or None."""
+        raw = await self._get_last("EVENTS", subject)
+        return None if raw is None else await self.decode(raw)
+
+    async def load(self, tenant: str, aggregate: str, id: str) -> list[Recorded]:  # noqa: A002 - as in append
+        """Every event of an aggregate, in stream order. One request: each subject holds one message."""
+        return [await self.decode(raw) for raw in await self._multi_last("EVENTS", aggregate_pattern(tenant, aggregate, id))]
+
+    async def decode(self, raw: Raw) -> Recorded:
+        """The message with its payload, fetched by its claim check if it was too large to travel. Raises NeverRetry."""
+        body = raw.body
+        if reference := raw.headers.get(claim.HEADER):
+            body = await claim.check_out(self.bucket("payloads"), reference)
+        return decode(raw.subject, raw.headers, body, raw.seq)
+
+    def tail(self, filters: tuple[str, ...], *, stream: str = "EVENTS", start: Start = "new") -> Tail:
+        """Follow a stream live, in order, without gaps. See ``Tail``."""
+        return Tail(self._client, stream, filters, start, f"_INBOX_{self.service}")
+
+    def bucket(self, name: str) -> KeyValue:
+        """A key-value bucket of the channel table."""
+
+        async def publish(subject: str, body: bytes, headers: dict[str, str]) -> int:
+            return (await self._publish(subject, body, headers))[0]
+
+        def tail(filters: tuple[str, ...], stream: str) -> Tail:
+            return self.tail(filters, stream=stream, start="last_per_subject")
+
+        return KeyValue(name, publish, self._get_last, tail)
+
+    async def _get_last(self, stream: str, subject: str) -> Raw | None:
+        try:
+            reply = await self._client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=PUBLISH_TIMEOUT_S)
+        except (NatsError, TimeoutError) as fault:
+            raise RetryLater(f"the broker did not answer a read of {subject}", code="broker_unavailable") from fault
+        headers: dict[str, str] = reply.headers or {}
+        if headers.get("Status") == "404":
+            return None
+        if "Nats-Sequence" not in headers:
+            raise RetryLater(f"the broker answered a read of {subject} with {headers}", code="broker_unavailable")
+        return _direct(headers, reply.data)
+
+    async def _multi_last(self, stream: str, pattern: str) -> list[Raw]:
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox)
+        try:
+            body = json.dumps({"multi_last": [pattern]}).encode()
+            await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", body, reply=inbox)
+            found: list[Raw] = []
+            while True:
+                message = await subscription.next_msg(timeout=PUBLISH_TIMEOUT_S)
+                headers: dict[str, str] = message.headers or {}
+                match headers.get("Status"):
+                    case None:
+                        found.append(_direct(headers, message.data))
+                    case "204" | "404":
+                        return found
+                    case status:
+                        raise RetryLater(f"the broker answered {status} to a read of {pattern}", code="broker_unavailable")
+        except (NatsError, TimeoutError) as fault:
+            raise RetryLater(f"the broker did not answer a read of {pattern}", code="broker_unavailable") from fault
+        finally:
+            if not self._client.is_closed:
+                await subscription.unsubscribe()
+
+    # --- consuming ----------------------------------------------------------------------------------------------------
+
+    def consume(self, routes: Sequence[Route]) -> None:
+        """Declare the service's handlers, one durable consumer a channel. Before ``start``."""
+        for route in routes:
+            self._consumption.add(route)
+
+    async def start(self) -> None:
+        """Begin to consume. Raises RuntimeError when a durable consumer stands otherwise than the channel table has it."""
+        await self._consumption.start()
+
+    async def drain(self, grace: timedelta = timedelta(seconds=10)) -> None:
+        """Take nothing new, let what runs finish within ``grace``, then close. What is unfinished comes again elsewhere."""
+        self._on_disconnect.clear()
+        await self._consumption.stop(grace)
+        if not self._client.is_closed:
+            try:
+                await asyncio.wait_for(self._client.drain(), timeout=5)
+            except (NatsError, TimeoutError):
+                await self._client.close()
+
+
+async def _first_connection(broker: NatsBroker, service: str) -> Client:
+    delay = 0.05
+    while True:
+        try:
+            return await broker.connect()
+        except (NatsError, OSError, TimeoutError) as fault:
+            if "authorization violation" in str(fault).lower():
+                raise Forbidden(
+                    f"the broker refuses the password of user {service!r}; set AGENTOS_NATS_PASSWORD[_FILE]"
+                ) from fault
+            log.info("waiting_for_broker", service=service, fault=str(fault)[:200])
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)
+
+
+def _row(channel: str, kind: str) -> Channel:
+    row = BY_NAME[channel]
+    if row.kind != kind:
+        raise ValueError(f"{channel} is a {row.kind}, not a {kind}")
+    return row
+
+
+def _of(cause: Recorded | None, what: str) -> str:
+    if cause is None:
+        raise ValueError(f"a fact without a cause needs its {what} named")
+    return str(getattr(cause.meta, what))
+
+
+def _direct(headers: Mapping[str, str], body: bytes) -> Raw:
+    stamp = datetime.fromisoformat(headers["Nats-Time-Stamp"])
+    own = {key: value for key, value in headers.items() if not key.startswith("Nats-")}
+    return Raw(
+        headers["Nats-Subject"],
+        own,
+        body,
+        int(headers["Nats-Sequence"]),
+        int(headers.get("Nats-Num-Pending", 0)),
+        int(stamp.timestamp() * 1e9),
+    )

@@ -1,0 +1,111 @@
+"""Key-value buckets over JetStream streams, with what NATS KV clients agree on: subjects, delete markers, revisions."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agentos.bus.tail import Raw, Tail
+from agentos.contracts.errors import Conflict
+
+OPERATION = "KV-Operation"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key's state. ``value`` is None when it was deleted; ``revision`` is the stream sequence."""
+
+    key: str
+    value: bytes | None
+    revision: int
+    created: datetime
+
+
+Publish = Callable[[str, bytes, dict[str, str]], Awaitable[int]]
+"""Acknowledged publish: subject, body, headers; returns the sequence, raises Conflict on a wrong expected sequence."""
+GetLast = Callable[[str, str], Awaitable[Raw | None]]
+"""Stream, subject: the last message on it."""
+
+
+class KeyValue:
+    """One bucket. Keys are dot-separated tokens. All methods wait for the broker and raise RetryLater when it is away."""
+
+    def __init__(self, name: str, publish: Publish, get_last: GetLast, tail: Callable[[tuple[str, ...], str], Tail]) -> None:
+        self._name = name
+        self._publish = publish
+        self._get_last = get_last
+        self._tail = tail
+
+    async def get(self, key: str) -> Entry | None:
+        """The current entry, or None when there is none or it was deleted."""
+        entry = await self._read(key)
+        return entry if entry is not None and entry.value is not None else None
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Set ``key`` whatever it was; the new revision."""
+        return await self._publish(self._subject(key), value, {})
+
+    async def create(self, key: str, value: bytes) -> int:
+        """Set ``key`` if it is not there (or was deleted). Raises Conflict when it is."""
+        try:
+            return await self.update(key, value, 0)
+        except Conflict:
+            entry = await self._read(key)
+            if entry is None or entry.value is not None:
+                raise
+            return await self.update(key, value, entry.revision)
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        """Set ``key`` if it still stands at ``revision``. Raises Conflict when another writer was first."""
+        return await self._publish(self._subject(key), value, {"Nats-Expected-Last-Subject-Sequence": str(revision)})
+
+    async def delete(self, key: str) -> None:
+        """Leave a delete marker; the former value is gone from the store at once, for a bucket keeps one message a key."""
+        await self._publish(self._subject(key), b"", {OPERATION: "DEL"})
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        """The live keys that begin with ``prefix`` (whole tokens, such as ``default.`` ), in the order of their last write."""
+        return [entry.key async for entry in self._current(prefix)]
+
+    async def entries(self, prefix: str = "") -> list[Entry]:
+        """The live entries under ``prefix``."""
+        return [entry async for entry in self._current(prefix)]
+
+    async def _current(self, prefix: str) -> AsyncGenerator[Entry]:
+        async with aclosing(self.watch(prefix)) as entries:
+            async for entry in entries:
+                if entry is None:
+                    return
+                if entry.value is not None:
+                    yield entry
+
+    async def watch(self, prefix: str = "") -> AsyncGenerator[Entry | None]:
+        """All current entries, then None once, then every change for ever. See ``follow`` for a sign of life."""
+        async with aclosing(self.follow(prefix).updates()) as updates:
+            async for raw in updates:
+                yield None if raw is None else entry_of(raw, self._name)
+
+    def follow(self, prefix: str = "") -> Tail:
+        """The tail beneath ``watch``, for those who must know how fresh it is."""
+        return self._tail((f"$KV.{self._name}.{prefix}>",), f"KV_{self._name}")
+
+    async def _read(self, key: str) -> Entry | None:
+        raw = await self._get_last(f"KV_{self._name}", self._subject(key))
+        return None if raw is None else entry_of(raw, self._name)
+
+    def _subject(self, key: str) -> str:
+        return f"$KV.{self._name}.{key}"
+
+
+def entry_of(raw: Raw, bucket: str) -> Entry:
+    """The entry that a bucket's message stands for."""
+    return Entry(
+        key=raw.subject.removeprefix(f"$KV.{bucket}."),
+        value=None if _deleted(raw.headers) else raw.body,
+        revision=raw.seq,
+        created=datetime.fromtimestamp(raw.time_ns / 1e9, UTC),
+    )
+
+
+def _deleted(headers: Mapping[str, str]) -> bool:
+    return headers.get(OPERATION) in ("DEL", "PURGE") or headers.get("Nats-Marker-Reason") is not None

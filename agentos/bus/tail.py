@@ -1,0 +1,165 @@
+"""A live tail: an ordered, gap-free view of a stream from a position on, across reconnects and lost consumers.
+
+An ephemeral push consumer without acknowledgements. Its deliveries are numbered; a gap or a missing heartbeat means that
+something was lost, and the consumer is made again from the position after the last one seen.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from agentos.contracts.ids import new_id
+
+HEARTBEAT_S = 1.0
+Start = int | Literal["new", "first", "last_per_subject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A message as it stands in a stream. ``pending`` counts what the tail had still to deliver after it."""
+
+    subject: str
+    headers: Mapping[str, str]
+    body: bytes
+    seq: int
+    pending: int
+    time_ns: int
+
+
+class Lost(Exception):
+    """The consumer has to be made again."""
+
+
+class Tail:
+    """Iterate it once. ``heard_at`` is the monotonic time of the last sign of life, for those who must fail closed."""
+
+    def __init__(self, client: Client, stream: str, filters: tuple[str, ...], start: Start, inbox: str) -> None:
+        self._client = client
+        self._stream = stream
+        self._filters = filters
+        self._start = start
+        self._inbox = inbox
+        self._last = 0
+        self.heard_at = 0.0
+        self.initial_pending = 0
+        """How many messages stood in the stream when the tail began: after that many it is live."""
+        self._ready = asyncio.Event()
+
+    async def ready(self) -> None:
+        """Wait until the consumer exists: everything stored from then on is delivered."""
+        await self._ready.wait()
+
+    async def __aiter__(self) -> AsyncGenerator[Raw]:
+        async with aclosing(self.updates()) as updates:
+            async for raw in updates:
+                if raw is not None:
+                    yield raw
+
+    async def updates(self) -> AsyncGenerator[Raw | None]:
+        """The messages, and one None at the point where all that stood in the stream at the beginning has been seen."""
+        behind = True
+        while True:
+            subscription: Subscription | None = None
+            name = f"{self._client.options.get('name') or 'tail'}-{new_id()[-12:]}"
+            try:
+                inbox = f"{self._inbox}.{new_id()}"
+                subscription = await self._client.subscribe(inbox)
+                await self._create(name, inbox)
+                self._ready.set()
+                if behind and self.initial_pending == 0:
+                    behind = False
+                    yield None
+                async for raw in self._messages(subscription):
+                    yield raw
+                    if behind and raw.pending == 0:
+                        behind = False
+                        yield None
+            except (Lost, NatsError, TimeoutError):
+                await asyncio.sleep(0.1)
+            finally:
+                if subscription is not None:
+                    await self._abandon(name, subscription)
+
+    async def _abandon(self, name: str, subscription: Subscription) -> None:
+        if self._client.is_closed or self._client.is_draining:
+            return
+        try:
+            await subscription.unsubscribe()
+            await self._client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
+        except NatsError:
+            # The connection went in the meantime; the broker drops the consumer after its inactivity threshold.
+            return
+
+    async def _create(self, name: str, inbox: str) -> None:
+        config: dict[str, Any] = {
+            "name": name,
+            "deliver_subject": inbox,
+            "ack_policy": "none",
+            "max_deliver": 1,
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": 30_000_000_000,
+            "idle_heartbeat": int(HEARTBEAT_S * 1_000_000_000),
+            "flow_control": True,
+            "filter_subjects": list(self._filters),
+        }
+        if self._last:
+            config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": self._last + 1}
+        elif isinstance(self._start, int):
+            config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, self._start)}
+        else:
+            config["deliver_policy"] = "all" if self._start == "first" else self._start
+        body = json.dumps({"stream_name": self._stream, "config": config, "action": "create"}).encode()
+        reply = await self._client.request(f"$JS.API.CONSUMER.CREATE.{self._stream}.{name}", body, timeout=5)
+        answer = json.loads(reply.data)
+        if "error" in answer:
+            raise Lost(answer["error"].get("description", "consumer refused"))
+        if not self._last:
+            self.initial_pending = int(answer.get("num_pending", 0))
+            # What was delivered before the answer came counts as well.
+            self.initial_pending += int(answer.get("delivered", {}).get("consumer_seq", 0))
+            if self._start == "new":
+                # Pin the position now: a tail of new messages that is lost before its first one must not skip any.
+                self._last = int(answer.get("delivered", {}).get("stream_seq", 0))
+        self.heard_at = time.monotonic()
+
+    async def _messages(self, subscription: Subscription) -> AsyncIterator[Raw]:
+        expected = 1
+        while True:
+            message = await subscription.next_msg(timeout=HEARTBEAT_S * 3)
+            self.heard_at = time.monotonic()
+            headers: dict[str, str] = message.headers or {}
+            if not message.data and headers.get("Status") == "100":
+                await self._answer_control(message, headers, expected)
+                continue
+            seq, delivery, pending, stamp = _positions(message.reply)
+            if delivery != expected:
+                raise Lost(f"expected delivery {expected}, got {delivery}")
+            expected += 1
+            self._last = seq
+            yield Raw(message.subject, headers, message.data, seq, pending, stamp)
+
+    async def _answer_control(self, message: Msg, headers: Mapping[str, str], expected: int) -> None:
+        if message.reply:
+            await self._client.publish(message.reply)
+        elif stalled := headers.get("Nats-Consumer-Stalled"):
+            await self._client.publish(stalled)
+        last = headers.get("Nats-Last-Consumer")
+        if last is not None and int(last) >= expected:
+            raise Lost(f"the broker delivered {last}, we saw {expected - 1}")
+
+
+def _positions(reply: str) -> tuple[int, int, int, int]:
+    """Stream sequence, consumer sequence, pending and time from an acknowledgement subject, in its old and its 2.15 form."""
+    parts = reply.split(".")
+    base = 4 if len(parts) == 9 else 6
+    return int(parts[base + 1]), int(parts[base + 2]), int(parts[base + 4]), int(parts[base + 3])

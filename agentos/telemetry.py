@@ -1,0 +1,117 @@
+"""Logs, traces and metrics: set up once per process, the same in every service.
+
+Logs are JSON on standard error, each line with the correlation id, tenant and event id of the message being handled. Traces use
+OpenTelemetry: one trace per task, carried in ``traceparent``; nothing is exported unless ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cache
+from typing import Literal, TextIO
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter, Gauge, Histogram
+
+MetricName = Literal[
+    "agentos_messages_total",
+    "agentos_message_seconds",
+    "agentos_dead_letters_total",
+    "agentos_appends_total",
+    "agentos_model_calls_total",
+    "agentos_model_call_seconds",
+    "agentos_model_cost_usd_total",
+    "agentos_decisions_total",
+    "agentos_tasks_settled_total",
+    "agentos_kill_cancelled_total",
+    "agentos_broker_connected",
+    "agentos_http_requests_total",
+    "agentos_http_request_seconds",
+    "agentos_ledger_position",
+]
+"""Every metric of AgentOS; a name that is not here does not type-check."""
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+@cache
+def counter(name: MetricName, doc: str, labels: tuple[str, ...] = ()) -> Counter:
+    """The process-wide counter of that name."""
+    return Counter(name, doc, labels)
+
+
+@cache
+def gauge(name: MetricName, doc: str, labels: tuple[str, ...] = ()) -> Gauge:
+    """The process-wide gauge of that name."""
+    return Gauge(name, doc, labels)
+
+
+@cache
+def histogram(name: MetricName, doc: str, labels: tuple[str, ...] = ()) -> Histogram:
+    """The process-wide histogram of that name, in seconds."""
+    return Histogram(
+        name, doc, labels, buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+    )
+
+
+def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """JSON lines to ``stream`` (standard error by default) for structlog and for libraries that use ``logging``."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            *shared,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def configure_tracing(service: str) -> None:
+    """Install the tracer provider; with an OTLP endpoint in the environment also an exporter. Later calls change nothing."""
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return
+    provider = TracerProvider(resource=Resource.create({"service.name": f"agentos-{service}"}))
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        # Imported here: the exporter and protobuf cost memory that an unconfigured process need not spend.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+
+
+def current_traceparent() -> str | None:
+    """The W3C traceparent of the span in progress, to be carried in a message."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier.get("traceparent")
+
+
+@contextmanager
+def message_span(name: str, traceparent: str | None, **attributes: str) -> Generator[None]:
+    """A span that continues the trace of the message being handled."""
+    context = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
+    with trace.get_tracer("agentos").start_as_current_span(name, context=context, attributes=attributes):
+        yield
