@@ -1,0 +1,92 @@
+"""A real OPA server for the tests that are marked ``opa``."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.policy.evaluator import BUNDLE
+
+ROOT = Path(__file__).parents[3]
+OPA = ROOT / ".tools" / "bin" / "opa"
+
+
+def opa_binary() -> Path:
+    """The built OPA; without it the test is skipped, but fails where CI=true."""
+    if not OPA.exists():
+        reason = "OPA is not built: run scripts/install-opa (needs Go); the embedded evaluator was tested alone"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return OPA
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running_opa(folder: Path, log: Path) -> Generator[str, None, None]:
+    """An OPA server over the rules in ``folder``; gives its URL and stops it at the end."""
+    url = f"http://127.0.0.1:{free_port()}"
+    address = url.removeprefix("http://")
+    command = [opa_binary(), "run", "--server", "--addr", address, "--skip-version-check", "--log-level", "error", str(folder)]
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            for _ in range(200):
+                if process.poll() is not None:
+                    pytest.fail(f"OPA stopped: {log.read_text()[-500:]}")
+                try:
+                    with urllib.request.urlopen(f"{url}/health", timeout=1) as answer:
+                        if answer.status == 200:
+                            break
+                except (urllib.error.URLError, OSError):
+                    time.sleep(0.05)
+            else:
+                pytest.fail("OPA did not become ready in 10 s")
+            yield url
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.fixture(scope="session")
+def opa_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One server over the shipped bundle for the whole session."""
+    with running_opa(BUNDLE, tmp_path_factory.mktemp("opa") / "opa.log") as url:
+        yield url
+
+
+BundleOf = Callable[..., Path]
+
+
+@pytest.fixture
+def bundle_of(tmp_path: Path) -> BundleOf:
+    """Makes a folder with the shipped bundle, some of its files replaced by name (None: left out)."""
+
+    def make(**replaced: str | None) -> Path:
+        folder = tmp_path / f"bundle{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(BUNDLE, folder, ignore=shutil.ignore_patterns("*_test.rego"))
+        for name, content in replaced.items():
+            file = folder / name.replace("__", ".")
+            if content is None:
+                file.unlink()
+            else:
+                file.write_text(content, "utf-8")
+        return folder
+
+    return make

@@ -1,0 +1,264 @@
+"""What every policy evaluator does: one suite, run on the embedded evaluator and on a real OPA server, and on both together."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from agentos.contracts.errors import Unavailable
+from services.policy.embedded import EmbeddedEvaluator
+from services.policy.evaluator import BUNDLE, PolicyEvaluator
+from services.policy.opa import OpaEvaluator
+from services.policy.questions import (
+    Action,
+    AdmissionQuestion,
+    ApiQuestion,
+    ApprovalQuestion,
+    Asker,
+    ModelCallQuestion,
+    PendingApproval,
+    Question,
+    ToolCallQuestion,
+)
+from tests.services.policy.cases import CASES, Case, api, model_call
+from tests.services.policy.conftest import BundleOf, opa_binary, running_opa
+
+PATIENT = timedelta(seconds=5)
+
+
+@pytest.fixture(params=["embedded", pytest.param("opa", marks=pytest.mark.opa)])
+async def evaluator(request: pytest.FixtureRequest) -> AsyncIterator[PolicyEvaluator]:
+    if request.param == "embedded":
+        made: PolicyEvaluator = EmbeddedEvaluator()
+    else:
+        made = await OpaEvaluator.connect(request.getfixturevalue("opa_url"), answer_within=PATIENT)
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.says.replace(" ", "_"))
+async def test_each_case_is_decided_as_written(evaluator: PolicyEvaluator, case: Case) -> None:
+    decision = await evaluator.decide(case.question)
+    assert (decision.verdict, decision.reasons, decision.obligations) == (case.verdict, case.reasons, case.obligations)
+    assert decision.rules
+    assert decision.revision == evaluator.revision
+
+
+async def test_the_revision_names_the_rules_and_not_their_place(evaluator: PolicyEvaluator) -> None:
+    assert evaluator.revision == EmbeddedEvaluator().revision
+    assert len(evaluator.revision) == 64
+
+
+async def test_after_close_nothing_is_decided(evaluator: PolicyEvaluator) -> None:
+    await evaluator.close()
+    with pytest.raises(Unavailable):
+        await evaluator.decide(model_call())
+
+
+async def test_many_questions_at_once_get_their_own_answers(evaluator: PolicyEvaluator) -> None:
+    decisions = await asyncio.gather(*(evaluator.decide(model_call(max_output_tokens=n)) for n in range(1, 65)))
+    assert [decision.obligations["max_output_tokens"] for decision in decisions] == list(range(1, 65))
+
+
+async def test_the_embedded_evaluator_may_be_asked_from_many_threads() -> None:
+    evaluator = EmbeddedEvaluator()
+
+    def ask(n: int) -> object:
+        return evaluator.decide_now(model_call(max_output_tokens=n)).obligations["max_output_tokens"]
+
+    asked = [n % 32000 + 1 for n in range(400)]
+    assert await asyncio.gather(*(asyncio.to_thread(ask, n) for n in asked)) == asked
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", 'a"b', "a\\b", "\ud800", "", "x" * 257])
+def test_a_name_that_an_evaluator_could_misread_is_refused_before_it_is_asked(name: str) -> None:
+    with pytest.raises(ValidationError):
+        model_call(agent=name)
+
+
+# What the two evaluators must never do differently: any question at all.
+
+words = st.sampled_from(
+    ["engineering", "github.comment", "github.get_issue", "local.note", "local.*", "admin", "viewer", "approver"]
+)
+plain = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters='"\\'), min_size=1, max_size=12)
+name = words | plain
+names = st.lists(name, max_size=5).map(tuple)
+askers = st.builds(Asker, kind=st.sampled_from(["api_key", "webhook", "pack", "service"]), id=name, roles=names)
+count = st.integers(0, 250_000) | st.integers(0, 2**53 - 1)
+
+questions: st.SearchStrategy[Question] = st.one_of(
+    st.builds(
+        AdmissionQuestion,
+        tenant=name,
+        task_type=name,
+        pack=st.none() | name,
+        requester=askers,
+        attempt=st.integers(0, 30),
+        priority=st.sampled_from(["high", "normal", "low"]),
+        labels=st.dictionaries(name, plain, max_size=4),
+        known_task_types=names,
+        known_packs=names,
+        kill=st.just(()) | names,
+    ),
+    st.builds(
+        ModelCallQuestion,
+        tenant=name,
+        task=name,
+        pack=name,
+        agent=name,
+        model=name,
+        estimated_input_tokens=count,
+        max_output_tokens=count,
+        data_classes=names,
+        redacted=st.booleans(),
+        calls_so_far=st.integers(0, 120),
+    ),
+    st.builds(
+        ToolCallQuestion,
+        tenant=name,
+        task=name,
+        pack=name,
+        agent=name,
+        tool=name,
+        declared_tools=names,
+        effect=st.sampled_from(["read", "write", "egress"]),
+        untrusted=st.booleans(),
+    ),
+    st.builds(
+        ApprovalQuestion,
+        principal=askers,
+        approval=st.builds(PendingApproval, requested_by=name, approver_roles=names),
+        outcome=st.sampled_from(["approved", "rejected"]),
+    ),
+    st.builds(ApiQuestion, principal=askers, action=st.sampled_from(get_args(Action)) | name),
+)
+
+
+@pytest.mark.opa
+def test_both_evaluators_decide_any_question_alike(opa_url: str) -> None:
+    embedded = EmbeddedEvaluator()
+
+    with asyncio.Runner() as runner:
+        server = runner.run(OpaEvaluator.connect(opa_url, answer_within=PATIENT, revision_ttl=timedelta(hours=1)))
+        try:
+
+            @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+            @given(questions)
+            def alike(question: Question) -> None:
+                assert runner.run(server.decide(question)) == embedded.decide_now(question)
+
+            alike()
+        finally:
+            runner.run(server.close())
+
+
+@pytest.mark.opa
+def test_the_tests_beside_the_rules_pass_in_opa_itself() -> None:
+    ran = subprocess.run([opa_binary(), "test", str(BUNDLE)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    checked = subprocess.run([opa_binary(), "check", "--strict", str(BUNDLE)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+# Other data and broken rules: each evaluator over the same folder.
+
+
+async def both(folder: Path, request: str, log: Path, question: Question) -> tuple[str, ...] | str:
+    """The reasons that one evaluator over ``folder`` gives, or the code of the error that it raises."""
+    try:
+        if request == "embedded":
+            return (await EmbeddedEvaluator(folder).decide(question)).reasons
+        with running_opa(folder, log) as url:
+            evaluator = await OpaEvaluator.connect(url, answer_within=PATIENT)
+            try:
+                return (await evaluator.decide(question)).reasons
+            finally:
+                await evaluator.close()
+    except Unavailable as error:
+        return error.code
+
+
+each = pytest.mark.parametrize("kind", ["embedded", pytest.param("opa", marks=pytest.mark.opa)])
+
+
+@each
+async def test_data_changes_decisions_without_a_change_of_rules(kind: str, bundle_of: BundleOf, tmp_path: Path) -> None:
+    data = json.loads((BUNDLE / "data.json").read_text())
+    data["config"]["data_classes"]["providers"] = {"CREDIT_CARD": ["ollama", "openai"], "EMAIL_ADDRESS": ["anthropic"]}
+    data["config"]["packs"]["engineering"]["limits"]["max_calls_per_task"] = 0
+    folder = bundle_of(data__json=json.dumps(data))
+    assert await both(folder, kind, tmp_path / "log", model_call()) == ("limit.calls", "provider.none_permitted")
+
+
+@each
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        pytest.param(None, "policy.undefined", id="no_such_package"),
+        pytest.param("x := 1", "policy.undefined", id="no_such_rule"),
+        pytest.param('decision := {} if input.action == "never"', "policy.undefined", id="no_value"),
+        pytest.param("decision := 1 if input.action\n\ndecision := 2 if input.action", "policy.error", id="conflict"),
+        pytest.param("decision := true", "policy.nonsense", id="a_boolean"),
+        pytest.param('decision := "allow"', "policy.nonsense", id="a_string"),
+        pytest.param('decision := {"verdict": "allow"}', "policy.nonsense", id="missing_fields"),
+        pytest.param(
+            'decision := {"verdict": "ALLOW", "reasons": ["r"], "rules": ["r"], "obligations": {}}',
+            "policy.nonsense",
+            id="verdict",
+        ),
+        pytest.param(
+            'decision := {"verdict": "allow", "reasons": [], "rules": ["r"], "obligations": {}}',
+            "policy.nonsense",
+            id="no_reason",
+        ),
+        pytest.param(
+            'decision := {"verdict": "allow", "reasons": "r", "rules": ["r"], "obligations": {}}', "policy.nonsense", id="type"
+        ),
+        pytest.param(
+            'decision := {"verdict": "allow", "reasons": [1], "rules": ["r"], "obligations": {}}',
+            "policy.nonsense",
+            id="inner_type",
+        ),
+        pytest.param(
+            'decision := {"verdict": "allow", "reasons": ["r"], "rules": ["r"], "obligations": {}, "more": 1}',
+            "policy.nonsense",
+            id="unknown_field",
+        ),
+    ],
+)
+async def test_rules_that_do_not_decide_make_no_decision(
+    kind: str, rule: str | None, code: str, bundle_of: BundleOf, tmp_path: Path
+) -> None:
+    folder = bundle_of(api__rego=None if rule is None else f"package agentos.api\n\n{rule}\n")
+    assert await both(folder, kind, tmp_path / "log", api("tasks.read", "admin")) == code
+
+
+@pytest.mark.parametrize(
+    ("replaced", "code"),
+    [
+        ({"api__rego": "package agentos.api\n\ndecision := {"}, "policy.uncompilable"),
+        ({"api__rego": "decision := 1"}, "policy.bundle_unreadable"),
+        ({"api__rego": "package agentos.approval"}, "policy.bundle_unreadable"),
+        ({"data__json": "{"}, "policy.bundle_unreadable"),
+        ({"data__json": "[]"}, "policy.bundle_unreadable"),
+        ({"data__json": None}, "policy.bundle_unreadable"),
+    ],
+)
+def test_a_broken_bundle_is_refused_at_the_start(replaced: dict[str, str | None], code: str, bundle_of: BundleOf) -> None:
+    with pytest.raises(Unavailable) as caught:
+        EmbeddedEvaluator(bundle_of(**replaced))
+    assert caught.value.code == code
+
+
+def test_a_changed_datum_changes_the_revision(bundle_of: BundleOf) -> None:
+    data = (BUNDLE / "data.json").read_text().replace("86400", "3600")
+    assert EmbeddedEvaluator(bundle_of(data__json=data)).revision != EmbeddedEvaluator().revision
