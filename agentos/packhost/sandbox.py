@@ -176,7 +176,7 @@ def _allow_path(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> Non
 
 
 # --- all of it ------------------------------------------------------------------------------------------------------------
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _PR_SET_DUMPABLE, _MODE_FILTER = 38, 22, 4, 2
+_PR_SET_NO_NEW_PRIVS, _PR_GET_SECCOMP, _PR_SET_SECCOMP, _PR_SET_DUMPABLE, _MODE_FILTER = 38, 21, 22, 4, 2
 
 
 class _SockFprog(ctypes.Structure):
@@ -230,3 +230,16 @@ def _prctl(libc: ctypes.CDLL, option: int, argument: int, pointer: int = 0) -> N
     if libc.prctl(ctypes.c_int(option), ctypes.c_ulong(argument), ctypes.c_ulong(pointer), zero, zero) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def probe() -> None:
+    """Raises SandboxUnavailable when ``confine`` would; changes nothing."""
+    if sys.platform != "linux" or platform.machine() not in _AUDIT_ARCH:
+        raise SandboxUnavailable(f"no sandbox for {sys.platform} on {platform.machine()}")
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        _syscall(libc, _CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    except OSError as absent:
+        raise SandboxUnavailable(f"this kernel has no Landlock ({absent.strerror}), so a pack could read every file") from absent
+    if libc.prctl(ctypes.c_int(_PR_GET_SECCOMP), *(ctypes.c_ulong(0),) * 4) < 0:
+        raise SandboxUnavailable("this kernel takes no seccomp filter")

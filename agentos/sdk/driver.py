@@ -205,8 +205,7 @@ def _outside() -> contextvars.Context:
 
 
 async def _as_coroutine(agent: Agent, context: Context, input: Any) -> Any:  # noqa: A002 - the field's own name
-    answer: Any = agent(context, input)
-    return await answer if isinstance(answer, Awaitable) else answer
+    return await agent(context, input)
 
 
 def _ended(main: asyncio.Task[Any]) -> Ended:

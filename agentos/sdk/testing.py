@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import inspect
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -94,7 +95,11 @@ class Harness:
         loop = asyncio.get_running_loop()
         before = loop.get_task_factory()
         loop.set_task_factory(task_factory)  # pyright: ignore[reportArgumentType] - typeshed wants Future, asyncio a Task
-        driven = AgentRun(agent, task, input, events.put_nowait, log=lambda *line: run.logs.append(line))
+
+        def log(level: str, event: str, fields: Mapping[str, Any]) -> None:
+            run.logs.append((level, event, fields))
+
+        driven = AgentRun(agent, task, input, events.put_nowait, log=log)
         try:
             driven.start()
             run.ended = await self._serve(driven, events, run, crash_after)
@@ -197,7 +202,9 @@ class Harness:
 
 
 async def _maybe(value: Any) -> Any:
-    return await value if isinstance(value, Awaitable) else value
+    if inspect.isawaitable(value):
+        return await value
+    return value
 
 
 __all__ = ["Harness", "Performed", "Run", "says"]
