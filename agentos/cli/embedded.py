@@ -46,23 +46,22 @@ class Installation:
 
 def services(choices: Choices) -> dict[str, Run]:
     """Every service with its settings for this data folder. Imported here: none of this is needed to print `--help`."""
-    from services.gateway import app as gateway
-    from services.gateway.settings import Settings as GatewaySettings
-    from services.ledger import app as ledger
-    from services.ledger.settings import Settings as LedgerSettings
-    from services.runner import app as runner
-    from services.runner.settings import Settings as RunnerSettings
-    from services.worker import app as worker
-    from services.worker.settings import Settings as WorkerSettings
-
     from services.gates import app as gates
     from services.gates.settings import Settings as GatesSettings
+    from services.gateway import app as gateway
+    from services.gateway.settings import GatewaySettings
+    from services.ledger import app as ledger
+    from services.ledger.settings import LedgerSettings
     from services.orchestrator import app as orchestrator
     from services.orchestrator.settings import Settings as OrchestratorSettings
     from services.policy import app as policy
     from services.policy.settings import Settings as PolicySettings
     from services.router import app as router
     from services.router.settings import Settings as RouterSettings
+    from services.runner import app as runner
+    from services.runner.settings import Settings as RunnerSettings
+    from services.worker import app as worker
+    from services.worker.settings import Settings as WorkerSettings
 
     data = choices.data
     gateway_settings = GatewaySettings(data=data, host=choices.host, port=choices.port)

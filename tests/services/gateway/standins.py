@@ -8,7 +8,16 @@ from typing import Any
 
 from agentos.bus import Bus, Route
 from agentos.contracts.base import Contract, Principal, Sealed
-from agentos.contracts.commands import Answer, CancelTask, EngageKill, Query, ReleaseKill, ResolveApproval, RetryTask, SubmitTask
+from agentos.contracts.commands import (
+    Answer,
+    CancelTask,
+    EngageKill,
+    Query,
+    ReleaseKill,
+    ResolveApproval,
+    RetryTask,
+    SubmitTask,
+)
 from agentos.contracts.envelope import Recorded, encode_body
 from agentos.contracts.errors import Conflict
 from agentos.contracts.events.governance import KillEngaged, KillReleased
@@ -38,7 +47,9 @@ class Orchestrator:
         except Conflict:
             pass  # made before: the answer is the same
         if not self.silent:
-            await self.bus.send("orchestrator.answer", (recorded.data.request,), Answer(ok=True), tenant=recorded.data.tenant, cause=recorded)
+            await self.bus.send(
+                "orchestrator.answer", (recorded.data.request,), Answer(ok=True), tenant=recorded.data.tenant, cause=recorded
+            )
 
     async def command(self, recorded: Recorded) -> None:
         assert isinstance(recorded.data, CancelTask | RetryTask)
@@ -47,7 +58,9 @@ class Orchestrator:
         answer = Answer(ok=True) if found else Answer(ok=False, code="not_found", detail="there is no such task")
         await self.bus.send("orchestrator.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
 
-    async def settle(self, task: str, result: Sealed | None = None, outcome: str = "completed", tenant: str = "default") -> None:
+    async def settle(
+        self, task: str, result: Sealed | None = None, outcome: str = "completed", tenant: str = "default"
+    ) -> None:
         fact = TaskSettled.model_validate({"outcome": outcome, "result": result})
         await self.bus.append("task.settled", task, fact, tenant=tenant, ordinal=1, correlation_id=task)
 
@@ -126,7 +139,11 @@ class Ledger:
             return
         what = recorded.subject.split(".")[2]
         data = self._answer(what, recorded.data.tenant, recorded.data.arguments)
-        answer = Answer(ok=True, data=data) if data is not None else Answer(ok=False, code="not_found", detail="there is no such thing")
+        answer = (
+            Answer(ok=True, data=data)
+            if data is not None
+            else Answer(ok=False, code="not_found", detail="there is no such thing")
+        )
         await self.bus.send("ledger.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
 
     def _answer(self, what: str, tenant: str, args: dict[str, Any]) -> Any:
@@ -183,7 +200,14 @@ class Ledger:
         return {"events": rows, "after": None}
 
 
-APPROVAL = {"id": "appr1", "state": "pending", "kind": "tool", "summary": "post a reply", "task": "task1", "preview": {"body": "<EMAIL_1>"}}
+APPROVAL = {
+    "id": "appr1",
+    "state": "pending",
+    "kind": "tool",
+    "summary": "post a reply",
+    "task": "task1",
+    "preview": {"body": "<EMAIL_1>"},
+}
 
 
 @dataclass
