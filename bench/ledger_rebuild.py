@@ -59,7 +59,9 @@ def main() -> None:
         ledger = _rate(events, fold)
         store.close()
         floor = _rate(events, lambda: _floor(folder, events))
-    print(f"{len(events):,} events, batches of {batch}: ledger {ledger:,.0f}/s, floor {floor:,.0f}/s, ratio {ledger / floor:.2f}")
+    print(
+        f"{len(events):,} events, batches of {batch}: ledger {ledger:,.0f}/s, floor {floor:,.0f}/s, ratio {ledger / floor:.2f}"
+    )
 
 
 if __name__ == "__main__":
