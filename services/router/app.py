@@ -4,13 +4,12 @@ import asyncio
 import os
 from datetime import timedelta
 
-from adapters.simulated import SimulatedAdapter
-from agentos.sealing import MasterKey
-
 from adapters import registry
+from adapters.simulated import SimulatedAdapter
 from agentos.bus import BrokerSettings, Bus
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
+from agentos.sealing import MasterKey
 from agentos.service import serve
 from services.router.calls import ModelCalls
 from services.router.handlers import Router

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import structlog
-from adapters.port import ModelAdapter, ProviderError
 
+from adapters.port import ModelAdapter, ProviderError
 from agentos.bus import Bus
 from agentos.contracts.base import Fault
 from agentos.contracts.envelope import Recorded, digest
@@ -129,7 +129,7 @@ class ModelCalls:
 
     def _chain(self, model: str, decided: CallDecided) -> list[str]:
         """Targets "provider/model" in order, of the providers that have a key and that the policy permits."""
-        permitted = decided.obligations.get("providers") or []
+        permitted: list[str] = decided.obligations.get("providers") or []
         targets = self._aliases.get(model, (model,))
         return [
             target

@@ -9,7 +9,7 @@ from agentos.service import ServiceSettings
 class Settings(ServiceSettings):
     """``AGENTOS_ROUTER_*``. Provider keys are read from the environment under the providers' own names."""
 
-    model_config = SettingsConfigDict(env_prefix="AGENTOS_ROUTER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AGENTOS_ROUTER_", frozen=True, extra="ignore", populate_by_name=True)
 
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Alias → "provider/model", in order of fallback. "default" is chosen from the keys present unless it is set here."""
