@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import count
@@ -44,8 +46,9 @@ class Edge:
         seq = 0
         for name, tokens, data, correlation in planned:
             bus = await self.bus(BY_NAME[name].publisher)
-            ordinal = tokens[1] if len(tokens) > 1 else None
-            done = await bus.append(name, tokens[0], data, tenant="default", ordinal=ordinal, correlation_id=correlation)
+            id_, *rest = tokens
+            ordinal = rest[0] if rest else None
+            done = await bus.append(name, id_, data, tenant="default", ordinal=ordinal, correlation_id=correlation)
             seq = done.seq
         return seq
 
@@ -74,7 +77,7 @@ class Edge:
         return SqlStore(self.settings.database_url.get_secret_value())
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """The ledger, started and stopped in order."""
         self.stop = asyncio.Event()
         serving = asyncio.create_task(run(self.settings, self.broker.settings("ledger"), self.stop))
@@ -154,8 +157,7 @@ async def test_a_checkpoint_calls_for_no_other_checkpoint(edge: Callable[..., Ed
     around = edge(checkpoint_interval=timedelta(milliseconds=40))
     async with around.running():
         await around.append(history.submitted("t1"))
-        while not (await around.data("audit.status"))["checkpoints"]:
-            await asyncio.sleep(0.02)
+        await around.data("audit.status", min_seq=2)
         await asyncio.sleep(0.3)
         status = await around.data("audit.status")
         assert (status["position"], status["checkpoints"], status["uncovered"]) == (2, 1, 0)
@@ -186,6 +188,37 @@ async def test_a_stopped_ledger_goes_on_where_it_stood(edge: Callable[..., Edge]
         assert (told["task"]["outcome"], told["task"]["calls"]) == ("completed", 1)
 
 
+async def test_the_process_ends_in_order_when_it_is_told_to(edge: Callable[..., Edge]) -> None:
+    around = edge()
+    broker = around.broker.settings("ledger")
+    environment = {
+        **os.environ,
+        "AGENTOS_NATS_URL": broker.url,
+        "AGENTOS_NATS_PASSWORD": broker.password.get_secret_value(),
+        "AGENTOS_LEDGER_DATABASE_URL": around.settings.database_url.get_secret_value(),
+        "AGENTOS_LEDGER_AUDIT_KEY_FILE": str(around.settings.audit_key_file),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.ledger", env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        seq = await around.append(*history.life("t1"))
+        assert (await around.data("tasks.get", id="t1", min_seq=seq))["task"]["outcome"] == "completed"
+        process.terminate()
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    again = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.ledger", "rebuild", env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert await again.wait() == 0
+    store = around.store()
+    assert store.head().seq == seq
+    store.close()
+
+
 async def test_large_payloads_and_large_answers_travel_by_claim_check(edge: Callable[..., Edge]) -> None:
     around = edge()
     labels = {f"label{number}": "x" * 1_000 for number in range(400)}
@@ -203,8 +236,10 @@ async def test_the_ledger_deleted_and_rebuilt_is_equal_row_by_row(edge: Callable
         await around.data("ledger.status", min_seq=seq)
         gateway = await around.bus("gateway")
         await gateway.client.publish("qry.ledger.cost.bad", b"no JSON")  # becomes a dead letter
-        while not (await around.data("ledger.status"))["dead_letter_position"]:
-            await asyncio.sleep(0.02)
+        letters = (await around.bus("ledger")).tail(("dlq.>",), stream="DLQ", start="first").updates()
+        while await anext(letters) is None:
+            pass
+        await letters.aclose()
     # What the ledger wrote last itself, a checkpoint, may not have been folded before it stopped.
     broker = around.broker.settings("ledger")
     await rebuild(around.settings, broker)

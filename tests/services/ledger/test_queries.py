@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agentos.contracts.base import Principal
 from agentos.contracts.errors import NotFound
 from services.ledger.domain.facts import Incoming
 from services.ledger.queries import SQL_QUERIES
@@ -23,7 +24,8 @@ def ask(store: SqlStore) -> Any:
     events = history.stream([each for life in lives for each in life] + history.governance())
     priced = history.model_call("t1", 5, cost="0.2", provider="anthropic", model="claude")
     simulated = history.model_call("t1", 6, cost="9", simulated=True)
-    events += history.stream([*priced, *simulated, history.submitted("waits", type="100%_sure")], len(events) + 1)
+    waits = history.submitted("waits", requester=Principal(kind="pack", id="100%_sure"))
+    events += history.stream([*priced, *simulated, waits], len(events) + 1)
     events.append(history.recorded(len(events) + 1, history.submitted("foreign"), "other"))
     events.append(Incoming(len(events) + 1, "evt.default.odd.x.happened", {}, b"\xff"))
     store.apply(events)
