@@ -1,0 +1,49 @@
+"""The gateway's settings."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agentos.contracts.base import Token
+
+
+class GatewaySettings(BaseSettings):
+    """Read from ``AGENTOS_GATEWAY_*``; the data folder from ``AGENTOS_DATA``, which all services share."""
+
+    model_config = SettingsConfigDict(env_prefix="AGENTOS_GATEWAY_", frozen=True, extra="ignore", populate_by_name=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    """0 takes a free port; the real one is logged and handed to the caller of ``serve``."""
+    data: Path = Field(default=Path("data"), validation_alias=AliasChoices("AGENTOS_DATA", "data"))
+    """Holds ``secrets/``: the master key and the first admin key."""
+    master_key_file: Path | None = Field(
+        default=None, validation_alias=AliasChoices("AGENTOS_MASTER_KEY_FILE", "master_key_file")
+    )
+    """Defaults to ``<data>/secrets/master.key``."""
+    sources_file: Path | None = None
+    tenant: Token = "default"
+    """The tenant of API keys that are made without one."""
+    metrics_open: bool = False
+    """Whether /metrics answers without a key; for a network where only the collector reaches it."""
+    max_body_bytes: int = Field(default=1_048_576, ge=1_024)
+    answer_timeout: timedelta = timedelta(seconds=5)
+    """How long a request waits for a service's answer before it says 503."""
+    drain_timeout: timedelta = timedelta(seconds=10)
+    """How long requests in flight may take to finish on SIGTERM."""
+    max_in_flight: int = Field(default=256, ge=1)
+    """Requests worked on at once; more are told 429 with Retry-After."""
+    max_streams: int = Field(default=64, ge=1)
+    """Live event streams open at once."""
+
+    @property
+    def master_key_path(self) -> Path:
+        """Where the master key stands."""
+        return self.master_key_file or self.data / "secrets" / "master.key"
+
+    @property
+    def admin_key_path(self) -> Path:
+        """Where the first admin key is written, mode 0600."""
+        return self.data / "secrets" / "admin.key"
