@@ -90,11 +90,15 @@ def unavailable(detail: str, *, code: str = "unavailable", retry_after_s: int = 
 STATUS_OF = {
     "not_found": 404,
     "forbidden": 403,
+    "wrong_role": 403,
     "self_approval": 403,
     "conflict": 409,
     "unavailable": 503,
     "bad_arguments": 422,
-    "invalid": 422,
+    "bad_query": 422,
+    "target_missing": 422,
+    "behind": 503,
+    "unknown_query": 503,
 }
 """HTTP status by a service's answer code; a code that is not here is a refusal of the request's sense in the present state: 409."""
 
