@@ -158,7 +158,7 @@ def as_problem(error: Exception) -> Problem:
             return from_answer(error.code, error.detail)
         case Conflict():
             return Problem(409, error.code, error.detail)
-        case RetryLater() | Unavailable():
+        case RetryLater() | Unavailable() | TimeoutError():
             return unavailable("the broker does not answer: nothing was decided; try again", code="unavailable")
         case _:
             return Problem(500, "internal", "a defect on our side; the log has it under this instance")
@@ -173,7 +173,17 @@ def install(app: FastAPI) -> None:
             log.error("request failed", path=request.url.path, exc_info=error)
         return respond(problem, request)
 
-    for kind in (Problem, RequestValidationError, HTTPException, Refused, Conflict, RetryLater, Unavailable, Exception):
+    for kind in (
+        Problem,
+        RequestValidationError,
+        HTTPException,
+        Refused,
+        Conflict,
+        RetryLater,
+        Unavailable,
+        TimeoutError,
+        Exception,
+    ):
         app.add_exception_handler(kind, handle)
 
 

@@ -240,6 +240,7 @@ class Ledger:
         return {"events": rows, "after": None}
 
 
+_SPENT = {"cost_usd": "0.0123", "input_tokens": 10, "output_tokens": 5}
 APPROVAL = {
     "id": "appr1",
     "state": "pending",

@@ -276,7 +276,7 @@ async def test_without_the_broker_requests_are_told_503_at_once(edge: Any, broke
     assert (await edge.http.get("/healthz")).status_code == 200
     await broker.server.start()
     await edge.backend.eventually(lambda: edge.gateway.bus.connected)
-    assert (await edge.http.post("/api/v1/tasks", json=TASK)).status_code == 201
+    assert (await edge.http.get("/api/v1/kill")).status_code == 200
 
 
 async def test_metrics_need_the_right(edge: Any) -> None:
