@@ -18,11 +18,11 @@ _PERSON = re.compile(r"<(?:PERSON|NAME|USER|USERNAME|LOGIN)_\d+>")
 _HANDLE = re.compile(r"(?<![\w@/.])@([A-Za-z0-9][A-Za-z0-9-]{0,38})\b")
 _FIELD = re.compile(r"^[ \t>*#_-]*([A-Za-z][A-Za-z _-]{1,30}?)[*_ ]*:[*_ \t]*(\S[^\n]*)$", re.MULTILINE)
 _CODE_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-_PATH = re.compile(r"(?<![\w:/.<])(?:[A-Za-z_][\w.-]*/)+[\w.-]*\w")
+_PATH = re.compile(r"(?<![\w:/.<-])(?:[A-Za-z_][\w.-]*/)+[\w.-]*\w")
 _MODULE = re.compile(r"(?<![\w/.@])[A-Za-z_]\w+(?:\.[A-Za-z_]\w+)+(?![\w/@])")
 _TICKED = re.compile(r"(?<!`)`([A-Za-z_][\w./-]{1,60})`(?!`)")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
-_MARKUP = re.compile(r"^[\s#>*\-_`|]+|[\s*_`|]+$")
+_MARKUP_BEFORE, _MARKUP_AFTER = " \t\r\n\f\v#>*-_`|", " \t\r\n\f\v*_`|"
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,15}(?:\.\d{1,6})?(?![\w.]*\w)")
 _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]+(?![a-z])|\d+")
 _FREE_WORD = re.compile(r"[^\W\d_][\w-]{3,}")
@@ -36,7 +36,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "feature", "add support", "support for", "would be nice", "would be great", "request", "enhancement", "please add",
         "it would help", "allow us", "ability to", "proposal", "wish",
     ),
-    "question": ("question", "how do", "how can", "how to", "how should", "why", "what is", "is it possible", "can i", "?"),
+    "question": ("question", "how do", "how can", "how to", "how should", "why", "what is", "is it possible", "?"),
     "documentation": ("documentation", "docs", "readme", "typo", "tutorial", "docstring", "guide", "changelog"),
     "security": (
         "security", "vulnerab", "cve-", "exploit", "xss", "injection", "leak", "credential", "privilege", "bypass",
@@ -93,6 +93,10 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
+def _plain(text: str) -> str:
+    return text.lstrip(_MARKUP_BEFORE).rstrip(_MARKUP_AFTER)
+
+
 class Reading:
     """One text, read on demand. Lone surrogates count as U+FFFD, so nothing that comes out of here holds one."""
 
@@ -131,10 +135,12 @@ class Reading:
         neutral = ("other", "unknown", "none", "medium", "general", "neutral", *words_of(about))
         return next((lowered.index(word) for word in neutral if word in lowered), 0)
 
-    def _score(self, option: str) -> int:
+    def _score(self, option: str) -> float:
         name = _SYNONYM_NAMES.get(option, option)
         phrases = _SYNONYMS.get(name) or (" ".join(words_of(option)) or option,)
-        return sum(self.mentions(phrase) for phrase in phrases)
+        # What the title says counts twice. A question mark is a weak sign: reports of failures have them too.
+        headline = Reading(self.title)
+        return sum((self.mentions(phrase) + headline.mentions(phrase)) * (1 if len(phrase) > 1 else 0.5) for phrase in phrases)
 
     @cached_property
     def fields(self) -> dict[str, str]:
@@ -158,7 +164,7 @@ class Reading:
             prose,
             flags=re.MULTILINE | re.IGNORECASE,
         )
-        cleaned = (_MARKUP.sub("", part) for part in _SENTENCE_END.split(prose))
+        cleaned = (_plain(part) for part in _SENTENCE_END.split(prose))
         return [part for part in cleaned if part and any(c.isalnum() for c in part) and not re.fullmatch(r"</?\w+>", part)]
 
     def summary(self, limit: int = 280) -> str:
@@ -180,14 +186,14 @@ class Reading:
     def title(self) -> str:
         """The field "Title:" where there is one, else the first sentence."""
         found = self.field("title", "subject") or (self.sentences[0] if self.sentences else "")
-        return _MARKUP.sub("", found)[:120]
+        return _plain(found)[:120]
 
     @cached_property
     def area(self) -> str:
         """The part of the system that is spoken of most: a named field, else the commonest path, module or `name`."""
         named = self.field("area", "component", "module", "package", "service")
         if named:
-            return _MARKUP.sub("", named)[:80]
+            return _plain(named)[:80]
         counts: Counter[str] = Counter()
         for path in _PATH.findall(self.text):
             folder, _, last = path.rpartition("/")
@@ -195,7 +201,7 @@ class Reading:
         counts.update(_MODULE.findall(self.text))
         counts.update(_TICKED.findall(self.text))
         if counts:
-            return max(counts, key=lambda token: (counts[token], -self.text.find(token)))[:80]
+            return counts.most_common(1)[0][0][:80]
         # "Add support for dark mode" is about dark, not about support: what says which kind of report it is, is no area.
         kinds = " ".join(phrase for phrases in _SYNONYMS.values() for phrase in phrases)
         words = [*Reading(self.title).keywords(8), *self.keywords(8)]
@@ -223,7 +229,8 @@ class Reading:
         greeting = person or (f"@{handle.group(1)}" if handle else None) or "there"
         lines = [f"Hi {greeting}, thank you for taking the time to write this up."]
         if self.title:
-            lines.append(f"We have read it as: “{self.title}”.")
+            quoted = _PLACEHOLDER.sub(lambda m: m.group() if _ADDRESSABLE.fullmatch(m.group()) else "…", self.title)
+            lines.append(f"We have read it as: “{quoted}”.")
         if self.missing_report_items:
             lines.append(f"To look into it we still need: {', '.join(self.missing_report_items)}.")
         contacts = [p for p in self.placeholders if _ADDRESSABLE.fullmatch(p) and p != person][:3]

@@ -42,7 +42,7 @@ class _Filler:
             for candidate in self._candidates(schema, name, depth):
                 if is_valid(candidate, schema, self._root):
                     return candidate
-        except (TypeError, ValueError, AttributeError, ArithmeticError):
+        except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError):
             # A keyword whose value has the wrong type, such as "required": 3: no valid schema, so no valid value.
             raise CannotFill("a malformed schema") from None
         raise CannotFill(f"no value for {name or 'the answer'} could be found that is valid against its schema")

@@ -10,6 +10,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
+from adapters import failures
 from adapters.extraction import Reading
 from adapters.port import UnsupportedRequest
 from adapters.schema_filling import CannotFill, fill
@@ -43,10 +44,13 @@ class SimulatedAdapter:
         request: ModelRequest,
         *,
         model: str,
-        timeout: timedelta,  # noqa: ARG002, ASYNC109 -- part of the port; nothing here waits on anyone
+        timeout: timedelta,  # noqa: ASYNC109 -- part of the port: the caller's budget, not its mechanism
         idempotency_key: str,  # noqa: ARG002 -- part of the port; every call is idempotent already
     ) -> ModelResponse:
         """See ``ModelAdapter.complete``. With a response schema ``max_output_tokens`` and ``stop`` are not applied."""
+        if self._latency > timeout:
+            await asyncio.sleep(timeout.total_seconds())
+            raise failures.timed_out(self.provider, timeout.total_seconds())
         if self._latency > timedelta(0):
             await asyncio.sleep(self._latency.total_seconds())
         return answer(request, model=model)

@@ -1,7 +1,7 @@
 """The channel table: every subject, who alone may publish it, what it carries, who reads it, and what it means.
 
 Streams, consumers, broker users with their permissions, the AsyncAPI document, the subject table in the docs and the JSON
-Schemas are all derived from this table (``agentos.contracts.generate``, ``agentos.bus.topology``) and never written by hand.
+Schemas are all derived from this table (``agentos.bus.generate``, ``agentos.bus.topology``) and never written by hand.
 """
 
 from dataclasses import dataclass

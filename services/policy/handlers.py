@@ -33,7 +33,7 @@ from agentos.sealing import PlaceholderVault
 from agentos.telemetry import counter
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, ToolCallQuestion
-from services.policy.redaction import Found, Redactor
+from services.policy.redaction import Redactor
 
 log = structlog.get_logger(__name__)
 
@@ -135,7 +135,7 @@ class Policy:
         context = asked.context
         request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
 
-        def redact(vault: PlaceholderVault) -> tuple[ModelRequest, PlaceholderVault, tuple[Found, ...]]:
+        def redact(vault: PlaceholderVault) -> tuple[ModelRequest, PlaceholderVault, tuple[RedactedEntity, ...]]:
             return self._redactor.redact_request(request, vault)
 
         redacted, vault, found = await self._redact(tenant, asked.request.key, redact)
@@ -149,7 +149,7 @@ class Policy:
                     model=request.model,
                     estimated_input_tokens=sum(len(text) for text in texts(redacted)) // 4,
                     max_output_tokens=request.max_output_tokens,
-                    data_classes=tuple(sorted({one.entity_type for one in found})),
+                    data_classes=tuple(sorted({one.entity for one in found})),
                     redacted=True,
                     calls_so_far=context.step,
                 )
@@ -166,7 +166,7 @@ class Policy:
             decision=decision,
             model=request.model,
             redacted_request=redacted,
-            entities=_entities(found),
+            entities=found,
             placeholders=await self._keys.seal_model(tenant, asked.request.key, "placeholders", vault),
         )
 
@@ -192,8 +192,9 @@ class Policy:
         context = asked.context
         arguments = _ARGUMENTS.validate_json(await self._keys.open(tenant, "tool.arguments", asked.arguments))
 
-        def redact(vault: PlaceholderVault) -> tuple[Json, PlaceholderVault, tuple[Found, ...]]:
-            return self._redactor.redact_json(arguments, vault)
+        def redact(vault: PlaceholderVault) -> tuple[Json, PlaceholderVault, tuple[RedactedEntity, ...]]:
+            redacted = self._redactor.redact_json(arguments, vault)
+            return redacted.value, redacted.vault, redacted.entities
 
         redacted, vault, found = await self._redact(tenant, asked.arguments.key, redact)
         decision = await self._evaluator.decide(
@@ -219,7 +220,7 @@ class Policy:
             tool=asked.tool,
             redacted_arguments=redacted,
             arguments=asked.arguments,
-            entities=_entities(found),
+            entities=found,
             placeholders=await self._keys.seal_model(tenant, asked.arguments.key, "placeholders", vault),
         )
 
@@ -259,8 +260,8 @@ class Policy:
         self,
         tenant: str,
         key: str,
-        redact: Callable[[PlaceholderVault], tuple[T, PlaceholderVault, tuple[Found, ...]]],
-    ) -> tuple[T, PlaceholderVault, tuple[Found, ...]]:
+        redact: Callable[[PlaceholderVault], tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]],
+    ) -> tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]:
         """Redact with the task family's placeholders, and keep what was added before anyone can see the result."""
         name = f"{tenant}.{key}"
         while True:
@@ -316,8 +317,3 @@ def _question(make: Callable[[], T]) -> T:
         return make()
     except ValueError as bad:
         raise NeverRetry(f"the question cannot be asked: {bad}", code="bad_question") from None
-
-
-def _entities(found: tuple[Found, ...]) -> tuple[RedactedEntity, ...]:
-    pairs = dict.fromkeys((one.entity_type, one.placeholder) for one in found)
-    return tuple(RedactedEntity(entity=entity, placeholder=placeholder) for entity, placeholder in pairs)

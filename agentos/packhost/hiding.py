@@ -1,0 +1,27 @@
+"""Keeps personal data out of what a pack says of itself: faults, logs, questions to people."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Hider:
+    """Takes personal data out of a text that is to be kept in clear.
+
+    Values that the redactor found in this task become their placeholders. Beyond those, whatever has the shape of an email address or
+    of a long number is blotted out: a pack may quote its input before any model call has shown it to the redactor.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Value → placeholder with brackets."""
+
+    def __call__(self, text: str) -> str:
+        for value in sorted(self.values, key=len, reverse=True):
+            if value:
+                text = text.replace(value, self.values[value])
+        return _LONG_NUMBER.sub("<…>", _EMAIL.sub("<…>", text))
+
+
+_EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
+_LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}")

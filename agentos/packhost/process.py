@@ -1,0 +1,314 @@
+"""A pack host as its service sees it: start it, give it runs, hear from it, notice when it hangs or dies."""
+
+import asyncio
+import contextlib
+import mmap
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+import agentos
+from agentos.contracts.base import Contract
+from agentos.packhost.child import SLOTS
+from agentos.packhost.frames import BadFrame, Decoder, encode
+from agentos.packhost.sandbox import Confinement, network_paths, runtime_paths
+from agentos.sdk.journal import StepKind
+from agentos.sdk.manifest import Pack
+
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from agentos.packhost.child import main; main()"
+_OUTPUT_LINES = 500
+_OUTPUT_LINE_CHARS = 2_000
+
+
+class HostBroken(Exception):
+    """The host did not come up. ``code`` is sandbox_unavailable, pack_broken or host_silent."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class EffectFrame(Contract):
+    """The agent asks for something."""
+
+    t: Literal["effect"]
+    run: int
+    step: int
+    kind: StepKind
+    request: Any
+
+
+class RestFrame(Contract):
+    """Nothing moves in the run until an answer comes."""
+
+    t: Literal["rest"]
+    run: int
+    delivered: int
+
+
+class EndedFrame(Contract):
+    """The run is over."""
+
+    t: Literal["ended"]
+    run: int
+    outcome: Literal["completed", "failed", "refused", "cancelled", "parked"]
+    result: Any = None
+    code: str = ""
+    message: str = ""
+    retryable: bool = False
+    step: int | None = None
+    trace: str = ""
+
+
+class LogFrame(Contract):
+    """A line of ``ctx.log``."""
+
+    t: Literal["log"]
+    run: int
+    level: Literal["debug", "info", "warning", "error"]
+    event: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The host is gone. ``guilty``: this run's step was being taken; ``blamed``: some run's was."""
+
+    hung: bool
+    guilty: bool
+    blamed: bool
+
+
+Frame = EffectFrame | RestFrame | EndedFrame | LogFrame
+Sink = Callable[[Frame | Died], None]
+_FRAME: TypeAdapter[Frame] = TypeAdapter(Frame)
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """How to host. ``sandboxed`` false lets a pack do what this process may do: only for machines without the means."""
+
+    mode: Literal["agents", "tools"]
+    sandboxed: bool = True
+    writable: tuple[Path, ...] = ()
+    network: bool = False
+    hang_after: timedelta = timedelta(seconds=10)
+    start_within: timedelta = timedelta(seconds=30)
+    memory_bytes: int = 2 * 1024**3
+
+
+class PackHost:
+    """One host process of one pack. Make it with ``start``; it is of no use after ``died`` is set."""
+
+    def __init__(self, pack: Pack, options: HostOptions, output: Callable[[str, str], None]) -> None:
+        self.pack = pack
+        self.died = asyncio.Event()
+        self._options = options
+        self._output = output
+        self._sinks: dict[int, Sink] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._hung = False
+
+    @classmethod
+    async def start(cls, pack: Pack, options: HostOptions, output: Callable[[str, str], None]) -> "PackHost":
+        """Start the process and have it import the pack. ``output`` gets (stream, line) of what the pack prints, bounded.
+
+        Raises HostBroken when the sandbox is not to be had or the pack cannot be imported.
+        """
+        host = cls(pack, options, output)
+        try:
+            await host._spawn()
+        except BaseException:
+            await host.stop()
+            raise
+        return host
+
+    async def _spawn(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="agentos-pack-")
+        self._shared = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the host; closed in stop()
+        self._shared.truncate(SLOTS.size)
+        self._memory = mmap.mmap(self._shared.fileno(), SLOTS.size)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        root = Path(agentos.__file__).resolve().parents[1]
+        fds = (theirs.fileno(), self._shared.fileno())
+        try:
+            # -s -P: no user site, no working directory on the path; a fixed hash seed keeps the order of sets in replays.
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-s", "-P", "-c", _BOOT, str(root), *map(str, fds),
+                pass_fds=fds, cwd=self._temporary.name, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE, limit=1 << 16,
+                env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "HOME": self._temporary.name, "TMPDIR": self._temporary.name},
+            )  # fmt: skip
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        for name, stream in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
+            if stream is not None:
+                self._tasks.append(asyncio.create_task(self._read_output(name, stream)))
+        self._write(
+            {"t": "hello", "folder": str(self.pack.folder), "mode": self._options.mode, "confinement": self._limits(root)}
+        )
+        decoder = Decoder()
+        try:
+            async with asyncio.timeout(self._options.start_within.total_seconds()):
+                while data := await self._reader.read(1 << 18):
+                    for frame in decoder.feed(data):
+                        if frame.get("t") == "ready":
+                            self._tasks += [
+                                asyncio.create_task(self._read(decoder)), asyncio.create_task(self._watch()),
+                            ]  # fmt: skip
+                            return
+                        raise HostBroken(str(frame.get("code")), str(frame.get("message")))
+        except TimeoutError:
+            raise HostBroken("host_silent", "the pack did not finish importing in time") from None
+        raise HostBroken("pack_broken", "the process ended while it imported the pack")
+
+    def _limits(self, root: Path) -> dict[str, Any] | None:
+        if not self._options.sandboxed:
+            return None
+        readable = (*runtime_paths(), root / "agentos", self.pack.folder)
+        limits = Confinement(
+            readable=(*readable, *network_paths()) if self._options.network else readable,
+            writable=(Path(self._temporary.name), *self._options.writable),
+            network=self._options.network,
+            memory_bytes=self._options.memory_bytes,
+        )
+        fields = {name: getattr(limits, name) for name in limits.__slots__}
+        return fields | {name: [str(path) for path in fields[name]] for name in ("readable", "writable")}
+
+    def begin(self, run: int, frame: dict[str, Any], sink: Sink) -> None:
+        """Give the host a run (``frame`` is what ``child`` takes). ``sink`` hears of it until it ended or the host died."""
+        self._sinks[run] = sink
+        if self.died.is_set():
+            self._sinks.pop(run)(Died(hung=False, guilty=False, blamed=False))
+            return
+        self._write({**frame, "run": run})
+
+    def answer(self, run: int, step: int, *, ok: bool, value: Any) -> None:
+        """Answer an effect."""
+        self._write({"t": "answer", "run": run, "step": step, "ok": ok, "value": value})
+
+    def cancel(self, run: int) -> None:
+        """Raise CancelledError in the run."""
+        self._write({"t": "cancel", "run": run})
+
+    def forget(self, run: int) -> None:
+        """Cancel the run and hear no more of it."""
+        if self._sinks.pop(run, None) is not None:
+            self.cancel(run)
+
+    def kill(self) -> None:
+        """End the process now; every run hears Died."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    @property
+    def active(self) -> int:
+        """Runs that this host holds."""
+        return len(self._sinks)
+
+    async def stop(self) -> None:
+        """Kill the process if it lives and let go of everything. Idempotent."""
+        if hasattr(self, "_process"):
+            self.kill()
+            await self._process.wait()
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+        await asyncio.gather(*(t for t in self._tasks if t is not current), return_exceptions=True)
+        if hasattr(self, "_writer"):
+            self._writer.close()
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
+        if hasattr(self, "_memory"):
+            self._memory.close()
+        if hasattr(self, "_shared"):
+            self._shared.close()
+        if hasattr(self, "_temporary"):
+            await asyncio.to_thread(self._temporary.cleanup)
+        self._end()
+
+    def _write(self, frame: dict[str, Any]) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(encode(frame))
+
+    async def _read(self, decoder: Decoder) -> None:
+        try:
+            while data := await self._reader.read(1 << 18):
+                for raw in decoder.feed(data):
+                    self._hand_on(_FRAME.validate_python(raw))
+        except (BadFrame, ValidationError) as bad:
+            self._output("protocol", f"the pack host sent what it must not: {type(bad).__name__}")
+        except OSError as gone:
+            self._output("protocol", f"the pack host is gone: {gone}")
+        finally:
+            self.kill()
+            self._end()
+
+    def _hand_on(self, frame: Frame) -> None:
+        sink = self._sinks.get(frame.run)
+        if sink is None:
+            return
+        if isinstance(frame, EndedFrame):
+            del self._sinks[frame.run]
+        sink(frame)
+
+    def _end(self) -> None:
+        if self.died.is_set():
+            return
+        _, turn = SLOTS.unpack(self._memory[: SLOTS.size]) if hasattr(self, "_memory") and not self._memory.closed else (0, 0)
+        self.died.set()
+        sinks, self._sinks = self._sinks, {}
+        for run, sink in sinks.items():
+            sink(Died(hung=self._hung, guilty=run == turn, blamed=turn in sinks))
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        patience = self._options.hang_after.total_seconds()
+        seen, since = -1, loop.time()
+        while not self.died.is_set():
+            await asyncio.sleep(min(patience / 8, 0.5))
+            beat, _ = SLOTS.unpack(self._memory[: SLOTS.size])
+            if beat != seen:
+                seen, since = beat, loop.time()
+            elif loop.time() - since >= patience:
+                self._hung = True
+                self.kill()
+                return
+
+    async def _read_output(self, name: str, stream: asyncio.StreamReader) -> None:
+        """A pack that prints without end must neither fill the log nor block on a full pipe."""
+        lines = 0
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # a line longer than the limit: the reader has dropped it
+                line = b"(a line too long to show)\n"
+            if not line:
+                return
+            lines += 1
+            if lines <= _OUTPUT_LINES:
+                self._output(name, line[:_OUTPUT_LINE_CHARS].decode("utf-8", "replace").rstrip())
+            elif lines == _OUTPUT_LINES + 1:
+                self._output(name, f"(more than {_OUTPUT_LINES} lines; the rest is dropped)")
+
+
+def outbox_writable(folder: Path) -> Path:
+    """Make the outbox folder, for its owner only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder, 0o700)  # noqa: PTH101 - on an existing folder as well
+    return folder

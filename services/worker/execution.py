@@ -1,0 +1,113 @@
+"""Executes one tool of a pack in the pack's tool host: with its own secrets, within its time, and can be called off."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from agentos.contracts.base import Fault
+from agentos.packhost.hiding import Hider
+from agentos.packhost.process import Died, EndedFrame, Frame, HostBroken, HostOptions, PackHost
+from agentos.sdk.manifest import Pack, ToolEntry
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """The tool did its work."""
+
+    value: Any
+    simulated: bool
+
+
+class ToolHosts:
+    """One process a pack for its tools: network, but no other file than its own and the outbox, no environment, no keys."""
+
+    def __init__(self, packs: Mapping[str, Pack], options: HostOptions, environment: Mapping[str, str], outbox: Path) -> None:
+        """``environment`` is what tools may be given at all; each gets only what its manifest names."""
+        self._packs = packs
+        self._options = options
+        self._environment = environment
+        self._outbox = outbox
+        self._hosts: dict[str, PackHost] = {}
+        self._locks = {name: asyncio.Lock() for name in packs}
+        self._numbers = itertools.count(1)
+
+    def tool(self, pack: str, name: str) -> ToolEntry | None:
+        """The tool as its manifest declares it."""
+        known = self._packs.get(pack)
+        return known.manifest.tool(name) if known is not None else None
+
+    async def execute(
+        self, pack: str, tool: ToolEntry, call_id: str, arguments: Any, attempt: int, hide: Hider
+    ) -> Worked | Fault:
+        """One attempt. Cancelling this coroutine cancels the tool."""
+        try:
+            host = await self._host(pack)
+        except HostBroken as broken:
+            return Fault(code=broken.code, message=hide(broken.detail)[:500])
+        number = next(self._numbers)
+        heard: asyncio.Queue[Frame | Died] = asyncio.Queue()
+        call = {
+            "id": call_id,
+            "name": tool.name,
+            "arguments": arguments,
+            "outbox": str(self._outbox.resolve()),
+            "secrets": {name: self._environment[name] for name in tool.secrets if name in self._environment},
+            "settings": {name: self._environment[name] for name in tool.settings if name in self._environment},
+            "attempt": attempt,
+        }
+        host.begin(number, {"t": "tool", "call": call}, heard.put_nowait)
+        try:
+            async with asyncio.timeout(tool.timeout_s):
+                while not isinstance(frame := await heard.get(), EndedFrame | Died):
+                    pass
+        except TimeoutError:
+            return Fault(code="tool_timeout", message=f"the tool did not end within {tool.timeout_s:g} s", retryable=True)
+        finally:
+            host.forget(number)
+        secrets = replace(hide, values={**hide.values, **{value: f"<{name}>" for name, value in call["secrets"].items()}})
+        return _outcome(frame, secrets)
+
+    async def _host(self, pack: str) -> PackHost:
+        async with self._locks[pack]:
+            known = self._hosts.get(pack)
+            if known is not None and not known.died.is_set():
+                return known
+            if known is not None:
+                await known.stop()
+            self._hosts[pack] = fresh = await PackHost.start(
+                self._packs[pack], self._options, lambda s, line: _output(pack, s, line)
+            )
+            return fresh
+
+    async def stop(self) -> None:
+        """End every process."""
+        for host in self._hosts.values():
+            with contextlib.suppress(ProcessLookupError):
+                await host.stop()
+
+
+def _outcome(frame: EndedFrame | Died, hide: Hider) -> Worked | Fault:
+    match frame:
+        case Died(hung=True, guilty=True):
+            return Fault(code="tool_hung", message="the tool did not give the event loop back; await instead of blocking")
+        case Died():
+            # The tool's idempotency key is the call id: to ask again is safe.
+            return Fault(code="tool_host_died", message="the process of the pack's tools ended", retryable=True)
+        case EndedFrame(outcome="completed", result=dict() as result):
+            return Worked(result.get("value"), bool(result.get("simulated")))
+        case EndedFrame():
+            if frame.trace:
+                log.debug("tool_raised", trace=hide(frame.trace))
+            return Fault(code=frame.code or "tool_failed", message=hide(frame.message)[:500], retryable=frame.retryable)
+
+
+def _output(pack: str, stream: str, line: str) -> None:
+    log.debug("pack_output", pack=pack, stream=stream, line=Hider()(line))

@@ -1,0 +1,237 @@
+"""Subject → handler, and the shell: load, execute, append, acknowledge. A tool message is held while its tool works."""
+
+import asyncio
+import json
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from agentos.bus import Bus, Route, Tail
+from agentos.contracts.base import Fault
+from agentos.contracts.channels import CHANNELS
+from agentos.contracts.envelope import Recorded, digest
+from agentos.contracts.errors import Conflict, NeverRetry
+from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided, ToolCallSettled
+from agentos.contracts.events.governance import ApprovalResolved
+from agentos.contracts.subjects import EventSubject
+from agentos.datakeys import DataKeys
+from agentos.killswitch import KillEntry, KillSwitch
+from agentos.packhost.hiding import Hider
+from agentos.sdk.journal import canonical
+from agentos.sdk.manifest import ToolEntry
+from agentos.sealing import PlaceholderVault, open_model, open_sealed, seal
+from services.worker import domain
+from services.worker.domain import Refusal, ToolView
+from services.worker.execution import ToolHosts, Worked
+from services.worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+ARGUMENTS, RESULT, PLACEHOLDERS = "tool.arguments", "tool.result", "placeholders"
+
+
+@dataclass(slots=True)
+class _InFlight:
+    tenant: str
+    context: CallContext
+    work: "asyncio.Task[Worked | Fault]"
+    why: Fault | None = None
+
+
+class Worker:
+    """Handlers of the worker."""
+
+    def __init__(self, bus: Bus, settings: Settings, hosts: ToolHosts, keys: DataKeys, kill: KillSwitch) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._hosts = hosts
+        self._keys = keys
+        self._kill = kill
+        self._in_flight: dict[str, _InFlight] = {}
+        kill.on_engaged(self._on_engaged)
+
+    def routes(self) -> list[Route]:
+        """The handler table."""
+        return [
+            Route("tool.decided", self.on_decided, concurrency=self._settings.worker_max_active),
+            Route("approval.resolved", self.on_resolved, concurrency=self._settings.worker_max_active),
+        ]
+
+    async def on_decided(self, message: Recorded) -> None:
+        """The policy ruled on a tool call: execute or refuse; a held one waits for its approval."""
+        message.payload(CallDecided)
+        await self._handle(message, None)
+
+    async def on_resolved(self, message: Recorded) -> None:
+        """A person answered a held tool call."""
+        approval = message.payload(ApprovalResolved)
+        if approval.kind == "tool":
+            await self._handle(message, approval)
+
+    async def follow_cancellations(self, tail: Tail) -> None:
+        """Call off what is in flight for a cancelled task. Runs until cancelled."""
+        async with aclosing(tail.updates()) as updates:
+            async for raw in updates:
+                if raw is None:
+                    continue
+                subject = EventSubject.parse(raw.subject)
+                for flight in self._in_flight.values():
+                    same = (flight.tenant, flight.context.task, str(flight.context.attempt)) == (
+                        subject.tenant,
+                        subject.id,
+                        subject.ordinal,
+                    )
+                    if same:
+                        self._call_off(flight, Fault(code="cancelled", message="the task was cancelled"))
+
+    def cancellations(self) -> Tail:
+        """The live tail for ``follow_cancellations``."""
+        return self._bus.tail(tuple(row.pattern for row in CHANNELS if self._bus.service in row.tails))
+
+    def _on_engaged(self, entry: KillEntry) -> None:
+        for flight in self._in_flight.values():
+            if entry.covers(flight.tenant, pack=flight.context.pack, provider=None, task=flight.context.task):
+                self._call_off(flight, Fault(code="killed", message=entry.describe()))
+
+    def _call_off(self, flight: _InFlight, why: Fault) -> None:
+        flight.why = why
+        flight.work.cancel()
+
+    # --- one call -----------------------------------------------------------------------------------------------------
+    async def _handle(self, message: Recorded, approval: ApprovalResolved | None) -> None:
+        subject = EventSubject.parse(message.subject)
+        view = domain.fold(event.data for event in await self._bus.load(subject.tenant, "tool", subject.id))
+        verdict = domain.decide(view, approval)
+        if verdict is None or view.decided is None:
+            return
+        if isinstance(verdict, Refusal):
+            await self._settle(message, subject.id, view.decided, "refused", fault=verdict.fault, reasons=verdict.reasons)
+            return
+        context = view.decided.context
+        if (stop := await self._stopped(subject.tenant, context)) is not None:
+            await self._settle(message, subject.id, view.decided, "cancelled", fault=stop, reasons=(stop.message,))
+            return
+        try:
+            tool, arguments, hide, key = await self._open(subject.tenant, view)
+        except NeverRetry as unfit:
+            # Settled rather than dead-lettered: somebody waits for the answer.
+            await self._settle(
+                message, subject.id, view.decided, "failed", fault=Fault(code=unfit.code, message=unfit.detail[:500])
+            )
+            return
+        await self._execute(message, subject, view, tool, arguments, hide, key)
+
+    async def _stopped(self, tenant: str, context: CallContext) -> Fault | None:
+        if (entry := self._kill.blocked(tenant, pack=context.pack, task=context.task)) is not None:
+            return Fault(code="killed", message=entry.describe())
+        if await self._bus.get(f"evt.{tenant}.task.{context.task}.cancelling.{context.attempt}") is not None:
+            return Fault(code="cancelled", message="the task was cancelled")
+        return None
+
+    async def _open(self, tenant: str, view: ToolView) -> tuple[ToolEntry, Any, Hider, bytes]:
+        """Tool, arguments in clear, what to hide in messages, data key. Raises NeverRetry with what is wrong."""
+        decided, requested = view.decided, view.requested
+        if decided is None or requested is None or decided.arguments is None:
+            raise NeverRetry("the decision carries no arguments", code="no_arguments")
+        tool = self._hosts.tool(decided.context.pack, requested.tool)
+        if tool is None:
+            raise NeverRetry(
+                f"no pack {decided.context.pack} with a tool {requested.tool} is installed here", code="no_such_tool"
+            )
+        key = await self._keys.get(tenant, decided.arguments.key)
+        arguments = json.loads(open_sealed(key, decided.arguments.key, ARGUMENTS, decided.arguments))
+        if domain.arguments_differ(requested, decided.tool, arguments):
+            raise NeverRetry("the arguments are not those that were decided on; nothing was done", code="arguments_differ")
+        if (wrong := domain.misfit(tool.parameters, arguments)) is not None:
+            raise NeverRetry(f"the arguments do not fit {tool.name}: {wrong}", code="bad_arguments")
+        values: dict[str, str] = {}
+        if decided.placeholders is not None:
+            vault = open_model(PlaceholderVault, key, decided.placeholders.key, PLACEHOLDERS, decided.placeholders)
+            values = {value: f"<{name}>" for name, value in vault.values.items() if not name.startswith("NUMBER_")}
+        return tool, arguments, Hider(values), key
+
+    async def _execute(
+        self, message: Recorded, subject: EventSubject, view: ToolView, tool: ToolEntry, arguments: Any, hide: Hider, key: bytes
+    ) -> None:
+        decided = view.decided
+        if decided is None or decided.arguments is None:
+            return
+        began = datetime.now(UTC)
+        attempt = view.attempted + 1
+        while True:
+            started = datetime.now(UTC)
+            came = await self._attempt(subject, decided, tool, arguments, attempt, hide)
+            if isinstance(came, Worked):
+                plain = canonical(came.value)
+                await self._settle(
+                    message, subject.id, decided, "completed", simulated=came.simulated, duration=datetime.now(UTC) - began,
+                    result=seal(key, decided.arguments.key, RESULT, plain), result_digest=digest(plain),
+                )  # fmt: skip
+                return
+            if came.code in ("cancelled", "killed"):
+                await self._settle(message, subject.id, decided, "cancelled", fault=came, reasons=(came.message,))
+                return
+            if not came.retryable or attempt >= self._settings.worker_max_attempts:
+                final = came.model_copy(update={"retryable": False})
+                await self._settle(message, subject.id, decided, "failed", fault=final, duration=datetime.now(UTC) - began)
+                return
+            delay = self._settings.worker_first_delay * 2 ** (attempt - 1)
+            attempted = CallAttempted(
+                target=tool.name,
+                started_at=started,
+                duration_ms=_ms(datetime.now(UTC) - started),
+                fault=came,
+                delay_ms=_ms(delay),
+            )
+            await self._once(message, "tool.attempted", subject.id, attempted, attempt)
+            await asyncio.sleep(delay.total_seconds())
+            attempt += 1
+
+    async def _attempt(
+        self, subject: EventSubject, decided: CallDecided, tool: ToolEntry, arguments: Any, attempt: int, hide: Hider
+    ) -> Worked | Fault:
+        context = decided.context
+        work = asyncio.create_task(self._hosts.execute(context.pack, tool, subject.id, arguments, attempt, hide))
+        flight = self._in_flight[subject.id] = _InFlight(subject.tenant, context, work)
+        try:
+            # In flight first, then the check: a switch engaged in between is heard by one of the two.
+            if (stop := await self._stopped(subject.tenant, context)) is not None:
+                self._call_off(flight, stop)
+            return await work
+        except asyncio.CancelledError:
+            if flight.why is None:
+                raise
+            return flight.why
+        finally:
+            work.cancel()
+            del self._in_flight[subject.id]
+
+    async def _settle(
+        self,
+        message: Recorded,
+        call: str,
+        decided: CallDecided,
+        outcome: Any,
+        *,
+        duration: timedelta = timedelta(0),
+        **fields: Any,
+    ) -> None:
+        settled = ToolCallSettled(
+            context=decided.context, tool=decided.tool or "", outcome=outcome, duration_ms=_ms(duration), **fields
+        )
+        await self._once(message, "tool.settled", call, settled)
+        log.info("tool_settled", call=call, tool=decided.tool, outcome=outcome)
+
+    async def _once(self, message: Recorded, channel: str, call: str, payload: Any, ordinal: int | None = None) -> None:
+        try:
+            await self._bus.append(channel, call, payload, ordinal=ordinal, cause=message)
+        except Conflict:
+            # Another worker had the call as well; the tool saw the same call id both times.
+            log.info("settled_elsewhere", call=call, channel=channel)
+
+
+def _ms(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)
