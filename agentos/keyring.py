@@ -29,9 +29,8 @@ class KeyRing:
 
     async def create(self, tenant: str, key: str) -> None:
         """Make the data key of a new task family, unless it exists. For the gateway, which alone may write the bucket."""
-        name = f"{tenant}.{key}"
         try:
-            await self._bucket.create(name, self._master.wrap(name, new_data_key()))
+            await self._bucket.create(f"{tenant}.{key}", self._master.wrap(key, new_data_key()))
         except Conflict:
             # A repeated submission: the key of the first one serves.
             return
@@ -57,12 +56,11 @@ class KeyRing:
         cached = self._cache.get((tenant, key))
         if cached is not None and now - cached[0] < CACHE_S:
             return cached[1]
-        name = f"{tenant}.{key}"
-        entry = await self._bucket.get(name)
+        entry = await self._bucket.get(f"{tenant}.{key}")
         if entry is None or entry.value is None:
             self._cache.pop((tenant, key), None)
             raise KeyErased(f"The data key {key} does not exist (any more): what it sealed cannot be read.", key=key)
-        data_key = self._master.unwrap(name, entry.value)
+        data_key = self._master.unwrap(key, entry.value)
         if len(self._cache) >= CACHE_SIZE:
             self._cache.clear()
         self._cache[(tenant, key)] = (now, data_key)

@@ -84,6 +84,9 @@ class Tail:
                         behind = False
                         yield None
             except (Lost, NatsError, TimeoutError):
+                if self._client.is_closed:
+                    # For good: nothing can follow. (nats-py turns a cancellation into this error once it is closed.)
+                    return
                 await asyncio.sleep(0.1)
             finally:
                 if subscription is not None:

@@ -49,7 +49,9 @@ class Node:
 
 def environment(nodes: list[Node], name: str) -> dict[str, str]:
     password = PASSWORDS["NATS_CLUSTER_PASSWORD"]
-    routes = {f"NATS_ROUTE_{n}": f"nats://route:{password}@127.0.0.1:{node.cluster_port}" for n, node in enumerate(nodes, start=1)}
+    routes = {
+        f"NATS_ROUTE_{n}": f"nats://route:{password}@127.0.0.1:{node.cluster_port}" for n, node in enumerate(nodes, start=1)
+    }
     return PASSWORDS | routes | {"NATS_NAME": name}
 
 

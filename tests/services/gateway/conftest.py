@@ -77,9 +77,11 @@ async def edge(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     sources.write_text(json.dumps(SOURCES))
     settings = GatewaySettings(port=0, data=tmp_path / "data", sources_file=sources, answer_timeout=timedelta(seconds=2))
     backend = await standins.start(broker)
-    async with open_gateway(settings, await broker.connect("gateway")) as gateway:
-        async with serve_app(create_app(gateway), "127.0.0.1", 0, timedelta(seconds=2), gateway.draining.set) as served:
-            key = settings.admin_key_path.read_text().strip()
-            async with httpx.AsyncClient(base_url=served.url, headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
-                yield Edge(gateway, backend, client, served.url, key)
+    async with (
+        open_gateway(settings, await broker.connect("gateway")) as gateway,
+        serve_app(create_app(gateway), "127.0.0.1", 0, timedelta(seconds=2), gateway.draining.set) as served,
+    ):
+        key = settings.admin_key_path.read_text().strip()
+        async with httpx.AsyncClient(base_url=served.url, headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
+            yield Edge(gateway, backend, client, served.url, key)
     await backend.stop()
