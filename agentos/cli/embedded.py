@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import structlog
-from pydantic import SecretStr
 
 from agentos.bus import BrokerSettings
 from agentos.bus.provision import idle_consumers, provision
@@ -50,9 +49,9 @@ def services(choices: Choices) -> dict[str, Run]:
     from services.gates import app as gates
     from services.gates.settings import Settings as GatesSettings
     from services.gateway import app as gateway
-    from services.gateway.settings import GatewaySettings
+    from services.gateway.settings import Settings as GatewaySettings
     from services.ledger import app as ledger
-    from services.ledger.settings import LedgerSettings
+    from services.ledger.settings import Settings as LedgerSettings
     from services.orchestrator import app as orchestrator
     from services.orchestrator.settings import Settings as OrchestratorSettings
     from services.policy import app as policy
@@ -71,11 +70,8 @@ def services(choices: Choices) -> dict[str, Run]:
     router_settings = RouterSettings(data=data)
     if choices.simulated_latency_ms:
         router_settings = router_settings.model_copy(update={"simulated_latency_ms": choices.simulated_latency_ms})
-    ledger_settings = LedgerSettings(
-        database_url=SecretStr(f"sqlite:///{data / 'ledger' / 'ledger.db'}"), audit_key_file=data / "secrets" / "audit.key"
-    )
     return {
-        "ledger": lambda broker, stop: ledger.run(ledger_settings, broker, stop),
+        "ledger": lambda broker, stop: ledger.run(LedgerSettings(data=data), broker, stop),
         "gates": lambda broker, stop: gates.run(GatesSettings(data=data), broker, stop),
         "policy": lambda broker, stop: policy.run(PolicySettings(data=data), broker, stop),
         "router": lambda broker, stop: router.run(router_settings, broker, stop),
