@@ -74,7 +74,7 @@ class Edge:
         return answer.data
 
     def store(self) -> SqlStore:
-        return SqlStore(self.settings.database_url.get_secret_value())
+        return SqlStore(self.settings.database)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -195,8 +195,8 @@ async def test_the_process_ends_in_order_when_it_is_told_to(edge: Callable[..., 
         **os.environ,
         "AGENTOS_NATS_URL": broker.url,
         "AGENTOS_NATS_PASSWORD": broker.password.get_secret_value(),
-        "AGENTOS_LEDGER_DATABASE_URL": around.settings.database_url.get_secret_value(),
-        "AGENTOS_LEDGER_AUDIT_KEY_FILE": str(around.settings.audit_key_file),
+        "AGENTOS_LEDGER_DATABASE_URL": around.settings.database,
+        "AGENTOS_LEDGER_AUDIT_KEY_FILE": str(around.settings.audit_key),
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.ledger", env=environment, stderr=asyncio.subprocess.DEVNULL
@@ -242,16 +242,16 @@ async def test_the_ledger_deleted_and_rebuilt_is_equal_row_by_row(edge: Callable
         await letters.aclose()
     # What the ledger wrote last itself, a checkpoint, may not have been folded before it stopped.
     broker = around.broker.settings("ledger")
-    await rebuild(around.settings, broker)
+    await rebuild(around.settings, broker, asyncio.Event())
     store = around.store()
     before = history.dump(store)
     assert len(before["tasks"]) == 2
     assert len(before["dead_letters"]) == 1
     store.close()
-    path = Path(around.settings.database_url.get_secret_value().removeprefix("sqlite:///"))
+    path = Path(around.settings.database.removeprefix("sqlite:///"))
     for file in path.parent.glob(path.name + "*"):
         file.unlink()
-    rebuilt = await rebuild(around.settings, broker)
+    rebuilt = await rebuild(around.settings, broker, asyncio.Event())
     assert rebuilt.same_chain
     store = around.store()
     assert history.dump(store) == before
@@ -270,5 +270,5 @@ async def test_a_ledger_does_not_follow_a_stream_that_was_replaced(edge: Callabl
     store.close()
     with pytest.raises(StreamGap, match="ends before it"):
         await run(around.settings, around.broker.settings("ledger"), asyncio.Event())
-    rebuilt = await rebuild(around.settings, around.broker.settings("ledger"))
+    rebuilt = await rebuild(around.settings, around.broker.settings("ledger"), asyncio.Event())
     assert (rebuilt.position, rebuilt.same_chain) == (19, False)
