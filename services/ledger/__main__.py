@@ -8,7 +8,7 @@ import structlog
 from agentos.bus import BrokerSettings
 from agentos.service import run_process
 from services.ledger.app import rebuild, run
-from services.ledger.settings import LedgerSettings
+from services.ledger.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ class ChainDiffers(Exception):
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 when stopped in order, 1 when the ledger had to stop, 2 for a wrong command."""
-    settings = LedgerSettings()
+    settings = Settings()
 
     async def again(stop: asyncio.Event) -> None:
         rebuilt = await rebuild(settings, BrokerSettings(), stop)

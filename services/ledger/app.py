@@ -13,14 +13,14 @@ from agentos.bus import BrokerSettings, Bus
 from agentos.service import serve
 from services.ledger import keys
 from services.ledger.handlers import Queries
-from services.ledger.settings import LedgerSettings
+from services.ledger.settings import Settings
 from services.ledger.store import SqlStore
 from services.ledger.writer import Writer
 
 log = structlog.get_logger(__name__)
 
 
-async def run(settings: LedgerSettings, broker_settings: BrokerSettings, stop: asyncio.Event) -> None:
+async def run(settings: Settings, broker_settings: BrokerSettings, stop: asyncio.Event) -> None:
     """Serve until ``stop``; then finish the transaction and the answers in progress.
 
     Raises StreamGap when the stream is not the one that was folded, ConnectionError when the broker is gone for good.
@@ -43,7 +43,7 @@ async def run(settings: LedgerSettings, broker_settings: BrokerSettings, stop: a
         await serve("ledger", broker_settings, body, stop)
 
 
-async def _open(settings: LedgerSettings, closing: AsyncExitStack) -> tuple[SqlStore, Ed25519PrivateKey]:
+async def _open(settings: Settings, closing: AsyncExitStack) -> tuple[SqlStore, Ed25519PrivateKey]:
     store = SqlStore(settings.database)
     closing.push_async_callback(asyncio.to_thread, store.close)
     await asyncio.to_thread(store.migrate)
@@ -59,7 +59,7 @@ class Rebuilt:
     same_chain: bool
 
 
-async def rebuild(settings: LedgerSettings, broker_settings: BrokerSettings, stop: asyncio.Event) -> Rebuilt:
+async def rebuild(settings: Settings, broker_settings: BrokerSettings, stop: asyncio.Event) -> Rebuilt:
     """Drop every row and fold both streams again from their first message. No other ledger may run meanwhile.
 
     ``stop`` ends it early, and is set at its end; a ledger that starts afterwards goes on from there.

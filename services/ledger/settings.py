@@ -9,17 +9,21 @@ from pydantic_settings import SettingsConfigDict
 from agentos.service import ServiceSettings
 
 
-class LedgerSettings(ServiceSettings):
-    """Read from ``AGENTOS_LEDGER_*``, and from what all services share."""
+class Settings(ServiceSettings):
+    """``AGENTOS_LEDGER_*``."""
 
     model_config = SettingsConfigDict(env_prefix="AGENTOS_LEDGER_", frozen=True, extra="ignore", populate_by_name=True)
 
     database_url: SecretStr | None = None
     """``sqlite:///<path>`` or ``postgresql://user:password@host/database``; secret because it may hold a password.
-    A SQLite file in the data folder unless set."""
+
+    ``<data>/ledger/ledger.db`` unless set.
+    """
     audit_key_file: Path | None = None
     """The Ed25519 key that signs checkpoints; made with mode 0600 when it is not there. Keep a copy of its public half elsewhere.
-    <data>/secrets/audit.key unless set."""
+
+    ``<data>/secrets/audit.key`` unless set.
+    """
     batch_events: int = Field(default=500, ge=1, le=10_000)
     """Most events in one SQL transaction."""
     batch_linger: timedelta = Field(default=timedelta(milliseconds=20), ge=timedelta(0), le=timedelta(seconds=1))
@@ -33,7 +37,7 @@ class LedgerSettings(ServiceSettings):
 
     @property
     def database(self) -> str:
-        """The database's URL, password included."""
+        """The database's URL, with its password if it has one."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data / 'ledger' / 'ledger.db'}"

@@ -21,7 +21,7 @@ from agentos.contracts.commands import Answer, Query
 from services.ledger import tables
 from services.ledger.app import rebuild, run
 from services.ledger.handlers import query_token
-from services.ledger.settings import LedgerSettings
+from services.ledger.settings import Settings
 from services.ledger.store import SqlStore, StreamGap
 from services.ledger.verify import verify_export
 from tests.services.ledger import history
@@ -30,7 +30,7 @@ from tests.services.ledger import history
 class Edge:
     """What stands around the ledger: every service's publishing, and the gateway's asking."""
 
-    def __init__(self, broker: Any, settings: LedgerSettings) -> None:
+    def __init__(self, broker: Any, settings: Settings) -> None:
         self.broker = broker
         self.settings = settings
         self._buses: dict[str, Bus] = {}
@@ -98,7 +98,7 @@ def edge(broker: Any, tmp_path: Path) -> Callable[..., Edge]:
             "checkpoint_interval": timedelta(hours=1),
             "batch_linger": timedelta(milliseconds=1),
         }
-        return Edge(broker, LedgerSettings(**(defaults | changes)))
+        return Edge(broker, Settings(**(defaults | changes)))
 
     return make
 
