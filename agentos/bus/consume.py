@@ -5,6 +5,7 @@ concurrency, so that a slow one blocks nobody. What a handler raises answers wha
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -148,9 +149,14 @@ class Consumption:
         try:
             raw = Raw(message.subject, headers, message.data, delivery.seq, 0, 0)
             outcome = await self._settle(row, route, delivery, raw)
-        except NatsError as fault:
-            # The answer did not reach the broker: the message comes again, and handling it again changes nothing.
+        except (NatsError, AgentOSError) as fault:
+            # The answer (or the dead letter) did not reach the broker: the message comes again, and handling it again changes nothing.
             log.info("acknowledgement_lost", channel=row.name, fault=str(fault)[:200])
+        except asyncio.CancelledError:
+            # We are leaving: another instance need not wait until the broker notices.
+            with contextlib.suppress(NatsError):
+                await message.nak()
+            raise
         finally:
             self._held.pop(key, None)
             slots.release()
@@ -240,6 +246,9 @@ class Consumption:
                     await self._check(BY_NAME[name])
                 except (NatsError, TimeoutError) as fault:
                     log.info("consumer_not_checked", channel=name, fault=str(fault)[:200])
+                except RuntimeError:
+                    # Changed while we run: the others must go on being watched.
+                    log.exception("consumer_wrong", channel=name)
 
     async def _check(self, row: Channel) -> None:
         """The durable exists and is what the table says; a missing one is made, a different one is an error at start."""

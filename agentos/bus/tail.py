@@ -20,6 +20,7 @@ from nats.errors import Error as NatsError
 from agentos.contracts.ids import new_id
 
 HEARTBEAT_S = 1.0
+HEARTBEATS_MISSED = 3
 Start = int | Literal["new", "first", "last_per_subject"]
 
 
@@ -49,10 +50,20 @@ class Tail:
         self._start = start
         self._inbox = inbox
         self._last = 0
+        self._behind = True
+        self._connection = -1
         self.heard_at = 0.0
         self.initial_pending = 0
         """How many messages stood in the stream when the tail began: after that many it is live."""
         self._ready = asyncio.Event()
+
+    @property
+    def live(self) -> bool:
+        """Whether what was stored until just now has been handed over: False after a reconnect until all that was missed is."""
+        return not self._behind and self._connection == self._reconnects()
+
+    def _reconnects(self) -> int:
+        return int(self._client.stats["reconnects"])
 
     async def ready(self) -> None:
         """Wait until the consumer exists: everything stored from then on is delivered."""
@@ -66,23 +77,30 @@ class Tail:
 
     async def updates(self) -> AsyncGenerator[Raw | None]:
         """The messages, and one None at the point where all that stood in the stream at the beginning has been seen."""
-        behind = True
+        first = True
         while True:
             subscription: Subscription | None = None
+            self._behind = True
+            # Before anything is asked of the broker: should the connection change from here on, all this is to be done again.
+            self._connection = self._reconnects()
             name = f"{self._client.options.get('name') or 'tail'}-{new_id()[-12:]}"
             try:
                 inbox = f"{self._inbox}.{new_id()}"
                 subscription = await self._client.subscribe(inbox)
-                await self._create(name, inbox)
+                missed = await self._create(name, inbox)
                 self._ready.set()
-                if behind and self.initial_pending == 0:
-                    behind = False
-                    yield None
+                if missed == 0:
+                    self._behind = False
+                    if first:
+                        first = False
+                        yield None
                 async for raw in self._messages(subscription):
                     yield raw
-                    if behind and raw.pending == 0:
-                        behind = False
-                        yield None
+                    if self._behind and raw.pending == 0:
+                        self._behind = False
+                        if first:
+                            first = False
+                            yield None
             except (Lost, NatsError, TimeoutError):
                 if self._client.is_closed:
                     # For good: nothing can follow. (nats-py turns a cancellation into this error once it is closed.)
@@ -102,7 +120,8 @@ class Tail:
             # The connection went in the meantime; the broker drops the consumer after its inactivity threshold.
             return
 
-    async def _create(self, name: str, inbox: str) -> None:
+    async def _create(self, name: str, inbox: str) -> int:
+        """Make the consumer; how many messages it has to hand over before it is live."""
         config: dict[str, Any] = {
             "name": name,
             "deliver_subject": inbox,
@@ -126,19 +145,20 @@ class Tail:
         answer = json.loads(reply.data)
         if "error" in answer:
             raise Lost(answer["error"].get("description", "consumer refused"))
+        # What was delivered before the answer came counts as well.
+        missed = int(answer.get("num_pending", 0)) + int(answer.get("delivered", {}).get("consumer_seq", 0))
         if not self._last:
-            self.initial_pending = int(answer.get("num_pending", 0))
-            # What was delivered before the answer came counts as well.
-            self.initial_pending += int(answer.get("delivered", {}).get("consumer_seq", 0))
+            self.initial_pending = missed
             if self._start == "new":
                 # Pin the position now: a tail of new messages that is lost before its first one must not skip any.
                 self._last = int(answer.get("delivered", {}).get("stream_seq", 0))
         self.heard_at = time.monotonic()
+        return missed
 
     async def _messages(self, subscription: Subscription) -> AsyncIterator[Raw]:
         expected = 1
         while True:
-            message = await subscription.next_msg(timeout=HEARTBEAT_S * 3)
+            message = await self._next(subscription)
             self.heard_at = time.monotonic()
             headers: dict[str, str] = message.headers or {}
             if not message.data and headers.get("Status") == "100":
@@ -150,6 +170,17 @@ class Tail:
             expected += 1
             self._last = seq
             yield Raw(message.subject, headers, message.data, seq, pending, stamp)
+
+    async def _next(self, subscription: Subscription) -> Msg:
+        """The next message. After a reconnect the consumer may be gone, which silence alone would show late: it is made again."""
+        for _ in range(HEARTBEATS_MISSED * 4):
+            if self._connection != self._reconnects():
+                raise Lost("the connection was made anew")
+            try:
+                return await subscription.next_msg(timeout=HEARTBEAT_S / 4)
+            except TimeoutError:
+                continue
+        raise Lost("no heartbeat")
 
     async def _answer_control(self, message: Msg, headers: Mapping[str, str], expected: int) -> None:
         if message.reply:
