@@ -1,26 +1,12 @@
-"""``python -m services.gateway``: the service as a process of its own, configured by the environment."""
+"""``python -m services.gateway``."""
 
-import asyncio
-import os
 import sys
 
 from agentos.bus import BrokerSettings
-from agentos.contracts.errors import AgentOSError
-from agentos.telemetry import configure_logging, configure_tracing
+from agentos.service import run_process
 from services.gateway.app import run
-from services.gateway.settings import GatewaySettings
-from services.gateway.webhooks.sources import BadSources
-
-
-def main() -> None:
-    """Run until told to stop. Exit code 1 and one line when the configuration is refused."""
-    configure_logging(os.environ.get("AGENTOS_LOG_LEVEL", "INFO"))
-    configure_tracing("gateway")
-    try:
-        asyncio.run(run(GatewaySettings(), BrokerSettings()))
-    except (AgentOSError, BadSources, OSError) as refused:
-        sys.exit(f"the gateway does not start: {refused}")
-
+from services.gateway.settings import Settings
 
 if __name__ == "__main__":
-    main()
+    settings = Settings()
+    sys.exit(run_process("gateway", lambda stop: run(settings, BrokerSettings(), stop), settings.log_level))

@@ -1,9 +1,7 @@
 """The composition root: the application and everything that it stands on."""
 
 import asyncio
-import contextlib
-import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,18 +10,19 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.keyring import KeyRing
 from agentos.sealing import MasterKey
+from agentos.service import serve
 from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable, role_table
 from services.gateway.http import approvals, audit, events, health, keys, kill, ops, tasks, webhooks
 from services.gateway.idempotency import Idempotency
-from services.gateway.keys import DataKeys
 from services.gateway.middleware import Observed
-from services.gateway.packs import Presence
-from services.gateway.server import Served, serve_app
-from services.gateway.settings import GatewaySettings
+from services.gateway.packs import LivePacks
+from services.gateway.server import serve_app
+from services.gateway.settings import Settings
 from services.gateway.state import Gateway
 from services.gateway.webhooks import sources
 
@@ -85,21 +84,21 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_gateway(settings: GatewaySettings, bus: Bus, authorizer: Authorizer | None = None) -> AsyncGenerator[Gateway]:
+async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | None = None) -> AsyncGenerator[Gateway]:
     """The gateway's parts over a connected bus, with its watches running. Raises when the configuration is refused."""
     role_table()
-    master = await asyncio.to_thread(MasterKey.load_or_create, settings.master_key_path)
+    master = await asyncio.to_thread(MasterKey.load_or_create, settings.master_key)
     configured = await asyncio.to_thread(sources.load, settings.sources_file)
-    data_keys, api_keys = DataKeys(bus, master), ApiKeys(bus)
+    keyring, api_keys = KeyRing(bus, master), ApiKeys(bus)
     gateway = Gateway(
         settings=settings,
         bus=bus,
         answers=Answers(bus, settings.answer_timeout),
         api_keys=api_keys,
-        data_keys=data_keys,
+        keyring=keyring,
         authorizer=authorizer or RoleTable(),
-        idempotency=Idempotency(bus, data_keys, abandoned_after=settings.answer_timeout * 3),
-        presence=Presence(bus),
+        idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
+        packs=LivePacks(bus),
         sources=configured,
     )
     watches = [
@@ -118,35 +117,24 @@ async def open_gateway(settings: GatewaySettings, bus: Bus, authorizer: Authoriz
         await asyncio.gather(*watches, return_exceptions=True)
 
 
-@asynccontextmanager
-async def serve(settings: GatewaySettings, bus: Bus) -> AsyncGenerator[Served]:
-    """Serve on the configured address for as long as the context is open; ends gracefully. For one process of many services."""
-    async with open_gateway(settings, bus) as gateway:
-        app = create_app(gateway)
-        async with serve_app(app, settings.host, settings.port, settings.drain_timeout, gateway.draining.set) as served:
-            yield served
+async def run(
+    settings: Settings, broker: BrokerSettings, stop: asyncio.Event, ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve until ``stop``. ``ready`` is called with the real URL once requests are taken."""
 
-
-async def run(settings: GatewaySettings, broker: BrokerSettings, stop: asyncio.Event | None = None) -> None:
-    """The service as a process of its own: until SIGTERM, SIGINT, ``stop``, or the loss of the broker connection for good."""
-    bus = await Bus.connect(broker, "gateway")
-    stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        # Where a loop runs outside the main thread its owner sets ``stop``.
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(name, stop.set)
-    try:
+    async def body(bus: Bus, stop: asyncio.Event) -> None:
         await bus.start()
-        async with serve(settings, bus) as served:
-            log.info("gateway serving", url=served.url)
-            ends = [
-                asyncio.create_task(stop.wait()),
-                asyncio.create_task(bus.closed.wait()),
-                asyncio.create_task(served.ended()),
-            ]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for end in ends:
-                end.cancel()
-    finally:
-        await bus.drain()
+        async with open_gateway(settings, bus) as gateway:
+            app = create_app(gateway)
+            async with serve_app(app, settings.host, settings.port, settings.drain_timeout, gateway.draining.set) as served:
+                log.info("gateway serving", url=served.url)
+                if ready is not None:
+                    ready(served.url)
+                ended = asyncio.create_task(served.ended())
+                stopped = asyncio.create_task(stop.wait())
+                await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                ended.cancel()
+                stopped.cancel()
+                await asyncio.gather(ended, stopped, return_exceptions=True)
+
+    await serve("gateway", broker, body, stop)

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from services.gateway import strict_json
 from services.gateway.authorizer import Action
 from services.gateway.idempotency import HEADER, scope
-from services.gateway.problems import Problem
+from services.gateway.problems import Problem, unavailable
 from services.gateway.state import Gateway, gateway_of
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -114,12 +114,15 @@ class GuardedRoute(APIRoute):
 
 
 class Admission:
-    """A place among the requests in flight. Raises a 429 problem when there is none."""
+    """A place among the requests in flight. Raises a 429 problem when there is none, a 503 without the broker."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     def __enter__(self) -> None:
+        if not self._gateway.bus.connected:
+            # Fail closed: a revocation or a switch may have been missed, and nothing could be decided anyway.
+            raise unavailable("the broker is not connected: nothing was done; try again")
         if self._gateway.load.requests >= self._gateway.settings.max_in_flight:
             raise Problem(429, "busy", "too many requests at once: slow down", headers={"Retry-After": "1"})
         self._gateway.load.requests += 1

@@ -20,12 +20,14 @@ from agentos.contracts.base import Sealed, Utc
 from agentos.contracts.envelope import digest
 from agentos.contracts.errors import AgentOSError, Conflict
 from agentos.contracts.ids import derived_id
+from agentos.keyring import KeyRing
 from services.gateway.auth import Caller
-from services.gateway.keys import DataKeys
 from services.gateway.problems import Problem, respond
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replayed"
+KEY, PURPOSE = "idempotency", "idempotency.answer"
+"""Name and purpose of the data key that seals stored answers, one a tenant."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS = ("location", "content-type")
 
@@ -53,7 +55,7 @@ def scope(caller: Caller, path: str, key: str) -> str:
 class Idempotency:
     """Runs a request once per key."""
 
-    def __init__(self, bus: Bus, keys: DataKeys, *, abandoned_after: timedelta) -> None:
+    def __init__(self, bus: Bus, keys: KeyRing, *, abandoned_after: timedelta) -> None:
         self._bucket = bus.bucket("idempotency")
         self._keys = keys
         self._abandoned_after = abandoned_after
@@ -92,7 +94,8 @@ class Idempotency:
             await self._release(id_)
             raise
         kept = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
-        answer = await self._keys.seal(tenant, "idempotency", "idempotency.answer", bytes(response.body))
+        await self._keys.create(tenant, KEY)
+        answer = await self._keys.seal(tenant, KEY, PURPOSE, bytes(response.body))
         done = fresh.model_copy(update={"state": "done", "status": response.status_code, "headers": kept, "answer": answer})
         try:
             await self._bucket.update(id_, done.model_dump_json().encode(), revision)
@@ -119,7 +122,7 @@ class Idempotency:
                 "this Idempotency-Key was used with another body: send a new key with a new request",
             )
         if stored.state == "done" and stored.answer is not None:
-            body = await self._keys.open(tenant, stored.answer)
+            body = await self._keys.open(tenant, PURPOSE, stored.answer)
             return Response(body, status_code=stored.status, headers={**stored.headers, REPLAYED: "true"})
         if fresh.at - stored.at < self._abandoned_after:
             raise _in_flight()

@@ -9,7 +9,7 @@ from services.gateway.answers import Answers
 
 What = Literal[
     "tasks.list", "tasks.get", "tasks.events", "approvals.list", "approvals.get", "calls.get", "events.list", "cost", "packs.stats",
-    "audit.status", "audit.verify", "audit.export",
+    "ledger.status", "audit.status", "audit.verify", "audit.export",
 ]  # fmt: skip
 
 _SEALED = frozenset({"alg", "key", "purpose", "nonce", "ciphertext"})

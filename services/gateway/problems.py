@@ -90,11 +90,15 @@ def unavailable(detail: str, *, code: str = "unavailable", retry_after_s: int = 
 STATUS_OF = {
     "not_found": 404,
     "forbidden": 403,
+    "wrong_role": 403,
     "self_approval": 403,
     "conflict": 409,
     "unavailable": 503,
     "bad_arguments": 422,
-    "invalid": 422,
+    "bad_query": 422,
+    "target_missing": 422,
+    "behind": 503,
+    "unknown_query": 503,
 }
 """HTTP status by a service's answer code; a code that is not here is a refusal of the request's sense in the present state: 409."""
 
@@ -154,7 +158,7 @@ def as_problem(error: Exception) -> Problem:
             return from_answer(error.code, error.detail)
         case Conflict():
             return Problem(409, error.code, error.detail)
-        case RetryLater() | Unavailable():
+        case RetryLater() | Unavailable() | TimeoutError():
             return unavailable("the broker does not answer: nothing was decided; try again", code="unavailable")
         case _:
             return Problem(500, "internal", "a defect on our side; the log has it under this instance")
@@ -169,7 +173,17 @@ def install(app: FastAPI) -> None:
             log.error("request failed", path=request.url.path, exc_info=error)
         return respond(problem, request)
 
-    for kind in (Problem, RequestValidationError, HTTPException, Refused, Conflict, RetryLater, Unavailable, Exception):
+    for kind in (
+        Problem,
+        RequestValidationError,
+        HTTPException,
+        Refused,
+        Conflict,
+        RetryLater,
+        Unavailable,
+        TimeoutError,
+        Exception,
+    ):
         app.add_exception_handler(kind, handle)
 
 

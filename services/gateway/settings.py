@@ -3,26 +3,21 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from agentos.contracts.base import Token
+from agentos.service import ServiceSettings
 
 
-class GatewaySettings(BaseSettings):
-    """Read from ``AGENTOS_GATEWAY_*``; the data folder from ``AGENTOS_DATA``, which all services share."""
+class Settings(ServiceSettings):
+    """Read from ``AGENTOS_GATEWAY_*``. ``<data>/secrets`` holds the master key and the first admin key."""
 
     model_config = SettingsConfigDict(env_prefix="AGENTOS_GATEWAY_", frozen=True, extra="ignore", populate_by_name=True)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
-    """0 takes a free port; the real one is logged and handed to the caller of ``serve``."""
-    data: Path = Field(default=Path("data"), validation_alias=AliasChoices("AGENTOS_DATA", "data"))
-    """Holds ``secrets/``: the master key and the first admin key."""
-    master_key_file: Path | None = Field(
-        default=None, validation_alias=AliasChoices("AGENTOS_MASTER_KEY_FILE", "master_key_file")
-    )
-    """Defaults to ``<data>/secrets/master.key``."""
+    """0 takes a free port; the real one is logged and handed to ``run``'s ``ready``."""
     sources_file: Path | None = None
     tenant: Token = "default"
     """The tenant of API keys that are made without one."""
@@ -37,11 +32,6 @@ class GatewaySettings(BaseSettings):
     """Requests worked on at once; more are told 429 with Retry-After."""
     max_streams: int = Field(default=64, ge=1)
     """Live event streams open at once."""
-
-    @property
-    def master_key_path(self) -> Path:
-        """Where the master key stands."""
-        return self.master_key_file or self.data / "secrets" / "master.key"
 
     @property
     def admin_key_path(self) -> Path:

@@ -8,13 +8,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from agentos.bus import Bus
+from agentos.keyring import KeyRing
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys, Caller
 from services.gateway.authorizer import Authorizer
 from services.gateway.idempotency import Idempotency
-from services.gateway.keys import DataKeys
-from services.gateway.packs import Presence
-from services.gateway.settings import GatewaySettings
+from services.gateway.packs import LivePacks
+from services.gateway.settings import Settings
 from services.gateway.webhooks.sources import Source
 
 
@@ -30,14 +30,14 @@ class Load:
 class Gateway:
     """The parts of a running gateway."""
 
-    settings: GatewaySettings
+    settings: Settings
     bus: Bus
     answers: Answers
     api_keys: ApiKeys
-    data_keys: DataKeys
+    keyring: KeyRing
     authorizer: Authorizer
     idempotency: Idempotency
-    presence: Presence
+    packs: LivePacks
     sources: Mapping[str, Source]
     load: Load = field(default_factory=Load)
     draining: asyncio.Event = field(default_factory=asyncio.Event)

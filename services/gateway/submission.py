@@ -9,8 +9,8 @@ from agentos.contracts.commands import SubmitTask
 from agentos.contracts.envelope import Recorded, digest, encode_body
 from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import new_id
-from services.gateway.keys import DataKeys
-from services.gateway.packs import Presence
+from agentos.keyring import KeyRing
+from services.gateway.packs import LivePacks
 from services.gateway.problems import FieldError, Problem, from_validation
 from services.gateway.state import Gateway
 
@@ -23,9 +23,10 @@ class _Input(Contract):
     value: Any
 
 
-async def command(keys: DataKeys, tenant: str, task: str, clear_input: Any, requester: Principal, **fields: Any) -> SubmitTask:
+async def command(keys: KeyRing, tenant: str, task: str, clear_input: Any, requester: Principal, **fields: Any) -> SubmitTask:
     """The command for task ``task``. Raises a 422 problem when a field does not fit the contract."""
     plaintext = encode_body(_Input(value=clear_input))[len(b'{"value":') : -1]
+    await keys.create(tenant, task)
     sealed = await keys.seal(tenant, task, PURPOSE, plaintext)
     try:
         submitted = TaskSubmitted(input=sealed, input_digest=digest(plaintext), requester=requester, **fields)
@@ -39,9 +40,9 @@ async def send(gateway: Gateway, task: str, made: SubmitTask, *, cause: Recorded
     await gateway.bus.send("orchestrator.submit", (task,), made, tenant=made.tenant, cause=cause, correlation_id=task)
 
 
-async def check_known(presence: Presence, task_type: str, pack: str | None) -> None:
+async def check_known(live: LivePacks, task_type: str, pack: str | None) -> None:
     """Raises a 422 problem for a pack or type that no live pack has. With no pack alive at all the task may wait for one."""
-    packs = await presence.packs()
+    packs = await live.packs()
     if not packs:
         return
     names = [p["name"] for p in packs]

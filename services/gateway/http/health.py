@@ -32,7 +32,7 @@ async def readyz(request: Request) -> JSONResponse:
     }
     try:
         async with asyncio.timeout(2):
-            await ledger.ask(gateway.bus, gateway.answers, gateway.settings.tenant, "audit.status")
+            await ledger.ask(gateway.bus, gateway.answers, gateway.settings.tenant, "ledger.status")
     except (Problem, TimeoutError) as fault:
         # A refusal is an answer: the ledger is there.
         if not (isinstance(fault, Problem) and fault.settled):

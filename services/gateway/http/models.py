@@ -72,10 +72,3 @@ class NewKey(Request):
     name: str = Field(min_length=1, max_length=100, description="For people: who or what will use it.")
     roles: tuple[Role, ...] = Field(min_length=1, max_length=5)
     tenant: Token | None = Field(default=None, description="Only your own.")
-
-
-class VerifyAudit(Request):
-    """What to verify; all of it by default."""
-
-    from_seq: int | None = Field(default=None, ge=1)
-    to_seq: int | None = Field(default=None, ge=1)

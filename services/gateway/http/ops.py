@@ -34,7 +34,7 @@ async def cost(
 @needs("packs.read")
 async def packs(gateway: Parts, caller: Sender) -> Any:
     """Live packs, with what the ledger counted for each. Without the ledger the live part still answers."""
-    items = await gateway.presence.packs()
+    items = await gateway.packs.packs()
     try:
         counted: Any = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "packs.stats")
     except Problem as problem:

@@ -31,10 +31,10 @@ _OPENS_ALL = frozenset({"admin", "operator"})
 @needs("tasks.submit")
 async def submit(new: NewTask, gateway: Parts, caller: Sender, scope: Scope) -> Response:
     """Make a task. With an Idempotency-Key the same request never makes a second one, whatever crashes in between."""
-    await submission.check_known(gateway.presence, new.type, new.pack)
+    await submission.check_known(gateway.packs, new.type, new.pack)
     task = derived_id("task", scope) if scope is not None else new_id()
     made = await submission.command(
-        gateway.data_keys, caller.tenant, task, new.input, caller.principal,
+        gateway.keyring, caller.tenant, task, new.input, caller.principal,
         type=new.type, pack=new.pack, priority=new.priority, deadline=new.deadline, depends_on=new.depends_on, labels=new.labels,
         retry=RetryPolicy(max_attempts=new.max_attempts),
     )  # fmt: skip
@@ -85,7 +85,10 @@ async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: s
     if not (_OPENS_ALL.intersection(caller.principal.roles) or row.get("requester") == caller.principal.id):
         return {"result": None, "result_state": "sealed"}
     try:
-        return {"result": json.loads(await gateway.data_keys.open(caller.tenant, sealed)), "result_state": "opened"}
+        return {
+            "result": json.loads(await gateway.keyring.open(caller.tenant, sealed.purpose, sealed)),
+            "result_state": "opened",
+        }
     except KeyErased:
         return {"result": None, "result_state": "erased"}
 

@@ -96,7 +96,7 @@ async def _submit(
     task = derived_id("task", source.name, identity)
     structlog.contextvars.bind_contextvars(correlation_id=task, tenant=source.tenant)
     made = await submission.command(
-        gateway.data_keys, source.tenant, task, task_input, Principal(kind="webhook", id=source.name),
+        gateway.keyring, source.tenant, task, task_input, Principal(kind="webhook", id=source.name),
         type=wanted.task_type, pack=source.pack, priority=source.priority, untrusted=True, labels={"source": source.name},
     )  # fmt: skip
     fact = DeliveryReceived(source=source.name, delivery=delivery, task=task, body_digest=digest(body))

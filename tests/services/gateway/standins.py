@@ -1,9 +1,11 @@
 """Stand-ins for the services behind the gateway: they answer on the real broker, as their own users, as thinly as will do."""
 
 import asyncio
+import contextlib
 import json
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from agentos.bus import Bus, Route
@@ -22,7 +24,9 @@ from agentos.contracts.envelope import Recorded, encode_body
 from agentos.contracts.errors import Conflict
 from agentos.contracts.events.governance import KillEngaged, KillReleased
 from agentos.contracts.events.task import TaskSettled, TaskSubmitted
+from agentos.contracts.packs import AgentCard, Presence
 from agentos.contracts.subjects import EventSubject
+from agentos.killswitch import KillEntry
 
 
 def last_token(recorded: Recorded) -> str:
@@ -42,10 +46,8 @@ class Orchestrator:
         assert isinstance(recorded.data, SubmitTask)
         task = last_token(recorded)
         self.submits.append((task, recorded.data))
-        try:
+        with contextlib.suppress(Conflict):  # made before: the answer is the same
             await self.bus.append("task.submitted", task, recorded.data.task, tenant=recorded.data.tenant, cause=recorded)
-        except Conflict:
-            pass  # made before: the answer is the same
         if not self.silent:
             await self.bus.send(
                 "orchestrator.answer", (recorded.data.request,), Answer(ok=True), tenant=recorded.data.tenant, cause=recorded
@@ -98,9 +100,11 @@ class Gates:
         fact = KillEngaged(scope=wanted.scope, target=wanted.target, reason=wanted.reason, by=wanted.by)
         await self.bus.append("kill.engaged", id_, fact, tenant=wanted.tenant, cause=recorded)
         self.switches.append(id_)
-        said = {"scope": wanted.scope, "target": wanted.target, "reason": wanted.reason, "tenant": wanted.tenant}
-        await self.bus.bucket("kill").put(id_, json.dumps(said).encode())
-        await self.bus.send("gates.answer", (id_,), Answer(ok=True, data={"id": id_}), tenant=wanted.tenant, cause=recorded)
+        entry = KillEntry(
+            switch=id_, tenant=wanted.tenant, scope=wanted.scope, target=wanted.target, reason=wanted.reason, by=wanted.by
+        )
+        await self.bus.bucket("kill").put(id_, entry.model_dump_json().encode())
+        await self.bus.send("gates.answer", (id_,), Answer(ok=True, data={"switch": id_}), tenant=wanted.tenant, cause=recorded)
 
     async def release(self, recorded: Recorded) -> None:
         assert isinstance(recorded.data, ReleaseKill)
@@ -164,14 +168,33 @@ class Ledger:
             case "calls-get":
                 return {"call": {"id": args["id"], "verdict": "allow"}, "events": []} if args["id"] == "call1" else None
             case "cost":
-                groups = [{"key": "openai/gpt-5-mini", "calls": 3, "unpriced_calls": 0, "simulated_calls": 1, "cost_usd": "0.0123", "input_tokens": 10, "output_tokens": 5}]  # fmt: skip
+                groups = [
+                    {
+                        "key": "openai/gpt-5-mini",
+                        "calls": 3,
+                        "unpriced_calls": 0,
+                        "simulated_calls": 1,
+                        "cost_usd": "0.0123",
+                        "input_tokens": 10,
+                        "output_tokens": 5,
+                    }
+                ]
                 return {"by": args["by"], "groups": groups, "total": groups[0]}
             case "packs-stats":
                 return {"packs": [{"pack": "engineering", "tasks": 2}, {"pack": "gone", "tasks": 1}]}
+            case "ledger-status":
+                return {"position": len(self.events)}
             case "audit-status":
                 return {"seq": len(self.events), "chain": "00" * 32}
             case "audit-verify":
                 return {"ok": True, "events": len(self.events), "last_seq": len(self.events), "checkpoints": 0, "problems": []}
+            case "audit-export":
+                # Two pages, as the ledger would send a long chain.
+                return (
+                    {"lines": ['{"count":2}'], "cursor": "1-2"}
+                    if "cursor" not in args
+                    else {"lines": ['{"closed":true}'], "cursor": None}
+                )
             case _:
                 return None
 
@@ -183,7 +206,14 @@ class Ledger:
             id_ = EventSubject.parse(event.subject).id if event.subject.startswith("evt.") else ""
             match event.data:
                 case TaskSubmitted() as data:
-                    rows[id_] = {"id": id_, "type": data.type, "state": "submitted", "requester": data.requester.id, "priority": data.priority, "submitted_at": event.meta.time.isoformat()}  # fmt: skip
+                    rows[id_] = {
+                        "id": id_,
+                        "type": data.type,
+                        "state": "submitted",
+                        "requester": data.requester.id,
+                        "priority": data.priority,
+                        "submitted_at": event.meta.time.isoformat(),
+                    }
                 case TaskSettled() as data:
                     rows[id_] |= {"state": "settled", "outcome": data.outcome}
                 case _:
@@ -196,10 +226,21 @@ class Ledger:
             subject = EventSubject.parse(event.subject)
             wanted = correlation in (None, event.meta.correlation_id) and event.meta.tenant == tenant and event.seq > after
             if wanted:
-                rows.append({"seq": event.seq, "subject": event.subject, "aggregate": subject.aggregate, "fact": subject.fact, "correlation_id": event.meta.correlation_id, "sent_at": event.meta.time.isoformat(), "body": json.loads(encode_body(event.data))})  # fmt: skip
+                rows.append(
+                    {
+                        "seq": event.seq,
+                        "subject": event.subject,
+                        "aggregate": subject.aggregate,
+                        "fact": subject.fact,
+                        "correlation_id": event.meta.correlation_id,
+                        "sent_at": event.meta.time.isoformat(),
+                        "body": json.loads(encode_body(event.data)),
+                    }
+                )
         return {"events": rows, "after": None}
 
 
+_SPENT = {"cost_usd": "0.0123", "input_tokens": 10, "output_tokens": 5}
 APPROVAL = {
     "id": "appr1",
     "state": "pending",
@@ -226,8 +267,18 @@ class Backend:
         await asyncio.gather(self.follower, return_exceptions=True)
 
     async def announce(self, pack: str, *task_types: str) -> None:
-        said = {"name": pack, "version": "1.2.3", "active": 0, "agents": [{"name": "triage", "task_types": task_types}]}
-        await self.bus.bucket("presence").put(f"{pack}.runner-1", json.dumps(said).encode())
+        card = Presence(
+            pack=pack,
+            version="1.2.3",
+            description="",
+            agents=(AgentCard(name="triage", task_types=task_types),),
+            tools=(),
+            instance="runner-1",
+            active=0,
+            max_active=4,
+            at=datetime.now(UTC),
+        )
+        await self.bus.bucket("presence").put(f"{pack}.runner-1", card.model_dump_json().encode())
 
     async def eventually(self, condition: Any) -> None:
         while not condition():

@@ -47,7 +47,7 @@ async def test_the_input_is_sealed_on_the_broker_and_opens_to_what_was_sent(edge
     await edge.backend.eventually(lambda: edge.backend.orchestrator.submits)
     _, command = edge.backend.orchestrator.submits[0]
     assert b"jane@example.com" not in command.model_dump_json().encode()
-    opened = json.loads(await edge.gateway.data_keys.open("default", command.task.input, "task.input"))
+    opened = json.loads(await edge.gateway.keyring.open("default", "task.input", command.task.input))
     assert opened["body"] == ISSUE
     assert (opened["source"], opened["event"], opened["action"]) == ("github", "issues", "opened")
     assert "x-hub-signature-256" not in opened["headers"]
