@@ -255,7 +255,6 @@ BUCKETS: tuple[Bucket, ...] = (
         ("policy", "router", "runner", "worker", "gates", "gateway"),
         "Wrapped data keys, one per task family.",
     ),
-    Bucket("packs", ("runner",), ("router", "policy", "gateway"), "Registered packs, by name: what each takes, alive or not."),
     Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
     Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
