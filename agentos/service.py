@@ -16,14 +16,16 @@ log = structlog.get_logger(__name__)
 
 
 class ServiceSettings(BaseSettings):
-    """What every service reads, from ``AGENTOS_*``."""
+    """What every service reads: ``AGENTOS_DATA``, ``AGENTOS_LOG_LEVEL``, ``AGENTOS_MASTER_KEY_FILE``."""
 
-    model_config = SettingsConfigDict(env_prefix="AGENTOS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AGENTOS_", frozen=True, extra="ignore", populate_by_name=True)
 
-    data: Path = Path("data")
+    # Named by alias: a service's own prefix must not apply to what all share.
+    data: Path = Field(default=Path("data"), validation_alias="AGENTOS_DATA")
     """Where this installation keeps its files."""
-    log_level: str = "INFO"
-    master_key_file: Path | None = Field(default=None, description="Defaults to <data>/secrets/master.key; mode 0600.")
+    log_level: str = Field(default="INFO", validation_alias="AGENTOS_LOG_LEVEL")
+    master_key_file: Path | None = Field(default=None, validation_alias="AGENTOS_MASTER_KEY_FILE")
+    """Mode 0600; <data>/secrets/master.key unless set."""
 
     @property
     def master_key(self) -> Path:

@@ -5,6 +5,7 @@ concurrency, timers, tails and buckets are a thin layer over nats-py on the same
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -17,6 +18,7 @@ from faststream.nats import NatsBroker
 from faststream.security import SASLPlaintext
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
 
@@ -29,7 +31,7 @@ from agentos.contracts.base import Contract
 from agentos.contracts.channels import BY_NAME, Channel
 from agentos.contracts.commands import TimerDue
 from agentos.contracts.envelope import Meta, Recorded, decode, encode_body, encode_headers
-from agentos.contracts.errors import Conflict, Forbidden, RetryLater
+from agentos.contracts.errors import Conflict, Forbidden, NeverRetry, RetryLater
 from agentos.contracts.ids import derived_id, new_id
 from agentos.contracts.subjects import EventSubject, aggregate_pattern, fill
 from agentos.telemetry import counter, current_traceparent, gauge
@@ -38,8 +40,9 @@ log = structlog.get_logger(__name__)
 
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
-WRONG_SEQUENCE = (10071, 10164)
-"""JetStream's codes for a wrong expected sequence on one replica and on several. Matched by code, never by class."""
+TAKEN = (10071, 10164, 10077)
+"""JetStream's codes for "perhaps taken": a wrong expected sequence on one replica and on several, and a subject that holds its one
+message (which comes as a 503). Matched by code, never by class."""
 
 PUBLISH_TIMEOUT_S = 2.0
 PUBLISH_TRIES = 5
@@ -65,6 +68,7 @@ class Bus:
         self._client: Client
         self._js: JetStreamContext
         self._violations: set[str] = set()
+        self._away = False
         self._consumption = Consumption(self, broker)
         self._on_disconnect: list[Callable[[], None]] = []
         self._appends = counter("agentos_appends_total", "Facts appended.", ("service", "channel", "outcome"))
@@ -99,7 +103,8 @@ class Bus:
             name=instance,
             inbox_prefix=f"_INBOX_{service}",
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0,
+            # Between two tries of one server. Without it nats-py tries as fast as the processor can.
+            reconnect_time_wait=0.1,  # pyright: ignore[reportArgumentType] - nats-py takes a fraction of a second as well
             connect_timeout=2,
             ping_interval=2,
             max_outstanding_pings=2,
@@ -135,7 +140,15 @@ class Bus:
     def _note_error(self, error: Exception) -> None:
         text = str(error)
         if "permissions violation for publish" in text.lower() and '"' in text:
-            self._violations.add(text.split('"')[1])
+            if len(self._violations) > 1_000:
+                self._violations.clear()
+            # nats-py hands the broker's error over in lower case.
+            self._violations.add(text.split('"')[1].lower())
+        if isinstance(error, OSError):
+            # One line an outage, not one a try.
+            if self._away:
+                return
+            self._away = True
         log.warning("broker_error", service=self.service, error=text[:500])
 
     def _note_state(self) -> None:
@@ -143,7 +156,9 @@ class Bus:
         gauge("agentos_broker_connected", "Whether the service reaches the broker.", ("service",)).labels(self.service).set(
             connected
         )
-        if not connected:
+        if connected:
+            self._away = False
+        else:
             log.warning("broker_disconnected", service=self.service)
             for callback in self._on_disconnect:
                 callback()
@@ -182,7 +197,7 @@ class Bus:
         try:
             ack_seq, duplicate = await self._publish(subject, body, headers)
         except Conflict:
-            standing = await self.get(subject)
+            standing = await self._standing(subject, surely=expect is None)
             if standing is None or standing.meta.event_id != meta.event_id:
                 self._appends.labels(self.service, channel, "conflict").inc()
                 raise Conflict(
@@ -192,6 +207,16 @@ class Bus:
             ack_seq, duplicate = standing.seq, True
         self._appends.labels(self.service, channel, "duplicate" if duplicate else "recorded").inc()
         return Appended(ack_seq, duplicate)
+
+    async def _standing(self, subject: str, *, surely: bool) -> Recorded | None:
+        """What stands on a subject that refused a write. Any replica may answer, so one that lags behind is asked again."""
+        for attempt in range(6):
+            if attempt:
+                await asyncio.sleep(0.01 * 2**attempt)
+            standing = await self.get(subject)
+            if standing is not None or not surely:
+                return standing
+        raise RetryLater(f"{subject} is taken, and the broker does not show by what", code="broker_unavailable")
 
     async def send(
         self,
@@ -212,7 +237,12 @@ class Bus:
         meta = self._meta(row, subject, tenant, cause, correlation_id, tokens[-1])
         headers, body = await self._envelope(meta, payload)
         headers["Nats-Msg-Id"] = meta.event_id
-        await self._publish(subject, body, headers)
+        if row.kind != "dead_letter":
+            await self._publish(subject, body, headers)
+            return
+        # A message is buried once, however often the burial is tried: its subject names the message.
+        with contextlib.suppress(Conflict):
+            await self._publish(subject, body, headers | {EXPECTED: "0"})
 
     async def set_timer(
         self, what: str, timer_id: str, payload: TimerDue, *, at: datetime, cause: Recorded | None = None, correlation_id: str
@@ -260,15 +290,17 @@ class Bus:
             try:
                 ack = await self._js.publish(subject, body, timeout=PUBLISH_TIMEOUT_S, headers=dict(headers))
             except APIError as refused:
-                if refused.err_code in WRONG_SEQUENCE:
+                if refused.err_code in TAKEN:
                     raise Conflict(f"{subject}: {refused.description}") from None
                 if refused.code is not None and refused.code < 500:
                     raise Forbidden(
                         f"the stream refused {subject}: {refused.description}", err_code=refused.err_code
                     ) from refused
+            except MaxPayloadError:
+                raise NeverRetry(f"{len(body)} bytes are more than the broker takes in one message", code="too_large") from None
             except (NoStreamResponseError, NatsError, TimeoutError):
-                if subject in self._violations:
-                    self._violations.discard(subject)
+                if subject.lower() in self._violations:
+                    self._violations.discard(subject.lower())
                     raise Forbidden(
                         f"{self.service} may not publish {subject}; the channel table names the one service that may"
                     ) from None
@@ -286,7 +318,7 @@ class Bus:
 
     async def load(self, tenant: str, aggregate: str, id: str) -> list[Recorded]:  # noqa: A002 - as in append
         """Every event of an aggregate, in stream order. One request: each subject holds one message."""
-        return [await self.decode(raw) for raw in await self._multi_last("EVENTS", aggregate_pattern(tenant, aggregate, id))]
+        return [await self.decode(raw) for raw in await self._every_last("EVENTS", aggregate_pattern(tenant, aggregate, id))]
 
     async def decode(self, raw: Raw) -> Recorded:
         """The message with its payload, fetched by its claim check if it was too large to travel. Raises NeverRetry."""
@@ -322,12 +354,29 @@ class Bus:
             raise RetryLater(f"the broker answered a read of {subject} with {headers}", code="broker_unavailable")
         return _direct(headers, reply.data)
 
-    async def _multi_last(self, stream: str, pattern: str) -> list[Raw]:
+    async def _every_last(self, stream: str, pattern: str) -> list[Raw]:
+        """Every subject's last message, in stream order."""
+        found = await self._batch(stream, pattern, {"multi_last": [pattern]})
+        if found is not None:
+            return found
+        # The broker answers for at most 1,024 subjects at once. A subject holds one message, so paging gives the same.
+        every: list[Raw] = []
+        page: list[Raw] | None = None
+        while page is None or page:
+            start = every[-1].seq + 1 if every else 1
+            page = await self._batch(stream, pattern, {"next_by_subj": pattern, "seq": start, "batch": 500}) or []
+            every += page
+        return every
+
+    async def _batch(self, stream: str, pattern: str, wanted: dict[str, object]) -> list[Raw] | None:
+        """One batched read; None when the broker finds it too large."""
         inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox)
         try:
-            body = json.dumps({"multi_last": [pattern]}).encode()
-            await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", body, reply=inbox)
+            subscription = await self._client.subscribe(inbox)
+        except NatsError as fault:
+            raise RetryLater(f"the broker did not answer a read of {pattern}", code="broker_unavailable") from fault
+        try:
+            await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), reply=inbox)
             found: list[Raw] = []
             while True:
                 message = await subscription.next_msg(timeout=PUBLISH_TIMEOUT_S)
@@ -337,6 +386,8 @@ class Bus:
                         found.append(_direct(headers, message.data))
                     case "204" | "404":
                         return found
+                    case "413":
+                        return None
                     case status:
                         raise RetryLater(f"the broker answered {status} to a read of {pattern}", code="broker_unavailable")
         except (NatsError, TimeoutError) as fault:

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agentos.bus.tail import Raw, Tail
-from agentos.contracts.errors import Conflict
+from agentos.contracts.errors import Conflict, RetryLater
+from agentos.contracts.ids import is_token, new_id
 
 OPERATION = "KV-Operation"
+WRITE_ID = "Agentos-Write-Id"
+"""Tells a writer its own entry from another's, when the acknowledgement of a conditional write was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,10 @@ GetLast = Callable[[str, str], Awaitable[Raw | None]]
 
 
 class KeyValue:
-    """One bucket. Keys are dot-separated tokens. All methods wait for the broker and raise RetryLater when it is away."""
+    """One bucket. Keys are dot-separated tokens (ValueError otherwise), prefixes whole tokens with their dot.
+
+    All methods wait for the broker and raise RetryLater when it is away.
+    """
 
     def __init__(self, name: str, publish: Publish, get_last: GetLast, tail: Callable[[tuple[str, ...], str], Tail]) -> None:
         self._name = name
@@ -57,7 +63,15 @@ class KeyValue:
 
     async def update(self, key: str, value: bytes, revision: int) -> int:
         """Set ``key`` if it still stands at ``revision``. Raises Conflict when another writer was first."""
-        return await self._publish(self._subject(key), value, {"Nats-Expected-Last-Subject-Sequence": str(revision)})
+        write_id = new_id()
+        expected = {"Nats-Expected-Last-Subject-Sequence": str(revision), WRITE_ID: write_id}
+        try:
+            return await self._publish(self._subject(key), value, expected)
+        except Conflict:
+            standing = await self._get_last(f"KV_{self._name}", self._subject(key))
+            if standing is not None and standing.headers.get(WRITE_ID) == write_id:
+                return standing.seq
+            raise
 
     async def delete(self, key: str) -> None:
         """Leave a delete marker; the former value is gone from the store at once, for a bucket keeps one message a key."""
@@ -78,6 +92,7 @@ class KeyValue:
                     return
                 if entry.value is not None:
                     yield entry
+        raise RetryLater(f"the connection closed before bucket {self._name} was read", code="broker_unavailable")
 
     async def watch(self, prefix: str = "") -> AsyncGenerator[Entry | None]:
         """All current entries, then None once, then every change for ever. See ``follow`` for a sign of life."""
@@ -87,6 +102,8 @@ class KeyValue:
 
     def follow(self, prefix: str = "") -> Tail:
         """The tail beneath ``watch``, for those who must know how fresh it is."""
+        if prefix and not (prefix.endswith(".") and is_key(prefix[:-1])):
+            raise ValueError(f"{prefix!r} is no prefix: whole tokens, each with its dot, such as 'default.'")
         return self._tail((f"$KV.{self._name}.{prefix}>",), f"KV_{self._name}")
 
     async def _read(self, key: str) -> Entry | None:
@@ -94,7 +111,14 @@ class KeyValue:
         return None if raw is None else entry_of(raw, self._name)
 
     def _subject(self, key: str) -> str:
+        if not is_key(key):
+            raise ValueError(f"{key!r} is no key: tokens of A-Z a-z 0-9 _ -, separated by dots")
         return f"$KV.{self._name}.{key}"
+
+
+def is_key(text: str) -> bool:
+    """Whether ``text`` names one key: nothing from outside may become a wildcard or another bucket's subject."""
+    return all(is_token(token) for token in text.split("."))
 
 
 def entry_of(raw: Raw, bucket: str) -> Entry:

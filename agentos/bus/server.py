@@ -49,7 +49,8 @@ def load_passwords(folder: Path) -> dict[str, str]:
             contextlib.suppress(FileExistsError),
             os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file,
         ):
-            file.write(secrets.token_urlsafe(24))
+            # A letter first: nats-server parses the variable as a configuration value, and "-…" or digits would be a bad number.
+            file.write("k" + secrets.token_urlsafe(24))
         passwords[user] = path.read_text().strip()
     return passwords
 

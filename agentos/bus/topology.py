@@ -1,6 +1,6 @@
 """What the broker must hold, derived from the channel table: streams, durable consumers, buckets, users and permissions.
 
-Pure: no connection is made here. ``provision`` applies it; ``agentos.contracts.generate`` writes the committed copies.
+Pure: no connection is made here. ``provision`` applies it; ``agentos.bus.generate`` writes the committed copies.
 """
 
 import json
@@ -57,6 +57,10 @@ def streams(replicas: int) -> list[dict[str, Any]]:
             "deny_purge": True,
             "compression": "s2",
             "allow_direct": True,
+            # One subject, one message, whatever headers a publisher sends or forgets: the stream itself refuses the second.
+            "max_msgs_per_subject": 1,
+            "discard": "new",
+            "discard_new_per_subject": True,
         },
         {**base, "name": "COMMANDS", "subjects": ["cmd.>"], "retention": "workqueue", "duplicate_window": 2 * minute},
         {**base, "name": "WORK", "subjects": ["work.>"], "retention": "workqueue", "duplicate_window": 2 * minute},
@@ -159,7 +163,21 @@ def permissions(service: str) -> dict[str, list[str]]:
         allow += [f"$JS.API.CONSUMER.CREATE.{stream}.*", f"$JS.API.CONSUMER.DELETE.{stream}.*", f"$JS.API.STREAM.INFO.{stream}"]
     for bucket in BUCKETS:
         allow += _bucket_permissions(bucket, service)
-    return {"publish": allow, "subscribe": [f"_INBOX_{service}.>"]}
+    return {"publish": allow, "deny": _others_durables(service), "subscribe": [f"_INBOX_{service}.>"]}
+
+
+def _others_durables(service: str) -> list[str]:
+    """What the right to make a tail on a stream would also give: to change or delete the durables that stand there."""
+    readable = _readable_streams(service)
+    own = {channel.consumer(service) for channel in CHANNELS if service in channel.readers}
+    deny: list[str] = []
+    for consumer in consumers():
+        if consumer.stream in readable and consumer.name not in own:
+            deny += [
+                f"$JS.API.CONSUMER.CREATE.{consumer.stream}.{consumer.name}",
+                f"$JS.API.CONSUMER.DELETE.{consumer.stream}.{consumer.name}",
+            ]
+    return deny
 
 
 def _bucket_permissions(bucket: Bucket, service: str) -> list[str]:
@@ -195,9 +213,16 @@ def authorization_conf() -> str:
             f"      user: {service}",
             f"      password: $NATS_{service.upper()}_PASSWORD",
             "      permissions: {",
-            "        publish: { allow: [",
-            *(f"          {json.dumps(subject)}" for subject in rights["publish"]),
-            "        ] }",
+            "        publish: {",
+            "          allow: [",
+            *(f"            {json.dumps(subject)}" for subject in rights["publish"]),
+            "          ]",
+            *(
+                ["          deny: [", *(f"            {json.dumps(subject)}" for subject in rights["deny"]), "          ]"]
+                if rights["deny"]
+                else []
+            ),
+            "        }",
             f"        subscribe: {{ allow: {json.dumps(rights['subscribe'])} }}",
             "      }",
             "    }",

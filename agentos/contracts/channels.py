@@ -1,7 +1,7 @@
 """The channel table: every subject, who alone may publish it, what it carries, who reads it, and what it means.
 
 Streams, consumers, broker users with their permissions, the AsyncAPI document, the subject table in the docs and the JSON
-Schemas are all derived from this table (``agentos.contracts.generate``, ``agentos.bus.topology``) and never written by hand.
+Schemas are all derived from this table (``agentos.bus.generate``, ``agentos.bus.topology``) and never written by hand.
 """
 
 from dataclasses import dataclass
@@ -248,6 +248,7 @@ class Bucket:
 BUCKETS: tuple[Bucket, ...] = (
     Bucket("kill", ("gates",), SERVICES, "Engaged kill switches, by id; watched by whoever starts work."),
     Bucket("presence", ("runner",), ("router", "policy", "gateway"), "Live packs: `<pack>.<instance>`.", max_age_s=15),
+    Bucket("packs", ("runner",), ("router", "policy", "gateway"), "Registered packs, alive or not: `<pack>` → its manifest."),
     Bucket(
         "keys",
         ("gateway",),

@@ -4,6 +4,7 @@ Headers are ours by the prefix ``Agentos-`` (``Nats-`` is the broker's); ``trace
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from agentos.contracts.base import Contract
 from agentos.contracts.channels import Channel, channel_for
 from agentos.contracts.errors import NeverRetry
+from agentos.contracts.ids import is_token
 
 P = TypeVar("P", bound=Contract)
 
@@ -25,6 +27,9 @@ CAUSATION = "Agentos-Causation-Id"
 TIME = "Agentos-Time"
 CLAIM = "Agentos-Claim"
 TRACEPARENT = "traceparent"
+
+_PLAIN = re.compile(r"[!-~](?:[ -~]{0,1000}[!-~])?")
+"""What a header's value may be and arrive unchanged. A line break in it would write a header of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,10 @@ def digest(data: bytes) -> str:
 
 
 def encode_headers(meta: Meta) -> dict[str, str]:
-    """The headers of ``meta``; the inverse of ``decode_headers``."""
+    """The headers of ``meta``; the inverse of ``decode_headers``.
+
+    Raises ValueError when a value could not stand in a header, so that text from outside cannot write another one.
+    """
     headers = {
         EVENT_ID: meta.event_id,
         SCHEMA: meta.schema,
@@ -78,13 +86,16 @@ def encode_headers(meta: Meta) -> dict[str, str]:
     }
     if meta.traceparent is not None:
         headers[TRACEPARENT] = meta.traceparent
+    for name in (TENANT, CORRELATION, CAUSATION, EVENT_ID):
+        if _PLAIN.fullmatch(headers[name]) is None:
+            raise ValueError(f"{name} must be printable ASCII without outer blanks, got {headers[name][:80]!r}")
     return headers
 
 
 def decode_headers(headers: Mapping[str, str]) -> Meta:
     """The metadata in ``headers``. Raises NeverRetry naming the header that is missing or malformed."""
     try:
-        return Meta(
+        meta = Meta(
             event_id=headers[EVENT_ID],
             schema=headers[SCHEMA],
             tenant=headers[TENANT],
@@ -97,6 +108,11 @@ def decode_headers(headers: Mapping[str, str]) -> Meta:
         raise NeverRetry(f"the message has no {missing.args[0]} header", code="bad_envelope") from missing
     except ValueError as bad:
         raise NeverRetry(f"the {TIME} header is not an ISO 8601 time", code="bad_envelope") from bad
+    if meta.time.tzinfo is None:
+        raise NeverRetry(f"the {TIME} header has no time zone", code="bad_envelope")
+    if not is_token(meta.tenant):
+        raise NeverRetry(f"the {TENANT} header is not a token", code="bad_envelope")
+    return meta
 
 
 def encode_body(payload: Contract) -> bytes:
@@ -107,14 +123,16 @@ def encode_body(payload: Contract) -> bytes:
 def decode(subject: str, headers: Mapping[str, str], body: bytes, seq: int = 0) -> Recorded:
     """A message from its wire parts.
 
-    Raises NeverRetry when the subject is not in the channel table, the schema version is not one that this reader knows,
-    or the body does not fit the schema: such a message is dead-lettered, and it says why.
+    Raises NeverRetry when the subject is not in the channel table or is another tenant's, the schema version is not one that
+    this reader knows, or the body does not fit the schema: such a message is dead-lettered, and it says why.
     """
     try:
         channel = channel_for(subject)
     except LookupError as unknown:
         raise NeverRetry(str(unknown), code="unknown_subject") from unknown
     meta = decode_headers(headers)
+    if channel.kind == "event" and subject.split(".", 2)[1] != meta.tenant:
+        raise NeverRetry(f"{subject} carries tenant {meta.tenant!r}", code="bad_envelope")
     if meta.schema != channel.schema:
         raise NeverRetry(
             f"{subject} carries schema {meta.schema!r}; this reader knows {channel.schema!r}: upgrade the older side",

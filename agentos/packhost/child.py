@@ -166,9 +166,7 @@ def main() -> None:
     hello = _first_frame(sock, Decoder())
     try:
         if (limits := hello["confinement"]) is not None:
-            confine(
-                Confinement(**(limits | {name: tuple(Path(p) for p in limits[name]) for name in ("readable", "writable")}))
-            )
+            confine(Confinement(**(limits | {name: tuple(Path(p) for p in limits[name]) for name in ("readable", "writable")})))
         pack = Pack.load(Path(hello["folder"]))
         entries = pack.manifest.agents if hello["mode"] == "agents" else pack.manifest.tools
         host = _Host(pack, {entry.name: pack.function(entry.entry) for entry in entries}, sock, memory)

@@ -157,7 +157,9 @@ class PackHost:
         for name, stream in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
             if stream is not None:
                 self._tasks.append(asyncio.create_task(self._read_output(name, stream)))
-        self._write({"t": "hello", "folder": str(self.pack.folder), "mode": self._options.mode, "confinement": self._limits(root)})
+        self._write(
+            {"t": "hello", "folder": str(self.pack.folder), "mode": self._options.mode, "confinement": self._limits(root)}
+        )
         decoder = Decoder()
         try:
             async with asyncio.timeout(self._options.start_within.total_seconds()):

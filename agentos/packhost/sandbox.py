@@ -145,7 +145,9 @@ def _landlock(libc: ctypes.CDLL, confinement: Confinement) -> None:
     try:
         abi = _syscall(libc, _CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     except OSError as absent:
-        raise SandboxUnavailable(f"this kernel has no Landlock ({absent.strerror}), so a pack could read every file") from absent
+        raise SandboxUnavailable(
+            f"this kernel has no Landlock ({absent.strerror}), so a pack could read every file"
+        ) from absent
     handled = _FS_RIGHTS_OF_ABI[min(abi, 5)]
     scoped = _SCOPE_ABSTRACT_UNIX | _SCOPE_SIGNAL if abi >= 6 else 0
     attributes = struct.pack("=QQQ", handled, 0, scoped)
@@ -195,7 +197,18 @@ def runtime_paths() -> tuple[Path, ...]:
 
 def network_paths() -> tuple[Path, ...]:
     """What name resolution and TLS need to read."""
-    names = ("resolv.conf", "hosts", "nsswitch.conf", "host.conf", "gai.conf", "services", "protocols", "ssl", "ca-certificates", "pki")
+    names = (
+        "resolv.conf",
+        "hosts",
+        "nsswitch.conf",
+        "host.conf",
+        "gai.conf",
+        "services",
+        "protocols",
+        "ssl",
+        "ca-certificates",
+        "pki",
+    )
     return tuple(Path("/etc") / name for name in names) + (Path("/run/systemd/resolve"), Path("/usr/share/ca-certificates"))
 
 
@@ -240,6 +253,8 @@ def probe() -> None:
     try:
         _syscall(libc, _CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     except OSError as absent:
-        raise SandboxUnavailable(f"this kernel has no Landlock ({absent.strerror}), so a pack could read every file") from absent
+        raise SandboxUnavailable(
+            f"this kernel has no Landlock ({absent.strerror}), so a pack could read every file"
+        ) from absent
     if libc.prctl(ctypes.c_int(_PR_GET_SECCOMP), *(ctypes.c_ulong(0),) * 4) < 0:
         raise SandboxUnavailable("this kernel takes no seccomp filter")

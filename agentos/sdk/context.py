@@ -9,7 +9,15 @@ from typing import Any, Protocol, TypeVar, overload
 from pydantic import BaseModel, ValidationError
 
 from agentos.contracts.model import JsonSchemaFormat, Message, ModelRequest, ModelResponse, ToolSpec, user
-from agentos.sdk.errors import ApprovalRejected, CallRefused, ModelError, NonDeterminismError, PackError, SubtaskError, ToolError
+from agentos.sdk.errors import (
+    ApprovalRejected,
+    CallRefused,
+    ModelError,
+    NonDeterminismError,
+    PackError,
+    SubtaskError,
+    ToolError,
+)
 from agentos.sdk.journal import Answer, StepKind, canonical
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -131,7 +139,9 @@ class Context:
         try:
             return schema.model_validate_json(_unfenced(response.text))
         except ValidationError as bad:
-            where = "; ".join(f"{'.'.join(map(str, e['loc'])) or '(root)'}: {e['msg']}" for e in bad.errors(include_input=False))
+            where = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or '(root)'}: {e['msg']}" for e in bad.errors(include_input=False)
+            )
             detail = f"the model's answer does not fit {schema.__name__}: {where}"
             raise ModelError(detail, code="bad_answer", retryable=True, step=step) from None
 

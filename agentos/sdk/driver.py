@@ -87,7 +87,9 @@ class _Driven(Coroutine[Any, Any, Any]):
             self._run.leave()
 
 
-def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, *, context: contextvars.Context | None = None) -> asyncio.Task[Any]:
+def task_factory(
+    loop: asyncio.AbstractEventLoop, coro: Any, *, context: contextvars.Context | None = None
+) -> asyncio.Task[Any]:
     """To be set on the loop that drives agents: tasks that an agent makes belong to its run."""
     run = _running.get() if context is None else context.get(_running)
     if run is None:
@@ -225,7 +227,9 @@ def _ended(main: asyncio.Task[Any]) -> Ended:
             return Ended("failed", code=error.code, message=error.detail, retryable=error.retryable, step=error.step)
         case _:
             message = f"{type(error).__name__}: {error}"
-            return Ended("failed", code="pack_raised", message=message, trace="".join(traceback.format_exception(error, limit=-20)))
+            return Ended(
+                "failed", code="pack_raised", message=message, trace="".join(traceback.format_exception(error, limit=-20))
+            )
 
 
 def _result(value: Any) -> Ended:
@@ -233,7 +237,11 @@ def _result(value: Any) -> Ended:
         plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         size = len(canonical(plain))
     except Exception as bad:  # noqa: BLE001 - a pack's own serializer may raise anything; it is the pack's fault either way
-        return Ended("failed", code="bad_result", message=f"the agent returned {type(value).__name__}, which is not JSON: {bad}")
+        return Ended(
+            "failed", code="bad_result", message=f"the agent returned {type(value).__name__}, which is not JSON: {bad}"
+        )
     if size > MAX_RESULT_BYTES:
-        return Ended("failed", code="bad_result", message=f"the result has {size} bytes of JSON; {MAX_RESULT_BYTES} are allowed")
+        return Ended(
+            "failed", code="bad_result", message=f"the result has {size} bytes of JSON; {MAX_RESULT_BYTES} are allowed"
+        )
     return Ended("completed", result=plain)

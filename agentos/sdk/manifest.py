@@ -141,6 +141,8 @@ def discover(roots: tuple[Path, ...]) -> dict[str, Pack]:
         for path in sorted(root.glob(f"*/{MANIFEST}")):
             pack = Pack.load(path.parent)
             if pack.manifest.name in found:
-                raise ManifestError(f"pack {pack.manifest.name!r} is in {found[pack.manifest.name].folder} and in {path.parent}")
+                raise ManifestError(
+                    f"pack {pack.manifest.name!r} is in {found[pack.manifest.name].folder} and in {path.parent}"
+                )
             found[pack.manifest.name] = pack
     return found

@@ -160,7 +160,9 @@ class Harness:
         first = await self.run(agent, input)
         again = await self.run(agent, input, journal=first.journal)
         if again.ended != first.ended or again.performed:
-            raise AssertionError(f"the replay differs: {again.ended} instead of {first.ended}; performed anew: {again.performed}")
+            raise AssertionError(
+                f"the replay differs: {again.ended} instead of {first.ended}; performed anew: {again.performed}"
+            )
         return first
 
     async def _perform(self, effect: Effect) -> Answer:

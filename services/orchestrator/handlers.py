@@ -9,7 +9,7 @@ from agentos.bus import Bus, Route
 from agentos.contracts.commands import Answer, CancelTask, RetryTask, SubmitTask, TimerDue
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry, Refused
-from agentos.contracts.events.task import StepRecorded, TaskSettled
+from agentos.contracts.events.task import Outcome, StepRecorded, TaskSettled
 from agentos.contracts.subjects import EventSubject
 from agentos.telemetry import counter
 from services.orchestrator import domain
@@ -187,7 +187,9 @@ class Orchestrator:
         if state.submitted is None or state.outcome is not None:
             return Surroundings()
         if not state.queued:
-            outcomes = {name: (await self._load(tenant, name))[0].outcome for name in state.submitted.depends_on}
+            outcomes: dict[str, Outcome | None] = {}
+            for name in state.submitted.depends_on:
+                outcomes[name] = (await self._load(tenant, name))[0].outcome
             return Surroundings(dependencies=outcomes)
         suspension = state.open_suspension
         if suspension is None:

@@ -1,11 +1,7 @@
 """Settings of the orchestrator."""
 
-from pydantic_settings import SettingsConfigDict
-
 from agentos.service import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """``AGENTOS_*`` only; retries and deadlines travel with each task."""
-
-    model_config = SettingsConfigDict(env_prefix="AGENTOS_", frozen=True, extra="ignore")
+    """Only what every service reads; the rest travels with each task, decision and command."""

@@ -2,11 +2,10 @@
 
 import sys
 
-from services.policy.app import run
-from services.policy.settings import Settings
-
 from agentos.bus import BrokerSettings
 from agentos.service import run_process
+from services.policy.app import run
+from services.policy.settings import Settings
 
 if __name__ == "__main__":
     settings = Settings()

@@ -2,11 +2,10 @@
 
 import sys
 
-from services.router.app import run
-from services.router.settings import Settings
-
 from agentos.bus import BrokerSettings
 from agentos.service import run_process
+from services.router.app import run
+from services.router.settings import Settings
 
 if __name__ == "__main__":
     settings = Settings()

@@ -90,7 +90,9 @@ class _State:
     def only_long(self) -> bool:
         """Whether the agent rests and nothing that it waits for comes soon."""
         notes = self.outstanding.values()
-        return self.at_rest and not self.ready and bool(notes) and all(note is not None and note.state == "long" for note in notes)
+        return (
+            self.at_rest and not self.ready and bool(notes) and all(note is not None and note.state == "long" for note in notes)
+        )
 
 
 class Attempt:
@@ -159,7 +161,9 @@ class Attempt:
         budget = self._agent.timeout_s
         while True:
             waits = state.at_rest and bool(state.outstanding)
-            limit = budget if not waits else (state.long_since + self._suspend_after - loop.time() if state.only_long() else None)
+            limit = (
+                budget if not waits else (state.long_since + self._suspend_after - loop.time() if state.only_long() else None)
+            )
             began = loop.time()
             try:
                 async with asyncio.timeout(None if limit is None else max(limit, 0)):

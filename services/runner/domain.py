@@ -101,7 +101,9 @@ class Finish:
     step: int | None = None
 
 
-HUNG = Finish("failed", "pack_hung", "the agent did not give the event loop back; await instead of blocking, and compute in small steps")
+HUNG = Finish(
+    "failed", "pack_hung", "the agent did not give the event loop back; await instead of blocking, and compute in small steps"
+)
 TIMED_OUT = "the agent ran for {:g} s without waiting for anything; raise timeout_s in pack.yaml if it needs that long"
 CRASHED = Finish("failed", "pack_crashed", "the process of the pack ended while this agent was running in it")
 

@@ -37,7 +37,14 @@ class Runner:
     """Handlers of the runner. A work message is held while its attempt runs, so that a crash gives it to another runner."""
 
     def __init__(
-        self, bus: Bus, settings: Settings, packs: Mapping[str, Pack], hosts: Hosts, answers: Answers, keys: DataKeys, kill: KillSwitch
+        self,
+        bus: Bus,
+        settings: Settings,
+        packs: Mapping[str, Pack],
+        hosts: Hosts,
+        answers: Answers,
+        keys: DataKeys,
+        kill: KillSwitch,
     ) -> None:
         self._bus = bus
         self._settings = settings
@@ -77,7 +84,9 @@ class Runner:
         """Run (or go on running) an attempt of a task."""
         item = message.payload(WorkItem)
         if self._leaving or item.pack not in self._packs:
-            raise RetryLater(f"this runner does not host pack {item.pack}", delay=timedelta(milliseconds=500), code="pack_not_here")
+            raise RetryLater(
+                f"this runner does not host pack {item.pack}", delay=timedelta(milliseconds=500), code="pack_not_here"
+            )
         async with self._slots.hold(_RANK[message.subject.split(".")[2]]):
             if self._leaving:
                 raise RetryLater("the runner is leaving", delay=timedelta(milliseconds=50), code="draining")
@@ -95,7 +104,9 @@ class Runner:
             return
         agent = self._packs[item.pack].manifest.agent(item.agent)
         if agent is None:
-            await self._end(message, item, Done(Finish("failed", "no_such_agent", f"pack {item.pack} has no agent {item.agent}")), None)
+            await self._end(
+                message, item, Done(Finish("failed", "no_such_agent", f"pack {item.pack} has no agent {item.agent}")), None
+            )
             return
         replaying = domain.replays(view, item, message.deliveries) or not await self._start(message, item)
         try:
@@ -127,7 +138,9 @@ class Runner:
         version = self._packs[item.pack].manifest.version
         started = TaskStarted(instance=self._bus.instance, pack=item.pack, agent=item.agent, version=version)
         try:
-            appended = await self._bus.append("task.started", item.task, started, ordinal=item.attempt, cause=message, tenant=item.tenant)
+            appended = await self._bus.append(
+                "task.started", item.task, started, ordinal=item.attempt, cause=message, tenant=item.tenant
+            )
         except Conflict:
             return False
         return not appended.duplicate

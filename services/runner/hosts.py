@@ -39,7 +39,9 @@ class Hosts:
             if known is not None:
                 log.warning("pack_host_gone", pack=pack)
                 await known.stop()
-            self._hosts[pack] = fresh = await PackHost.start(self._packs[pack], self._options, lambda s, line: _output(pack, s, line))
+            self._hosts[pack] = fresh = await PackHost.start(
+                self._packs[pack], self._options, lambda s, line: _output(pack, s, line)
+            )
             return fresh
 
     async def stop(self) -> None:

@@ -1,14 +1,15 @@
 """Tells the others which packs live here, every few seconds; an entry that is not renewed expires by itself."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import structlog
 
 from agentos.bus import Bus
+from agentos.contracts import packs as contracts
 from agentos.contracts.errors import RetryLater
+from agentos.contracts.packs import AgentCard, PackCard, ToolCard
 from agentos.sdk.manifest import Pack
 
 log = structlog.get_logger(__name__)
@@ -16,21 +17,22 @@ log = structlog.get_logger(__name__)
 _EVERY_S = 5.0
 
 
+def card(pack: Pack) -> PackCard:
+    """What the manifest says, as the others need it."""
+    manifest = pack.manifest
+    return PackCard(
+        pack=manifest.name,
+        version=manifest.version,
+        description=manifest.description,
+        agents=tuple(AgentCard(name=agent.name, task_types=tuple(agent.task_types)) for agent in manifest.agents),
+        tools=tuple(ToolCard(name=tool.name, effect=tool.effect) for tool in manifest.tools),
+    )
+
+
 def entry(pack: Pack, instance: str, active: int, max_active: int, at: datetime) -> bytes:
     """The value of ``presence`` key ``<pack>.<instance>``: what routing, admission and people need of a live pack."""
-    manifest = pack.manifest
-    said = {
-        "pack": manifest.name,
-        "version": manifest.version,
-        "description": manifest.description,
-        "agents": [{"name": agent.name, "task_types": list(agent.task_types)} for agent in manifest.agents],
-        "tools": [{"name": tool.name, "effect": tool.effect} for tool in manifest.tools],
-        "active": active,
-        "max_active": max_active,
-        "instance": instance,
-        "at": at.isoformat(),
-    }
-    return json.dumps(said).encode()
+    said = contracts.Presence(**dict(card(pack)), instance=instance, active=active, max_active=max_active, at=at)
+    return said.model_dump_json().encode()
 
 
 class Presence:
@@ -45,7 +47,10 @@ class Presence:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Appear, and stay."""
+        """Register the packs for good, appear, and stay."""
+        registered = self._bus.bucket("packs")
+        for name, pack in self._packs.items():
+            await registered.put(name, card(pack).model_dump_json().encode())
         await self._say()
         self._task = asyncio.create_task(self._keep())
 

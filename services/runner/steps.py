@@ -16,7 +16,14 @@ from agentos.contracts.base import Contract, Principal, Sealed
 from agentos.contracts.commands import SubmitTask, WorkItem
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry
-from agentos.contracts.events.call import CallContext, CallDecided, ModelCallRequested, ModelCallSettled, ToolCallRequested, ToolCallSettled
+from agentos.contracts.events.call import (
+    CallContext,
+    CallDecided,
+    ModelCallRequested,
+    ModelCallSettled,
+    ToolCallRequested,
+    ToolCallSettled,
+)
 from agentos.contracts.events.governance import ApprovalResolved, CheckpointRequested
 from agentos.contracts.events.task import StepRecorded, TaskSettled, TaskSubmitted
 from agentos.contracts.ids import call_id, derived_id, new_id, step_key
@@ -112,7 +119,9 @@ class Steps:
                     return await self._subtask(step, epoch, frame.request, found, notify)
         except (ValidationError, KeyError, TypeError, ValueError) as bad:
             # The request came from the pack's process and is not what the SDK sends. Its text may quote the request: name the type only.
-            answer = failure("bad_request", f"the request of step {frame.step} is malformed ({type(bad).__name__})", retryable=False)
+            answer = failure(
+                "bad_request", f"the request of step {frame.step} is malformed ({type(bad).__name__})", retryable=False
+            )
             return Given(answer, self._cause.seq, self._cause.meta.time)
 
     # --- records ------------------------------------------------------------------------------------------------------
@@ -136,7 +145,9 @@ class Steps:
             check_same(_step_of(found, step.ordinal), step)
         return found
 
-    async def _append(self, step: Step, channel: str, id_: str, payload: Contract, ordinal: str | None = None) -> Recorded | None:
+    async def _append(
+        self, step: Step, channel: str, id_: str, payload: Contract, ordinal: str | None = None
+    ) -> Recorded | None:
         """Write the step's fact. Another one there already (a second runner was faster) is given back if it is the same step."""
         try:
             await self._bus.append(channel, id_, payload, tenant=self._item.tenant, ordinal=ordinal, cause=self._cause)
@@ -283,7 +294,12 @@ class Steps:
         events = await self._bus.load(self._item.tenant, "task", subtask)
         if not events:
             await self._bus.send(
-                "orchestrator.spawn", (subtask,), self._spawn(request), tenant=self._item.tenant, cause=self._cause, correlation_id=subtask
+                "orchestrator.spawn",
+                (subtask,),
+                self._spawn(request),
+                tenant=self._item.tenant,
+                cause=self._cause,
+                correlation_id=subtask,
             )
         while not (settled := [event for event in events if isinstance(event.data, TaskSettled)]):
             notify(step.ordinal, Note("long", "subtask", subtask))

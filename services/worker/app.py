@@ -26,7 +26,11 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
     master = await asyncio.to_thread(MasterKey.load_or_create, settings.master_key)
     outbox = outbox_writable(settings.outbox)
     options = HostOptions(
-        mode="tools", sandboxed=_sandboxed(settings), writable=(outbox.resolve(),), network=True, hang_after=settings.worker_hang_after
+        mode="tools",
+        sandboxed=_sandboxed(settings),
+        writable=(outbox.resolve(),),
+        network=True,
+        hang_after=settings.worker_hang_after,
     )
     environment = {name: os.environ[name] for name in settings.worker_grants if os.environ.get(name)}
 

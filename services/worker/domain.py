@@ -114,6 +114,8 @@ def misfit(parameters: Mapping[str, Any], arguments: Any) -> str | None:
         wanted: Any = properties.get(name, {}).get("type")
         names: list[str] = [wanted] if isinstance(wanted, str) else list(wanted or ())
         allowed = tuple(kind for key in names for kind in _TYPES.get(key, (object,)))
-        if allowed and (not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed and object not in allowed)):
+        if allowed and (
+            not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed and object not in allowed)
+        ):
             return f"{name} must be {' or '.join(names)}, not {type(value).__name__}"
     return None

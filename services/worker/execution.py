@@ -44,7 +44,9 @@ class ToolHosts:
         known = self._packs.get(pack)
         return known.manifest.tool(name) if known is not None else None
 
-    async def execute(self, pack: str, tool: ToolEntry, call_id: str, arguments: Any, attempt: int, hide: Hider) -> Worked | Fault:
+    async def execute(
+        self, pack: str, tool: ToolEntry, call_id: str, arguments: Any, attempt: int, hide: Hider
+    ) -> Worked | Fault:
         """One attempt. Cancelling this coroutine cancels the tool."""
         try:
             host = await self._host(pack)
@@ -80,7 +82,9 @@ class ToolHosts:
                 return known
             if known is not None:
                 await known.stop()
-            self._hosts[pack] = fresh = await PackHost.start(self._packs[pack], self._options, lambda s, line: _output(pack, s, line))
+            self._hosts[pack] = fresh = await PackHost.start(
+                self._packs[pack], self._options, lambda s, line: _output(pack, s, line)
+            )
             return fresh
 
     async def stop(self) -> None:

@@ -88,7 +88,11 @@ class Worker:
                     continue
                 subject = EventSubject.parse(raw.subject)
                 for flight in self._in_flight.values():
-                    same = (flight.tenant, flight.context.task, str(flight.context.attempt)) == (subject.tenant, subject.id, subject.ordinal)
+                    same = (flight.tenant, flight.context.task, str(flight.context.attempt)) == (
+                        subject.tenant,
+                        subject.id,
+                        subject.ordinal,
+                    )
                     if same:
                         self._call_off(flight, Fault(code="cancelled", message="the task was cancelled"))
 
@@ -125,7 +129,9 @@ class Worker:
             tool, arguments, hide, key = await self._open(subject.tenant, view)
         except NeverRetry as unfit:
             # Settled rather than dead-lettered: somebody waits for the answer.
-            await self._settle(message, subject.id, view.decided, "failed", fault=Fault(code=unfit.code, message=unfit.detail[:500]))
+            await self._settle(
+                message, subject.id, view.decided, "failed", fault=Fault(code=unfit.code, message=unfit.detail[:500])
+            )
             return
         await self._execute(message, subject, view, tool, arguments, hide, key)
 
@@ -143,7 +149,9 @@ class Worker:
             raise NeverRetry("the decision carries no arguments", code="no_arguments")
         tool = self._hosts.tool(decided.context.pack, requested.tool)
         if tool is None:
-            raise NeverRetry(f"no pack {decided.context.pack} with a tool {requested.tool} is installed here", code="no_such_tool")
+            raise NeverRetry(
+                f"no pack {decided.context.pack} with a tool {requested.tool} is installed here", code="no_such_tool"
+            )
         key = await self._keys.get(tenant, decided.arguments.key)
         arguments = json.loads(open_sealed(key, decided.arguments.key, ARGUMENTS, decided.arguments))
         if domain.arguments_differ(requested, decided.tool, arguments):
@@ -183,7 +191,11 @@ class Worker:
                 return
             delay = self._settings.worker_first_delay * 2 ** (attempt - 1)
             attempted = CallAttempted(
-                target=tool.name, started_at=started, duration_ms=_ms(datetime.now(UTC) - started), fault=came, delay_ms=_ms(delay)
+                target=tool.name,
+                started_at=started,
+                duration_ms=_ms(datetime.now(UTC) - started),
+                fault=came,
+                delay_ms=_ms(delay),
             )
             await self._once(message, "tool.attempted", subject.id, attempted, attempt)
             await asyncio.sleep(delay.total_seconds())
@@ -209,7 +221,14 @@ class Worker:
             del self._in_flight[subject.id]
 
     async def _settle(
-        self, message: Recorded, call: str, decided: CallDecided, outcome: Any, *, duration: timedelta = timedelta(0), **fields: Any
+        self,
+        message: Recorded,
+        call: str,
+        decided: CallDecided,
+        outcome: Any,
+        *,
+        duration: timedelta = timedelta(0),
+        **fields: Any,
     ) -> None:
         settled = ToolCallSettled(
             context=decided.context, tool=decided.tool or "", outcome=outcome, duration_ms=_ms(duration), **fields

@@ -87,10 +87,29 @@ async def main(ctx, input):
         return {"refused": type(refused).__name__}
     return {"refused": None}
 """
-FORBIDDEN = (
-    "inet inet6 unix netlink datagram_pair execute program fork read_secret list_folder write_next_to_it overwrite change_mode truncate remove "
-    "environment_of_parent kill_parent kill_group change_pack passwords ptrace"
-).split()
+FORBIDDEN = [
+    "inet",
+    "inet6",
+    "unix",
+    "netlink",
+    "datagram_pair",
+    "execute",
+    "program",
+    "fork",
+    "read_secret",
+    "list_folder",
+    "write_next_to_it",
+    "overwrite",
+    "change_mode",
+    "truncate",
+    "remove",
+    "environment_of_parent",
+    "kill_parent",
+    "kill_group",
+    "change_pack",
+    "passwords",
+    "ptrace",
+]
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from agentos.contracts.model import ModelRequest, ModelResponse
 from agentos.sdk import ApprovalRejected, CallRefused, Context, ModelError, ToolError, ToolFailure
-from agentos.sdk.driver import AgentRun, AtRest, Effect, Ended, task_factory
 from agentos.sdk.context import TaskInfo
+from agentos.sdk.driver import AgentRun, AtRest, Effect, Ended, task_factory
 from agentos.sdk.journal import Answer
 from agentos.sdk.testing import Harness, says
 
@@ -162,7 +162,9 @@ async def test_an_agent_may_catch_every_error_of_its_effects() -> None:
     assert run.result == ["bad_answer", "tool_failed", "undeclared_tool", "rejected"]
 
 
-@pytest.mark.parametrize("nonsense", [object(), float("nan"), {1, 2}, b"bytes", datetime(2026, 1, 1), "\ud800", {"a": [object()]}])
+@pytest.mark.parametrize(
+    "nonsense", [object(), float("nan"), {1, 2}, b"bytes", datetime(2026, 1, 1), "\ud800", {"a": [object()]}]
+)
 async def test_a_result_that_is_not_json_is_a_bad_result(nonsense: Any) -> None:
     async def agent(ctx: Context, input: Any) -> Any:
         return nonsense

@@ -8,7 +8,11 @@ from agentos.sdk.errors import NonDeterminismError
 from agentos.sdk.journal import Answer, Answered, Asked, Journal, Step, canonical, epoch_of, step_digest
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(codec="utf-8")),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=4),
     max_leaves=12,
 )
@@ -48,7 +52,12 @@ def test_answers_are_delivered_in_their_recorded_order() -> None:
 
 @pytest.mark.parametrize(
     ("step", "attempts", "epoch"),
-    [(0, [(1, None)], 1), (3, [(1, None), (2, 3)], 2), (2, [(1, None), (2, 3)], 1), (5, [(1, None), (2, 3), (3, None), (4, 5)], 4)],
+    [
+        (0, [(1, None)], 1),
+        (3, [(1, None), (2, 3)], 2),
+        (2, [(1, None), (2, 3)], 1),
+        (5, [(1, None), (2, 3), (3, None), (4, 5)], 4),
+    ],
 )
 def test_a_step_is_of_the_attempt_that_last_made_it_anew(step: int, attempts: list[tuple[int, int | None]], epoch: int) -> None:
     assert epoch_of(step, attempts) == epoch

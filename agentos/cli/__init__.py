@@ -1,0 +1,1 @@
+"""The ``agentos`` command. Everything but ``up``, ``demo`` and ``provision`` goes through the REST API alone."""

@@ -1,0 +1,279 @@
+"""``agentos approval``, ``agentos kill``, ``agentos audit`` and ``agentos key``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentos.cli.options import AsJson, api
+
+approvals = typer.Typer(no_args_is_help=True, help="What waits for a person.")
+kill = typer.Typer(no_args_is_help=True, help="Stop things at once, and let them go on.")
+audit = typer.Typer(no_args_is_help=True, help="Prove what happened.")
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+
+ApprovalId = Annotated[str, typer.Argument(help="The approval's id.")]
+Comment = Annotated[str | None, typer.Option("--comment", "-m", help="Stands in the log beside your answer.")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the log.")]
+
+
+@approvals.command("list")
+def list_approvals(
+    ctx: typer.Context,
+    state: Annotated[str, typer.Option(help="pending, approved, rejected, expired, cancelled or all.")] = "pending",
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Approvals, newest first."""
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        page = server.get("approvals", state=None if state == "all" else state, limit=limit)
+    if as_json:
+        show.print_json(page)
+        return
+    show.table(
+        ("approval", "state", "what", "expires", "roles"),
+        (
+            (
+                show.text(a["id"]), show.state(a.get("state")), show.text(a.get("summary") or ""), show.ago(a.get("expires_at")),
+                ", ".join(a.get("approver_roles") or []),
+            )
+            for a in page["items"]
+        ),
+        empty="nothing waits for you",
+    )  # fmt: skip
+
+
+@approvals.command("show")
+def show_approval(ctx: typer.Context, approval: ApprovalId, as_json: AsJson = False) -> None:
+    """One approval, with the redacted preview of what will be done."""
+    import json
+
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        row = server.get(f"approvals/{approval}")
+    if as_json:
+        show.print_json(row)
+        return
+    show.fields(
+        {
+            "approval": show.text(row["id"]),
+            "state": show.state(row.get("state")),
+            "what": show.text(row.get("summary") or ""),
+            "because": show.text("; ".join(row.get("reasons") or [])),
+            "task": show.text(row["task"]) if row.get("task") else None,
+            "expires": show.ago(row.get("expires_at")),
+            "comment": show.text(row["comment"]) if row.get("comment") else None,
+            "preview": show.text(json.dumps(row.get("preview"), indent=2, ensure_ascii=False)),
+        }
+    )
+
+
+@approvals.command()
+def approve(ctx: typer.Context, approval: ApprovalId, comment: Comment = None, as_json: AsJson = False) -> None:
+    """Let it be done."""
+    _resolve(ctx, approval, "approved", comment, as_json)
+
+
+@approvals.command()
+def reject(ctx: typer.Context, approval: ApprovalId, comment: Comment = None, as_json: AsJson = False) -> None:
+    """Do not let it be done."""
+    _resolve(ctx, approval, "rejected", comment, as_json)
+
+
+def _resolve(ctx: typer.Context, approval: str, outcome: str, comment: str | None, as_json: bool) -> None:
+    body = {"outcome": outcome} | ({"comment": comment} if comment else {})
+    _post(ctx, f"approvals/{approval}/resolve", body, f"{approval} is {outcome}", as_json)
+
+
+def _post(ctx: typer.Context, path: str, body: dict[str, Any], told: str, as_json: bool) -> None:
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        answer = server.post(path, body)
+    show.print_json(answer) if as_json else show.out.print(told.format(**answer))
+
+
+@kill.command()
+def engage(
+    ctx: typer.Context,
+    scope: Annotated[str, typer.Argument(help="global, tenant, pack, provider or task.")],
+    reason: Reason,
+    target: Annotated[str | None, typer.Argument(help="Which pack, provider or task.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Nothing in scope starts any more, and what is in flight is cancelled."""
+    body = {"scope": scope, "reason": reason} | ({"target": target} if target else {})
+    _post(
+        ctx,
+        "kill",
+        body,
+        "[red bold]engaged[/red bold]: switch {id}; take it back with `agentos kill release {id} --reason …`",
+        as_json,
+    )
+
+
+@kill.command()
+def release(
+    ctx: typer.Context, switch: Annotated[str, typer.Argument(help="The switch's id.")], reason: Reason, as_json: AsJson = False
+) -> None:
+    """Take a switch back."""
+    _post(ctx, f"kill/{switch}/release", {"reason": reason}, "[green]released[/green]: switch {id}", as_json)
+
+
+@kill.command()
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """The switches that are engaged right now."""
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        page = server.get("kill")
+    if as_json:
+        show.print_json(page)
+        return
+    show.table(
+        ("switch", "scope", "target", "since", "reason"),
+        (
+            (
+                show.text(s["id"]),
+                show.text(s["scope"]),
+                show.text(s["target"]),
+                show.ago(s.get("since")),
+                show.text(s["reason"]),
+            )
+            for s in page["items"]
+        ),
+        empty="no switch is engaged",
+    )
+
+
+@audit.command("status")
+def audit_status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """How far the chain reaches."""
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        said = server.get("audit/status")
+    show.print_json(said) if as_json else show.fields({name: show.text(value) for name, value in said.items()})
+
+
+@audit.command()
+def verify(
+    ctx: typer.Context,
+    file: Annotated[Path | None, typer.Option(help="Verify an export, offline.", exists=True, dir_okay=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute the chain; exit code 1 when it is broken."""
+    from agentos.cli import show
+
+    if file is not None:
+        said = _verify_file(file)
+    else:
+        with api(ctx) as server:
+            said = server.post("audit/verify")
+    if as_json:
+        show.print_json(said)
+    elif said["ok"]:
+        show.out.print(
+            f"[green]whole[/green]: {said['events']} events up to {said['last_seq']}, {said['checkpoints']} signed checkpoints hold"
+        )
+    else:
+        show.out.print(f"[red bold]broken[/red bold]: {len(said['problems'])} problem(s)")
+        for problem in said["problems"]:
+            told = " · ".join(str(part) for part in problem.values()) if isinstance(problem, dict) else str(problem)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType] # JSON
+            show.out.print(f"  {show.text(told)}")
+    if not said["ok"]:
+        raise typer.Exit(1)
+
+
+def _verify_file(file: Path) -> dict[str, Any]:
+    """Only the export is needed: no broker, no database, no gateway."""
+    from dataclasses import asdict
+
+    from agentos.cli.client import USAGE, Failure
+
+    try:
+        from services.ledger.verify import verify_export
+    except ModuleNotFoundError as missing:
+        mend = "install agentos[ledger], or verify over the API without --file"
+        raise Failure("Not installed", f"{missing.name} is missing", mend=mend, exit_code=USAGE) from None
+    with file.open("rb") as lines:
+        verdict = verify_export(lines)
+    return {"ok": verdict.ok, **asdict(verdict)}
+
+
+@audit.command()
+def export(
+    ctx: typer.Context,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output without it.")] = None,
+) -> None:
+    """The chain as JSON lines, for `agentos audit verify --file`."""
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        lines = server.lines("audit/export")
+        if output is None:
+            for line in lines:
+                sys.stdout.write(line + "\n")
+            return
+        count = 0
+        with output.open("w", encoding="utf-8", newline="\n") as file:
+            for line in lines:
+                file.write(line + "\n")
+                count += 1
+    show.err.print(f"{count} lines in {output}")
+
+
+@keys.command("list")
+def list_keys(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Every key of your tenant."""
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        page = server.get("keys")
+    if as_json:
+        show.print_json(page)
+        return
+    show.table(
+        ("key", "name", "roles", "made", "state"),
+        (
+            (
+                show.text(k["id"]), show.text(k["name"]), ", ".join(k["roles"]), show.ago(k["created_at"]),
+                "[red]revoked[/red]" if k.get("revoked_at") else "[green]valid[/green]",
+            )
+            for k in page["items"]
+        ),
+        empty="no keys",
+    )  # fmt: skip
+
+
+@keys.command()
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Who or what will use it.")],
+    role: Annotated[list[str], typer.Option(help="admin, operator, approver, author or viewer; may be repeated.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. It is shown this once."""
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        made = server.post("keys", {"name": name, "roles": role})
+    if as_json:
+        show.print_json(made)
+        return
+    show.err.print("[yellow]this key is shown once; keep it like a password[/yellow]")
+    sys.stdout.write(made["key"] + "\n")
+
+
+@keys.command()
+def revoke(ctx: typer.Context, key: Annotated[str, typer.Argument(help="The key's id.")], as_json: AsJson = False) -> None:
+    """Make a key worthless, at once and for ever."""
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        answer = server.delete(f"keys/{key}")
+    show.print_json(answer) if as_json else show.out.print(f"key {key} is revoked")

@@ -1,0 +1,199 @@
+"""``agentos task``."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentos.cli.options import AsJson, api
+
+app = typer.Typer(no_args_is_help=True, help="Submit, watch and steer tasks.")
+
+TaskId = Annotated[str, typer.Argument(help="The task's id.")]
+
+
+@app.command()
+def submit(
+    ctx: typer.Context,
+    type: Annotated[str, typer.Argument(help="What kind of work, such as github-issue-triage.")],  # noqa: A002 - the field's name
+    input: Annotated[str, typer.Option("--input", "-i", help="A JSON object, @file, or - for standard input.")] = "{}",  # noqa: A002
+    pack: Annotated[str | None, typer.Option(help="Only this pack.")] = None,
+    priority: Annotated[str, typer.Option(help="high, normal or low.")] = "normal",
+    deadline: Annotated[str | None, typer.Option(help="ISO 8601 with a time zone.")] = None,
+    depends_on: Annotated[list[str] | None, typer.Option(help="A task that must complete first; may be repeated.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated.")] = None,
+    max_attempts: Annotated[int, typer.Option(min=1, max=20)] = 3,
+    idempotency_key: Annotated[str | None, typer.Option(help="The same key never makes a second task.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress; exit 1 unless the task completes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a task."""
+    from agentos.cli import show, timeline
+
+    body: dict[str, Any] = {"type": type, "input": _json_object(input), "priority": priority, "max_attempts": max_attempts}
+    optional = {"pack": pack, "deadline": deadline, "depends_on": depends_on, "labels": _labels(label or [])}
+    body |= {name: value for name, value in optional.items() if value}
+    with api(ctx) as server:
+        made = server.post("tasks", body, idempotency_key=idempotency_key)
+        if not wait:
+            show.print_json(made) if as_json else show.out.print(f"task [bold]{made['task']}[/bold] is submitted")
+            return
+        if not as_json:
+            show.out.print(f"task [bold]{made['task']}[/bold]")
+        _end(timeline.follow(server, made["task"], as_json=as_json), as_json=as_json)
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    state: Annotated[str | None, typer.Option(help="Such as running, waiting, parked, settled.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="completed, failed, refused, cancelled or expired.")] = None,
+    pack: Annotated[str | None, typer.Option()] = None,
+    search: Annotated[str | None, typer.Option("--search", "-q", help="Anywhere in id, type, labels, fault.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Tasks, newest first."""
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        page = server.get("tasks", state=state, outcome=outcome, pack=pack, q=search, limit=limit)
+    if as_json:
+        show.print_json(page)
+        return
+    show.table(
+        ("task", "type", "state", "pack", "attempt", "submitted", "cost"),
+        (
+            (
+                show.text(t["id"]), show.text(t.get("type") or "–"), show.state(t.get("outcome") or t.get("state")),
+                show.text(t.get("pack") or "–"), str(t.get("attempt", "–")), show.ago(t.get("submitted_at")), show.usd(t.get("cost_usd")),
+            )
+            for t in page["items"]
+        ),
+        empty="no tasks match",
+    )  # fmt: skip
+    if page.get("next"):
+        show.out.print("[dim]there are more: raise --limit or narrow the search[/dim]")
+
+
+@app.command("show")
+def show_(
+    ctx: typer.Context,
+    task: TaskId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="The timeline live, until the task ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One task: state, result, timeline."""
+    from agentos.cli import show, timeline
+
+    with api(ctx) as server:
+        row = server.get(f"tasks/{task}")
+        if follow:
+            _end(timeline.follow(server, task, as_json=as_json), as_json=as_json, fail=False)
+            return
+        if as_json:
+            show.print_json(row)
+            return
+        _summary(row)
+        events = server.get(f"tasks/{task}/events")["items"]
+    show.out.print()
+    began = timeline._moment(events[0]) if events else None  # pyright: ignore[reportPrivateUsage]
+    for event in events:
+        show.out.print(timeline.line(event, began))
+
+
+@app.command()
+def cancel(
+    ctx: typer.Context,
+    task: TaskId,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+    as_json: AsJson = False,
+) -> None:
+    """Stop a task, wherever it is."""
+    _said(ctx, f"tasks/{task}/cancel", {"reason": reason}, f"task {task} is being cancelled", as_json)
+
+
+@app.command()
+def retry(
+    ctx: typer.Context,
+    task: TaskId,
+    from_step: Annotated[int | None, typer.Option(min=0, help="Make recorded steps anew from this one on.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make another attempt of a task that ended or is parked."""
+    body = {} if from_step is None else {"from_step": from_step}
+    _said(ctx, f"tasks/{task}/retry", body, f"task {task} gets another attempt", as_json)
+
+
+def _said(ctx: typer.Context, path: str, body: dict[str, Any], told: str, as_json: bool) -> None:
+    from agentos.cli import show
+
+    with api(ctx) as server:
+        answer = server.post(path, body)
+    show.print_json(answer) if as_json else show.out.print(told)
+
+
+def _end(row: dict[str, Any], *, as_json: bool, fail: bool = True) -> None:
+    """The task at its end; exit code 1 when it did not complete and ``fail``."""
+    from agentos.cli import show
+
+    if as_json:
+        show.json_line(row)
+    else:
+        show.out.print()
+        _summary(row)
+    if fail and row.get("outcome") != "completed":
+        raise typer.Exit(1)
+
+
+def _summary(row: dict[str, Any]) -> None:
+    from agentos.cli import show
+
+    fault = f"{row.get('fault_code')}: {row.get('fault_message')}" if row.get("fault_code") else None
+    show.fields(
+        {
+            "task": show.text(row["id"]),
+            "type": show.text(row.get("type") or "–"),
+            "state": show.state(row.get("outcome") or row.get("state")),
+            "waits for": show.text(row["waiting_for"]) if row.get("waiting_for") else None,
+            "pack": show.text(row["pack"]) if row.get("pack") else None,
+            "attempt": row.get("attempt"),
+            "asked by": show.text(row["requester"]) if row.get("requester") else None,
+            "submitted": show.ago(row.get("submitted_at")),
+            "cost": show.usd(row.get("cost_usd")),
+            "because": show.text("; ".join(row.get("reasons") or [])),
+            "fault": f"[red]{show.text(fault)}[/red]" if fault else None,
+            "result": show.text(json.dumps(row["result"], indent=2, ensure_ascii=False))
+            if row.get("result_state") == "opened"
+            else row.get("result_state"),
+        }
+    )
+
+
+def _json_object(given: str) -> dict[str, Any]:
+    try:
+        text = (
+            sys.stdin.read()
+            if given == "-"
+            else Path(given[1:]).read_text(encoding="utf-8")
+            if given.startswith("@")
+            else given
+        )
+        value: Any = json.loads(text)
+    except (OSError, ValueError, RecursionError) as bad:
+        raise typer.BadParameter(f"not readable as JSON: {bad}", param_hint="--input") from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter("must be a JSON object", param_hint="--input")
+    return value  # pyright: ignore[reportUnknownVariableType] # a JSON object
+
+
+def _labels(given: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for label in given:
+        name, equals, value = label.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter("must be name=value", param_hint="--label")
+        found[name] = value
+    return found

@@ -1,0 +1,67 @@
+"""Data keys, fetched from bucket ``keys`` and unwrapped with the master key; sealing and opening by purpose.
+
+Keys are cached for a short while only: once one is deleted, what it sealed stays readable nowhere for longer than that.
+"""
+
+import time
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from agentos.bus import Bus
+from agentos.contracts.base import Sealed
+from agentos.contracts.errors import Conflict
+from agentos.sealing import KeyErased, MasterKey, new_data_key, open_sealed, seal
+
+M = TypeVar("M", bound=BaseModel)
+
+CACHE_S = 30.0
+CACHE_SIZE = 4_096
+
+
+class KeyRing:
+    """The data keys that this service may use."""
+
+    def __init__(self, bus: Bus, master: MasterKey) -> None:
+        self._bucket = bus.bucket("keys")
+        self._master = master
+        self._cache: dict[tuple[str, str], tuple[float, bytes]] = {}
+
+    async def create(self, tenant: str, key: str) -> None:
+        """Make the data key of a new task family, unless it exists. For the gateway, which alone may write the bucket."""
+        try:
+            await self._bucket.create(f"{tenant}.{key}", self._master.wrap(key, new_data_key()))
+        except Conflict:
+            # A repeated submission: the key of the first one serves.
+            return
+
+    async def seal(self, tenant: str, key: str, purpose: str, plaintext: bytes) -> Sealed:
+        """Encrypt under data key ``key``. Raises KeyErased when it does not exist."""
+        return seal(await self._data_key(tenant, key), key, purpose, plaintext)
+
+    async def open(self, tenant: str, purpose: str, sealed: Sealed) -> bytes:
+        """Decrypt. Raises KeyErased or SealBroken; neither is mended by trying again."""
+        return open_sealed(await self._data_key(tenant, sealed.key), sealed.key, purpose, sealed)
+
+    async def seal_model(self, tenant: str, key: str, purpose: str, value: BaseModel) -> Sealed:
+        """Encrypt a pydantic model as JSON."""
+        return await self.seal(tenant, key, purpose, value.model_dump_json().encode())
+
+    async def open_model(self, tenant: str, purpose: str, sealed: Sealed, kind: type[M]) -> M:
+        """Decrypt what ``seal_model`` made. The value was validated when it was sealed, so a misfit is a defect."""
+        return kind.model_validate_json(await self.open(tenant, purpose, sealed))
+
+    async def _data_key(self, tenant: str, key: str) -> bytes:
+        now = time.monotonic()
+        cached = self._cache.get((tenant, key))
+        if cached is not None and now - cached[0] < CACHE_S:
+            return cached[1]
+        entry = await self._bucket.get(f"{tenant}.{key}")
+        if entry is None or entry.value is None:
+            self._cache.pop((tenant, key), None)
+            raise KeyErased(f"The data key {key} does not exist (any more): what it sealed cannot be read.", key=key)
+        data_key = self._master.unwrap(key, entry.value)
+        if len(self._cache) >= CACHE_SIZE:
+            self._cache.clear()
+        self._cache[(tenant, key)] = (now, data_key)
+        return data_key

@@ -1,0 +1,140 @@
+"""The composition root: the application and everything that it stands on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from agentos.bus import BrokerSettings, Bus
+from agentos.keyring import KeyRing
+from agentos.sealing import MasterKey
+from agentos.service import serve
+from services.gateway import problems
+from services.gateway.answers import Answers
+from services.gateway.auth import ApiKeys
+from services.gateway.authorizer import Authorizer, RoleTable, role_table
+from services.gateway.http import approvals, audit, events, health, keys, kill, ops, tasks, webhooks
+from services.gateway.idempotency import Idempotency
+from services.gateway.middleware import Observed
+from services.gateway.packs import LivePacks
+from services.gateway.server import serve_app
+from services.gateway.settings import Settings
+from services.gateway.state import Gateway
+from services.gateway.webhooks import sources
+
+log = structlog.get_logger(__name__)
+
+ROUTERS = (webhooks, tasks, approvals, kill, audit, ops, events, keys)
+"""Everything under /api/v1, one file per kind of resource."""
+
+
+def create_app(gateway: Gateway | None = None) -> FastAPI:
+    """The application. Without a gateway it describes itself (OpenAPI) and serves nothing else."""
+    # The interactive pages load their scripts from a CDN; the document alone is served.
+    app = FastAPI(title="AgentOS", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    api = APIRouter(prefix="/api/v1")
+    for module in ROUTERS:
+        api.include_router(module.router)
+    app.include_router(api)
+    app.include_router(health.router)
+    app.state.gateway = gateway
+    app.add_middleware(Observed)
+    problems.install(app)
+    app.openapi = lambda: _openapi(app)
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description="Tasks, approvals, the kill switch, audit and cost. Every error is an RFC 9457 problem document.",
+        routes=app.routes,
+    )
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = {
+        "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `aos_<id>_<secret>`."}
+    }
+    problem = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    components.setdefault("schemas", {}).update({**problem.pop("$defs", {}), "ProblemDocument": problem})
+    idempotency = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": "The same key with the same body answers the first result (Idempotent-Replayed: true).",
+    }
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            # FastAPI's own 422 describes its default error shape, which is not what is sent.
+            if path.startswith("/api/v1/") and "/webhooks/" not in path:
+                operation["security"] = [{"apiKey": []}]
+                if method == "post":
+                    operation.setdefault("parameters", []).append(idempotency)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    app.openapi_schema = document
+    return document
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | None = None) -> AsyncGenerator[Gateway]:
+    """The gateway's parts over a connected bus, with its watches running. Raises when the configuration is refused."""
+    role_table()
+    master = await asyncio.to_thread(MasterKey.load_or_create, settings.master_key)
+    configured = await asyncio.to_thread(sources.load, settings.sources_file)
+    keyring, api_keys = KeyRing(bus, master), ApiKeys(bus)
+    gateway = Gateway(
+        settings=settings,
+        bus=bus,
+        answers=Answers(bus, settings.answer_timeout),
+        api_keys=api_keys,
+        keyring=keyring,
+        authorizer=authorizer or RoleTable(),
+        idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
+        packs=LivePacks(bus),
+        sources=configured,
+    )
+    watches = [
+        asyncio.create_task(gateway.answers.follow(), name="gateway-answers"),
+        asyncio.create_task(api_keys.watch(), name="gateway-apikeys"),
+    ]
+    try:
+        await asyncio.gather(gateway.answers.ready(), api_keys.ready())
+        await api_keys.ensure_first_admin(settings.admin_key_path, settings.tenant)
+        log.info("gateway open", sources=sorted(configured))
+        yield gateway
+    finally:
+        gateway.draining.set()
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+
+
+async def run(
+    settings: Settings, broker: BrokerSettings, stop: asyncio.Event, ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve until ``stop``. ``ready`` is called with the real URL once requests are taken."""
+
+    async def body(bus: Bus, stop: asyncio.Event) -> None:
+        await bus.start()
+        async with open_gateway(settings, bus) as gateway:
+            app = create_app(gateway)
+            async with serve_app(app, settings.host, settings.port, settings.drain_timeout, gateway.draining.set) as served:
+                log.info("gateway serving", url=served.url)
+                if ready is not None:
+                    ready(served.url)
+                ended = asyncio.create_task(served.ended())
+                stopped = asyncio.create_task(stop.wait())
+                await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                ended.cancel()
+                stopped.cancel()
+                await asyncio.gather(ended, stopped, return_exceptions=True)
+
+    await serve("gateway", broker, body, stop)

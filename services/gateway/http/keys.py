@@ -1,0 +1,66 @@
+"""API keys."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from agentos.contracts.base import Token
+from agentos.contracts.errors import Conflict
+from agentos.contracts.ids import derived_id, new_id
+from services.gateway.auth import KeyRecord
+from services.gateway.edge import GuardedRoute, needs
+from services.gateway.http.answers import KeyItem, KeyMade
+from services.gateway.http.models import NewKey
+from services.gateway.problems import FieldError, Problem, documented
+from services.gateway.state import Parts, Scope, Sender
+
+router = APIRouter(prefix="/keys", tags=["keys"], route_class=GuardedRoute)
+
+
+class Keys(BaseModel):
+    """Every key of the tenant, revoked ones too."""
+
+    items: list[KeyItem]
+
+
+@router.get("", response_model=Keys, responses=documented())
+@needs("keys.manage")
+async def list_keys(gateway: Parts, caller: Sender) -> Any:
+    """The keys of your tenant; their secrets are nowhere."""
+    return {"items": [shown(record) for record in gateway.api_keys.list(caller.tenant)]}
+
+
+@router.post("", status_code=201, response_model=KeyMade, responses=documented(409, 413, 415))
+@needs("keys.manage")
+async def create(new: NewKey, gateway: Parts, caller: Sender, scope: Scope) -> Response:
+    """Make a key. The answer is the only place where it is ever shown."""
+    if new.tenant not in (None, caller.tenant):
+        detail = "keys are made for one's own tenant only: leave the field out"
+        raise Problem(422, "invalid_request", f"tenant: {detail}", errors=[FieldError(field="tenant", detail=detail)])
+    id_ = (derived_id("apikey", scope) if scope is not None else new_id()).replace("-", "")
+    try:
+        record, key = await gateway.api_keys.create(id_, new.name, new.roles, caller.tenant, caller.principal)
+    except Conflict:
+        raise Problem(
+            409,
+            "key_answer_lost",
+            "a crash lost the answer that held this key: send a new Idempotency-Key, and revoke the key of that name",
+        ) from None
+    return JSONResponse(shown(record) | {"key": key}, status_code=201, headers={"Cache-Control": "no-store"})
+
+
+@router.delete("/{key}", response_model=KeyItem, responses=documented(404, 409))
+@needs("keys.manage")
+async def revoke(key: Annotated[Token, Path(description="The key's id.")], gateway: Parts, caller: Sender) -> Any:
+    """Make a key worthless for ever. The last admin key that works cannot be revoked."""
+    admins = [r for r in gateway.api_keys.list(caller.tenant) if r.revoked_at is None and "admin" in r.roles]
+    if [r.id for r in admins] == [key]:
+        raise Problem(409, "last_admin", "this is the last admin key: make another one first")
+    return shown(await gateway.api_keys.revoke(key, caller.tenant, caller.principal))
+
+
+def shown(record: KeyRecord) -> dict[str, Any]:
+    """A record without its digest."""
+    return record.model_dump(mode="json", exclude={"digest"})

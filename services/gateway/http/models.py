@@ -1,0 +1,74 @@
+"""What requests carry. Unknown fields are refused, each field says what it is for."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentos.contracts.base import Priority, Token, Utc
+from agentos.contracts.events.governance import KillScope
+from services.gateway.authorizer import Role
+
+
+class Request(BaseModel):
+    """The base of every request body."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Label = Annotated[str, Field(max_length=200)]
+
+
+class NewTask(Request):
+    """A task to be done."""
+
+    type: Token = Field(description="What kind of work; a live pack must take it.")
+    input: dict[str, Any] = Field(description="What the pack works on: any JSON object. Sealed before it is stored.")
+    pack: Token | None = Field(default=None, description="Only this pack; otherwise the router chooses.")
+    priority: Priority = "normal"
+    deadline: Utc | None = Field(default=None, description="ISO 8601 with a time zone; the task expires then.")
+    depends_on: tuple[Token, ...] = Field(default=(), max_length=100, description="Ids of tasks that must complete first.")
+    labels: dict[Label, Label] = Field(default={}, max_length=32)
+    max_attempts: int = Field(default=3, ge=1, le=20)
+
+
+class Cancel(Request):
+    """Why a task is stopped."""
+
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
+class Retry(Request):
+    """Another attempt; recorded steps from ``from_step`` on are made anew."""
+
+    from_step: int | None = Field(default=None, ge=0, le=1_000_000)
+
+
+class Resolve(Request):
+    """An answer to an approval."""
+
+    outcome: Literal["approved", "rejected"]
+    comment: str | None = Field(default=None, max_length=4_000)
+
+
+class Engage(Request):
+    """What to stop, and why."""
+
+    scope: KillScope
+    target: str = Field(
+        default="*", min_length=1, max_length=200, description="Name of the pack or provider, or id of the task; * for all."
+    )
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
+class Release(Request):
+    """Why a switch is taken back."""
+
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
+class NewKey(Request):
+    """An API key to be made."""
+
+    name: str = Field(min_length=1, max_length=100, description="For people: who or what will use it.")
+    roles: tuple[Role, ...] = Field(min_length=1, max_length=5)
+    tenant: Token | None = Field(default=None, description="Only your own.")

@@ -1,0 +1,131 @@
+"""Tasks: submit, look, cancel, retry."""
+
+import json
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import JSONResponse
+
+from agentos.contracts.base import Token
+from agentos.contracts.commands import CancelTask, RetryTask
+from agentos.contracts.events.task import Outcome, RetryPolicy, TaskSettled
+from agentos.contracts.ids import derived_id, new_id
+from agentos.sealing import KeyErased
+from services.gateway import ledger, submission
+from services.gateway.auth import Caller
+from services.gateway.edge import GuardedRoute, needs
+from services.gateway.http.answers import Done, Made, Page, TaskItem, done
+from services.gateway.http.models import Cancel, NewTask, Retry
+from services.gateway.problems import documented
+from services.gateway.state import Gateway, Parts, Scope, Sender
+
+router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=GuardedRoute)
+
+TaskId = Annotated[Token, Path(description="The task's id.")]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before.")]
+_OPENS_ALL = frozenset({"admin", "operator"})
+
+
+@router.post("", status_code=201, response_model=Made, responses=documented(409, 413, 415))
+@needs("tasks.submit")
+async def submit(new: NewTask, gateway: Parts, caller: Sender, scope: Scope) -> Response:
+    """Make a task. With an Idempotency-Key the same request never makes a second one, whatever crashes in between."""
+    await submission.check_known(gateway.packs, new.type, new.pack)
+    task = derived_id("task", scope) if scope is not None else new_id()
+    made = await submission.command(
+        gateway.keyring, caller.tenant, task, new.input, caller.principal,
+        type=new.type, pack=new.pack, priority=new.priority, deadline=new.deadline, depends_on=new.depends_on, labels=new.labels,
+        retry=RetryPolicy(max_attempts=new.max_attempts),
+    )  # fmt: skip
+    late = f"The command is kept and will be done: look at /api/v1/tasks/{task}, or repeat with the same Idempotency-Key."
+    await gateway.answers.need(made.request, lambda: submission.send(gateway, task, made), late=late)
+    return JSONResponse({"task": task, "duplicate": False}, status_code=201, headers={"Location": f"/api/v1/tasks/{task}"})
+
+
+@router.get("", response_model=Page, responses=documented())
+@needs("tasks.read")
+async def list_tasks(
+    gateway: Parts,
+    caller: Sender,
+    state: Annotated[str | None, Query(max_length=64)] = None,
+    outcome: Outcome | None = None,
+    type: Annotated[Token | None, Query()] = None,  # noqa: A002 - the field's name
+    pack: Annotated[Token | None, Query()] = None,
+    q: Annotated[str | None, Query(min_length=1, max_length=200, description="Anywhere in id, type, labels, fault …")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Any:
+    """Tasks, newest first."""
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "tasks.list",
+        state=state, outcome=outcome, type=type, pack=pack, q=q, limit=limit, cursor=cursor,
+    )  # fmt: skip
+    return ledger.page(data, "tasks")
+
+
+@router.get("/{task}", response_model=TaskItem, responses=documented(404))
+@needs("tasks.read")
+async def show(task: TaskId, gateway: Parts, caller: Sender) -> Any:
+    """One task with its attempts, calls and approvals. Its result is opened for whoever asked for it, for operators and for admins."""
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.get", id=task)
+    row = cast("dict[str, Any]", data.get("task", {}))
+    parts = {name: data.get(name, []) for name in ("attempts", "timeline", "calls", "approvals")}
+    # The row counts calls; the list of them has the better claim to the name.
+    counts = {"call_count": row.get("calls", 0), "tool_call_count": row.get("tool_calls", 0)}
+    return row | counts | parts | await _result(gateway, caller, row, task)
+
+
+async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: str) -> dict[str, Any]:
+    """The result is read from the stream: projections keep digests, and never what is sealed."""
+    settled = [e.data for e in await gateway.bus.load(caller.tenant, "task", task) if isinstance(e.data, TaskSettled)]
+    sealed = settled[-1].result if settled else None
+    if sealed is None:
+        return {"result": None, "result_state": "none"}
+    if not (_OPENS_ALL.intersection(caller.principal.roles) or row.get("requester") == caller.principal.id):
+        return {"result": None, "result_state": "sealed"}
+    try:
+        return {
+            "result": json.loads(await gateway.keyring.open(caller.tenant, sealed.purpose, sealed)),
+            "result_state": "opened",
+        }
+    except KeyErased:
+        return {"result": None, "result_state": "erased"}
+
+
+@router.get("/{task}/events", response_model=Page, responses=documented(404))
+@needs("tasks.read")
+async def events(
+    task: TaskId, gateway: Parts, caller: Sender, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 200
+) -> Any:
+    """The task's timeline: every event of the task, its calls, tools and approvals, in order."""
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.events", id=task, after=after, limit=limit)
+    return ledger.events_page(data)
+
+
+@router.post("/{task}/cancel", status_code=202, response_model=Done, responses=documented(404, 409, 413, 415))
+@needs("tasks.cancel")
+async def cancel(task: TaskId, body: Cancel, gateway: Parts, caller: Sender, scope: Scope) -> Any:
+    """Stop a task, wherever it is."""
+    made = CancelTask(tenant=caller.tenant, task=task, reason=body.reason, by=caller.principal)
+    return await _command(gateway, caller, "orchestrator.cancel", made, task, scope)
+
+
+@router.post("/{task}/retry", status_code=202, response_model=Done, responses=documented(404, 409, 413, 415))
+@needs("tasks.retry")
+async def retry(task: TaskId, gateway: Parts, caller: Sender, scope: Scope, body: Retry | None = None) -> Any:
+    """Make another attempt of a task that ended or is parked."""
+    made = RetryTask(tenant=caller.tenant, task=task, from_step=body.from_step if body else None, by=caller.principal)
+    return await _command(gateway, caller, "orchestrator.retry", made, task, scope)
+
+
+async def _command(
+    gateway: Gateway, caller: Caller, channel: str, made: CancelTask | RetryTask, task: str, scope: str | None
+) -> dict[str, Any]:
+    request = scope or new_id()
+
+    async def send() -> None:
+        await gateway.bus.send(channel, (request,), made, tenant=caller.tenant, correlation_id=task)
+
+    answer = await gateway.answers.need(request, send, late="The command is kept and will be done.")
+    return done(task, "accepted", answer)

@@ -1,0 +1,64 @@
+"""Around every request: an id, the log line, the metrics, the security headers. Plain ASGI, so that streams pass through."""
+
+import time
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agentos.contracts.ids import new_id
+from agentos.telemetry import counter, histogram
+
+log = structlog.get_logger(__name__)
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class Observed:
+    """Gives the request its id (answered as X-Request-Id and as the ``instance`` of a problem) and says how it ended."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._requests = counter("agentos_http_requests_total", "Requests answered.", ("route", "method", "status"))
+        self._seconds = histogram(
+            "agentos_http_request_seconds", "From the request's head to the answer's end.", ("route", "method")
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = new_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 500
+        began = time.monotonic()
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode()), *_HEADERS]
+            await send(message)
+
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id, correlation_id=request_id)
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            took = time.monotonic() - began
+            route, method = _route(scope), str(scope["method"])
+            if route == "(none)" or method not in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
+                method = "(any)" if route == "(none)" else method
+            self._requests.labels(route, method, str(status)).inc()
+            self._seconds.labels(route, method).observe(took)
+            log.info("request", route=route, method=scope["method"], status=status, took_ms=round(took * 1000, 1))
+
+
+def _route(scope: Scope) -> str:
+    """The route's template: paths hold ids, and would be a label value each."""
+    route: Any = scope.get("route")
+    return str(getattr(route, "path", "(none)"))

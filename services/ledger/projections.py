@@ -1,0 +1,177 @@
+"""From events to rows: the table of which fact changes which rows, and the fold of a batch over the rows it found."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from agentos.contracts.envelope import CAUSATION, CORRELATION, EVENT_ID, SCHEMA, TRACEPARENT, digest
+from agentos.contracts.errors import NeverRetry
+from services.ledger.domain import calls, governance, tasks
+from services.ledger.domain.facts import Fact, Incoming, Row, read_fact
+
+log = structlog.get_logger(__name__)
+
+Key = tuple[str, str, str]
+"""Table, tenant, id."""
+Evolve = Callable[[Row, Fact, Any], Row]
+
+BLANKS: dict[str, Row] = {
+    "tasks": tasks.BLANK,
+    "calls": calls.BLANK,
+    "approvals": governance.APPROVAL,
+    "kill_switches": governance.KILL,
+    "deliveries": governance.DELIVERY,
+    "audit_checkpoints": governance.CHECKPOINT,
+}
+
+
+def _own(fact: Fact) -> str:
+    return fact.subject.id
+
+
+def _task(fact: Fact) -> str:
+    data: Any = fact.data  # every payload that is projected by this key has a call context
+    return data.context.task
+
+
+PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = {
+    "task.submitted": (("tasks", _own, tasks.submitted),),
+    "task.queued": (("tasks", _own, tasks.queued),),
+    "task.decided": (("tasks", _own, tasks.decided),),
+    "task.routed": (("tasks", _own, tasks.routed),),
+    "task.started": (("tasks", _own, tasks.started),),
+    "task.suspended": (("tasks", _own, tasks.suspended),),
+    "task.resumed": (("tasks", _own, tasks.resumed),),
+    "task.ended": (("tasks", _own, tasks.ended),),
+    "task.retrying": (("tasks", _own, tasks.retrying),),
+    "task.cancelling": (("tasks", _own, tasks.cancelling),),
+    "task.parked": (("tasks", _own, tasks.parked),),
+    "task.settled": (("tasks", _own, tasks.settled),),
+    "step.recorded": (),
+    "call.requested": (("calls", _own, calls.model_requested),),
+    "call.decided": (("calls", _own, calls.decided),),
+    "call.attempted": (("calls", _own, calls.attempted),),
+    "call.settled": (("calls", _own, calls.model_settled), ("tasks", _task, tasks.model_call_settled)),
+    "tool.requested": (("calls", _own, calls.tool_requested),),
+    "tool.decided": (("calls", _own, calls.decided),),
+    "tool.attempted": (("calls", _own, calls.attempted),),
+    "tool.settled": (("calls", _own, calls.tool_settled), ("tasks", _task, tasks.tool_call_settled)),
+    "checkpoint.requested": (),
+    "approval.requested": (("approvals", _own, governance.approval_requested),),
+    "approval.resolved": (("approvals", _own, governance.approval_resolved),),
+    "kill.engaged": (("kill_switches", _own, governance.kill_engaged),),
+    "kill.released": (("kill_switches", _own, governance.kill_released),),
+    "delivery.received": (("deliveries", _own, governance.delivery_received),),
+    "apikey.changed": (),
+    "pack.refused": (("tasks", _task, tasks.pack_refused),),
+    "audit.checkpointed": (("audit_checkpoints", _own, governance.audit_checkpointed),),
+}
+"""Every event of the channel table; the empty ones are read from the ``events`` table as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A batch, decoded: a row of ``events`` for each message, and the facts among them."""
+
+    events: list[Row]
+    facts: list[Fact]
+
+
+def read(batch: Iterable[Incoming]) -> Read:
+    """Decode a batch. What does not decode is kept raw with its problem, and logged: it never stops what follows it."""
+    events: list[Row] = []
+    facts: list[Fact] = []
+    for incoming in batch:
+        try:
+            fact = read_fact(incoming)
+        except NeverRetry as problem:
+            log.error(  # noqa: TRY400 - a reason, not a traceback: nothing in this code failed
+                "event cannot be read", seq=incoming.seq, subject=incoming.subject, code=problem.code, detail=problem.detail
+            )
+            events.append(_event_row(incoming, None, f"{problem.code}: {problem.detail}"))
+        else:
+            facts.append(fact)
+            events.append(_event_row(incoming, fact, None))
+    return Read(events, facts)
+
+
+def keys(facts: Iterable[Fact]) -> set[Key]:
+    """The rows that ``facts`` change, which the fold must be given where they exist."""
+    return {(table, fact.subject.tenant, key(fact)) for fact in facts for table, key, _ in PROJECTIONS[fact.channel.name]}
+
+
+def fold(rows: Mapping[Key, Row], facts: Iterable[Fact]) -> dict[Key, Row]:
+    """The rows that ``facts``, in stream order, leave behind. Pure; ``rows`` holds what exists of ``keys(facts)``.
+
+    Folding a batch and then the next gives the rows that folding both at once gives.
+    """
+    changed: dict[Key, Row] = {}
+    for fact in facts:
+        for table, key_of, evolve in PROJECTIONS[fact.channel.name]:
+            key = (table, fact.subject.tenant, key_of(fact))
+            row = changed.get(key) or rows.get(key) or _blank(key, fact.seq)
+            stamp: Row = {"last_seq": fact.seq, "updated_at": fact.meta.time} if table == "tasks" else {"last_seq": fact.seq}
+            changed[key] = evolve(row, fact, fact.data) | stamp
+    return {key: storable(row) for key, row in changed.items()}
+
+
+def _blank(key: Key, seq: int) -> Row:
+    table, tenant, id_ = key
+    return {"tenant": tenant, "id": id_, **BLANKS[table], "first_seq": seq}
+
+
+_INT64 = 2**63 - 1
+
+
+def storable(row: Row) -> Row:
+    """The row with what no database takes made harmless: NUL in text becomes U+FFFD, numbers stop at 64 bits.
+
+    Contracts bound neither, and one hostile payload must not stop the ledger; the event itself keeps the exact value.
+    """
+    for column, value in row.items():
+        if type(value) is str:
+            if not value.isascii() or "\0" in value:
+                row = row | {column: clean(value)}
+        elif type(value) is int and not -_INT64 <= value <= _INT64:
+            row = row | {column: _INT64 if value > 0 else -_INT64}
+    return row
+
+
+def clean(text: str) -> str:
+    """Text that UTF-8 and PostgreSQL can hold: no NUL, no lone surrogate."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _event_row(incoming: Incoming, fact: Fact | None, problem: str | None) -> Row:
+    subject = clean(incoming.subject)
+    parts = subject.split(".")
+    headers = incoming.headers
+    return {
+        "seq": incoming.seq,
+        "time": fact.meta.time if fact is not None else None,
+        "tenant": parts[1] if len(parts) > 1 else "",
+        "subject": subject,
+        "aggregate": parts[2] if len(parts) > 2 else "",
+        "id": parts[3] if len(parts) > 3 else "",
+        "fact": parts[4] if len(parts) > 4 else "",
+        "ordinal": parts[5] if len(parts) > 5 else None,
+        "event_id": _header(headers, EVENT_ID),
+        "correlation_id": _header(headers, CORRELATION),
+        "causation_id": _header(headers, CAUSATION),
+        "schema": _header(headers, SCHEMA),
+        "traceparent": _header(headers, TRACEPARENT),
+        "body_digest": digest(incoming.body),
+        "body_bytes": len(incoming.payload),
+        "body": incoming.payload.decode() if fact is not None else None,
+        "raw": None if fact is not None else incoming.body,
+        "problem": None if problem is None else clean(problem),
+    }
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    value = headers.get(name)
+    return None if value is None else clean(value)

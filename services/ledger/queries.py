@@ -1,0 +1,334 @@
+"""The questions that the ledger answers from SQL: one argument model and one function each, over one snapshot.
+
+Every answer is JSON: money as exact decimal text, times as ISO 8601 in UTC. Lists are newest first and carry a ``cursor`` for the next
+page, null on the last one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
+from sqlalchemy import Connection, Select, Text, case, func, or_, select, type_coerce
+from sqlalchemy.sql.elements import ColumnElement
+
+from agentos.contracts.base import Json, Utc
+from agentos.contracts.errors import NotFound
+from services.ledger import tables as t
+from services.ledger.store import decimal_sum
+from services.ledger.timeline import attempts, timeline_entry
+
+
+class Arguments(BaseModel):
+    """What every query takes: ``min_seq`` makes it wait until the ledger has folded that event (read your writes)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_seq: int = Field(default=0, ge=0)
+
+
+class Page(Arguments):
+    """A page of a list; ``cursor`` is the one of the previous page."""
+
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
+
+
+class TasksList(Page):
+    state: str | None = Field(default=None, max_length=64)
+    outcome: str | None = Field(default=None, max_length=64)
+    type: str | None = Field(default=None, max_length=128)
+    pack: str | None = Field(default=None, max_length=128)
+    q: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class ById(Arguments):
+    id: str = Field(min_length=1, max_length=300)
+
+
+class TaskEvents(Arguments):
+    """The events of a task and of all that was done for it: those of its correlation id."""
+
+    id: str = Field(min_length=1, max_length=300)
+    after: int = Field(default=0, ge=0, lt=2**63)
+    limit: int = Field(default=200, ge=1, le=200)
+
+
+class ApprovalsList(Page):
+    state: Literal["pending", "approved", "rejected", "expired", "cancelled"] | None = None
+    task: str | None = Field(default=None, max_length=300)
+
+
+class KillList(Page):
+    state: Literal["engaged", "released"] | None = None
+
+
+class EventsList(Arguments):
+    """Events in stream order, from after a sequence."""
+
+    after: int = Field(default=0, ge=0, lt=2**63)
+    limit: int = Field(default=100, ge=1, le=200)
+    aggregate: str | None = Field(default=None, max_length=128)
+    id: str | None = Field(default=None, max_length=300)
+    fact: str | None = Field(default=None, max_length=128)
+    correlation_id: str | None = Field(default=None, max_length=300)
+    undecodable: bool = False
+
+
+class CostBy(Arguments):
+    by: Literal["tenant", "pack", "agent", "model", "provider", "day"] = "pack"
+    since: Utc | None = None
+    until: Utc | None = None
+    pack: str | None = Field(default=None, max_length=128)
+
+
+class DeadLetters(Page):
+    service: str | None = Field(default=None, max_length=64)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlQuery:
+    """A query that SQL alone answers."""
+
+    arguments: type[Arguments]
+    run: Callable[[Connection, str, Any], Json]
+
+
+def tasks_list(tx: Connection, tenant: str, args: TasksList) -> Json:
+    c = t.tasks.c
+    query = select(t.tasks).where(c.tenant == tenant)
+    for column, wanted in ((c.state, args.state), (c.outcome, args.outcome), (c.type, args.type), (c.pack, args.pack)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if args.q is not None:
+        anywhere = (c.id, c.type, c.pack, c.agent, c.requester, c.fault_code, c.labels)
+        query = query.where(or_(*(column.icontains(args.q, autoescape=True) for column in map(_as_text, anywhere))))
+    return _page(tx, query, c.first_seq, args, "tasks")
+
+
+def tasks_get(tx: Connection, tenant: str, args: ById) -> Json:
+    task = _one(tx, t.tasks, tenant, args.id, "task")
+    e = t.events.c
+    rows = tx.execute(
+        select(t.events).where(e.tenant == tenant, e.aggregate == "task", e.id == args.id).order_by(e.seq)
+    ).mappings()
+    history = [dict(row) for row in rows]
+    calls = select(t.calls).where(t.calls.c.tenant == tenant, t.calls.c.task == args.id).order_by(t.calls.c.first_seq)
+    approvals = select(t.approvals).where(t.approvals.c.tenant == tenant, t.approvals.c.task == args.id)
+    return {
+        "task": task,
+        "attempts": attempts(history),
+        "timeline": [timeline_entry(row) for row in history],
+        "calls": _rows(tx, calls.limit(1_000)),
+        "approvals": _rows(tx, approvals.order_by(t.approvals.c.first_seq).limit(1_000)),
+    }
+
+
+def tasks_events(tx: Connection, tenant: str, args: TaskEvents) -> Json:
+    e = t.events.c
+    query = select(t.events).where(e.tenant == tenant, e.correlation_id == args.id, e.seq > args.after).order_by(e.seq)
+    return _events(tx, query, args.limit)
+
+
+def events_list(tx: Connection, tenant: str, args: EventsList) -> Json:
+    e = t.events.c
+    query = select(t.events).where(e.tenant == tenant, e.seq > args.after).order_by(e.seq)
+    filters = ((e.aggregate, args.aggregate), (e.id, args.id), (e.fact, args.fact), (e.correlation_id, args.correlation_id))
+    for column, wanted in filters:
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if args.undecodable:
+        query = query.where(e.problem.is_not(None))
+    return _events(tx, query, args.limit)
+
+
+def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
+    c = t.approvals.c
+    query = select(t.approvals).where(c.tenant == tenant)
+    if args.state is not None:
+        query = query.where(c.state == args.state)
+    if args.task is not None:
+        query = query.where(c.task == args.task)
+    return _page(tx, query, c.first_seq, args, "approvals")
+
+
+def approvals_get(tx: Connection, tenant: str, args: ById) -> Json:
+    return {"approval": _one(tx, t.approvals, tenant, args.id, "approval")}
+
+
+def kill_list(tx: Connection, tenant: str, args: KillList) -> Json:
+    c = t.kill_switches.c
+    # A global switch stops every tenant, so every tenant sees it.
+    query = select(t.kill_switches).where(or_(c.tenant == tenant, c.scope == "global"))
+    if args.state is not None:
+        query = query.where(c.state == args.state)
+    return _page(tx, query, c.first_seq, args, "kill_switches")
+
+
+def calls_get(tx: Connection, tenant: str, args: ById) -> Json:
+    e = t.events.c
+    events = select(t.events).where(e.tenant == tenant, e.aggregate.in_(("call", "tool")), e.id == args.id).order_by(e.seq)
+    return {"call": _one(tx, t.calls, tenant, args.id, "call"), "events": _rows(tx, events.limit(200))}
+
+
+def deadletters_list(tx: Connection, tenant: str, args: DeadLetters) -> Json:
+    c = t.dead_letters.c
+    # What is so broken that it names no tenant belongs to whoever operates the system.
+    query = select(t.dead_letters).where(c.tenant.in_((tenant, "", "unknown")))
+    if args.service is not None:
+        query = query.where(c.service == args.service)
+    return _page(tx, query, c.seq, args, "dead_letters")
+
+
+_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+
+
+def cost(tx: Connection, tenant: str, args: CostBy) -> Json:
+    """Settled model calls. ``cost_usd`` is the known money only: unpriced and simulated calls are counted beside it."""
+    c = t.calls.c
+    group: ColumnElement[Any] = {
+        "tenant": c.tenant,
+        "pack": c.pack,
+        "agent": c.agent,
+        "model": c.model,
+        "provider": c.provider,
+        "day": _day(tx, c.settled_at),
+    }[args.by]
+    query = select(group.label("key"), *_spent(c)).where(c.tenant == tenant, c.kind == "model", c.state == "settled")
+    if args.since is not None:
+        query = query.where(c.settled_at >= args.since)
+    if args.until is not None:
+        query = query.where(c.settled_at < args.until)
+    if args.pack is not None:
+        query = query.where(c.pack == args.pack)
+    groups = _rows(tx, query.group_by(group).order_by(group))
+    total: dict[str, Any] = {name: sum(row[name] for row in groups) for name in (*_COUNTS, *_TOKENS)}
+    total["cost_usd"] = _money(sum((Decimal(row["cost_usd"]) for row in groups), Decimal(0)))
+    return {"by": args.by, "groups": groups, "total": total}
+
+
+_COUNTS = ("calls", "unpriced_calls", "simulated_calls")
+
+
+def _spent(c: Any) -> list[ColumnElement[Any]]:
+    return [
+        func.count().label("calls"),
+        _count_if(c.unpriced).label("unpriced_calls"),
+        _count_if(c.simulated).label("simulated_calls"),
+        decimal_sum(c.cost_usd).label("cost_usd"),
+        *(func.sum(c[name]).label(name) for name in _TOKENS),
+    ]
+
+
+def packs_stats(tx: Connection, tenant: str, _: Arguments) -> Json:
+    """Per pack: its tasks by state and outcome, and what its calls came to."""
+    c, k = t.tasks.c, t.calls.c
+    packs: dict[str, dict[str, Any]] = {}
+    counted = select(c.pack, c.state, c.outcome, func.count().label("n"), func.sum(c.refusals).label("refusals"))
+    for row in tx.execute(counted.where(c.tenant == tenant, c.pack.is_not(None)).group_by(c.pack, c.state, c.outcome)):
+        stats = packs.setdefault(row.pack, _no_stats(row.pack))
+        stats["tasks"] += row.n
+        stats["refusals"] += int(row.refusals)
+        name = row.outcome if row.state == "settled" else row.state
+        stats["by_state"][name] = stats["by_state"].get(name, 0) + row.n
+    spent = select(k.pack, *_spent(k)).where(k.tenant == tenant, k.kind == "model", k.state == "settled").group_by(k.pack)
+    for row in _rows(tx, spent):
+        if row["pack"] is not None:
+            packs.setdefault(row["pack"], _no_stats(row["pack"])).update(row)
+    return {"packs": [packs[name] for name in sorted(packs)]}
+
+
+def _no_stats(pack: str) -> dict[str, Any]:
+    counts = dict.fromkeys((*_COUNTS, *_TOKENS), 0)
+    return {"pack": pack, "tasks": 0, "refusals": 0, "by_state": {}, "cost_usd": "0", **counts}
+
+
+SQL_QUERIES: Mapping[str, SqlQuery] = {
+    "tasks.list": SqlQuery(TasksList, tasks_list),
+    "tasks.get": SqlQuery(ById, tasks_get),
+    "tasks.events": SqlQuery(TaskEvents, tasks_events),
+    "approvals.list": SqlQuery(ApprovalsList, approvals_list),
+    "approvals.get": SqlQuery(ById, approvals_get),
+    "kill.list": SqlQuery(KillList, kill_list),
+    "events.list": SqlQuery(EventsList, events_list),
+    "cost": SqlQuery(CostBy, cost),
+    "calls.get": SqlQuery(ById, calls_get),
+    "deadletters.list": SqlQuery(DeadLetters, deadletters_list),
+    "packs.stats": SqlQuery(Arguments, packs_stats),
+}
+
+
+def _page(tx: Connection, query: Select[Any], order: ColumnElement[int], args: Page, name: str) -> Json:
+    if args.cursor is not None:
+        query = query.where(order < int(args.cursor))
+    rows = _rows(tx, query.order_by(order.desc()).limit(args.limit + 1))
+    more = len(rows) > args.limit
+    rows = rows[: args.limit]
+    return {name: rows, "cursor": str(rows[-1]["first_seq" if "first_seq" in rows[-1] else "seq"]) if more else None}
+
+
+MOST_BODY_BYTES = 4 * 1024 * 1024
+"""Where a page of events ends early: bodies may be large."""
+
+
+def _events(tx: Connection, query: Select[Any], limit: int) -> Json:
+    rows: list[dict[str, Any]] = []
+    size, more = 0, False
+    for row in tx.execute(query.limit(limit + 1)).mappings():
+        size += row["body_bytes"]
+        if rows and (len(rows) == limit or size > MOST_BODY_BYTES):
+            more = True
+            break
+        rows.append(present(row))
+    return {"events": rows, "after": rows[-1]["seq"] if more else None}
+
+
+def _one(tx: Connection, table: Any, tenant: str, id_: str, what: str) -> dict[str, Any]:
+    row = tx.execute(select(table).where(table.c.tenant == tenant, table.c.id == id_)).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"there is no {what} {id_!r}")
+    return present(row)
+
+
+def _rows(tx: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    return [present(row) for row in tx.execute(query).mappings()]
+
+
+def present(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row as JSON. An event's body is the parsed payload; sealed parts stay sealed. Undecodable bytes show as hex."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        match value:
+            case datetime():
+                shown[name] = value.isoformat().replace("+00:00", "Z")
+            case Decimal():
+                # PostgreSQL sums integers to NUMERIC; money alone stays text.
+                shown[name] = _money(value) if name == "cost_usd" else int(value)
+            case bytes():
+                shown[name] = value.hex()
+            case str() if name == "body":
+                shown[name] = from_json(value)
+            case _:
+                shown[name] = value
+    return shown
+
+
+def _money(value: Decimal) -> str:
+    return format(value.normalize(), "f") if value else "0"
+
+
+def _day(tx: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    if tx.dialect.name == "postgresql":
+        return func.to_char(func.timezone("UTC", moment), "YYYY-MM-DD")
+    return func.substr(type_coerce(moment, Text), 1, 10)
+
+
+def _as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    return type_coerce(column, Text)  # labels are JSON in text; the search term is no JSON
+
+
+def _count_if(flag: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((flag, 1), else_=0)), 0)

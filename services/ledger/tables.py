@@ -1,0 +1,246 @@
+"""The ledger's tables (SQLAlchemy Core), the same on SQLite and PostgreSQL; the Alembic revisions create them."""
+
+# ruff: noqa: ARG002 - SQLAlchemy's signatures name a dialect, also where it makes no difference
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.types import TypeEngine
+
+
+class Money(TypeDecorator[Decimal]):
+    """Exact on both: NUMERIC on PostgreSQL, text on SQLite (whose NUMERIC is a float). Sum it with ``decimal_sum``."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return Numeric(38, 12) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else format(value, "f")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment in UTC: TIMESTAMPTZ on PostgreSQL, ISO 8601 text of fixed width (so that it sorts) on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is not UTC:
+            try:
+                value = value.astimezone(UTC)
+            except OverflowError:  # the first or last day of the calendar, in another zone
+                value = value.replace(tzinfo=UTC)
+        return value if dialect.name == "postgresql" else value.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """JSON as ASCII text: PostgreSQL's own type refuses escaped NUL characters, which a payload may hold."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class Blob(LargeBinary):
+    """Bytes, handed to the driver as they are: the usual wrapping costs more than all else that is done to a hash."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        return None
+
+
+Sequence = BigInteger().with_variant(Integer(), "sqlite")
+"""A stream sequence as primary key: on SQLite it has to be INTEGER to be the table's own row id."""
+
+metadata = MetaData()
+
+
+def _key() -> tuple[Column[Any], Column[Any]]:
+    return Column("tenant", Text, primary_key=True), Column("id", Text, primary_key=True)
+
+
+def _texts(*names: str) -> list[Column[Any]]:
+    return [Column(name, Text) for name in names]
+
+
+def _numbers(*names: str) -> list[Column[Any]]:
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
+
+def _times(*names: str) -> list[Column[Any]]:
+    return [Column(name, UtcTime) for name in names]
+
+
+def _jsons(*names: str) -> list[Column[Any]]:
+    return [Column(name, Json) for name in names]
+
+
+_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("undecodable", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=False),
+    Column("time", UtcTime),
+    *(Column(name, Text, nullable=False) for name in ("tenant", "subject", "aggregate", "id", "fact")),
+    *_texts("ordinal", "event_id", "correlation_id", "causation_id", "schema", "traceparent", "body_digest"),
+    Column("body_bytes", BigInteger, nullable=False),
+    Column("body", Text),
+    Column("raw", Blob),
+    Column("problem", Text),
+    Index("events_correlation", "tenant", "correlation_id", "seq"),
+    Index("events_aggregate", "tenant", "aggregate", "id", "seq"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    *_key(),
+    *_texts("type", "pack", "agent", "version", "priority"),
+    Column("state", Text, nullable=False),
+    *_texts("requester_kind", "requester", "parent", "waiting_for", "waiting_on", "outcome", "fault_code", "fault_message"),
+    *_texts("input_digest", "result_digest"),
+    Column("untrusted", Boolean, nullable=False),
+    *_jsons("labels", "depends_on", "reasons"),
+    *_numbers("attempt", "max_attempts", "calls", "tool_calls", "unpriced_calls", "simulated_calls", "refusals", *_TOKENS),
+    Column("cost_usd", Money, nullable=False),
+    *_times("deadline", "submitted_at", "started_at", "retry_at", "settled_at", "updated_at"),
+    *_numbers("first_seq", "last_seq"),
+    Index("tasks_newest", "tenant", "first_seq"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    *_key(),
+    *_texts("kind", "task", "task_type", "pack", "agent"),
+    Column("state", Text, nullable=False),
+    *_texts("requested_model", "model", "provider", "tool", "effect", "verdict", "bundle", "digest", "response_digest"),
+    *_texts("outcome", "finish_reason", "fault_code", "fault_message"),
+    *_jsons("reasons", "rules", "entities"),
+    *_numbers("attempt", "step", "attempts", "duration_ms", *_TOKENS),
+    Column("simulated", Boolean, nullable=False),
+    Column("priced", Boolean),
+    Column("unpriced", Boolean, nullable=False),
+    Column("cost_usd", Money, nullable=False),
+    *_times("requested_at", "decided_at", "started_at", "settled_at"),
+    *_numbers("first_seq", "last_seq"),
+    Index("calls_task", "tenant", "task", "first_seq"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    *_key(),
+    *_texts("kind", "task", "task_type", "pack", "agent"),
+    Column("state", Text, nullable=False),
+    *_texts("summary", "digest", "resolved_kind", "resolved_by", "comment"),
+    *_jsons("preview", "reasons", "approver_roles"),
+    *_numbers("attempt", "step"),
+    *_times("expires_at", "requested_at", "resolved_at"),
+    *_numbers("first_seq", "last_seq"),
+    Index("approvals_newest", "tenant", "first_seq"),
+    Index("approvals_task", "tenant", "task"),
+)
+
+kill_switches = Table(
+    "kill_switches",
+    metadata,
+    *_key(),
+    *_texts("scope", "target"),
+    Column("state", Text, nullable=False),
+    *_texts("reason", "engaged_by", "release_reason", "released_by"),
+    *_times("engaged_at", "released_at"),
+    *_numbers("first_seq", "last_seq"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    *_key(),
+    *_texts("source", "delivery", "task", "body_digest"),
+    *_times("received_at"),
+    *_numbers("first_seq", "last_seq"),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    *_key(),
+    *_numbers("seq", "count"),
+    *_texts("chain", "key_id", "signature"),
+    *_times("time"),
+    *_numbers("first_seq", "last_seq"),
+    Index("audit_checkpoints_seq", "seq"),
+)
+
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=False),
+    Column("hash", Blob, nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=False),
+    Column("time", UtcTime),
+    Column("tenant", Text, nullable=False),
+    *_texts("subject", "correlation_id", "service", "consumer", "message_subject", "stream"),
+    *_numbers("message_seq"),
+    Column("deliveries", BigInteger, nullable=False),
+    *_texts("code", "detail", "body_digest", "problem"),
+    Index("dead_letters_newest", "tenant", "seq"),
+)
+
+PROJECTED: dict[str, Table] = {
+    table.name: table for table in (tasks, calls, approvals, kill_switches, deliveries, audit_checkpoints)
+}
+"""Tables whose rows are folded, by (tenant, id)."""
+
+ALL: tuple[Table, ...] = (positions, events, audit_chain, dead_letters, *PROJECTED.values())

@@ -1,0 +1,1 @@
+"""Tasks to packs, and model calls to providers."""

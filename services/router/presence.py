@@ -1,0 +1,54 @@
+"""Which packs are alive, followed from bucket ``presence``."""
+
+import asyncio
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from agentos.bus import Bus
+from agentos.contracts.packs import Presence
+
+log = structlog.get_logger(__name__)
+
+SILENT_AFTER = timedelta(seconds=15)
+"""A runner says that it lives every 5 s; the bucket drops entries silently, so their age is looked at here."""
+
+
+class LivePacks:
+    """A live copy of the presence bucket."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._known: dict[str, Presence] = {}
+        self._following: asyncio.Task[None] | None = None
+        self._first = asyncio.Event()
+
+    async def start(self) -> None:
+        """Read the bucket, then follow it."""
+        self._following = asyncio.create_task(self._follow(), name="presence")
+        await self._first.wait()
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+
+    def alive(self) -> list[Presence]:
+        """The packs heard of lately."""
+        since = datetime.now(UTC) - SILENT_AFTER
+        return [presence for presence in self._known.values() if presence.at >= since]
+
+    async def _follow(self) -> None:
+        async with aclosing(self._bus.bucket("presence").watch()) as entries:
+            async for entry in entries:
+                if entry is None:
+                    self._first.set()
+                elif entry.value is None:
+                    self._known.pop(entry.key, None)
+                else:
+                    try:
+                        self._known[entry.key] = Presence.model_validate_json(entry.value)
+                    except ValueError:
+                        log.exception("presence_unreadable", key=entry.key)

@@ -1,0 +1,301 @@
+"""Stand-ins for the services behind the gateway: they answer on the real broker, as their own users, as thinly as will do."""
+
+import asyncio
+import contextlib
+import json
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from agentos.bus import Bus, Route
+from agentos.contracts.base import Contract, Principal, Sealed
+from agentos.contracts.commands import (
+    Answer,
+    CancelTask,
+    EngageKill,
+    Query,
+    ReleaseKill,
+    ResolveApproval,
+    RetryTask,
+    SubmitTask,
+)
+from agentos.contracts.envelope import Recorded, encode_body
+from agentos.contracts.errors import Conflict
+from agentos.contracts.events.governance import KillEngaged, KillReleased
+from agentos.contracts.events.task import TaskSettled, TaskSubmitted
+from agentos.contracts.packs import AgentCard, Presence
+from agentos.contracts.subjects import EventSubject
+from agentos.killswitch import KillEntry
+
+
+def last_token(recorded: Recorded) -> str:
+    return recorded.subject.rpartition(".")[2]
+
+
+@dataclass
+class Orchestrator:
+    """Makes each task once; counts the commands."""
+
+    bus: Bus
+    submits: list[tuple[str, SubmitTask]] = field(default_factory=list)
+    other: list[Contract] = field(default_factory=list)
+    silent: bool = False
+
+    async def submit(self, recorded: Recorded) -> None:
+        assert isinstance(recorded.data, SubmitTask)
+        task = last_token(recorded)
+        self.submits.append((task, recorded.data))
+        with contextlib.suppress(Conflict):  # made before: the answer is the same
+            await self.bus.append("task.submitted", task, recorded.data.task, tenant=recorded.data.tenant, cause=recorded)
+        if not self.silent:
+            await self.bus.send(
+                "orchestrator.answer", (recorded.data.request,), Answer(ok=True), tenant=recorded.data.tenant, cause=recorded
+            )
+
+    async def command(self, recorded: Recorded) -> None:
+        assert isinstance(recorded.data, CancelTask | RetryTask)
+        self.other.append(recorded.data)
+        found = await self.bus.load(recorded.data.tenant, "task", recorded.data.task)
+        answer = Answer(ok=True) if found else Answer(ok=False, code="not_found", detail="there is no such task")
+        await self.bus.send("orchestrator.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
+
+    async def settle(
+        self, task: str, result: Sealed | None = None, outcome: str = "completed", tenant: str = "default"
+    ) -> None:
+        fact = TaskSettled.model_validate({"outcome": outcome, "result": result})
+        await self.bus.append("task.settled", task, fact, tenant=tenant, ordinal=1, correlation_id=task)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("orchestrator.submit", self.submit),
+            Route("orchestrator.cancel", self.command),
+            Route("orchestrator.retry", self.command),
+        ]
+
+
+@dataclass
+class Gates:
+    """Answers each approval once, keeps the switches in their bucket."""
+
+    bus: Bus
+    resolved: dict[str, str] = field(default_factory=dict)
+    switches: list[str] = field(default_factory=list)
+
+    async def resolve(self, recorded: Recorded) -> None:
+        assert isinstance(recorded.data, ResolveApproval)
+        wanted = recorded.data
+        if wanted.approval == "unknown":
+            answer = Answer(ok=False, code="not_found", detail="there is no such approval")
+        elif wanted.approval in self.resolved:
+            answer = Answer(ok=False, code="already_resolved", detail=f"it was {self.resolved[wanted.approval]} before")
+        else:
+            self.resolved[wanted.approval] = wanted.outcome
+            answer = Answer(ok=True)
+        await self.bus.send("gates.answer", (last_token(recorded),), answer, tenant=wanted.tenant, cause=recorded)
+
+    async def engage(self, recorded: Recorded) -> None:
+        assert isinstance(recorded.data, EngageKill)
+        wanted, id_ = recorded.data, last_token(recorded)
+        fact = KillEngaged(scope=wanted.scope, target=wanted.target, reason=wanted.reason, by=wanted.by)
+        await self.bus.append("kill.engaged", id_, fact, tenant=wanted.tenant, cause=recorded)
+        self.switches.append(id_)
+        entry = KillEntry(
+            switch=id_, tenant=wanted.tenant, scope=wanted.scope, target=wanted.target, reason=wanted.reason, by=wanted.by
+        )
+        await self.bus.bucket("kill").put(id_, entry.model_dump_json().encode())
+        await self.bus.send("gates.answer", (id_,), Answer(ok=True, data={"switch": id_}), tenant=wanted.tenant, cause=recorded)
+
+    async def release(self, recorded: Recorded) -> None:
+        assert isinstance(recorded.data, ReleaseKill)
+        wanted = recorded.data
+        if wanted.switch in self.switches:
+            self.switches.remove(wanted.switch)
+            fact = KillReleased(reason=wanted.reason, by=wanted.by)
+            await self.bus.append("kill.released", wanted.switch, fact, tenant=wanted.tenant, cause=recorded)
+            await self.bus.bucket("kill").delete(wanted.switch)
+            answer = Answer(ok=True)
+        else:
+            answer = Answer(ok=False, code="not_found", detail="there is no such switch")
+        await self.bus.send("gates.answer", (last_token(recorded),), answer, tenant=wanted.tenant, cause=recorded)
+
+    def routes(self) -> list[Route]:
+        return [Route("gates.resolve", self.resolve), Route("gates.engage", self.engage), Route("gates.release", self.release)]
+
+
+@dataclass
+class Ledger:
+    """Answers from a list of all events."""
+
+    bus: Bus
+    events: list[Recorded] = field(default_factory=list)
+    silent: bool = False
+
+    async def follow(self) -> None:
+        raws: Any = aiter(self.bus.tail(("evt.>",), start="first"))
+        async with aclosing(raws):
+            async for raw in raws:
+                self.events.append(await self.bus.decode(raw))
+
+    async def query(self, recorded: Recorded) -> None:
+        assert isinstance(recorded.data, Query)
+        if self.silent:
+            return
+        what = recorded.subject.split(".")[2]
+        data = self._answer(what, recorded.data.tenant, recorded.data.arguments)
+        answer = (
+            Answer(ok=True, data=data)
+            if data is not None
+            else Answer(ok=False, code="not_found", detail="there is no such thing")
+        )
+        await self.bus.send("ledger.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
+
+    def _answer(self, what: str, tenant: str, args: dict[str, Any]) -> Any:
+        match what:
+            case "tasks-list":
+                return {"tasks": self._tasks(tenant), "cursor": None}
+            case "tasks-get":
+                found = [row for row in self._tasks(tenant) if row["id"] == args["id"]]
+                return {"task": found[0], "attempts": [], "timeline": [], "calls": [], "approvals": []} if found else None
+            case "tasks-events":
+                return self._events(tenant, args["id"], args.get("after", 0))
+            case "events-list":
+                return self._events(tenant, args.get("correlation_id"), args.get("after", 0))
+            case "approvals-list":
+                return {"approvals": [APPROVAL], "cursor": None}
+            case "approvals-get":
+                return {"approval": APPROVAL} if args["id"] == APPROVAL["id"] else None
+            case "calls-get":
+                return {"call": {"id": args["id"], "verdict": "allow"}, "events": []} if args["id"] == "call1" else None
+            case "cost":
+                groups = [
+                    {
+                        "key": "openai/gpt-5-mini",
+                        "calls": 3,
+                        "unpriced_calls": 0,
+                        "simulated_calls": 1,
+                        "cost_usd": "0.0123",
+                        "input_tokens": 10,
+                        "output_tokens": 5,
+                    }
+                ]
+                return {"by": args["by"], "groups": groups, "total": groups[0]}
+            case "packs-stats":
+                return {"packs": [{"pack": "engineering", "tasks": 2}, {"pack": "gone", "tasks": 1}]}
+            case "ledger-status":
+                return {"position": len(self.events)}
+            case "audit-status":
+                return {"seq": len(self.events), "chain": "00" * 32}
+            case "audit-verify":
+                return {"ok": True, "events": len(self.events), "last_seq": len(self.events), "checkpoints": 0, "problems": []}
+            case "audit-export":
+                # Two pages, as the ledger would send a long chain.
+                return (
+                    {"lines": ['{"count":2}'], "cursor": "1-2"}
+                    if "cursor" not in args
+                    else {"lines": ['{"closed":true}'], "cursor": None}
+                )
+            case _:
+                return None
+
+    def _tasks(self, tenant: str) -> list[dict[str, Any]]:
+        rows: dict[str, dict[str, Any]] = {}
+        for event in self.events:
+            if event.meta.tenant != tenant:
+                continue
+            id_ = EventSubject.parse(event.subject).id if event.subject.startswith("evt.") else ""
+            match event.data:
+                case TaskSubmitted() as data:
+                    rows[id_] = {
+                        "id": id_,
+                        "type": data.type,
+                        "state": "submitted",
+                        "requester": data.requester.id,
+                        "priority": data.priority,
+                        "submitted_at": event.meta.time.isoformat(),
+                    }
+                case TaskSettled() as data:
+                    rows[id_] |= {"state": "settled", "outcome": data.outcome}
+                case _:
+                    pass
+        return list(rows.values())[::-1]
+
+    def _events(self, tenant: str, correlation: str | None, after: int) -> Any:
+        rows: list[dict[str, Any]] = []
+        for event in self.events:
+            subject = EventSubject.parse(event.subject)
+            wanted = correlation in (None, event.meta.correlation_id) and event.meta.tenant == tenant and event.seq > after
+            if wanted:
+                rows.append(
+                    {
+                        "seq": event.seq,
+                        "subject": event.subject,
+                        "aggregate": subject.aggregate,
+                        "fact": subject.fact,
+                        "correlation_id": event.meta.correlation_id,
+                        "sent_at": event.meta.time.isoformat(),
+                        "body": json.loads(encode_body(event.data)),
+                    }
+                )
+        return {"events": rows, "after": None}
+
+
+_SPENT = {"cost_usd": "0.0123", "input_tokens": 10, "output_tokens": 5}
+APPROVAL = {
+    "id": "appr1",
+    "state": "pending",
+    "kind": "tool",
+    "summary": "post a reply",
+    "task": "task1",
+    "preview": {"body": "<EMAIL_1>"},
+}
+
+
+@dataclass
+class Backend:
+    """All stand-ins, running."""
+
+    orchestrator: Orchestrator
+    gates: Gates
+    ledger: Ledger
+    bus: Bus
+    """Connected as the runner, which writes presence."""
+    follower: "asyncio.Task[None]"
+
+    async def stop(self) -> None:
+        self.follower.cancel()
+        await asyncio.gather(self.follower, return_exceptions=True)
+
+    async def announce(self, pack: str, *task_types: str) -> None:
+        card = Presence(
+            pack=pack,
+            version="1.2.3",
+            description="",
+            agents=(AgentCard(name="triage", task_types=task_types),),
+            tools=(),
+            instance="runner-1",
+            active=0,
+            max_active=4,
+            at=datetime.now(UTC),
+        )
+        await self.bus.bucket("presence").put(f"{pack}.runner-1", card.model_dump_json().encode())
+
+    async def eventually(self, condition: Any) -> None:
+        while not condition():  # noqa: ASYNC110 - the stand-ins have no event to wait for
+            await asyncio.sleep(0.01)
+
+
+async def start(broker: Any) -> Backend:
+    """Connect and start every stand-in on ``broker``."""
+    orchestrator = Orchestrator(await broker.connect("orchestrator"))
+    gates = Gates(await broker.connect("gates"))
+    ledger = Ledger(await broker.connect("ledger"))
+    orchestrator.bus.consume(orchestrator.routes())
+    gates.bus.consume(gates.routes())
+    ledger.bus.consume([Route("ledger.query", ledger.query)])
+    await asyncio.gather(orchestrator.bus.start(), gates.bus.start(), ledger.bus.start())
+    follower = asyncio.create_task(ledger.follow())
+    return Backend(orchestrator, gates, ledger, await broker.connect("runner"), follower)
+
+
+ADMIN = Principal(kind="service", id="test")

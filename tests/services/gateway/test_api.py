@@ -1,0 +1,351 @@
+"""The REST API over a real broker: who may what, what bad input gets, and that a repeated request is the same request."""
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from agentos.contracts.ids import derived_id
+from services.gateway.app import create_app
+from services.gateway.authorizer import ACTIONS, ROLES, role_table
+from services.gateway.edge import GuardedRoute
+from tests.services.gateway.test_webhooks_http import problem
+
+TASK = {"type": "report", "input": {"question": "what did jane@example.com want?"}}
+
+
+async def submitted(edge: Any, **headers: str) -> str:
+    response = await edge.http.post("/api/v1/tasks", json=TASK, headers=headers)
+    assert response.status_code == 201, response.text
+    return response.json()["task"]
+
+
+async def known(edge: Any, task: str) -> None:
+    """The ledger's stand-in has folded the task."""
+    await edge.backend.eventually(
+        lambda: any(e.subject == f"evt.default.task.{task}.submitted" for e in edge.backend.ledger.events)
+    )
+
+
+async def test_a_task_is_submitted_listed_shown_and_its_result_opened(edge: Any) -> None:
+    task = await submitted(edge)
+    await known(edge, task)
+    listed = (await edge.http.get("/api/v1/tasks")).json()
+    assert [item["id"] for item in listed["items"]] == [task]
+    await edge.gateway.keyring.create("default", task)
+    sealed = await edge.gateway.keyring.seal("default", task, "task.result", b'{"answer": 42}')
+    await edge.backend.orchestrator.settle(task, sealed)
+    shown = (await edge.http.get(f"/api/v1/tasks/{task}")).json()
+    assert shown["id"] == task
+    assert (shown["result"], shown["result_state"]) == ({"answer": 42}, "opened")
+
+
+async def test_a_result_is_opened_for_its_author_and_stays_sealed_for_a_viewer(edge: Any) -> None:
+    author, viewer = await edge.key("author"), await edge.key("viewer")
+    by_author = {"Authorization": f"Bearer {author}"}
+    task = await submitted(edge, **by_author)
+    await known(edge, task)
+    sealed = await edge.gateway.keyring.seal("default", task, "task.result", b'{"answer": 42}')
+    await edge.backend.orchestrator.settle(task, sealed)
+    own = (await edge.http.get(f"/api/v1/tasks/{task}", headers=by_author)).json()
+    foreign = (await edge.http.get(f"/api/v1/tasks/{task}", headers={"Authorization": f"Bearer {viewer}"})).json()
+    assert (own["result_state"], foreign["result_state"], foreign["result"]) == ("opened", "sealed", None)
+
+
+async def test_an_erased_result_is_said_to_be_erased(edge: Any) -> None:
+    task = await submitted(edge)
+    await known(edge, task)
+    sealed = await edge.gateway.keyring.seal("default", task, "task.result", b"1")
+    await edge.backend.orchestrator.settle(task, sealed)
+    await edge.gateway.bus.bucket("keys").delete(f"default.{task}")
+    edge.gateway.keyring._cache.clear()
+    assert (await edge.http.get(f"/api/v1/tasks/{task}")).json()["result_state"] == "erased"
+
+
+async def test_cancel_and_retry_reach_the_orchestrator_and_an_unknown_task_is_404(edge: Any) -> None:
+    task = await submitted(edge)
+    assert (await edge.http.post(f"/api/v1/tasks/{task}/cancel", json={"reason": "wrong issue"})).status_code == 202
+    assert (await edge.http.post(f"/api/v1/tasks/{task}/retry")).status_code == 202
+    assert [type(c).__name__ for c in edge.backend.orchestrator.other] == ["CancelTask", "RetryTask"]
+    assert problem(await edge.http.post("/api/v1/tasks/none/cancel", json={"reason": "x"})) == (404, "not_found")
+    assert problem(await edge.http.get("/api/v1/tasks/none")) == (404, "not_found")
+
+
+async def test_approvals_are_listed_shown_and_answered_once(edge: Any) -> None:
+    assert (await edge.http.get("/api/v1/approvals?state=pending")).json()["items"][0]["id"] == "appr1"
+    assert (await edge.http.get("/api/v1/approvals/appr1")).json()["preview"] == {"body": "<EMAIL_1>"}
+    url = "/api/v1/approvals/appr1/resolve"
+    assert (await edge.http.post(url, json={"outcome": "approved", "comment": "fine"})).json()["status"] == "approved"
+    assert problem(await edge.http.post(url, json={"outcome": "rejected"})) == (409, "already_resolved")
+    assert problem(await edge.http.post("/api/v1/approvals/unknown/resolve", json={"outcome": "approved"})) == (
+        404,
+        "not_found",
+    )
+    assert problem(await edge.http.post(url, json={"outcome": "maybe"})) == (422, "invalid_request")
+
+
+async def test_the_kill_switch_is_engaged_shown_and_released(edge: Any) -> None:
+    made = await edge.http.post("/api/v1/kill", json={"scope": "pack", "target": "engineering", "reason": "odd replies"})
+    assert made.status_code == 201, made.text
+    switch = made.json()["id"]
+    assert [(s["id"], s["scope"], s["target"]) for s in (await edge.http.get("/api/v1/kill")).json()["items"]] == [
+        (switch, "pack", "engineering")
+    ]
+    assert (await edge.http.post(f"/api/v1/kill/{switch}/release", json={"reason": "mended"})).status_code == 200
+    assert (await edge.http.get("/api/v1/kill")).json()["items"] == []
+    assert problem(await edge.http.post(f"/api/v1/kill/{switch}/release", json={"reason": "again"})) == (404, "not_found")
+    assert problem(await edge.http.post("/api/v1/kill", json={"scope": "pack", "reason": "which?"})) == (422, "invalid_request")
+
+
+async def test_reads_answer(edge: Any) -> None:
+    await edge.backend.announce("engineering", "report")
+    for path in ("audit/status", "cost?by=model", "packs", "events", "calls/call1"):
+        response = await edge.http.get(f"/api/v1/{path}")
+        assert response.status_code == 200, (path, response.text)
+    packs = (await edge.http.get("/api/v1/packs")).json()["items"]
+    assert [(p["name"], p["live"]) for p in packs] == [("engineering", True), ("gone", False)]
+    assert (await edge.http.post("/api/v1/audit/verify")).json()["ok"] is True
+    exported = await edge.http.get("/api/v1/audit/export")
+    assert exported.text == '{"count":2}\n{"closed":true}\n'
+    assert problem(await edge.http.get("/api/v1/cost?by=colour")) == (422, "invalid_request")
+
+
+async def test_an_unknown_type_or_pack_is_refused_with_the_known_ones_while_a_pack_is_alive(edge: Any) -> None:
+    await edge.backend.announce("engineering", "github-issue-triage")
+    unknown = await edge.http.post("/api/v1/tasks", json=TASK)
+    assert problem(unknown) == (422, "unknown_task_type")
+    assert "github-issue-triage" in unknown.json()["detail"]
+    assert problem(await edge.http.post("/api/v1/tasks", json=TASK | {"pack": "sales"})) == (422, "unknown_pack")
+    assert (await edge.http.post("/api/v1/tasks", json=TASK | {"type": "github-issue-triage"})).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"type": "report"}, "input"),
+        (TASK | {"colour": "red"}, "colour"),
+        (TASK | {"type": "a b"}, "type"),
+        (TASK | {"input": [1]}, "input"),
+        (TASK | {"max_attempts": 0}, "max_attempts"),
+        (TASK | {"deadline": "2026-01-01T00:00:00"}, "deadline"),
+        (TASK | {"depends_on": ["a.b"]}, "depends_on.0"),
+    ],
+)
+async def test_a_bad_field_is_named(edge: Any, body: Any, field: str) -> None:
+    response = await edge.http.post("/api/v1/tasks", json=body)
+    assert problem(response) == (422, "invalid_request")
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "expected"),
+    [
+        (b"{", "application/json", (400, "not_json")),
+        (b"[" * 5_000, "application/json", (400, "too_deep")),
+        (b'{"type":"report","type":"report"}', "application/json", (400, "duplicate_name")),
+        (b"type=report", "application/x-www-form-urlencoded", (415, "not_json_type")),
+        (b"x" * 2_000_000, "application/json", (413, "too_large")),
+        (b"", "application/json", (422, "invalid_request")),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+async def test_a_bad_body_gets_its_problem(edge: Any, content: bytes, kind: str, expected: tuple[int, str]) -> None:
+    assert problem(await edge.http.post("/api/v1/tasks", content=content, headers={"Content-Type": kind})) == expected
+    assert (await edge.http.post("/api/v1/tasks", json=TASK)).status_code == 201
+
+
+async def test_refusals_outside_the_routes_are_problem_documents_too(edge: Any) -> None:
+    assert problem(await edge.http.get("/nowhere")) == (404, "not_found")
+    wrong = await edge.http.put("/api/v1/tasks")
+    assert problem(wrong) == (405, "method_not_allowed")
+    assert wrong.headers["allow"]
+    assert problem(await edge.http.get("/api/v1/tasks/a%00b")) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("authorization", "code"),
+    [
+        (None, "key_missing"),
+        ("Basic Zm9vOmJhcg==", "key_malformed"),
+        ("Bearer aos_admin_short", "key_malformed"),
+        ("Bearer aos_admin_" + "x" * 43, "key_unknown"),
+        ("Bearer aos_nobody_" + "x" * 43, "key_unknown"),
+    ],
+)
+async def test_a_bad_key_is_401_with_a_challenge(edge: Any, authorization: str | None, code: str) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    async with httpx.AsyncClient(base_url=edge.url) as anonymous:
+        response = await anonymous.get("/api/v1/tasks", headers=headers)
+    assert problem(response) == (401, code)
+    assert response.headers["www-authenticate"].startswith("Bearer")
+    assert "x" * 43 not in response.text
+
+
+async def test_a_revoked_key_opens_nothing_and_the_last_admin_stays(edge: Any) -> None:
+    made = (await edge.http.post("/api/v1/keys", json={"name": "ci", "roles": ["viewer"]})).json()
+    use = {"Authorization": f"Bearer {made['key']}"}
+    assert (await edge.http.get("/api/v1/tasks", headers=use)).status_code == 200
+    assert (await edge.http.delete(f"/api/v1/keys/{made['id']}")).json()["revoked_at"]
+    assert problem(await edge.http.get("/api/v1/tasks", headers=use)) == (401, "key_revoked")
+    listed = (await edge.http.get("/api/v1/keys")).json()["items"]
+    assert made["key"] not in json.dumps(listed)
+    assert problem(await edge.http.delete("/api/v1/keys/admin")) == (409, "last_admin")
+    changes = [e.subject.rpartition(".")[2] for e in await edge.gateway.bus.load("default", "apikey", made["id"])]
+    assert changes == ["1", "2"]
+
+
+async def test_the_first_admin_key_is_in_a_private_file_and_its_digest_alone_on_the_broker(edge: Any) -> None:
+    assert stat.S_IMODE(edge.gateway.settings.admin_key_path.stat().st_mode) == 0o600
+    entry = await edge.gateway.bus.bucket("apikeys").get("admin")
+    assert edge.admin_key.rpartition("_")[2].encode() not in entry.value
+
+
+async def test_the_same_idempotency_key_answers_the_first_result(edge: Any) -> None:
+    first = await edge.http.post("/api/v1/tasks", json=TASK, headers={"Idempotency-Key": "k1"})
+    again = await edge.http.post("/api/v1/tasks", json=TASK, headers={"Idempotency-Key": "k1"})
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["location"] == first.headers["location"]
+    assert len(edge.backend.orchestrator.submits) == 1
+    other = await edge.http.post("/api/v1/tasks", json=TASK | {"priority": "high"}, headers={"Idempotency-Key": "k1"})
+    assert problem(other) == (422, "idempotency_key_reused")
+    assert problem(await edge.http.post("/api/v1/tasks", json=TASK, headers={"Idempotency-Key": "a b"})) == (
+        400,
+        "idempotency_key_malformed",
+    )
+
+
+async def test_concurrent_requests_with_one_key_make_one_task(edge: Any) -> None:
+    answers = await asyncio.gather(
+        *(edge.http.post("/api/v1/tasks", json=TASK, headers={"Idempotency-Key": "k2"}) for _ in range(10))
+    )
+    assert {r.status_code for r in answers} <= {201, 409}
+    assert len({r.json()["task"] for r in answers if r.status_code == 201}) == 1
+    assert {problem(r) for r in answers if r.status_code == 409} <= {(409, "idempotency_key_in_flight")}
+    assert len(edge.backend.orchestrator.submits) == 1
+
+
+async def test_keys_are_scoped_by_principal(edge: Any) -> None:
+    mine = await submitted(edge, **{"Idempotency-Key": "k3"})
+    theirs = await submitted(edge, **{"Idempotency-Key": "k3", "Authorization": f"Bearer {await edge.key('author')}"})
+    assert mine != theirs
+
+
+async def test_a_request_that_a_crash_cut_off_is_the_same_task_when_it_comes_again(edge: Any) -> None:
+    """The orchestrator took the command and the answer was lost: 503, the reservation goes, the repeat is the same task."""
+    edge.backend.orchestrator.silent = True
+    lost = await edge.http.post("/api/v1/tasks", json=TASK, headers={"Idempotency-Key": "k4"})
+    assert problem(lost) == (503, "answer_timeout")
+    assert lost.headers["retry-after"]
+    edge.backend.orchestrator.silent = False
+    again = await submitted(edge, **{"Idempotency-Key": "k4"})
+    assert {task for task, _ in edge.backend.orchestrator.submits} == {again}
+    assert again == derived_id("task", derived_id("idempotency", "default", "admin", "/api/v1/tasks", "k4"))
+
+
+async def test_a_created_key_is_replayed_and_its_stored_answer_is_sealed(edge: Any) -> None:
+    body, headers = {"name": "ci", "roles": ["viewer"]}, {"Idempotency-Key": "k5"}
+    first = await edge.http.post("/api/v1/keys", json=body, headers=headers)
+    again = await edge.http.post("/api/v1/keys", json=body, headers=headers)
+    assert first.json()["key"] == again.json()["key"]
+    [entry] = await edge.gateway.bus.bucket("idempotency").entries()
+    assert first.json()["key"].encode() not in entry.value
+
+
+async def test_a_silent_ledger_is_503_and_unready_and_the_rest_goes_on(edge: Any) -> None:
+    assert (await edge.http.get("/readyz")).status_code == 200
+    edge.backend.ledger.silent = True
+    silent = await edge.http.get("/api/v1/tasks")
+    assert problem(silent) == (503, "answer_timeout")
+    assert (await edge.http.get("/readyz")).json()["checks"]["ledger"] == "does not answer"
+    assert (await edge.http.get("/healthz")).json()["status"] == "ok"
+    assert (await edge.http.post("/api/v1/tasks", json=TASK)).status_code == 201
+
+
+async def test_without_the_broker_requests_are_told_503_at_once(edge: Any, broker: Any) -> None:
+    await broker.server.stop()
+    await edge.backend.eventually(lambda: not edge.gateway.bus.connected)
+    response = await edge.http.post("/api/v1/tasks", json=TASK)
+    assert response.status_code == 503
+    assert response.headers["retry-after"]
+    assert (await edge.http.get("/readyz")).status_code == 503
+    assert (await edge.http.get("/healthz")).status_code == 200
+    await broker.server.start()
+    await edge.backend.eventually(lambda: edge.gateway.bus.connected)
+    assert (await edge.http.get("/api/v1/kill")).status_code == 200
+
+
+async def test_metrics_need_the_right(edge: Any) -> None:
+    metrics = await edge.http.get("/metrics")
+    assert "agentos_http_requests_total" in metrics.text
+    async with httpx.AsyncClient(base_url=edge.url) as anonymous:
+        assert problem(await anonymous.get("/metrics")) == (401, "key_missing")
+
+
+async def messages(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    async for line in response.aiter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+
+
+async def test_events_stream_live_filtered_by_task_and_resume_after_the_last_id(edge: Any) -> None:
+    async with edge.http.stream("GET", "/api/v1/events/stream?after=0") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        seen = messages(response)
+        first = await anext(seen)
+        assert first["type"] == "apikey.changed"
+    one, two = await submitted(edge), await submitted(edge)
+    async with edge.http.stream("GET", f"/api/v1/events/stream?task={two}&after=0") as response:
+        event = await anext(messages(response))
+        assert event["subject"] == f"evt.default.task.{two}.submitted"
+        assert event["data"]["input"] == {"sealed": "task.input"}
+        assert one not in json.dumps(event)
+    async with edge.http.stream("GET", "/api/v1/events/stream", headers={"Last-Event-ID": str(event["seq"] - 1)}) as response:
+        assert (await anext(messages(response)))["seq"] == event["seq"]
+
+
+def test_every_role_and_route_is_in_the_table() -> None:
+    assert set(role_table()) == set(ROLES)
+    assert role_table()["admin"] == set(ACTIONS)
+
+
+def _routes() -> list[tuple[str, str, str]]:
+    from services.gateway.app import ROUTERS
+
+    found: list[tuple[str, str, str]] = []
+    for module in ROUTERS:
+        for route in module.router.routes:
+            if isinstance(route, GuardedRoute):
+                action = getattr(route.endpoint, "__agentos_action__")  # noqa: B009 - a private mark
+                found += [(method, f"/api/v1{route.path}", action) for method in route.methods or ()]
+    return found
+
+
+async def test_each_route_lets_in_exactly_the_roles_that_have_its_action(edge: Any) -> None:
+    """403 for the others; what comes after the door (404, 422 …) is another matter."""
+    for role in ROLES:
+        key = await edge.key(role)
+        async with httpx.AsyncClient(base_url=edge.url, headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
+            for method, path, action in _routes():
+                if path.endswith("/stream"):
+                    continue
+                filled = path.replace("{", "x").replace("}", "x")
+                response = await client.request(method, filled)
+                allowed = action in role_table()[role]
+                assert (response.status_code != 403) == allowed, (role, method, path, response.text)
+
+
+def test_the_openapi_document_names_problems_security_and_the_idempotency_header() -> None:
+    document = create_app().openapi()
+    submit = document["paths"]["/api/v1/tasks"]["post"]
+    assert submit["security"] == [{"apiKey": []}]
+    assert any(p["name"] == "Idempotency-Key" for p in submit["parameters"])
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert "application/problem+json" in operation["responses"]["503"].get("content", {}) or path == "/readyz"
+            assert "application/problem+json" in operation["responses"]["422"]["content"], path
+    assert "ProblemDocument" in document["components"]["schemas"]
