@@ -104,7 +104,7 @@ class Bus:
             inbox_prefix=f"_INBOX_{service}",
             max_reconnect_attempts=-1,
             # Between two tries of one server. Without it nats-py tries as fast as the processor can.
-            reconnect_time_wait=0.1,
+            reconnect_time_wait=0.1,  # pyright: ignore[reportArgumentType] - nats-py takes a fraction of a second as well
             connect_timeout=2,
             ping_interval=2,
             max_outstanding_pings=2,

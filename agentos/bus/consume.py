@@ -5,6 +5,7 @@ concurrency, so that a slow one blocks nobody. What a handler raises answers wha
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,9 +24,10 @@ from nats.js.errors import APIError, NotFoundError
 from agentos.bus import topology
 from agentos.bus.tail import Raw
 from agentos.contracts.channels import BY_NAME, Channel
-from agentos.contracts.envelope import Recorded, digest
+from agentos.contracts.envelope import TENANT, Recorded, digest
 from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.governance import DeadLetter
+from agentos.contracts.ids import is_token
 from agentos.telemetry import counter, histogram, message_span
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class Consumption:
         row = BY_NAME[route.channel]
         if self._bus.service not in row.readers:
             raise ValueError(f"{self._bus.service} is not a reader of {row.name} in the channel table")
+        if row.name in self._routes:
+            raise ValueError(f"{row.name} has a handler already; a durable consumer has one")
         self._routes[row.name] = route
         slots = asyncio.Semaphore(route.concurrency)
 
@@ -135,7 +139,14 @@ class Consumption:
             return
         delivery = _Delivery(message, time.monotonic(), deliveries, seq)
         self._held[key] = delivery
-        await slots.acquire()
+        try:
+            await slots.acquire()
+        except asyncio.CancelledError:
+            # Drained while it waited for a slot: it was never begun.
+            self._held.pop(key, None)
+            with contextlib.suppress(NatsError):
+                await message.nak()
+            raise
         delivery.task = asyncio.create_task(self._handle(row, route, slots, delivery, key))
 
     async def _handle(
@@ -148,9 +159,16 @@ class Consumption:
         try:
             raw = Raw(message.subject, headers, message.data, delivery.seq, 0, 0)
             outcome = await self._settle(row, route, delivery, raw)
-        except NatsError as fault:
-            # The answer did not reach the broker: the message comes again, and handling it again changes nothing.
+        except (NatsError, RetryLater) as fault:
+            # The answer (or the dead letter) did not reach the broker: the message comes again, and handling it again
+            # changes nothing.
+            outcome = "unanswered"
             log.info("acknowledgement_lost", channel=row.name, fault=str(fault)[:200])
+        except asyncio.CancelledError:
+            # Drained before it finished: another instance takes it now, not when the acknowledgement is overdue.
+            with contextlib.suppress(NatsError):
+                await delivery.message.nak()
+            raise
         finally:
             self._held.pop(key, None)
             slots.release()
@@ -211,7 +229,8 @@ class Consumption:
             body_digest=digest(raw.body),
             at=datetime.now(UTC),
         )
-        tenant = raw.headers.get("Agentos-Tenant", "unknown")
+        tenant = raw.headers.get(TENANT, "")
+        tenant = tenant if is_token(tenant) else "unknown"
         await self._bus.send(f"dlq.{self._bus.service}", (consumer, f"{row.stream}-{raw.seq}"), letter, tenant=tenant)
         self._dead.labels(self._bus.service, row.name).inc()
         log.error("message_dead_lettered", channel=row.name, subject=raw.subject, seq=raw.seq, code=code, detail=detail[:500])
@@ -240,6 +259,9 @@ class Consumption:
                     await self._check(BY_NAME[name])
                 except (NatsError, TimeoutError) as fault:
                     log.info("consumer_not_checked", channel=name, fault=str(fault)[:200])
+                except RuntimeError as drifted:
+                    # At the start that stops us; here it is said again and again, and the watch goes on.
+                    log.error("consumer_drifted", channel=name, fault=str(drifted))  # noqa: TRY400 - the message says it all
 
     async def _check(self, row: Channel) -> None:
         """The durable exists and is what the table says; a missing one is made, a different one is an error at start."""

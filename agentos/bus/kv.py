@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agentos.bus.tail import Raw, Tail
-from agentos.contracts.errors import Conflict
+from agentos.contracts.errors import Conflict, RetryLater
 from agentos.contracts.ids import is_token, new_id
 
 OPERATION = "KV-Operation"
@@ -92,6 +92,7 @@ class KeyValue:
                     return
                 if entry.value is not None:
                     yield entry
+        raise RetryLater(f"the connection closed before bucket {self._name} was read", code="broker_unavailable")
 
     async def watch(self, prefix: str = "") -> AsyncGenerator[Entry | None]:
         """All current entries, then None once, then every change for ever. See ``follow`` for a sign of life."""

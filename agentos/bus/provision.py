@@ -20,7 +20,28 @@ async def provision(settings: BrokerSettings, *, replicas: int) -> None:
 
     Raises RuntimeError with the broker's reason when something stands that cannot be brought to the described state.
     """
-    client = await nats.connect(
+    client = await _connect(settings)
+    try:
+        for stream in topology.streams(replicas):
+            await _stream(client, stream)
+        await asyncio.gather(*(_consumer(client, consumer) for consumer in topology.consumers()))
+    finally:
+        await client.close()
+
+
+async def idle_consumers(settings: BrokerSettings) -> list[str]:
+    """The durable consumers that no service pulls from right now. Empty means: every service is at work."""
+    client = await _connect(settings)
+    try:
+        wanted = topology.consumers()
+        infos = await asyncio.gather(*(_api(client, f"CONSUMER.INFO.{each.stream}.{each.name}", {}) for each in wanted))
+        return [each.name for each, info in zip(wanted, infos, strict=True) if not info.get("num_waiting")]
+    finally:
+        await client.close()
+
+
+async def _connect(settings: BrokerSettings) -> Client:
+    return await nats.connect(
         settings.servers,
         user=settings.user or topology.PROVISIONER,
         password=settings.secret(),
@@ -28,12 +49,6 @@ async def provision(settings: BrokerSettings, *, replicas: int) -> None:
         connect_timeout=5,
         max_reconnect_attempts=10,
     )
-    try:
-        for stream in topology.streams(replicas):
-            await _stream(client, stream)
-        await asyncio.gather(*(_consumer(client, consumer) for consumer in topology.consumers()))
-    finally:
-        await client.close()
 
 
 async def _stream(client: Client, config: dict[str, Any]) -> None:

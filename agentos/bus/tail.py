@@ -7,17 +7,20 @@ something was lost, and the consumer is made again from the position after the l
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from agentos.contracts.ids import new_id
+
+log = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 1.0
 Start = int | Literal["new", "first", "last_per_subject"]
@@ -48,7 +51,8 @@ class Tail:
         self._filters = filters
         self._start = start
         self._inbox = inbox
-        self._last = 0
+        self._next = 0
+        """Where to go on after a loss; 0 while nothing was seen and the start is not pinned."""
         self.heard_at = 0.0
         self.initial_pending = 0
         """How many messages stood in the stream when the tail began: after that many it is live."""
@@ -65,25 +69,35 @@ class Tail:
                     yield raw
 
     async def updates(self) -> AsyncGenerator[Raw | None]:
-        """The messages, and one None at the point where all that stood in the stream at the beginning has been seen."""
+        """The messages, and one None at the point where all that stood in the stream at the beginning has been seen.
+
+        Ends when the connection is drained or closed for good.
+        """
         behind = True
-        while True:
+        while not (self._client.is_closed or self._client.is_draining):
             subscription: Subscription | None = None
             name = f"{self._client.options.get('name') or 'tail'}-{new_id()[-12:]}"
             try:
                 inbox = f"{self._inbox}.{new_id()}"
                 subscription = await self._client.subscribe(inbox)
-                await self._create(name, inbox)
+                pending = await self._create(name, inbox)
                 self._ready.set()
-                if behind and self.initial_pending == 0:
+                if behind and pending == 0:
                     behind = False
                     yield None
-                async for raw in self._messages(subscription):
-                    yield raw
-                    if behind and raw.pending == 0:
-                        behind = False
-                        yield None
-            except (Lost, NatsError, TimeoutError):
+                async with aclosing(self._messages(subscription)) as messages:
+                    async for raw in messages:
+                        yield raw
+                        if behind and raw.pending == 0:
+                            behind = False
+                            yield None
+            except (Lost, NatsError, TimeoutError) as fault:
+                if self._client.is_closed:
+                    # For good: nothing can follow. (nats-py turns a cancellation into this error once it is closed.)
+                    return
+                log.info(
+                    "tail_lost", stream=self._stream, filters=self._filters, fault=str(fault)[:200] or type(fault).__name__
+                )
                 await asyncio.sleep(0.1)
             finally:
                 if subscription is not None:
@@ -99,7 +113,8 @@ class Tail:
             # The connection went in the meantime; the broker drops the consumer after its inactivity threshold.
             return
 
-    async def _create(self, name: str, inbox: str) -> None:
+    async def _create(self, name: str, inbox: str) -> int:
+        """Make the consumer; how many messages it has to deliver that stand in the stream already."""
         config: dict[str, Any] = {
             "name": name,
             "deliver_subject": inbox,
@@ -112,8 +127,8 @@ class Tail:
             "flow_control": True,
             "filter_subjects": list(self._filters),
         }
-        if self._last:
-            config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": self._last + 1}
+        if self._next:
+            config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": self._next}
         elif isinstance(self._start, int):
             config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, self._start)}
         else:
@@ -123,16 +138,19 @@ class Tail:
         answer = json.loads(reply.data)
         if "error" in answer:
             raise Lost(answer["error"].get("description", "consumer refused"))
-        if not self._last:
-            self.initial_pending = int(answer.get("num_pending", 0))
-            # What was delivered before the answer came counts as well.
-            self.initial_pending += int(answer.get("delivered", {}).get("consumer_seq", 0))
+        pending = int(answer.get("num_pending", 0))
+        delivered: dict[str, Any] = answer.get("delivered", {})
+        # What was delivered before the answer came counts as well.
+        pending += int(delivered.get("consumer_seq", 0))
+        if not self._next:
+            self.initial_pending = pending
             if self._start == "new":
                 # Pin the position now: a tail of new messages that is lost before its first one must not skip any.
-                self._last = int(answer.get("delivered", {}).get("stream_seq", 0))
+                self._next = int(delivered.get("stream_seq", 0)) + 1
         self.heard_at = time.monotonic()
+        return pending
 
-    async def _messages(self, subscription: Subscription) -> AsyncIterator[Raw]:
+    async def _messages(self, subscription: Subscription) -> AsyncGenerator[Raw]:
         expected = 1
         while True:
             message = await subscription.next_msg(timeout=HEARTBEAT_S * 3)
@@ -141,11 +159,13 @@ class Tail:
             if not message.data and headers.get("Status") == "100":
                 await self._answer_control(message, headers, expected)
                 continue
+            if not message.reply:
+                raise Lost(f"the broker ended the consumer: {headers.get('Status')} {headers.get('Description')}")
             seq, delivery, pending, stamp = _positions(message.reply)
             if delivery != expected:
                 raise Lost(f"expected delivery {expected}, got {delivery}")
             expected += 1
-            self._last = seq
+            self._next = seq + 1
             yield Raw(message.subject, headers, message.data, seq, pending, stamp)
 
     async def _answer_control(self, message: Msg, headers: Mapping[str, str], expected: int) -> None:

@@ -146,7 +146,7 @@ async def _play(console: Console, data: Path) -> None:
     secret_file.touch(mode=0o600)
     secret_file.write_text(secret)
     sources = data / "sources.json"
-    source = {"kind": "github", "secret_file": str(secret_file), "events": {"issues.opened": "github-issue-triage"}}
+    source = {"kind": "github", "secret_file": str(secret_file), "events": {"issues.opened": "issue-triage"}}
     sources.write_text(json.dumps({"github": source}, indent=2))
     simulated = not any(name.endswith("_API_KEY") and os.environ.get(name) for name in os.environ)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import httpx
 import structlog
+from pydantic import SecretStr
 
 from agentos.bus import BrokerSettings
-from agentos.bus.provision import provision
+from agentos.bus.provision import idle_consumers, provision
 from agentos.bus.server import NatsServer, free_port, load_passwords
 from agentos.bus.topology import PROVISIONER
 
@@ -70,8 +71,11 @@ def services(choices: Choices) -> dict[str, Run]:
     router_settings = RouterSettings(data=data)
     if choices.simulated_latency_ms:
         router_settings = router_settings.model_copy(update={"simulated_latency_ms": choices.simulated_latency_ms})
+    ledger_settings = LedgerSettings(
+        database_url=SecretStr(f"sqlite:///{data / 'ledger' / 'ledger.db'}"), audit_key_file=data / "secrets" / "audit.key"
+    )
     return {
-        "ledger": lambda broker, stop: ledger.run(LedgerSettings(data=data), broker, stop),
+        "ledger": lambda broker, stop: ledger.run(ledger_settings, broker, stop),
         "gates": lambda broker, stop: gates.run(GatesSettings(data=data), broker, stop),
         "policy": lambda broker, stop: policy.run(PolicySettings(data=data), broker, stop),
         "router": lambda broker, stop: router.run(router_settings, broker, stop),
@@ -98,7 +102,7 @@ async def installation(choices: Choices) -> AsyncGenerator[Installation]:
         for name, run in services(choices).items():
             tasks.append(asyncio.create_task(_keep_service(name, run, broker.settings(name), stop), name=name))
         url = f"http://{choices.host}:{choices.port}"
-        await _until_ready(url, tasks)
+        await _until_ready(url, broker.settings(PROVISIONER), tasks)
         yield Installation(url, data / "secrets" / "admin.key", broker)
     finally:
         stop.set()
@@ -149,8 +153,8 @@ async def _keep_broker(broker: NatsServer, stop: asyncio.Event) -> None:
         await broker.start()
 
 
-async def _until_ready(url: str, tasks: list["asyncio.Task[None]"]) -> None:
-    """Wait until the gateway says that everything answers. Raises TimeoutError naming what it last said."""
+async def _until_ready(url: str, admin: BrokerSettings, tasks: list["asyncio.Task[None]"]) -> None:
+    """Wait until the gateway answers and every service pulls. Raises TimeoutError naming what is missing."""
     last = "nothing"
     deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -163,8 +167,9 @@ async def _until_ready(url: str, tasks: list["asyncio.Task[None]"]) -> None:
             except httpx.HTTPError as fault:
                 last = str(fault)
             else:
-                if answer.status_code == 200:
+                idle = await idle_consumers(admin)
+                if answer.status_code == 200 and not idle:
                     return
-                last = answer.text
+                last = f"{answer.text} nobody reads {', '.join(idle)}"
             await asyncio.sleep(0.05)
-    raise TimeoutError(f"not ready after {READY_WITHIN_S:.0f} s; the gateway last said: {last}")
+    raise TimeoutError(f"not ready after {READY_WITHIN_S:.0f} s; last: {last}")

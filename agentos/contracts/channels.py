@@ -248,6 +248,7 @@ class Bucket:
 BUCKETS: tuple[Bucket, ...] = (
     Bucket("kill", ("gates",), SERVICES, "Engaged kill switches, by id; watched by whoever starts work."),
     Bucket("presence", ("runner",), ("router", "policy", "gateway"), "Live packs: `<pack>.<instance>`.", max_age_s=15),
+    Bucket("packs", ("runner",), ("router", "policy", "gateway"), "Registered packs, alive or not: `<pack>` → its manifest."),
     Bucket(
         "keys",
         ("gateway",),

@@ -51,11 +51,16 @@ def chained_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def link(previous: bytes, event: Chained) -> bytes:
     """The hash of the chain with ``event`` added to it."""
     headers = chained_headers(event.headers)
-    fields = [str(event.seq).encode(), _text(event.subject), str(len(headers)).encode()]
-    for name, value in headers.items():
-        fields += (_text(name), _text(value))
-    fields.append(event.body)
-    return hashlib.sha256(previous + b"".join(len(field).to_bytes(8, "big") + field for field in fields)).digest()
+    texts = [str(event.seq), event.subject, str(len(headers))]
+    for header in headers.items():
+        texts += header
+    parts = [previous]
+    for text in texts:
+        # A header may hold bytes that are no UTF-8; the client hands them over as lone surrogates, and each keeps its own encoding here.
+        field = text.encode("utf-8", "surrogatepass")
+        parts += (len(field).to_bytes(8, "big"), field)
+    parts += (len(event.body).to_bytes(8, "big"), event.body)
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def links(previous: bytes, events: Iterable[Chained]) -> list[bytes]:
@@ -65,11 +70,6 @@ def links(previous: bytes, events: Iterable[Chained]) -> list[bytes]:
         previous = link(previous, event)
         found.append(previous)
     return found
-
-
-def _text(text: str) -> bytes:
-    # A header may hold bytes that are no UTF-8; the client hands them over as lone surrogates, and each keeps its own encoding here.
-    return text.encode("utf-8", "surrogatepass")
 
 
 def public_bytes(key: Ed25519PublicKey) -> bytes:

@@ -104,7 +104,8 @@ class Follower:
             if raw is None:
                 self._reached_end = True
             else:
-                self._buffer.append(await self._prepare(raw))
+                prepared = await self._prepare(raw)  # before the buffer is looked up: it is another list after each batch
+                self._buffer.append(prepared)
                 self.last_seen = raw.seq + raw.pending
             self._arrived.set()
             while len(self._buffer) >= 4 * self._size:

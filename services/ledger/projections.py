@@ -132,7 +132,7 @@ def storable(row: Row) -> Row:
     """
     for column, value in row.items():
         if type(value) is str:
-            if "\0" in value or not value.isascii():
+            if not value.isascii() or "\0" in value:
                 row = row | {column: clean(value)}
         elif type(value) is int and not -_INT64 <= value <= _INT64:
             row = row | {column: _INT64 if value > 0 else -_INT64}
@@ -141,17 +141,20 @@ def storable(row: Row) -> Row:
 
 def clean(text: str) -> str:
     """Text that UTF-8 and PostgreSQL can hold: no NUL, no lone surrogate."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _event_row(incoming: Incoming, fact: Fact | None, problem: str | None) -> Row:
-    parts = clean(incoming.subject).split(".")
+    subject = clean(incoming.subject)
+    parts = subject.split(".")
     headers = incoming.headers
     return {
         "seq": incoming.seq,
         "time": fact.meta.time if fact is not None else None,
         "tenant": parts[1] if len(parts) > 1 else "",
-        "subject": clean(incoming.subject),
+        "subject": subject,
         "aggregate": parts[2] if len(parts) > 2 else "",
         "id": parts[3] if len(parts) > 3 else "",
         "fact": parts[4] if len(parts) > 4 else "",
@@ -171,4 +174,4 @@ def _event_row(incoming: Incoming, fact: Fact | None, problem: str | None) -> Ro
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:
     value = headers.get(name)
-    return value if value is None or (value.isascii() and "\0" not in value) else clean(value)
+    return None if value is None else clean(value)

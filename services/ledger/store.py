@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Dialect, Table, create_engine, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
@@ -139,6 +140,8 @@ class SqlStore:
             prepare_sqlite(self._reader, begin="BEGIN")
         else:
             raise ValueError(f"the ledger keeps its rows in sqlite:///<file> or postgresql://…, not in {parsed.drivername}")
+        self._append_events = _appender(tables.events, self._writer.dialect)
+        self._append_hashes = _appender(tables.audit_chain, self._writer.dialect)
         self._upserts = {name: self._upsert_statement(name) for name in tables.PROJECTED}
 
     @property
@@ -175,8 +178,8 @@ class SqlStore:
             chain = audit.links(head.chain, fresh)
             read = projections.read(fresh)
             changed = projections.fold(self._load(tx, projections.keys(read.facts)), read.facts)
-            tx.execute(insert(tables.events), read.events)
-            tx.execute(insert(tables.audit_chain), [{"seq": i.seq, "hash": h} for i, h in zip(fresh, chain, strict=True)])
+            self._append_events(tx, read.events)
+            self._append_hashes(tx, [{"seq": i.seq, "hash": h} for i, h in zip(fresh, chain, strict=True)])
             self._save(tx, changed)
             undecodable = head.undecodable + len(fresh) - len(read.facts)
             _move(tx, EVENTS, head.seq, fresh[-1].seq, undecodable)
@@ -255,6 +258,22 @@ class SqlStore:
         statement = self._upsert(table)
         columns = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
         return statement.on_conflict_do_update(index_elements=["tenant", "id"], set_=columns)
+
+
+def _appender(table: Table, dialect: Dialect) -> Callable[[Connection, list[Row]], None]:
+    """Inserts full rows through the driver, with the statement compiled once: Core's work on each parameter costs a fifth of a rebuild."""
+    compiled = insert(table).compile(dialect=dialect)
+    statement, names = str(compiled), [column.name for column in table.columns]
+    converters = {c.name: convert for c in table.columns if (convert := c.type.dialect_impl(dialect).bind_processor(dialect))}
+    positional = itemgetter(*names) if dialect.positional else None
+
+    def append(tx: Connection, rows: list[Row]) -> None:
+        if converters:
+            rows = [row | {name: convert(row[name]) for name, convert in converters.items()} for row in rows]
+        values: Any = rows if positional is None else [positional(row) for row in rows]
+        tx.exec_driver_sql(statement, values)
+
+    return append
 
 
 def _checkpoint(row: Mapping[Any, Any]) -> Checkpoint:

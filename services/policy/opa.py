@@ -32,7 +32,7 @@ class OpaEvaluator:
         self._revision_ttl_s = revision_ttl.total_seconds()
         self._revision = ""
         self._revision_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
         self._closed = False
 
     @classmethod
@@ -77,9 +77,7 @@ class OpaEvaluator:
         """See ``PolicyEvaluator.decide``."""
         if self._closed:
             raise Unavailable("The policy evaluator is closed.", code="policy.closed")
-        async with self._reading:
-            if time.monotonic() - self._revision_at > self._revision_ttl_s:
-                await self._read_revision()
+        await self._freshen_revision()
         body: Any = await self._ask(self._client.query_rule(question.model_dump(mode="json"), question.package, "decision"))
         try:
             answer: Json = body["result"]
@@ -92,7 +90,18 @@ class OpaEvaluator:
     async def close(self) -> None:
         """See ``PolicyEvaluator.close``."""
         self._closed = True
+        if self._reading is not None:
+            # It ends within its time-outs; cancelling it would cancel those who wait for it.
+            await asyncio.gather(self._reading, return_exceptions=True)
         await self._stack.aclose()
+
+    async def _freshen_revision(self) -> None:
+        if time.monotonic() - self._revision_at <= self._revision_ttl_s:
+            return
+        # One reading for all who wait, so that questions do not queue behind each other's time-outs.
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_revision())
+        await asyncio.shield(self._reading)
 
     async def _read_revision(self) -> None:
         ids: Any = await self._ask(self._client.get_policies_list())

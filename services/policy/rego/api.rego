@@ -47,6 +47,9 @@ denials contains {"reason": "principal.not_for_api", "rule": "api.principal_kind
 	not input.principal.kind in ["api_key", "service"]
 }
 
-denials contains {"reason": "action.unknown", "rule": "api.known_action"} if not input.action in known_actions
+denials contains {"reason": "action.unknown", "rule": "api.known_action"} if {
+	not role_permits
+	not input.action in known_actions
+}
 
 denials contains {"reason": "role.missing", "rule": "api.role_permits"} if not role_permits

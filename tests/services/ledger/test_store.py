@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
 
 from agentos.contracts.events import governance as g
 from services.ledger import audit
-from services.ledger.store import Moved, SqlStore, StreamGap
+from services.ledger.store import Head, Moved, SqlStore, StreamGap
 from services.ledger.tables import metadata
 from tests.services.ledger import history
 
@@ -90,8 +91,12 @@ def test_a_second_writer_is_found_out(open_store: Callable[[], SqlStore], monkey
     one.apply(LIFE[:3])
     stale = one.head()
     other.apply(LIFE[3:5])
-    monkeypatch.setattr("services.ledger.store._head", lambda _: stale)
-    with pytest.raises((Moved, Exception)):  # SQLite and PostgreSQL may refuse the second row of the same sequence even before
+
+    def behind(_: object) -> Head:
+        return stale
+
+    monkeypatch.setattr("services.ledger.store._head", behind)
+    with pytest.raises((Moved, IntegrityError)):  # the second row of the same sequence may be refused before the position is
         one.apply(LIFE[3:5])
     monkeypatch.undo()
     assert one.head().seq == 5

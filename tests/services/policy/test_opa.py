@@ -1,16 +1,18 @@
 """A server that hangs, lies or is not there: the OPA evaluator raises and never allows."""
 
 import asyncio
+import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from agentos.contracts.errors import Unavailable
 from services.policy.opa import OpaEvaluator
 from tests.services.policy.cases import api
-from tests.services.policy.conftest import free_port
+from tests.services.policy.conftest import BundleOf, free_port, running_opa
 
 RULE = "package agentos.api"
 Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -84,6 +86,27 @@ async def test_an_answer_that_is_no_decision_is_an_error(decision: Reply, code: 
             await evaluator.decide(api("tasks.read", "admin"))
         await evaluator.close()
     assert caught.value.code == code
+
+
+async def test_when_the_server_is_gone_all_questions_in_flight_are_errors() -> None:
+    async with lying_server(hangs) as url:
+        evaluator = await OpaEvaluator.connect(url, answer_within=timedelta(milliseconds=300), revision_ttl=timedelta(0))
+    answers = await asyncio.gather(*(evaluator.decide(api("tasks.read", "admin")) for _ in range(20)), return_exceptions=True)
+    await evaluator.close()
+    assert {type(answer) for answer in answers} == {Unavailable}
+
+
+@pytest.mark.opa
+async def test_a_changed_datum_on_the_server_changes_the_revision(bundle_of: BundleOf, tmp_path: Path) -> None:
+    with running_opa(bundle_of(), tmp_path / "log") as url:
+        evaluator = await OpaEvaluator.connect(url, answer_within=timedelta(seconds=5), revision_ttl=timedelta(0))
+        before = await evaluator.decide(api("tasks.read", "viewer"))
+        changed = urllib.request.Request(f"{url}/v1/data/config/roles/viewer", data=b"[]", method="PUT")
+        await asyncio.to_thread(lambda: urllib.request.urlopen(changed).close())
+        after = await evaluator.decide(api("tasks.read", "viewer"))
+        await evaluator.close()
+    assert (before.verdict, after.verdict) == ("allow", "deny")
+    assert before.revision != after.revision
 
 
 @pytest.mark.parametrize("policies", [b"[]", b'{"result": 1}', b'{"result": []}', b"x"])

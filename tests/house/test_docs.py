@@ -1,0 +1,171 @@
+"""The documentation is true: links lead somewhere, commands exist, settings are read, Python examples run."""
+
+import ast
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_settings import BaseSettings
+
+import services
+from agentos.sdk import Context, Manifest
+from agentos.sdk.testing import Harness, says
+from services.gateway.webhooks.sources import SourceConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def fences(page: Path, language: str) -> list[str]:
+    return [body for kind, body in _FENCE.findall(page.read_text()) if kind == language]
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every line of every `sh` block."""
+    for page in PAGES:
+        for block in fences(page, "sh"):
+            for line in block.splitlines():
+                if line and not line.startswith("#"):
+                    yield str(page.relative_to(ROOT)), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    text = _FENCE.sub("", page.read_text())
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{target} leads nowhere"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in anchors, f"{target}: no such heading"
+
+
+@pytest.mark.parametrize(("page", "line"), list(commands()))
+def test_every_command_exists(page: str, line: str) -> None:
+    words = line.split()
+    match words:
+        case ["make", target, *_]:
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"{page}: no target {target}"
+        case ["agentos", *rest]:
+            names = [word for word in rest if not word.startswith("-")][:2]
+            assert_subcommand(names, f"{page}: {line}")
+        case ["python", "-m", module, *_]:
+            assert importlib.util.find_spec(module) is not None, f"{page}: no module {module}"
+        case ["docker", "compose", "-f", file, *_]:
+            assert (ROOT / file).is_file(), f"{page}: no file {file}"
+        case [first, *_]:
+            assert (ROOT / first).is_file(), f"{page}: {first} is neither known here nor a file of this repository"
+        case _:
+            raise AssertionError(f"{page}: {line!r}")
+
+
+def assert_subcommand(names: list[str], where: str) -> None:
+    """Whether `agentos <names> --help` knows them; of a group's commands the second word, else only the first."""
+    import typer.main
+    from agentos.cli.__main__ import app
+
+    command: Any = typer.main.get_command(app)
+    for name in names:
+        if not hasattr(command, "commands"):
+            return
+        assert name in command.commands, f"{where}: there are {sorted(command.commands)}"
+        command = command.commands[name]
+
+
+def settings_read() -> set[str]:
+    """Every environment variable that a settings model reads, or that code or compose names."""
+    found: set[str] = set()
+    modules = [importlib.import_module(f"services.{each.name}.settings") for each in pkgutil.iter_modules(services.__path__)]
+    modules += [importlib.import_module("agentos.bus.settings"), importlib.import_module("agentos.service")]
+    for module in modules:
+        for _, kind in inspect.getmembers(module, inspect.isclass):
+            if issubclass(kind, BaseSettings) and kind is not BaseSettings:
+                prefix = kind.model_config.get("env_prefix", "")
+                for name, field in kind.model_fields.items():
+                    aliases: Any = field.validation_alias
+                    found |= set(getattr(aliases, "choices", [])) if aliases else {f"{prefix}{name}".upper()}
+    sources = [path for folder in ("agentos", "services", "adapters", "packs") for path in (ROOT / folder).rglob("*.py")]
+    for path in [*sources, *(ROOT / "packs").rglob("pack.yaml"), ROOT / "deploy" / "compose.yaml"]:
+        found |= set(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", path.read_text()))
+    # The adapters' registry makes these from the provider's name.
+    for provider in ("OPENAI", "ANTHROPIC", "GEMINI", "DEEPSEEK"):
+        found |= {f"{provider}_API_KEY", f"{provider}_BASE_URL"}
+    return found
+
+
+def test_every_setting_of_the_example_is_read_somewhere() -> None:
+    named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert named
+    assert named <= settings_read()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_setting_that_a_page_names_is_read_somewhere(page: Path) -> None:
+    named = set(re.findall(r"\b(?:AGENTOS|OTEL)_[A-Z0-9_]+\b", page.read_text()))
+    assert named <= settings_read()
+
+
+def test_the_compose_file_hands_on_everything_that_the_example_offers_for_it() -> None:
+    """What an operator writes into deploy/.env has an effect there."""
+    compose = (ROOT / "deploy" / "compose.yaml").read_text()
+    for provider in ("OPENAI", "ANTHROPIC", "GEMINI", "DEEPSEEK"):
+        assert f"{provider}_API_KEY:" in compose
+    for name in ("GITHUB_TOKEN:", "GITHUB_WEBHOOK_SECRET:", "${AGENTOS_PUBLISH", "${AGENTOS_LOG_LEVEL", "${OTEL_EXPORTER_OTLP_ENDPOINT"):
+        assert name in compose
+
+
+def test_every_error_code_of_the_webhook_edge_is_documented() -> None:
+    """The codes are collected from the code that raises them."""
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    edge = ROOT / "services" / "gateway"
+    raised: set[str] = set()
+    for path in [*(edge / "webhooks").glob("*.py"), edge / "http" / "webhooks.py", edge / "strict_json.py", edge / "edge.py"]:
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("Problem", "Rejected", "BadJson"):
+                texts = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+                raised |= {text for text in texts[:1] if re.fullmatch(r"[a-z0-9_]+", text)}
+    assert "signature_mismatch" in raised
+    # 403 of the API: a webhook has a signature and no roles.
+    assert {code for code in raised - {"forbidden"} if f"`{code}`" not in page} == set()
+
+
+def test_the_sources_file_in_the_docs_is_one_that_the_gateway_takes() -> None:
+    (example,) = fences(ROOT / "docs" / "webhooks.md", "json")
+    for config in json.loads(example).values():
+        SourceConfig.model_validate(config)
+
+
+async def test_the_pack_in_the_docs_runs_in_the_harness() -> None:
+    """Manifest, agent, tool and test of docs/packs.md, as they stand there."""
+    import yaml
+
+    page = ROOT / "docs" / "packs.md"
+    (manifest,) = fences(page, "yaml")
+    assert Manifest.model_validate(yaml.safe_load(manifest)).name == "support"
+    agent, tool, test = fences(page, "python")
+    names: dict[str, Any] = {"Context": Context, "Harness": Harness, "says": says}
+    exec(compile(agent, "docs/packs.md: agent", "exec"), names)
+    exec(compile(tool, "docs/packs.md: tool", "exec"), names)
+    running = eval(compile(test, "docs/packs.md: test", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    await running
+    assert names["run"].result == {"kind": "refund", "sent": True, "reply": "It is on its way."}
+
+
+def test_shell_scripts_parse() -> None:
+    scripts = [ROOT / ".ci" / "run", ROOT / "deploy" / "prepare"]
+    scripts += [path for path in (ROOT / "scripts").iterdir() if path.read_text().startswith("#!/usr/bin/env bash")]
+    for script in scripts:
+        assert script.stat().st_mode & 0o111, f"{script.name} is not executable"
+        subprocess.run(["bash", "-n", script], check=True)

@@ -1,0 +1,142 @@
+"""What the ledger answers, the same from SQLite and from PostgreSQL."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agentos.contracts.base import Principal
+from agentos.contracts.errors import NotFound
+from services.ledger.domain.facts import Incoming
+from services.ledger.queries import SQL_QUERIES
+from services.ledger.store import SqlStore
+from tests.services.ledger import history
+
+TASKS = [f"t{number}" for number in range(5)]
+
+
+@pytest.fixture
+def ask(store: SqlStore) -> Any:
+    """Asks a query of a ledger that holds five tasks, one unreadable event and another tenant's task."""
+    lives = [history.life(task, outcome="failed" if task == "t3" else "completed", cost="0.1") for task in TASKS]
+    events = history.stream([each for life in lives for each in life] + history.governance())
+    priced = history.model_call("t1", 5, cost="0.2", provider="anthropic", model="claude")
+    simulated = history.model_call("t1", 6, cost="9", simulated=True)
+    waits = history.submitted("waits", requester=Principal(kind="pack", id="100%_sure"))
+    events += history.stream([*priced, *simulated, waits], len(events) + 1)
+    events.append(history.recorded(len(events) + 1, history.submitted("foreign"), "other"))
+    events.append(Incoming(len(events) + 1, "evt.default.odd.x.happened", {}, b"\xff"))
+    store.apply(events)
+
+    def run(name: str, tenant: str = "default", **arguments: Any) -> Any:
+        query = SQL_QUERIES[name]
+        args = query.arguments.model_validate(arguments)
+        return store.read(lambda tx: query.run(tx, tenant, args))
+
+    return run
+
+
+def ids(page: Any, name: str = "tasks") -> list[str]:
+    return [row["id"] for row in page[name]]
+
+
+def test_tasks_come_newest_first_in_pages(ask: Any) -> None:
+    first = ask("tasks.list", limit=4)
+    assert ids(first) == ["waits", "t4", "t3", "t2"]
+    second = ask("tasks.list", limit=4, cursor=first["cursor"])
+    assert (ids(second), second["cursor"]) == (["t1", "t0"], None)
+
+
+def test_tasks_are_filtered(ask: Any) -> None:
+    assert ids(ask("tasks.list", state="submitted")) == ["waits"]
+    assert ids(ask("tasks.list", outcome="failed")) == ["t3"]
+    assert ids(ask("tasks.list", type="triage", pack="engineering", q="T2")) == ["t2"]
+    assert ids(ask("tasks.list", q="%_s")) == ["waits"], "wildcards of SQL are letters here"
+    assert ids(ask("tasks.list", q="github", limit=1)) == ["waits"]
+    assert ids(ask("tasks.list", q="' OR 1=1 --")) == []
+    assert ids(ask("tasks.list", "other")) == ["foreign"]
+
+
+def test_a_task_comes_with_its_attempts_timeline_calls_and_approvals(ask: Any) -> None:
+    told = ask("tasks.get", id="t3")
+    assert told["task"]["fault_code"] == "pack_failed"
+    assert told["task"]["submitted_at"].endswith("Z")
+    assert told["task"]["cost_usd"] == "0.1"
+    (attempt,) = told["attempts"]
+    assert (attempt["attempt"], attempt["verdict"], attempt["pack"], attempt["outcome"]) == (
+        1,
+        "allow",
+        "engineering",
+        "failed",
+    )
+    assert [entry["fact"] for entry in told["timeline"]][:3] == ["submitted", "queued", "decided"]
+    assert [call["kind"] for call in told["calls"]] == ["model", "tool"]
+    assert [approval["state"] for approval in told["approvals"]] == ["approved"]
+
+
+@pytest.mark.parametrize("name", ["tasks.get", "approvals.get", "calls.get"])
+def test_what_does_not_exist_for_this_tenant_is_not_found(ask: Any, name: str) -> None:
+    for tenant, id_ in (("default", "nobody"), ("other", "t1"), ("other", "t1-s0003-e1")):
+        with pytest.raises(NotFound, match="there is no"):
+            ask(name, tenant, id=id_)
+
+
+def test_the_events_of_a_task_come_in_order_with_their_bodies(ask: Any) -> None:
+    page = ask("tasks.events", id="t2", limit=15)
+    rest = ask("tasks.events", id="t2", after=page["after"])
+    events = [*page["events"], *rest["events"]]
+    assert [event["seq"] for event in events] == sorted(event["seq"] for event in events)
+    assert len(events) == len(history.life("t2"))
+    assert rest["after"] is None
+    assert events[0]["body"]["input"]["alg"] == "A256GCM", "sealed parts stay sealed"
+
+
+def test_events_are_listed_by_aggregate_and_unreadable_ones_on_request(ask: Any) -> None:
+    assert {event["fact"] for event in ask("events.list", aggregate="kill")["events"]} == {"engaged", "released"}
+    (odd,) = ask("events.list", undecodable=True)["events"]
+    assert (odd["raw"], odd["body"]) == ("ff", None)
+
+
+def test_approvals_calls_and_switches(ask: Any) -> None:
+    assert ask("approvals.list", state="pending")["approvals"] == []
+    approved = ask("approvals.list", state="approved", limit=2)
+    assert ids(approved, "approvals") == ["t4-s0003-e1", "t3-s0003-e1"]
+    assert ids(ask("approvals.list", cursor=approved["cursor"]), "approvals") == ["t2-s0003-e1", "t1-s0003-e1", "t0-s0003-e1"]
+    assert ask("approvals.get", id="t1-s0003-e1")["approval"]["preview"] == {"body": "Thanks, <PERSON_1>"}
+    call = ask("calls.get", id="t1-s0001-e1")
+    assert [event["fact"] for event in call["events"]] == ["requested", "decided", "attempted", "settled"]
+    assert call["call"]["reasons"] == ["a pack of this tenant"]
+    assert ask("kill.list", state="engaged")["kill_switches"] == []
+    assert ids(ask("kill.list"), "kill_switches") == ["k1"]
+    assert ask("deadletters.list") == {"dead_letters": [], "cursor": None}
+
+
+def test_money_is_summed_exactly_and_what_has_no_price_is_counted_apart(ask: Any) -> None:
+    by_model = {group["key"]: group for group in ask("cost", by="model")["groups"]}
+    assert by_model["gpt-5-mini"]["cost_usd"] == "0.5"
+    assert (by_model["gpt-5-mini"]["calls"], by_model["gpt-5-mini"]["simulated_calls"]) == (6, 1)
+    assert by_model["claude"]["cost_usd"] == "0.2"
+    total = ask("cost", by="tenant")["total"]
+    assert (total["cost_usd"], total["calls"], total["input_tokens"]) == ("0.7", 7, 840)
+    assert [group["key"] for group in ask("cost", by="day")["groups"]] == ["2026-03-01"]
+    assert ask("cost", by="provider", until="2026-03-01T00:00:00Z")["groups"] == []
+    assert ask("cost", "other")["total"]["cost_usd"] == "0"
+
+
+def test_packs_are_told_by_their_tasks_and_calls(ask: Any) -> None:
+    (pack,) = ask("packs.stats")["packs"]
+    assert (pack["pack"], pack["tasks"], pack["by_state"]) == ("engineering", 5, {"completed": 4, "failed": 1})
+    assert (pack["calls"], pack["cost_usd"], pack["refusals"]) == (7, "0.7", 1)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.decimals(min_value=0, max_value=10**11, places=12), min_size=1, max_size=30))
+def test_sums_of_any_money_are_exact(store: SqlStore, costs: list[Decimal]) -> None:
+    store.reset()
+    calls = [history.model_call("t", step, cost=str(cost))[-1] for step, cost in enumerate(costs, 1)]
+    store.apply(history.stream(calls))
+    query = SQL_QUERIES["cost"]
+    answer: Any = store.read(lambda tx: query.run(tx, "default", query.arguments()))
+    assert Decimal(answer["total"]["cost_usd"]) == sum(costs)
