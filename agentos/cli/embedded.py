@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import structlog
-from pydantic import SecretStr
 
 from agentos.bus import BrokerSettings
 from agentos.bus.provision import idle_consumers, provision
@@ -34,6 +34,8 @@ class Choices:
     host: str = "127.0.0.1"
     sources_file: Path | None = None
     simulated_latency_ms: int = 0
+    checkpoint_every: timedelta = timedelta(minutes=1)
+    """How soon the audit chain is signed after something happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,9 @@ def services(choices: Choices) -> dict[str, Run]:
     from services.gates import app as gates
     from services.gates.settings import Settings as GatesSettings
     from services.gateway import app as gateway
-    from services.gateway.settings import GatewaySettings
+    from services.gateway.settings import Settings as GatewaySettings
     from services.ledger import app as ledger
-    from services.ledger.settings import LedgerSettings
+    from services.ledger.settings import Settings as LedgerSettings
     from services.orchestrator import app as orchestrator
     from services.orchestrator.settings import Settings as OrchestratorSettings
     from services.policy import app as policy
@@ -71,9 +73,7 @@ def services(choices: Choices) -> dict[str, Run]:
     router_settings = RouterSettings(data=data)
     if choices.simulated_latency_ms:
         router_settings = router_settings.model_copy(update={"simulated_latency_ms": choices.simulated_latency_ms})
-    ledger_settings = LedgerSettings(
-        database_url=SecretStr(f"sqlite:///{data / 'ledger' / 'ledger.db'}"), audit_key_file=data / "secrets" / "audit.key"
-    )
+    ledger_settings = LedgerSettings(data=data, checkpoint_interval=choices.checkpoint_every)
     return {
         "ledger": lambda broker, stop: ledger.run(ledger_settings, broker, stop),
         "gates": lambda broker, stop: gates.run(GatesSettings(data=data), broker, stop),

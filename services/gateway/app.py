@@ -22,7 +22,7 @@ from services.gateway.idempotency import Idempotency
 from services.gateway.middleware import Observed
 from services.gateway.packs import LivePacks
 from services.gateway.server import serve_app
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import Settings
 from services.gateway.state import Gateway
 from services.gateway.webhooks import sources
 
@@ -84,7 +84,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_gateway(settings: GatewaySettings, bus: Bus, authorizer: Authorizer | None = None) -> AsyncGenerator[Gateway]:
+async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | None = None) -> AsyncGenerator[Gateway]:
     """The gateway's parts over a connected bus, with its watches running. Raises when the configuration is refused."""
     role_table()
     master = await asyncio.to_thread(MasterKey.load_or_create, settings.master_key)
@@ -118,7 +118,7 @@ async def open_gateway(settings: GatewaySettings, bus: Bus, authorizer: Authoriz
 
 
 async def run(
-    settings: GatewaySettings, broker: BrokerSettings, stop: asyncio.Event, ready: Callable[[str], None] | None = None
+    settings: Settings, broker: BrokerSettings, stop: asyncio.Event, ready: Callable[[str], None] | None = None
 ) -> None:
     """Serve until ``stop``. ``ready`` is called with the real URL once requests are taken."""
 

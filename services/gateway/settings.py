@@ -10,7 +10,7 @@ from agentos.contracts.base import Token
 from agentos.service import ServiceSettings
 
 
-class GatewaySettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Read from ``AGENTOS_GATEWAY_*``. ``<data>/secrets`` holds the master key and the first admin key."""
 
     model_config = SettingsConfigDict(env_prefix="AGENTOS_GATEWAY_", frozen=True, extra="ignore", populate_by_name=True)

@@ -14,7 +14,7 @@ from services.gateway.auth import ApiKeys, Caller
 from services.gateway.authorizer import Authorizer
 from services.gateway.idempotency import Idempotency
 from services.gateway.packs import LivePacks
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import Settings
 from services.gateway.webhooks.sources import Source
 
 
@@ -30,7 +30,7 @@ class Load:
 class Gateway:
     """The parts of a running gateway."""
 
-    settings: GatewaySettings
+    settings: Settings
     bus: Bus
     answers: Answers
     api_keys: ApiKeys

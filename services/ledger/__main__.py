@@ -11,7 +11,7 @@ from agentos.contracts.errors import AgentOSError
 from agentos.telemetry import configure_logging, configure_tracing
 from services.ledger.app import rebuild, run
 from services.ledger.keys import UnsafeKey
-from services.ledger.settings import LedgerSettings
+from services.ledger.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -20,12 +20,12 @@ async def _serve() -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(LedgerSettings(), BrokerSettings(), stop)
+    await run(Settings(), BrokerSettings(), stop)
     return 0
 
 
 async def _rebuild() -> int:
-    rebuilt = await rebuild(LedgerSettings(), BrokerSettings())
+    rebuilt = await rebuild(Settings(), BrokerSettings())
     log.info("ledger_rebuilt", position=rebuilt.position, undecodable=rebuilt.undecodable, same_chain=rebuilt.same_chain)
     if not rebuilt.same_chain:
         log.error("chain_differs", detail="the stream no longer hashes to what the ledger had recorded: it was changed")
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["rebuild"]):
         sys.stderr.write("usage: python -m services.ledger [rebuild]\n")
         return 2
-    configure_logging()
+    configure_logging(Settings().log_level)
     configure_tracing("ledger")
     try:
         return asyncio.run(_rebuild() if arguments else _serve())

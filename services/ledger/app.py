@@ -10,25 +10,25 @@ import structlog
 from agentos.bus import BrokerSettings, Bus
 from services.ledger import keys
 from services.ledger.handlers import Queries
-from services.ledger.settings import LedgerSettings
+from services.ledger.settings import Settings
 from services.ledger.store import SqlStore
 from services.ledger.writer import Writer
 
 log = structlog.get_logger(__name__)
 
 
-async def run(settings: LedgerSettings, broker_settings: BrokerSettings, stop: asyncio.Event) -> None:
+async def run(settings: Settings, broker_settings: BrokerSettings, stop: asyncio.Event) -> None:
     """Serve until ``stop``; then finish the transaction and the answers in progress.
 
     Raises StreamGap when the stream is not the one that was folded, ConnectionError when the broker is gone for good.
     """
-    store = SqlStore(settings.database_url.get_secret_value())
+    store = SqlStore(settings.database)
     bus: Bus | None = None
     writer: Writer | None = None
     queries: Queries | None = None
     try:
         await asyncio.to_thread(store.migrate)
-        key = await asyncio.to_thread(keys.load_or_create, settings.audit_key_file)
+        key = await asyncio.to_thread(keys.load_or_create, settings.audit_key)
         bus = await Bus.connect(broker_settings, "ledger")
         writer = Writer(bus, store, settings, key)
         await writer.open()
@@ -56,14 +56,14 @@ class Rebuilt:
     same_chain: bool
 
 
-async def rebuild(settings: LedgerSettings, broker_settings: BrokerSettings) -> Rebuilt:
+async def rebuild(settings: Settings, broker_settings: BrokerSettings) -> Rebuilt:
     """Drop every row and fold both streams again from their first message. No other ledger may run meanwhile."""
-    store = SqlStore(settings.database_url.get_secret_value())
+    store = SqlStore(settings.database)
     bus: Bus | None = None
     writer: Writer | None = None
     try:
         await asyncio.to_thread(store.migrate)
-        key = await asyncio.to_thread(keys.load_or_create, settings.audit_key_file)
+        key = await asyncio.to_thread(keys.load_or_create, settings.audit_key)
         bus = await Bus.connect(broker_settings, "ledger")
         before = await asyncio.to_thread(store.head)
         await asyncio.to_thread(store.reset)

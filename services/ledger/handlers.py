@@ -24,7 +24,7 @@ from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Refused, Unavailable
 from services.ledger import audit, export
 from services.ledger.queries import SQL_QUERIES, Arguments
-from services.ledger.settings import LedgerSettings
+from services.ledger.settings import Settings
 from services.ledger.store import Store
 from services.ledger.verify import LiveCheck
 from services.ledger.writer import Writer
@@ -53,7 +53,7 @@ def query_token(name: str) -> str:
 class Queries:
     """Answers queries. Reads go to threads of their own, and see one consistent snapshot each."""
 
-    def __init__(self, bus: Bus, store: Store, writer: Writer, settings: LedgerSettings, key: Ed25519PrivateKey) -> None:
+    def __init__(self, bus: Bus, store: Store, writer: Writer, settings: Settings, key: Ed25519PrivateKey) -> None:
         self._bus = bus
         self._store = store
         self._writer = writer

@@ -17,7 +17,7 @@ from agentos.telemetry import gauge
 from services.ledger import audit
 from services.ledger.domain.facts import Incoming
 from services.ledger.follow import Follower, incoming
-from services.ledger.settings import LedgerSettings
+from services.ledger.settings import Settings
 from services.ledger.store import DLQ, EVENTS, Head, Store, StreamGap
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Progress:
 class Writer:
     """Owns the write side of the store: one thread, so that SQL blocks nobody and never meets another writer of ours."""
 
-    def __init__(self, bus: Bus, store: Store, settings: LedgerSettings, key: Ed25519PrivateKey, *, sign: bool = True) -> None:
+    def __init__(self, bus: Bus, store: Store, settings: Settings, key: Ed25519PrivateKey, *, sign: bool = True) -> None:
         self._bus = bus
         self._store = store
         self._settings = settings

@@ -74,6 +74,7 @@ def test_every_command_exists(page: str, line: str) -> None:
 def assert_subcommand(names: list[str], where: str) -> None:
     """Whether `agentos <names> --help` knows them; of a group's commands the second word, else only the first."""
     import typer.main
+
     from agentos.cli.__main__ import app
 
     command: Any = typer.main.get_command(app)
@@ -122,7 +123,13 @@ def test_the_compose_file_hands_on_everything_that_the_example_offers_for_it() -
     compose = (ROOT / "deploy" / "compose.yaml").read_text()
     for provider in ("OPENAI", "ANTHROPIC", "GEMINI", "DEEPSEEK"):
         assert f"{provider}_API_KEY:" in compose
-    for name in ("GITHUB_TOKEN:", "GITHUB_WEBHOOK_SECRET:", "${AGENTOS_PUBLISH", "${AGENTOS_LOG_LEVEL", "${OTEL_EXPORTER_OTLP_ENDPOINT"):
+    for name in (
+        "GITHUB_TOKEN:",
+        "GITHUB_WEBHOOK_SECRET:",
+        "${AGENTOS_PUBLISH",
+        "${AGENTOS_LOG_LEVEL",
+        "${OTEL_EXPORTER_OTLP_ENDPOINT",
+    ):
         assert name in compose
 
 
@@ -133,7 +140,11 @@ def test_every_error_code_of_the_webhook_edge_is_documented() -> None:
     raised: set[str] = set()
     for path in [*(edge / "webhooks").glob("*.py"), edge / "http" / "webhooks.py", edge / "strict_json.py", edge / "edge.py"]:
         for call in ast.walk(ast.parse(path.read_text())):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("Problem", "Rejected", "BadJson"):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Name)
+                and call.func.id in ("Problem", "Rejected", "BadJson")
+            ):
                 texts = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
                 raised |= {text for text in texts[:1] if re.fullmatch(r"[a-z0-9_]+", text)}
     assert "signature_mismatch" in raised

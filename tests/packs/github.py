@@ -20,7 +20,9 @@ class GitHub:
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.close()
         await self._server.wait_closed()
 
@@ -36,7 +38,9 @@ class GitHub:
             self.comments.append(json.loads(body)["body"])
             answer = {"html_url": f"https://github.com/c/{len(self.comments) - 1}"}
         payload = json.dumps(answer).encode()
-        writer.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(payload)}\r\nconnection: close\r\n\r\n".encode() + payload)
+        writer.write(
+            f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(payload)}\r\nconnection: close\r\n\r\n".encode() + payload
+        )
         await writer.drain()
         writer.close()
         await writer.wait_closed()

@@ -86,7 +86,9 @@ async def test_an_answer_that_does_not_fit_the_schema_fails_and_may_be_tried_aga
     assert (ended.outcome, ended.code, ended.retryable, ended.step) == ("failed", "bad_answer", True, 0)
 
 
-@pytest.mark.parametrize("given", [{}, {"body": None}, {"issue": {"number": 0, "title": "alice.liddell@example.com"}}, {"issue": []}])
+@pytest.mark.parametrize(
+    "given", [{}, {"body": None}, {"issue": {"number": 0, "title": "alice.liddell@example.com"}}, {"issue": []}]
+)
 async def test_an_input_without_an_issue_fails_naming_fields_and_quoting_none(pack: Pack, given: dict[str, Any]) -> None:
     ended = (await Harness(model=answering(TRIAGE)).run(triage_of(pack), given)).ended
     assert ended is not None

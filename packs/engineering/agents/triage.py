@@ -73,7 +73,9 @@ class Triaged(Triage):
 async def triage(ctx: Context, input: dict[str, Any]) -> Triaged:  # noqa: A002 - the SDK's own name
     """``input`` is a webhook delivery (payload under ``body``) or the bare payload of ``issues.opened``."""
     opened = read(input)
-    found = await ctx.model(prompt_for(opened), system=PROMPT.read_text("utf-8"), response_schema=Triage, max_output_tokens=1_500)
+    found = await ctx.model(
+        prompt_for(opened), system=PROMPT.read_text("utf-8"), response_schema=Triage, max_output_tokens=1_500
+    )
     ctx.log.info("triaged", kind=found.kind, severity=found.severity)
     where = {"repository": opened.repository.full_name, "issue": opened.issue.number}
     try:

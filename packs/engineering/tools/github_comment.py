@@ -52,7 +52,7 @@ def into_outbox(call: ToolCall, repository: str, issue: int, body: str) -> str:
 
 
 async def _post(base: str, token: str, repository: str, issue: int, body: str, mark: str) -> str:
-    import httpx  # noqa: PLC0415 - only a tool that really sends needs it
+    import httpx
 
     headers = {
         "Authorization": f"Bearer {token}",
@@ -70,7 +70,9 @@ async def _post(base: str, token: str, repository: str, issue: int, body: str, m
             return _url(answer.json())
     except (httpx.TransportError, httpx.DecodingError) as fault:
         # Nobody knows whether it was posted; the next attempt looks for the marker first.
-        raise ToolFailure(f"GitHub did not answer ({type(fault).__name__})", code="github_unreachable", retryable=True) from None
+        raise ToolFailure(
+            f"GitHub did not answer ({type(fault).__name__})", code="github_unreachable", retryable=True
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise ToolFailure("GitHub's answer is not what its API documents", code="github_answer", retryable=True) from None
 

@@ -16,7 +16,7 @@ from agentos.contracts.ids import new_id
 from services.gateway.app import create_app, open_gateway
 from services.gateway.authorizer import Role
 from services.gateway.server import serve_app
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import Settings
 from services.gateway.state import Gateway
 from services.gateway.webhooks import github, standard
 from tests.services.gateway import standins
@@ -75,7 +75,7 @@ async def edge(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TEST_STANDARD_SECRET", STANDARD_SECRET)
     sources = tmp_path / "sources.json"
     sources.write_text(json.dumps(SOURCES))
-    settings = GatewaySettings(port=0, data=tmp_path / "data", sources_file=sources, answer_timeout=timedelta(seconds=2))
+    settings = Settings(port=0, data=tmp_path / "data", sources_file=sources, answer_timeout=timedelta(seconds=2))
     backend = await standins.start(broker)
     async with (
         open_gateway(settings, await broker.connect("gateway")) as gateway,

@@ -21,7 +21,7 @@ from agentos.contracts.commands import Answer, Query
 from services.ledger import tables
 from services.ledger.app import rebuild, run
 from services.ledger.handlers import query_token
-from services.ledger.settings import LedgerSettings
+from services.ledger.settings import Settings
 from services.ledger.store import SqlStore, StreamGap
 from services.ledger.verify import verify_export
 from tests.services.ledger import history
@@ -30,7 +30,7 @@ from tests.services.ledger import history
 class Edge:
     """What stands around the ledger: every service's publishing, and the gateway's asking."""
 
-    def __init__(self, broker: Any, settings: LedgerSettings) -> None:
+    def __init__(self, broker: Any, settings: Settings) -> None:
         self.broker = broker
         self.settings = settings
         self._buses: dict[str, Bus] = {}
@@ -74,7 +74,7 @@ class Edge:
         return answer.data
 
     def store(self) -> SqlStore:
-        return SqlStore(self.settings.database_url.get_secret_value())
+        return SqlStore(self.settings.database)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -98,7 +98,7 @@ def edge(broker: Any, tmp_path: Path) -> Callable[..., Edge]:
             "checkpoint_interval": timedelta(hours=1),
             "batch_linger": timedelta(milliseconds=1),
         }
-        return Edge(broker, LedgerSettings(**(defaults | changes)))
+        return Edge(broker, Settings(**(defaults | changes)))
 
     return make
 
@@ -195,8 +195,8 @@ async def test_the_process_ends_in_order_when_it_is_told_to(edge: Callable[..., 
         **os.environ,
         "AGENTOS_NATS_URL": broker.url,
         "AGENTOS_NATS_PASSWORD": broker.password.get_secret_value(),
-        "AGENTOS_LEDGER_DATABASE_URL": around.settings.database_url.get_secret_value(),
-        "AGENTOS_LEDGER_AUDIT_KEY_FILE": str(around.settings.audit_key_file),
+        "AGENTOS_LEDGER_DATABASE_URL": around.settings.database,
+        "AGENTOS_LEDGER_AUDIT_KEY_FILE": str(around.settings.audit_key),
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.ledger", env=environment, stderr=asyncio.subprocess.DEVNULL
@@ -248,7 +248,7 @@ async def test_the_ledger_deleted_and_rebuilt_is_equal_row_by_row(edge: Callable
     assert len(before["tasks"]) == 2
     assert len(before["dead_letters"]) == 1
     store.close()
-    path = Path(around.settings.database_url.get_secret_value().removeprefix("sqlite:///"))
+    path = Path(around.settings.database.removeprefix("sqlite:///"))
     for file in path.parent.glob(path.name + "*"):
         file.unlink()
     rebuilt = await rebuild(around.settings, broker)
