@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -317,6 +318,11 @@ def test_every_role_and_route_is_in_the_table() -> None:
     assert role_table()["admin"] == set(ACTIONS)
 
 
+def test_the_policy_bundle_has_the_same_table() -> None:
+    bundle = json.loads((Path(__file__).parents[3] / "services/policy/rego/data.json").read_text())
+    assert {role: frozenset(actions) for role, actions in bundle["config"]["roles"].items()} == role_table()
+
+
 def _routes() -> list[tuple[str, str, str]]:
     from services.gateway.app import ROUTERS
 
@@ -375,10 +381,10 @@ async def test_a_key_made_elsewhere_works_here_and_its_revocation_too(edge: Any,
     await other.ready()
     record, key = await other.create("elsewhere", "ci", ("viewer",), "default", standins.ADMIN)
     use = {"Authorization": f"Bearer {key}"}
-    while (await edge.http.get("/api/v1/tasks", headers=use)).status_code != 200:  # noqa: ASYNC110 - the watch of another gateway has no event here
+    while (await edge.http.get("/api/v1/tasks", headers=use)).status_code != 200:
         await asyncio.sleep(0.01)
     await other.revoke(record.id, "default", standins.ADMIN)
-    while (await edge.http.get("/api/v1/tasks", headers=use)).status_code != 401:  # noqa: ASYNC110 - as above
+    while (await edge.http.get("/api/v1/tasks", headers=use)).status_code != 401:
         await asyncio.sleep(0.01)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
