@@ -49,9 +49,9 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
                 await stop.wait()
             finally:
                 await presence.stop()
-                runner.put_down_all()
-                await bus.drain()
+                await runner.leave()
         finally:
+            # Before the connection is closed: nats-py turns the cancellation of a reader on a closed connection into another error.
             await kill.stop()
             await answers.stop()
             await hosts.stop()

@@ -29,6 +29,7 @@ from services.runner.steps import Steps
 
 log = structlog.get_logger(__name__)
 
+_LEAVE_WITHIN_S = 5.0
 _RANK = {"high": 0, "normal": 1, "low": 2}
 
 
@@ -70,11 +71,14 @@ class Runner:
         """Attempts of ``pack`` that run here now."""
         return sum(item.pack == pack for item, _ in self._active.values())
 
-    def put_down_all(self) -> None:
-        """The runner leaves: attempts are given back and go on elsewhere from their recorded steps."""
+    async def leave(self) -> None:
+        """Give all attempts back: they go on elsewhere, or here after a restart, from their recorded steps."""
         self._leaving = True
         for _, attempt in self._active.values():
             attempt.put_down()
+        deadline = asyncio.get_running_loop().time() + _LEAVE_WITHIN_S
+        while self._active and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
 
     async def on_work(self, message: Recorded) -> None:
         """Run (or go on running) an attempt of a task."""

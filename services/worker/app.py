@@ -46,8 +46,9 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             bus.consume(worker.routes())
             await bus.start()
             await stop.wait()
-            await bus.drain()
+            await worker.leave()
         finally:
+            # Before the connection is closed: nats-py turns the cancellation of a reader on a closed connection into another error.
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
             await kill.stop()
