@@ -15,7 +15,7 @@ from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.task import TaskEnded, TaskStarted, TaskSuspended
 from agentos.contracts.subjects import EventSubject
-from agentos.datakeys import DataKeys
+from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch
 from agentos.packhost.hiding import Hider
 from agentos.sdk.manifest import Pack
@@ -43,7 +43,7 @@ class Runner:
         packs: Mapping[str, Pack],
         hosts: Hosts,
         answers: Answers,
-        keys: DataKeys,
+        keys: KeyRing,
         kill: KillSwitch,
     ) -> None:
         self._bus = bus
@@ -110,7 +110,7 @@ class Runner:
             return
         replaying = domain.replays(view, item, message.deliveries) or not await self._start(message, item)
         try:
-            key = await self._keys.get(item.tenant, view.submitted.input.key)
+            key = await self._keys.data_key(item.tenant, view.submitted.input.key)
             steps = Steps(
                 self._bus, self._answers, message, item, view, self._packs[item.pack].manifest, key,
                 replaying=replaying, suspend_after=self._settings.runner_suspend_after,

@@ -17,7 +17,7 @@ from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided, ToolCallSettled
 from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.subjects import EventSubject
-from agentos.datakeys import DataKeys
+from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch
 from agentos.packhost.hiding import Hider
 from agentos.sdk.journal import canonical
@@ -45,7 +45,7 @@ class _InFlight:
 class Worker:
     """Handlers of the worker."""
 
-    def __init__(self, bus: Bus, settings: Settings, hosts: ToolHosts, keys: DataKeys, kill: KillSwitch) -> None:
+    def __init__(self, bus: Bus, settings: Settings, hosts: ToolHosts, keys: KeyRing, kill: KillSwitch) -> None:
         self._bus = bus
         self._settings = settings
         self._hosts = hosts
@@ -152,7 +152,7 @@ class Worker:
             raise NeverRetry(
                 f"no pack {decided.context.pack} with a tool {requested.tool} is installed here", code="no_such_tool"
             )
-        key = await self._keys.get(tenant, decided.arguments.key)
+        key = await self._keys.data_key(tenant, decided.arguments.key)
         arguments = json.loads(open_sealed(key, decided.arguments.key, ARGUMENTS, decided.arguments))
         if domain.arguments_differ(requested, decided.tool, arguments):
             raise NeverRetry("the arguments are not those that were decided on; nothing was done", code="arguments_differ")
