@@ -483,6 +483,13 @@ async def test_the_broker_reports_a_message_that_nobody_could_take(site: Site, t
     await client.publish(
         f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}", b'{"batch":1,"expires":1000000000}', reply=client.new_inbox()
     )
+    admin = await site.raw(topology.PROVISIONER)
+    told = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.COMMANDS.{DURABLE}"
+    async with asyncio.timeout(20):
+        while told not in (
+            (await api_call(admin, "STREAM.INFO.DLQ", {"subjects_filter": told}))["state"].get("subjects") or {}
+        ):
+            await asyncio.sleep(0.05)
     report = await advisory(site, "MAX_DELIVERIES", seq)
     assert report["deliveries"] == topology.MAX_DELIVERIES
 
