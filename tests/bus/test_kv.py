@@ -127,7 +127,7 @@ async def test_a_watcher_goes_on_across_a_killed_server_and_marks_the_initial_st
 
     watching = asyncio.create_task(watch())
     async with asyncio.timeout(10):
-        while None not in seen:  # noqa: ASYNC110 - the list is what the test looks at
+        while None not in seen:
             await asyncio.sleep(0.02)
     index = site.serving(site.buses[0])
     await site.kill(index)

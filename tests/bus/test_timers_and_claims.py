@@ -115,7 +115,7 @@ async def tampered(site: Site, tenant: str, change: str) -> Any:
     sha = digest(large.model_dump_json().encode())
     await gateway.send("orchestrator.cancel", (f"{tenant}-x",), large, tenant=tenant)
     async with asyncio.timeout(5):
-        while (entry := await payloads.get(f"{sha}.0")) is None:  # noqa: ASYNC110 - a replica may lag behind the write
+        while (entry := await payloads.get(f"{sha}.0")) is None:
             await asyncio.sleep(0.01)
     assert entry.value is not None
     if change == "bytes":

@@ -8,6 +8,7 @@ import pytest
 
 from agentos.contracts.events.call import ToolCallSettled
 from agentos.contracts.events.governance import CheckpointRequested
+from agentos.contracts.packs import Presence
 from tests.conftest import Broker
 from tests.services.runner.world import EMAIL, TENANT, World, world_of
 
@@ -272,7 +273,7 @@ async def test_presence_tells_what_lives_here_and_ends_with_the_runner(world: Wo
         while not (entries := await presence.entries()):
             await asyncio.sleep(0.05)
     assert entries[0].key.startswith("trial.runner-")
-    assert b'"task_types": ["good"]' in (entries[0].value or b"")
+    assert Presence.model_validate_json(entries[0].value or b"").agent_for("good") is not None
     await end()
     assert await presence.entries() == []
 
