@@ -44,7 +44,7 @@ EVERY = """
         await ctx.sleep(timedelta(milliseconds=700))
         yes = await ctx.approval("Shall I write to " + input["mail"] + "?")
         child = await ctx.subtask("child", {"n": 20})
-        return {"first": first, "at": at.isoformat(), "chance": chance, "tool": tool, "both": [b.text for b in both], "by": yes.by, "child": child}
+        return {"first": first, "at": at.isoformat(), "tool": tool, "both": [b.text for b in both], "by": yes.by, "child": child}
 
     async def child(ctx, input):
         return {"n": input["n"] + 1}
@@ -264,7 +264,7 @@ async def test_presence_tells_what_lives_here_and_ends_with_the_runner(world: Wo
         while not (entries := await presence.entries()):
             await asyncio.sleep(0.05)
     assert entries[0].key.startswith("trial.runner-")
-    assert b'"task_types": ["good"]' in (entries[0].value or b"")
+    assert b'"task_types":["good"]' in (entries[0].value or b"")
     await end()
     assert await presence.entries() == []
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import textwrap
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -278,7 +278,7 @@ class World:
 
 
 @asynccontextmanager
-async def world_of(broker: Broker, folder: Path) -> AsyncIterator[World]:
+async def world_of(broker: Broker, folder: Path) -> AsyncGenerator[World]:
     world = World(broker, folder)
     await world.start()
     try:
