@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -150,13 +151,17 @@ async def _play(console: Console, data: Path) -> None:
     sources.write_text(json.dumps({"github": source}, indent=2))
     simulated = not any(name.endswith("_API_KEY") and os.environ.get(name) for name in os.environ)
 
+    if os.environ.pop("GITHUB_TOKEN", None) is not None:
+        console.print("[yellow]GITHUB_TOKEN is set aside: the demo writes replies to its outbox and sends nothing[/yellow]")
     console.print("[bold]AgentOS[/bold]: a signed webhook becomes one governed, durable, audited task")
     if simulated:
         console.print(
             "[yellow]no provider key is set: the model is SIMULATED (a deterministic stand-in that reads its input)[/yellow]"
         )
     began = time.monotonic()
-    async with installation(Choices(data=data, port=free_port(), sources_file=sources)) as running:
+    async with installation(
+        Choices(data=data, port=free_port(), sources_file=sources, checkpoint_every=timedelta(seconds=2))
+    ) as running:
         console.print(f"broker, 8 services and gateway ready in {time.monotonic() - began:.1f} s at {running.url}")
         key = running.admin_key_file.read_text().strip()
         headers = {"Authorization": f"Bearer {key}"}

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -33,6 +34,8 @@ class Choices:
     host: str = "127.0.0.1"
     sources_file: Path | None = None
     simulated_latency_ms: int = 0
+    checkpoint_every: timedelta = timedelta(minutes=1)
+    """How soon the audit chain is signed after something happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,9 @@ def services(choices: Choices) -> dict[str, Run]:
     router_settings = RouterSettings(data=data)
     if choices.simulated_latency_ms:
         router_settings = router_settings.model_copy(update={"simulated_latency_ms": choices.simulated_latency_ms})
+    ledger_settings = LedgerSettings(data=data, checkpoint_interval=choices.checkpoint_every)
     return {
-        "ledger": lambda broker, stop: ledger.run(LedgerSettings(data=data), broker, stop),
+        "ledger": lambda broker, stop: ledger.run(ledger_settings, broker, stop),
         "gates": lambda broker, stop: gates.run(GatesSettings(data=data), broker, stop),
         "policy": lambda broker, stop: policy.run(PolicySettings(data=data), broker, stop),
         "router": lambda broker, stop: router.run(router_settings, broker, stop),

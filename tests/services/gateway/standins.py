@@ -281,7 +281,7 @@ class Backend:
         await self.bus.bucket("presence").put(f"{pack}.runner-1", card.model_dump_json().encode())
 
     async def eventually(self, condition: Any) -> None:
-        while not condition():  # noqa: ASYNC110 - the stand-ins have no event to wait for
+        while not condition():
             await asyncio.sleep(0.01)
 
 
