@@ -9,7 +9,6 @@ import structlog
 from agentos.bus import Bus
 from agentos.contracts import packs as contracts
 from agentos.contracts.errors import RetryLater
-from agentos.contracts.packs import AgentCard, PackCard, Presence, ToolCard
 from agentos.contracts.packs import AgentCard, PackCard, ToolCard
 from agentos.sdk.manifest import Pack
 
@@ -30,19 +29,13 @@ def card(pack: Pack) -> PackCard:
     )
 
 
-def card(pack: Pack) -> PackCard:
-    """The pack as others need to know it."""
-    manifest = pack.manifest
-    return PackCard(
-        pack=manifest.name,
-        version=manifest.version,
-        description=manifest.description,
-        agents=tuple(AgentCard(name=agent.name, task_types=agent.task_types) for agent in manifest.agents),
-        tools=tuple(ToolCard(name=tool.name, effect=tool.effect) for tool in manifest.tools),
-    )
+def entry(pack: Pack, instance: str, active: int, max_active: int, at: datetime) -> bytes:
+    """The value of ``presence`` key ``<pack>.<instance>``: what routing, admission and people need of a live pack."""
+    said = contracts.Presence(**dict(card(pack)), instance=instance, active=active, max_active=max_active, at=at)
+    return said.model_dump_json().encode()
 
 
-class Announcer:
+class Presence:
     """``start`` says it once before it returns."""
 
     def __init__(self, bus: Bus, packs: Mapping[str, Pack], active: Callable[[str], int], max_active: int) -> None:
@@ -77,14 +70,8 @@ class Announcer:
 
     async def _say(self) -> None:
         for name, pack in self._packs.items():
-            said = Presence(
-                **dict(card(pack)),
-                instance=self._bus.instance,
-                active=self._active(name),
-                max_active=self._max_active,
-                at=datetime.now(UTC),
-            )
-            await self._bucket.put(self._key(name), said.model_dump_json().encode())
+            said = entry(pack, self._bus.instance, self._active(name), self._max_active, datetime.now(UTC))
+            await self._bucket.put(self._key(name), said)
 
     async def _keep(self) -> None:
         while True:
