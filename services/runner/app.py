@@ -15,7 +15,7 @@ from agentos.service import serve
 from services.runner.answers import Answers
 from services.runner.handlers import Runner
 from services.runner.hosts import Hosts
-from services.runner.presence import Announcer
+from services.runner.presence import Presence
 from services.runner.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
         try:
             sound = await _sound(packs, hosts)
             runner = Runner(bus, settings, sound, hosts, answers, KeyRing(bus, master), kill)
-            presence = Announcer(bus, sound, runner.active, settings.runner_max_active)
+            presence = Presence(bus, sound, runner.active, settings.runner_max_active)
             await kill.start()
             await answers.start()
             bus.consume(runner.routes())
@@ -81,9 +81,7 @@ async def _sound(packs: dict[str, Pack], hosts: Hosts) -> dict[str, Pack]:
         try:
             await hosts.host(name)
         except HostBroken as broken:
-            log.error(  # noqa: TRY400 - the pack is at fault, and the detail says where; our own stack helps nobody
-                "pack_broken", pack=name, folder=str(pack.folder), code=broken.code, detail=broken.detail
-            )
+            log.error("pack_broken", pack=name, folder=str(pack.folder), code=broken.code, detail=broken.detail)
         else:
             sound[name] = pack
     return sound

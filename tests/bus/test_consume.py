@@ -72,7 +72,7 @@ async def test_what_is_sent_is_handled_with_its_envelope_and_then_gone(site: Sit
     await orchestrator.drain()
     admin = await site.raw(topology.PROVISIONER)
     async with asyncio.timeout(10):
-        while (await api_call(admin, f"CONSUMER.INFO.COMMANDS.{DURABLE}"))["num_ack_pending"]:  # noqa: ASYNC110 - it is the broker's
+        while (await api_call(admin, f"CONSUMER.INFO.COMMANDS.{DURABLE}"))["num_ack_pending"]:
             await asyncio.sleep(0.05)
     assert (await api_call(admin, "STREAM.MSG.GET.COMMANDS", {"seq": recorded.seq}))["error"]["code"] == 404
 
@@ -305,7 +305,7 @@ async def test_a_broker_that_redelivers_too_early_does_not_start_the_handler_twi
     before = held.message
     await orchestrator.client.publish(before.reply, b"-NAK")
     async with asyncio.timeout(10):
-        while held.message is before:  # noqa: ASYNC110 - the broker redelivers when it does
+        while held.message is before:
             await asyncio.sleep(0.02)
     release.set()
     await orchestrator.drain()
@@ -462,7 +462,7 @@ async def test_drain_without_a_broker_ends(site: Site, tenant: str) -> None:
     await site.kill()
     try:
         async with asyncio.timeout(10):
-            while orchestrator.connected:  # noqa: ASYNC110 - the test has no part in it
+            while orchestrator.connected:
                 await asyncio.sleep(0.02)
             await orchestrator.drain()
     finally:

@@ -18,7 +18,9 @@ async def world(broker: Broker, tmp_path: Path) -> AsyncIterator[World]:
         yield running
 
 
-async def test_a_task_runs_to_its_result_and_the_pack_sees_real_values_where_the_provider_saw_placeholders(world: World) -> None:
+async def test_a_task_runs_to_its_result_and_the_pack_sees_real_values_where_the_provider_saw_placeholders(
+    world: World,
+) -> None:
     world.pack("""
         async def main(ctx, input):
             return {"text": (await ctx.model(f"mail {input['mail']}")).text, "attempt": ctx.task.attempt}
@@ -198,7 +200,13 @@ BAD = """
 
 
 async def test_a_pack_that_misbehaves_ends_with_a_fault_and_its_neighbours_in_the_process_lose_nothing(world: World) -> None:
-    kinds = {"raises": "pack_raised", "nonsense": "bad_result", "hangs": "pack_hung", "spins": "pack_hung", "dies": "pack_crashed"}
+    kinds = {
+        "raises": "pack_raised",
+        "nonsense": "bad_result",
+        "hangs": "pack_hung",
+        "spins": "pack_hung",
+        "dies": "pack_crashed",
+    }
     world.pack(BAD, agents=[*kinds, "stuck", "good"])
     world.run_runner()
     good = [await world.submit("good", {}) for _ in range(10)]

@@ -128,7 +128,11 @@ class World:
         return self.run("runner", runner.run, RunnerSettings(**(given | changes)))
 
     def run_worker(self, **changes: Any) -> Callable[[], Any]:
-        given: dict[str, Any] = {"data": self.data, "worker_packs": (self.packs,), "worker_first_delay": timedelta(milliseconds=50)}
+        given: dict[str, Any] = {
+            "data": self.data,
+            "worker_packs": (self.packs,),
+            "worker_first_delay": timedelta(milliseconds=50),
+        }
         return self.run("worker", worker.run, WorkerSettings(**(given | changes)))
 
     async def stop(self) -> None:
@@ -142,9 +146,10 @@ class World:
         task = new_id()
         await self.gateway.bucket("keys").create(f"{TENANT}.{task}", self.master.wrap(task, self.key))
         plain = json.dumps(given).encode()
+        settings: dict[str, Any] = {"retry": RetryPolicy(initial_delay_ms=50), "pack": "trial", **fields}
         submitted = TaskSubmitted(
             type=kind, input=seal(self.key, task, "task.input", plain), input_digest=digest(plain), requester=ADMIN,
-            **({"retry": RetryPolicy(initial_delay_ms=50), "pack": "trial"} | fields),
+            **settings,
         )  # fmt: skip
         command = SubmitTask(request=new_id(), tenant=TENANT, task=submitted)
         await self.gateway.send("orchestrator.submit", (task,), command, tenant=TENANT)
@@ -162,12 +167,18 @@ class World:
 
     async def resolve(self, approval: str, outcome: Any = "approved") -> None:
         await self.gateway.send(
-            "gates.resolve", (new_id(),), ResolveApproval(tenant=TENANT, approval=approval, outcome=outcome, by=ADMIN), tenant=TENANT
+            "gates.resolve",
+            (new_id(),),
+            ResolveApproval(tenant=TENANT, approval=approval, outcome=outcome, by=ADMIN),
+            tenant=TENANT,
         )
 
     async def engage(self, scope: Any, target: str) -> None:
         await self.gateway.send(
-            "gates.engage", (new_id(),), EngageKill(tenant=TENANT, scope=scope, target=target, reason="test", by=ADMIN), tenant=TENANT
+            "gates.engage",
+            (new_id(),),
+            EngageKill(tenant=TENANT, scope=scope, target=target, reason="test", by=ADMIN),
+            tenant=TENANT,
         )
 
     # --- what tests wait for --------------------------------------------------------------------------------------------
@@ -267,7 +278,9 @@ class World:
             settled = ModelCallSettled(outcome="refused", reasons=("approval_rejected",), **common)
         elif self.fail_models > 0:
             self.fail_models -= 1
-            settled = ModelCallSettled(outcome="failed", fault=Fault(code="overloaded", message="busy", retryable=True), **common)
+            settled = ModelCallSettled(
+                outcome="failed", fault=Fault(code="overloaded", message="busy", retryable=True), **common
+            )
         else:
             self.asked[call] += 1
             part = TextPart(text=self.model(decided.redacted_request))

@@ -17,7 +17,15 @@ SEALED = Sealed(key="t", purpose="tool.arguments", nonce=b"", ciphertext=b"")
 
 def decided(verdict: Literal["allow", "deny", "hold"], digest: str = "d") -> CallDecided:
     return CallDecided(
-        context=CONTEXT, kind="tool", verdict=verdict, reasons=("why",), rules=(), bundle="b", digest=digest, tool="x.y", arguments=SEALED
+        context=CONTEXT,
+        kind="tool",
+        verdict=verdict,
+        reasons=("why",),
+        rules=(),
+        bundle="b",
+        digest=digest,
+        tool="x.y",
+        arguments=SEALED,
     )
 
 

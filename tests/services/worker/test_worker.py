@@ -37,7 +37,9 @@ async def settled(world: World, task: str) -> ToolCallSettled:
     return (await world.until(f"tool.{task}-s0000-e1.settled")).payload(ToolCallSettled)
 
 
-async def test_a_tool_gets_its_declared_secret_by_value_and_finds_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_tool_gets_its_declared_secret_by_value_and_finds_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TRIAL_SECRET", "s3cret-value")
     monkeypatch.setenv("AGENTOS_NATS_PASSWORD", "never")
     task = await run(world, """
@@ -112,5 +114,5 @@ async def test_the_kill_switch_calls_a_tool_off(world: World) -> None:
 
 async def began(world: World) -> None:
     async with asyncio.timeout(10):
-        while not (world.data / "outbox" / "began").exists():  # noqa: ASYNC110 - a file tells nobody that it appeared
+        while not (world.data / "outbox" / "began").exists():
             await asyncio.sleep(0.02)
