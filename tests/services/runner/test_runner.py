@@ -211,12 +211,15 @@ async def test_a_pack_that_misbehaves_ends_with_a_fault_and_its_neighbours_in_th
     world.run_runner()
     good = [await world.submit("good", {}) for _ in range(10)]
     bad = {kind: await world.submit(kind, {"mail": EMAIL}) for kind in kinds}
+    more = [await world.submit("dies", {}) for _ in range(4)]
     good += [await world.submit("good", {}) for _ in range(10)]
     for kind, code in kinds.items():
         settled = await world.settled(bad[kind], within=40)
         assert settled.fault is not None
         assert (kind, settled.outcome, settled.fault.code) == (kind, "failed", code)
         assert EMAIL not in settled.fault.message
+    for task in more:
+        assert (await world.settled(task, within=40)).outcome == "failed"
     for task in good:
         assert world.opened(await world.settled(task)) == ["echo a", "echo b"]
     assert set(world.asked.values()) == {1}
