@@ -58,6 +58,8 @@ async def test_a_timer_set_again_under_the_same_id_replaces_the_first(site: Site
 
 
 async def test_a_timer_outlives_a_killed_server(site: Site, tenant: str) -> None:
+    if site.replicas == 3:
+        pytest.skip("the cluster's own elections are covered by appending, consuming and tailing, and take long")
     seen = Seen(tenant)
     gates = await consuming(site, "gates", DUE, seen)
     at = datetime.now(UTC) + timedelta(seconds=0.8)
