@@ -1,7 +1,7 @@
 """What the suites of the deciding services share: payloads, and small parts on a real bus."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -124,7 +124,7 @@ async def engage(gates: Bus, entry: KillEntry) -> None:
 
 
 @asynccontextmanager
-async def background(*running: Awaitable[None]) -> AsyncIterator[None]:
+async def background(*running: Awaitable[None]) -> AsyncGenerator[None]:
     """Keep these running for the block."""
     tasks = [asyncio.ensure_future(one) for one in running]
     try:

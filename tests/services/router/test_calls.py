@@ -125,7 +125,7 @@ class Defective:
         *,
         model: str,
         timeout: timedelta,
-        idempotency_key: str,  # noqa: ASYNC109 - the port's
+        idempotency_key: str,
     ) -> ModelResponse:
         raise ZeroDivisionError(request.model, model, timeout, idempotency_key)
 
