@@ -124,8 +124,8 @@ class Defective:
         request: ModelRequest,
         *,
         model: str,
-        timeout: timedelta,
-        idempotency_key: str,  # noqa: ASYNC109 - the port's
+        timeout: timedelta,  # noqa: ASYNC109 - the port's
+        idempotency_key: str,
     ) -> ModelResponse:
         raise ZeroDivisionError(request.model, model, timeout, idempotency_key)
 
