@@ -1,8 +1,12 @@
 """What the suites of the deciding services share: payloads, and small parts on a real bus."""
 
 import asyncio
+<<<<<<< HEAD
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+=======
+from collections.abc import Awaitable, Callable
+>>>>>>> core
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -121,6 +125,7 @@ def switch(scope: KillScope = "global", target: str = "*", *, id_: str = "k1", t
 async def engage(gates: Bus, entry: KillEntry) -> None:
     """Put a switch where the services see it."""
     await gates.bucket("kill").put(entry.switch, entry.model_dump_json().encode())
+<<<<<<< HEAD
 
 
 @asynccontextmanager
@@ -133,3 +138,5 @@ async def background(*running: Awaitable[None]) -> AsyncGenerator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+=======
+>>>>>>> core
