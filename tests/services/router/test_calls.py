@@ -124,11 +124,7 @@ class Defective:
         request: ModelRequest,
         *,
         model: str,
-<<<<<<< HEAD
         timeout: timedelta,
-=======
-        timeout: timedelta,  # noqa: ASYNC109 - the port's
->>>>>>> core
         idempotency_key: str,
     ) -> ModelResponse:
         raise ZeroDivisionError(request.model, model, timeout, idempotency_key)
