@@ -59,7 +59,7 @@ class Floor:
             config=ConsumerConfig(ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.NEW),
         )
 
-    def _handler(self, js: JetStreamContext, following: str):  # noqa: ANN202 - a callback for nats-py, typed there
+    def _handler(self, js: JetStreamContext, following: str):
         async def handle(message: Msg) -> None:
             await self._append(js, f"{message.subject.rpartition('.')[0]}.{following}")
             await message.ack()

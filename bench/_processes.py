@@ -146,7 +146,9 @@ async def bare_broker(folder: Path) -> AsyncGenerator[str]:
 @asynccontextmanager
 async def _process(arguments: list[str], environment: Mapping[str, str]) -> AsyncGenerator[asyncio.subprocess.Process]:
     # What a developer's own shell has set for a provider or a service must not change what is measured.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AGENTOS_", "OPENAI_", "ANTHROPIC_"))}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AGENTOS_", "OPENAI_", "ANTHROPIC_"))
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from agentos.telemetry import configure_logging
+
 
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` (0 to 1) of ``values`` do not exceed: an observed one, never between two."""
@@ -44,3 +46,8 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str
         return "  ".join((first, *others)).rstrip()
 
     return "\n".join([title, line(head), "  ".join("-" * width for width in widths), *map(line, rows), ""])
+
+
+def hush() -> None:
+    """A benchmark's output is its table: logs only where something broke."""
+    configure_logging("ERROR")

@@ -22,8 +22,7 @@ from agentos.contracts.model import texts
 from bench import _processes as processes
 from bench._calls import Caller, caller, request
 from bench._floor import Floor
-from bench._quiet import hush
-from bench._report import median, percentile, shown, table, verdict
+from bench._report import hush, median, percentile, shown, table, verdict
 
 IN_FLIGHT = 16
 ADDED_P50_MS, RATE = 3.0, 600.0
