@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from faststream import AckPolicy
@@ -71,7 +71,7 @@ class Consumption:
         self._broker = broker
         self._routes: dict[str, Route] = {}
         self._held: dict[tuple[str, int], _Delivery] = {}
-        self._waiting: set[asyncio.Future[bool]] = set()
+        self._waiting: set[asyncio.Future[Any]] = set()
         self._stopping = False
         self._keeper: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
@@ -156,7 +156,7 @@ class Consumption:
 
     async def _wait_for(self, slots: asyncio.Semaphore) -> bool:
         """Until a slot is free (True), or the consumption stops (False)."""
-        free = asyncio.ensure_future(slots.acquire())
+        free: asyncio.Future[Any] = asyncio.ensure_future(slots.acquire())
         self._waiting.add(free)
         try:
             await free
@@ -281,7 +281,7 @@ class Consumption:
                     log.info("consumer_not_checked", channel=name, fault=str(fault)[:200])
                 except RuntimeError as drifted:
                     # At the start that stops us; here it is said again and again, and the watch goes on.
-                    log.error("consumer_drifted", channel=name, fault=str(drifted))  # noqa: TRY400 - the message says it all
+                    log.error("consumer_drifted", channel=name, fault=str(drifted))
 
     async def _check(self, row: Channel) -> None:
         """The durable exists and is what the table says; a missing one is made, a different one is an error at start."""

@@ -5,6 +5,7 @@ loop of their own, in a thread, because each test has its own loop.
 """
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -13,11 +14,12 @@ from typing import Any, TypeVar
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from agentos.bus import BrokerSettings, Bus, Route
 from agentos.bus.provision import provision
 from agentos.bus.server import NatsServer, load_passwords, start_cluster
-from agentos.bus.topology import PROVISIONER
+from agentos.bus.topology import PROVISIONER, streams
 from agentos.contracts.base import Principal
 from agentos.contracts.commands import CancelTask
 from agentos.contracts.envelope import Recorded
@@ -43,6 +45,7 @@ class Site:
     loop: asyncio.AbstractEventLoop
     buses: list[Bus] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
+    disturbed: bool = False
 
     def settings(self, user: str) -> BrokerSettings:
         url = ",".join(server.url for server in self.servers)
@@ -78,11 +81,30 @@ class Site:
 
     async def kill(self, index: int = 0) -> None:
         """kill -9."""
+        self.disturbed = True
         await self.on_servers(self.servers[index].kill())
 
     async def start(self, index: int = 0) -> None:
         """Again, on the same port and store."""
         await self.on_servers(self.servers[index].start())
+
+    async def settle(self) -> None:
+        """Wait until every stream takes writes again, so that the next test begins on a whole broker."""
+        admin = await self.raw(PROVISIONER)
+        async with asyncio.timeout(40):
+            for stream in streams(self.replicas):
+                while True:
+                    try:
+                        reply = await admin.request(f"$JS.API.STREAM.INFO.{stream['name']}", b"", timeout=0.3)
+                    except (NatsError, TimeoutError):
+                        continue
+                    info = json.loads(reply.data)
+                    if "error" not in info and (self.replicas == 1 or info["cluster"].get("leader")):
+                        break
+                    await asyncio.sleep(0.05)
+        await admin.close()
+        self.clients.clear()
+        self.disturbed = False
 
     def serving(self, bus: Bus) -> int:
         """Index of the server that ``bus`` is connected to."""
@@ -138,6 +160,8 @@ async def site(running: Site) -> AsyncIterator[Site]:
         await client.close()
     running.buses.clear()
     running.clients.clear()
+    if running.disturbed:
+        await running.settle()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from faststream.nats.subscriber.usecases.stream_pull_subscriber import PullStreamSubscriber
 from nats.aio.client import Client
 
 from agentos.bus import Route, topology
@@ -81,7 +82,8 @@ async def test_handlers_are_real_faststream_subscribers(site: Site, tenant: str)
     """So that FastStream's middleware and documentation see every handler of every service."""
     orchestrator = await consuming(site, "orchestrator", CANCEL, Seen(tenant))
     subscribers = orchestrator._broker.subscribers
-    assert [type(subscriber).__name__ for subscriber in subscribers] == ["PullStreamSubscriber"]
+    assert isinstance(subscribers[0], PullStreamSubscriber)
+    assert len(subscribers) == 1
     assert subscribers[0].subject.template == BY_NAME[CANCEL].pattern
     assert subscribers[0].calls
 
@@ -383,6 +385,8 @@ async def test_consuming_outlives_a_killed_server(site: Site, tenant: str) -> No
 
 async def test_a_burial_without_a_broker_leaves_the_message_to_come_again(site: Site, tenant: str) -> None:
     """Nothing is lost between a handler's verdict and the dead letter that records it."""
+    if site.replicas == 3:
+        pytest.skip("the cluster's own elections are covered by appending, consuming and tailing, and take long")
     gateway, at_it, go = await site.connect("gateway"), asyncio.Event(), asyncio.Event()
 
     async def act(_: Recorded) -> None:
@@ -399,6 +403,7 @@ async def test_a_burial_without_a_broker_leaves_the_message_to_come_again(site: 
     await asyncio.sleep(0.2)
     await asyncio.gather(*(site.start(index) for index in range(site.replicas)))
     (letter,) = await dead_letters(site, tenant)
+    assert isinstance(letter.data, DeadLetter)
     assert letter.data.code == "bad"
 
 
@@ -480,9 +485,9 @@ async def test_the_broker_reports_a_message_that_nobody_could_take(site: Site, t
         assert (message.headers or {}).get("Status") is None
         await client.publish(message.reply, b"-NAK")
     # It is given up when it would be delivered once more.
-    await client.publish(
-        f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}", b'{"batch":1,"expires":1000000000}', reply=client.new_inbox()
-    )
+    pull = f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}"
+    nothing = await client.request(pull, b'{"batch":1,"expires":1000000000}', timeout=5, old_style=True)
+    assert (nothing.headers or {}).get("Status") == "408"
     report = await advisory(site, "MAX_DELIVERIES", seq)
     assert report["deliveries"] == topology.MAX_DELIVERIES
 
