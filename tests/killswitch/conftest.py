@@ -143,3 +143,5 @@ async def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
                 made = System(running, provider, notes, client)
                 made.hold()
                 yield made
+                # Whatever the provider still holds would keep the services from leaving for as long as they are patient.
+                await made.engage("global")

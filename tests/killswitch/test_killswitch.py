@@ -78,7 +78,8 @@ async def test_a_narrower_switch_leaves_everything_else_alone(system: System, sc
     assert {settled[task].outcome for task in covered} == {"cancelled"}
     assert all(switch in (settled[task].fault or pytest.fail("no fault")).message for task in covered)
     assert {task["outcome"] for task in stopped} <= {"refused", "failed"}
-    assert all(switch in f"{task['fault_message']} {task['reasons']}" for task in stopped)
+    for task in stopped:
+        assert switch in f"{task['fault_message']} {task['reasons']}", task
     assert not settled.keys() & set(spared)
 
     # What is covered is refused from now on; what is not still starts.
