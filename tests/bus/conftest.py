@@ -5,7 +5,6 @@ loop of their own, in a thread, because each test has its own loop.
 """
 
 import asyncio
-import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -14,12 +13,11 @@ from typing import Any, TypeVar
 import nats
 import pytest
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
 from agentos.bus import BrokerSettings, Bus, Route
 from agentos.bus.provision import provision
 from agentos.bus.server import NatsServer, load_passwords, start_cluster
-from agentos.bus.topology import PROVISIONER, streams
+from agentos.bus.topology import PROVISIONER
 from agentos.contracts.base import Principal
 from agentos.contracts.commands import CancelTask
 from agentos.contracts.envelope import Recorded
@@ -90,20 +88,7 @@ class Site:
 
     async def settle(self) -> None:
         """Wait until every stream takes writes again, so that the next test begins on a whole broker."""
-        admin = await self.raw(PROVISIONER)
-        async with asyncio.timeout(40):
-            for stream in streams(self.replicas):
-                while True:
-                    try:
-                        reply = await admin.request(f"$JS.API.STREAM.INFO.{stream['name']}", b"", timeout=0.3)
-                    except (NatsError, TimeoutError):
-                        continue
-                    info = json.loads(reply.data)
-                    if "error" not in info and (self.replicas == 1 or info["cluster"].get("leader")):
-                        break
-                    await asyncio.sleep(0.05)
-        await admin.close()
-        self.clients.clear()
+        await self.on_servers(provision(self.settings(PROVISIONER), replicas=self.replicas))
         self.disturbed = False
 
     def serving(self, bus: Bus) -> int:

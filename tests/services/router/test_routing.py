@@ -92,6 +92,15 @@ async def test_a_task_that_was_cancelled_while_it_waited_is_not_routed(site: Sit
     assert await site.gateway.get(f"evt.{TENANT}.task.t1.routed.1") is None
 
 
+async def test_a_note_that_cannot_be_followed_keeps_no_other_task_waiting(site: Site) -> None:
+    await site.bus.bucket("waiting").put("nonsense", b"")
+    await admit(site, "t1")
+    await until(lambda: _waiting(site, 2))
+    await site.live("engineering", "triage")
+    assert (await routed(site, "t1")).pack == "engineering"
+    await until(lambda: _waiting(site, 1))
+
+
 async def _waiting(site: Site, number: int) -> bool:
     router = next(bus for bus in reversed(site.broker.buses) if bus.service == "router")
     return len(await router.bucket("waiting").keys()) == number
