@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,7 @@ async def alone(folder: Path, names: tuple[str, ...], environment: Mapping[str, 
             await stack.enter_async_context(_process(["-m", f"services.{name}"], {**environment, **settings}))
         wanted = {each.name for each in consumers() if each.name.split("-")[0] in names}
         async with asyncio.timeout(READY_WITHIN_S):
+            # Polling: nobody tells when a consumer is first pulled from.
             while wanted & set(await idle_consumers(server.settings(PROVISIONER))):
                 await asyncio.sleep(0.05)
         assert server.process is not None
@@ -120,7 +121,7 @@ async def alone(folder: Path, names: tuple[str, ...], environment: Mapping[str, 
 @asynccontextmanager
 async def bare_broker(folder: Path) -> AsyncGenerator[str]:
     """A nats-server without users, for floors: its URL."""
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         find_binary(), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder),
@@ -144,7 +145,28 @@ async def bare_broker(folder: Path) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def _process(arguments: list[str], environment: Mapping[str, str]) -> AsyncGenerator[asyncio.subprocess.Process]:
+async def talking(arguments: list[str]) -> AsyncGenerator[Callable[[str], Awaitable[str]]]:
+    """A process that answers each line with a line."""
+    async with _process(arguments, {}, stdin=asyncio.subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        to, come = process.stdin, process.stdout
+
+        async def ask(line: str) -> str:
+            to.write(f"{line}\n".encode())
+            await to.drain()
+            async with asyncio.timeout(READY_WITHIN_S):
+                if told := await come.readline():
+                    return told.decode()
+            raise RuntimeError(f"{' '.join(arguments)} ended without an answer")
+
+        yield ask
+
+
+@asynccontextmanager
+async def _process(
+    arguments: list[str], environment: Mapping[str, str], stdin: int = asyncio.subprocess.DEVNULL
+) -> AsyncGenerator[asyncio.subprocess.Process]:
     # What a developer's own shell has set for a provider or a service must not change what is measured.
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("AGENTOS_", "OPENAI_", "ANTHROPIC_"))
@@ -154,7 +176,7 @@ async def _process(arguments: list[str], environment: Mapping[str, str]) -> Asyn
         *arguments,
         cwd=ROOT,
         env={**inherited, "PYTHONUNBUFFERED": "1", **environment},
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
     )
     try:
