@@ -9,7 +9,7 @@ from agentos.contracts.subjects import EventSubject
 from agentos.telemetry import counter
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import ApprovalQuestion, Asker, PendingApproval
-from services.policy.verdicts import append_verdict, ask, fail_closed
+from services.policy.verdicts import append_verdict, askable, fail_closed
 
 
 class ApprovalRules:
@@ -38,7 +38,7 @@ class ApprovalRules:
             raise RetryLater(f"task {answered.context.task} cannot be read yet, so who asked for it is not known")
         requester = submitted.payload(TaskSubmitted).requester
         decision = await self._evaluator.decide(
-            ask(
+            askable(
                 lambda: ApprovalQuestion(
                     principal=Asker.of(answered.by),
                     approval=PendingApproval(requested_by=requester.id, approver_roles=answered.approver_roles),

@@ -61,7 +61,7 @@ async def append_verdict(bus: Bus, channel: str, message: Recorded, verdict: Con
         log.info("decided_already", subject=message.subject)
 
 
-def ask(make: Callable[[], T]) -> T:
+def askable(make: Callable[[], T]) -> T:
     """A question; one whose inputs break its bounds cannot be asked, today or later. Raises NeverRetry."""
     try:
         return make()
