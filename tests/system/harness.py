@@ -30,7 +30,7 @@ from pydantic import SecretStr
 from agentos.bus import BrokerSettings
 from agentos.bus.provision import idle_consumers, provision
 from agentos.bus.server import NatsServer, free_port, load_passwords, start_cluster
-from agentos.bus.topology import PROVISIONER
+from agentos.bus.topology import PROVISIONER, streams
 from agentos.contracts.channels import SERVICES
 from agentos.contracts.envelope import CORRELATION, Recorded, decode
 
@@ -141,14 +141,15 @@ class Choices:
     provider_url: str | None = None
     cluster: bool = False
     extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
-    data: Path | None = None
+    duplicate_window_ms: int | None = None
+    """How long the broker remembers message ids: short, where a test wants to be beyond it."""
 
 
 class Topology:
     """The running system. Make it with ``running``."""
 
     def __init__(self, folder: Path, choices: Choices) -> None:
-        self.data = choices.data or folder / "data"
+        self.data = folder / "data"
         self.choices = choices
         self.url = f"http://127.0.0.1:{free_port()}"
         self.brokers: list[NatsServer] = []
@@ -164,6 +165,12 @@ class Topology:
         """Start everything (again) and wait until it is ready."""
         await self.start_brokers()
         await provision(self.admin, replicas=3 if self.choices.cluster else 1)
+        if self.choices.duplicate_window_ms is not None:
+            for stream in streams(1):
+                if "duplicate_window" in stream or stream["name"] == "EVENTS":
+                    config = stream | {"duplicate_window": self.choices.duplicate_window_ms * 1_000_000}
+                    answer = await self.api(f"STREAM.UPDATE.{stream['name']}", config)
+                    assert "error" not in answer, answer
         await self.start_services()
         await self.ready()
 
@@ -398,7 +405,7 @@ class Topology:
 async def running(folder: Path, choices: Choices | None = None, *, prepare: bool = False) -> AsyncGenerator[Topology]:
     """A topology with everything started (with ``prepare``, nothing yet). All of it is stopped at the end, whatever happens."""
     choices = choices or Choices()
-    (choices.data or folder / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
     topology = Topology(folder, choices)
     try:
         if not prepare:
