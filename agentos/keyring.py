@@ -37,11 +37,11 @@ class KeyRing:
 
     async def seal(self, tenant: str, key: str, purpose: str, plaintext: bytes) -> Sealed:
         """Encrypt under data key ``key``. Raises KeyErased when it does not exist."""
-        return seal(await self._data_key(tenant, key), key, purpose, plaintext)
+        return seal(await self.data_key(tenant, key), key, purpose, plaintext)
 
     async def open(self, tenant: str, purpose: str, sealed: Sealed) -> bytes:
         """Decrypt. Raises KeyErased or SealBroken; neither is mended by trying again."""
-        return open_sealed(await self._data_key(tenant, sealed.key), sealed.key, purpose, sealed)
+        return open_sealed(await self.data_key(tenant, sealed.key), sealed.key, purpose, sealed)
 
     async def seal_model(self, tenant: str, key: str, purpose: str, value: BaseModel) -> Sealed:
         """Encrypt a pydantic model as JSON."""
@@ -51,7 +51,8 @@ class KeyRing:
         """Decrypt what ``seal_model`` made. The value was validated when it was sealed, so a misfit is a defect."""
         return kind.model_validate_json(await self.open(tenant, purpose, sealed))
 
-    async def _data_key(self, tenant: str, key: str) -> bytes:
+    async def data_key(self, tenant: str, key: str) -> bytes:
+        """Data key ``key`` in clear, for what keeps sealing with it. Raises KeyErased when it does not exist (any more)."""
         now = time.monotonic()
         cached = self._cache.get((tenant, key))
         if cached is not None and now - cached[0] < CACHE_S:

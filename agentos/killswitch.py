@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from agentos.bus import Bus
+from agentos.bus import Bus, Entry
 from agentos.bus.kv import entry_of
 from agentos.bus.tail import HEARTBEAT_S
 from agentos.contracts.base import Contract, Principal, Token
@@ -85,7 +85,7 @@ class KillSwitch:
     def synchronised(self) -> bool:
         """Whether the switch can be seen right now."""
         fresh = time.monotonic() - self._tail.heard_at < STALE_AFTER_S
-        return self._synchronised and self._bus.connected and fresh
+        return self._synchronised and self._bus.connected and fresh and self._tail.live
 
     @property
     def entries(self) -> list[KillEntry]:
@@ -107,22 +107,33 @@ class KillSwitch:
         return None
 
     async def _follow(self) -> None:
-        async with aclosing(self._tail.updates()) as updates:
-            async for raw in updates:
-                if raw is None:
-                    self._synchronised = True
-                    self._first.set()
-                    continue
-                entry = entry_of(raw, "kill")
-                if entry.value is None:
-                    self._entries.pop(entry.key, None)
-                    continue
-                engaged = _parse(entry.key, entry.value)
-                known = entry.key in self._entries
-                self._entries[entry.key] = engaged
-                if not known:
-                    for listener in self._listeners:
-                        listener(engaged)
+        try:
+            async with aclosing(self._tail.updates()) as updates:
+                async for raw in updates:
+                    if raw is None:
+                        self._synchronised = True
+                        self._first.set()
+                    else:
+                        self._note(entry_of(raw, "kill"))
+        finally:
+            # Whatever ended it: who does not follow any more sees nothing.
+            self._synchronised = False
+
+    def _note(self, entry: Entry) -> None:
+        if entry.value is None:
+            self._entries.pop(entry.key, None)
+            return
+        engaged = _parse(entry.key, entry.value)
+        before = self._entries.get(entry.key)
+        self._entries[entry.key] = engaged
+        if before == engaged:
+            return
+        for listener in self._listeners:
+            try:
+                listener(engaged)
+            except Exception:
+                # One listener's defect must not keep the others, nor the next switch, from being heard of.
+                log.exception("kill_listener_failed", switch=entry.key)
 
 
 def _parse(key: str, value: bytes) -> KillEntry:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 
 import nats
+from nats.errors import Error as NatsError
 
 from agentos.bus.settings import BrokerSettings
 from agentos.contracts.channels import CHANNELS
@@ -63,7 +64,7 @@ def main() -> int:
             well = answers(f"http://127.0.0.1:{os.environ.get('AGENTOS_GATEWAY_PORT', '8080')}/healthz")
         else:
             well = asyncio.run(asyncio.wait_for(at_work(service, BrokerSettings()), timeout=5))
-    except (OSError, TimeoutError, urllib.error.URLError, nats.errors.Error) as fault:
+    except (OSError, TimeoutError, urllib.error.URLError, NatsError) as fault:
         print(f"{service}: no answer: {type(fault).__name__} {fault}".rstrip(), file=sys.stderr)  # noqa: T201 - the container engine keeps what is printed
         return 1
     if not well:

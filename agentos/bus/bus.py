@@ -322,6 +322,9 @@ class Bus:
 
     async def decode(self, raw: Raw) -> Recorded:
         """The message with its payload, fetched by its claim check if it was too large to travel. Raises NeverRetry."""
+        if "Nats-Stream" in raw.headers:
+            # A read can be answered into any subject: that is how a service could have a message of its own stored as another's.
+            raise NeverRetry(f"{raw.subject} holds an answer of the broker, not what its publisher wrote", code="relayed")
         body = raw.body
         if reference := raw.headers.get(claim.HEADER):
             body = await claim.check_out(self.bucket("payloads"), reference)

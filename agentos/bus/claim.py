@@ -13,6 +13,8 @@ LIMIT_BYTES = 256 * 1024
 
 _CHUNK_BYTES = 512 * 1024
 _CLAIM = re.compile(r"[0-9a-f]{64}\.[1-9][0-9]{0,2}")
+_READS = 4
+"""Any replica may answer a read, and one may lag behind a write that was just acknowledged."""
 _MOST_CHUNKS = 999
 """A claimed body is read into memory whole."""
 
@@ -39,8 +41,14 @@ async def check_out(payloads: KeyValue, reference: str) -> bytes:
     if _CLAIM.fullmatch(reference) is None:
         raise NeverRetry(f"the claim {reference[:100]!r} is malformed", code="bad_claim")
     sha, _, count = reference.partition(".")
-    entries = await asyncio.gather(*(payloads.get(f"{sha}.{number}") for number in range(int(count))))
-    parts = [entry.value for entry in entries if entry is not None and entry.value is not None]
+    parts: list[bytes] = []
+    for attempt in range(_READS):
+        if attempt:
+            await asyncio.sleep(0.01 * 2**attempt)
+        entries = await asyncio.gather(*(payloads.get(f"{sha}.{number}") for number in range(int(count))))
+        parts = [entry.value for entry in entries if entry is not None and entry.value is not None]
+        if len(parts) == int(count):
+            break
     if len(parts) != int(count):
         raise RetryLater(f"{int(count) - len(parts)} chunks of the claimed body are missing", code="claim_missing")
     body = b"".join(parts)

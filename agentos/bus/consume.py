@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from faststream import AckPolicy
@@ -41,7 +41,8 @@ DEFECT_TRIES = 5
 PATIENCE = 100
 """How often a message may come again at all before a person has to look at it."""
 
-WATCH_EVERY_S = 2.0
+WATCH_EVERY_S = 1.0
+PULL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class Consumption:
         self._broker = broker
         self._routes: dict[str, Route] = {}
         self._held: dict[tuple[str, int], _Delivery] = {}
+        self._waiting: set[asyncio.Future[Any]] = set()
+        self._stopping = False
         self._keeper: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
         self._messages = counter("agentos_messages_total", "Messages handled.", ("service", "channel", "outcome"))
@@ -96,7 +99,8 @@ class Consumption:
             config=api.ConsumerConfig.from_response(
                 topology.Consumer(row.stream, row.consumer(self._bus.service), row.pattern).config()
             ),
-            pull_sub=PullSub(batch_size=1, timeout=5.0),
+            # A pull that the broker forgot (restart, deleted consumer) is not noticed before its time-out.
+            pull_sub=PullSub(batch_size=1, timeout=PULL_S),
             inbox_prefix=f"_INBOX_{self._bus.service}.".encode(),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
@@ -115,8 +119,11 @@ class Consumption:
 
     async def stop(self, grace: timedelta) -> None:
         """Stop pulling, let handlers finish, cancel what does not."""
-        for subscriber in self._broker.subscribers:
-            await subscriber.stop()
+        self._stopping = True
+        for free in list(self._waiting):
+            # FastStream would wait for these up to its own patience.
+            free.cancel()
+        await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
         tasks = [held.task for held in self._held.values() if held.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace.total_seconds())
@@ -139,15 +146,28 @@ class Consumption:
             return
         delivery = _Delivery(message, time.monotonic(), deliveries, seq)
         self._held[key] = delivery
-        try:
-            await slots.acquire()
-        except asyncio.CancelledError:
-            # Drained while it waited for a slot: it was never begun.
+        if self._stopping or (slots.locked() and not await self._wait_for(slots)):
+            # Drained before it was begun: another instance takes it now, not when the acknowledgement is overdue.
             self._held.pop(key, None)
-            with contextlib.suppress(NatsError):
-                await message.nak()
-            raise
+            await message.nak()
+            return
+        await slots.acquire()
         delivery.task = asyncio.create_task(self._handle(row, route, slots, delivery, key))
+
+    async def _wait_for(self, slots: asyncio.Semaphore) -> bool:
+        """Until a slot is free (True), or the consumption stops (False)."""
+        free: asyncio.Future[Any] = asyncio.ensure_future(slots.acquire())
+        self._waiting.add(free)
+        try:
+            await free
+        except asyncio.CancelledError:
+            if self._stopping:
+                return False
+            raise
+        finally:
+            self._waiting.discard(free)
+        slots.release()
+        return True
 
     async def _handle(
         self, row: Channel, route: Route, slots: asyncio.Semaphore, delivery: _Delivery, key: tuple[str, int]
@@ -278,10 +298,21 @@ class Consumption:
                     f"stream {wanted.stream} is not provisioned ({refused.description}): run `agentos provision`"
                 ) from refused
             return
-        have = (info.config.filter_subject, info.config.max_deliver, info.config.ack_wait)
-        want = (wanted.filter, topology.MAX_DELIVERIES, float(topology.ACK_WAIT_S))
+        have, want = _essence(info.config), _essence(api.ConsumerConfig.from_response(wanted.config()))
         if have != want:
             raise RuntimeError(f"consumer {wanted.name} is {have}, the channel table says {want}: run `agentos provision`")
+
+
+def _essence(config: api.ConsumerConfig) -> tuple[object, ...]:
+    """What of a durable's configuration is ours to decide."""
+    return (
+        config.filter_subject,
+        config.ack_policy,
+        config.ack_wait,
+        config.max_deliver,
+        config.max_ack_pending,
+        config.backoff,
+    )
 
 
 async def _undecoded(message: NatsMessage) -> NatsMessage:

@@ -23,6 +23,7 @@ from agentos.contracts.ids import new_id
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 1.0
+HEARTBEATS_MISSED = 3
 Start = int | Literal["new", "first", "last_per_subject"]
 
 
@@ -53,10 +54,20 @@ class Tail:
         self._inbox = inbox
         self._next = 0
         """Where to go on after a loss; 0 while nothing was seen and the start is not pinned."""
+        self._behind = True
+        self._connection = -1
         self.heard_at = 0.0
         self.initial_pending = 0
         """How many messages stood in the stream when the tail began: after that many it is live."""
         self._ready = asyncio.Event()
+
+    @property
+    def live(self) -> bool:
+        """Whether what was stored until just now has been handed over: False after a reconnect until all that was missed is."""
+        return not self._behind and self._connection == self._reconnects()
+
+    def _reconnects(self) -> int:
+        return int(self._client.stats["reconnects"])
 
     async def ready(self) -> None:
         """Wait until the consumer exists: everything stored from then on is delivered."""
@@ -73,24 +84,31 @@ class Tail:
 
         Ends when the connection is drained or closed for good.
         """
-        behind = True
+        first = True
         while not (self._client.is_closed or self._client.is_draining):
             subscription: Subscription | None = None
+            self._behind = True
+            # Before anything is asked of the broker: should the connection change from here on, all this is to be done again.
+            self._connection = self._reconnects()
             name = f"{self._client.options.get('name') or 'tail'}-{new_id()[-12:]}"
             try:
                 inbox = f"{self._inbox}.{new_id()}"
                 subscription = await self._client.subscribe(inbox)
                 pending = await self._create(name, inbox)
                 self._ready.set()
-                if behind and pending == 0:
-                    behind = False
-                    yield None
+                if pending == 0:
+                    self._behind = False
+                    if first:
+                        first = False
+                        yield None
                 async with aclosing(self._messages(subscription)) as messages:
                     async for raw in messages:
                         yield raw
-                        if behind and raw.pending == 0:
-                            behind = False
-                            yield None
+                        if self._behind and raw.pending == 0:
+                            self._behind = False
+                            if first:
+                                first = False
+                                yield None
             except (Lost, NatsError, TimeoutError) as fault:
                 if self._client.is_closed:
                     # For good: nothing can follow. (nats-py turns a cancellation into this error once it is closed.)
@@ -153,7 +171,7 @@ class Tail:
     async def _messages(self, subscription: Subscription) -> AsyncGenerator[Raw]:
         expected = 1
         while True:
-            message = await subscription.next_msg(timeout=HEARTBEAT_S * 3)
+            message = await self._receive(subscription)
             self.heard_at = time.monotonic()
             headers: dict[str, str] = message.headers or {}
             if not message.data and headers.get("Status") == "100":
@@ -167,6 +185,17 @@ class Tail:
             expected += 1
             self._next = seq + 1
             yield Raw(message.subject, headers, message.data, seq, pending, stamp)
+
+    async def _receive(self, subscription: Subscription) -> Msg:
+        """The next message. After a reconnect the consumer may be gone, which silence alone would show late: it is made again."""
+        for _ in range(HEARTBEATS_MISSED * 4):
+            if self._connection != self._reconnects():
+                raise Lost("the connection was made anew")
+            try:
+                return await subscription.next_msg(timeout=HEARTBEAT_S / 4)
+            except TimeoutError:
+                continue
+        raise Lost("no heartbeat")
 
     async def _answer_control(self, message: Msg, headers: Mapping[str, str], expected: int) -> None:
         if message.reply:

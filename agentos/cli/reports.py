@@ -1,6 +1,6 @@
 """``agentos cost``, ``agentos pack`` and ``agentos events``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,12 +56,17 @@ def list_packs(ctx: typer.Context, as_json: AsJson = False) -> None:
             (
                 show.text(p["name"]) if p.get("live") else f"[dim]{show.text(p['name'])} (not running)[/dim]",
                 show.text(", ".join(p.get("versions") or [])), str(len(p.get("instances", ()))),
-                show.text(", ".join(p.get("task_types") or [])), str((p.get("stats") or {}).get("tasks", "–")),
+                show.text(", ".join(p.get("task_types") or [])), _tasks(p),
             )
             for p in page["items"]
         ),
         empty="no pack is running: tasks wait until one is",
     )  # fmt: skip
+
+
+def _tasks(pack: dict[str, Any]) -> str:
+    stats: dict[str, Any] = pack.get("stats") or {}
+    return str(stats.get("tasks", "–"))
 
 
 def events(

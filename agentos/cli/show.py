@@ -10,7 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-out = Console(highlight=False)
+WIDE = None if sys.stdout.isatty() else 200
+"""Where nobody sees a terminal's edge, a table must not fold what the next program looks for."""
+
+out = Console(highlight=False, width=WIDE)
 err = Console(stderr=True, highlight=False)
 
 COLOURS = {
@@ -73,7 +76,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) 
         return
     made = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        # The first one is the id, to be copied.
+        made.add_column(column, overflow="fold", no_wrap=column == columns[0])
     for row in found:
         made.add_row(*row)
     out.print(made)

@@ -99,9 +99,9 @@ def show_(
         _summary(row)
         events = server.get(f"tasks/{task}/events")["items"]
     show.out.print()
-    began = timeline._moment(events[0]) if events else None  # pyright: ignore[reportPrivateUsage]
+    began = timeline.moment(events[0]) if events else None
     for event in events:
-        show.out.print(timeline.line(event, began))
+        show.out.print(timeline.line(event, began), soft_wrap=True)
 
 
 @app.command()

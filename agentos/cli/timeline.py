@@ -1,5 +1,6 @@
 """A task's life as it happens."""
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ _ENDS = frozenset({"task.settled", "task.parked"})
 
 def line(event: dict[str, Any], began: datetime | None) -> str:
     """One event: when (since the first one), what, and what matters of it."""
-    at = _moment(event)
+    at = moment(event)
     since = f"+{(at - began).total_seconds():7.3f} s" if at is not None and began is not None else " " * 10
     return f"[dim]{since}[/dim]  {event['type']:<20} {detail(event)}".rstrip()
 
@@ -38,11 +39,11 @@ def follow(api: Api, task: str, *, as_json: bool) -> dict[str, Any]:
     began: datetime | None = None
     with show.err.status(f"following {task} …"):
         for event in api.events(task, after=0):
-            began = began or _moment(event)
+            began = began or moment(event)
             if as_json:
                 show.json_line(event)
             else:
-                show.out.print(line(event, began))
+                show.out.print(line(event, began), soft_wrap=True)
             if event["type"] in _ENDS and event["subject"].split(".")[3] == task:
                 row = api.get(f"tasks/{task}")
                 # An operator's retry may have gone on since: then this was the end of an earlier attempt.
@@ -53,8 +54,6 @@ def follow(api: Api, task: str, *, as_json: bool) -> dict[str, Any]:
 
 def settled(api: Api, task: str, row: dict[str, Any]) -> dict[str, Any]:
     """The task once the projection has caught up with the event that ended it."""
-    import time
-
     for _ in range(50):
         if row.get("state") in ("settled", "parked"):
             break
@@ -63,7 +62,8 @@ def settled(api: Api, task: str, row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _moment(event: dict[str, Any]) -> datetime | None:
+def moment(event: dict[str, Any]) -> datetime | None:
+    """When it happened."""
     try:
         return datetime.fromisoformat(event["time"])
     except (KeyError, TypeError, ValueError):

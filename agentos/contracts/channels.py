@@ -255,6 +255,7 @@ BUCKETS: tuple[Bucket, ...] = (
         ("policy", "router", "runner", "worker", "gates", "gateway"),
         "Wrapped data keys, one per task family.",
     ),
+    Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
     Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),

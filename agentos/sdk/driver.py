@@ -160,6 +160,8 @@ class AgentRun:
         if kind in IMMEDIATE:
             self._immediate.add(step)
         self._emit(Effect(step, kind, request))
+        # Also what a timer of the agent's own has woken comes to rest again.
+        self._settle()
         return step, future
 
     def log(self, level: str, event: str, fields: Mapping[str, Any]) -> None:

@@ -115,12 +115,27 @@ def _resolved(
     )
 
 
-def engage(command: EngageKill) -> KillEngaged:
-    """A new switch. Raises Refused when the scope needs a target and has none."""
-    if command.scope != "global" and command.target in ("", "*"):
-        raise Refused(f"scope {command.scope} needs a target, such as the {command.scope}'s name", code="target_missing")
-    target = "*" if command.scope == "global" else command.target
-    return KillEngaged(scope=command.scope, target=target, reason=command.reason, by=command.by)
+def engage(command: EngageKill, events: list[Contract]) -> KillEngaged:
+    """A new switch; ``events`` are those that stand under its id, which the same command may have written before.
+
+    Raises Refused when the scope needs a target and has none, when it is another tenant, or when the id was used for something else.
+    """
+    match command.scope:
+        case "global":
+            target = "*"
+        case "tenant":
+            # Who asks for everything of a tenant means their own; nobody stops another's.
+            target = command.tenant if command.target in ("", "*") else command.target
+            if target != command.tenant:
+                raise Refused("a tenant can be stopped by its own people only", code="other_tenant")
+        case "pack" | "provider" | "task":
+            target = command.target
+            if target in ("", "*"):
+                raise Refused(f"scope {command.scope} needs a target, the {command.scope}'s name", code="target_missing")
+    engaged = KillEngaged(scope=command.scope, target=target, reason=command.reason, by=command.by)
+    if any(isinstance(event, KillEngaged) and event != engaged for event in events):
+        raise Refused("another kill switch has this id; engage a new one", code="switch_exists")
+    return engaged
 
 
 def release(events: list[Contract], reason: str, by: Principal) -> KillReleased:

@@ -1,12 +1,11 @@
 """Subject → handler, and the shell around the domain."""
 
-import json
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 import structlog
 
-from agentos.bus import Bus, Route
+from agentos.bus import Bus, Entry, Route
 from agentos.bus.tail import Raw
 from agentos.contracts.base import Contract
 from agentos.contracts.commands import Answer, EngageKill, ReleaseKill, ResolveApproval, TimerDue
@@ -57,7 +56,9 @@ class Gates:
     async def _request(self, message: Recorded, requested: ApprovalRequested) -> None:
         subject = EventSubject.parse(message.subject)
         # The approval's own subject: whatever stands there first is the approval, with its expiry.
-        await self._bus.append("approval.requested", subject.id, requested, cause=message)
+        await self._bus.append(
+            "approval.requested", subject.id, requested, cause=message, correlation_id=requested.context.task
+        )
         approval, _ = await self._load(subject.tenant, subject.id)
         standing = approval.requested or requested
         await self._bus.set_timer(
@@ -66,8 +67,12 @@ class Gates:
             TimerDue(tenant=subject.tenant),
             at=standing.expires_at,
             cause=message,
-            correlation_id=message.meta.correlation_id,
+            correlation_id=standing.context.task,
         )
+        # A cancellation that came before the approval stood found nothing to close.
+        task, attempt = standing.context.task, standing.context.attempt
+        if await self._bus.get(f"evt.{subject.tenant}.task.{task}.cancelling.{attempt}") is not None:
+            await self._close(message, subject.tenant, subject.id, "cancelled", "the task was cancelled")
 
     async def on_expired(self, message: Recorded) -> None:
         """Nobody answered in time: that is a no."""
@@ -86,7 +91,15 @@ class Gates:
         approval, last = await self._load(tenant, approval_id)
         resolved = domain.close(approval, "expired" if outcome == "expired" else "cancelled", comment)
         if resolved is not None:
-            await self._bus.append("approval.resolved", approval_id, resolved, tenant=tenant, cause=message, expect=last)
+            await self._bus.append(
+                "approval.resolved",
+                approval_id,
+                resolved,
+                tenant=tenant,
+                cause=message,
+                correlation_id=resolved.context.task,
+                expect=last,
+            )
 
     async def on_resolve(self, message: Recorded) -> None:
         """A person answers."""
@@ -132,14 +145,19 @@ class Gates:
         """Stop everything in scope. The bucket first: it is what the services watch; then the fact."""
         command = message.payload(EngageKill)
         switch = message.subject.rsplit(".", 1)[-1]
+        events = await self._bus.load(command.tenant, "kill", switch)
         try:
-            engaged = domain.engage(command)
+            engaged = domain.engage(command, [event.data for event in events])
+            released = any(isinstance(event.data, KillReleased) for event in events)
+            if released and not any(event.meta.causation_id == message.meta.event_id for event in events):
+                raise Refused("this kill switch is released already; engage a new one", code="already_released")
         except Refused as refused:
             await self._answer(message, Answer(ok=False, code=refused.code, detail=refused.detail))
             return
-        if await self._bus.get(f"evt.{command.tenant}.kill.{switch}.released") is None:
+        if not released:
             await self._put(command.tenant, switch, engaged)
-            await self._append_kill("kill.engaged", command.tenant, switch, engaged, message)
+            if not events:
+                await self._append_kill("kill.engaged", command.tenant, switch, engaged, message)
         await self._answer(message, Answer(ok=True, data={"switch": switch, "scope": engaged.scope, "target": engaged.target}))
 
     async def on_release(self, message: Recorded) -> None:
@@ -160,17 +178,15 @@ class Gates:
         await self._bus.append(channel, switch, event, tenant=tenant, cause=message, correlation_id=switch)
 
     async def _put(self, tenant: str, switch: str, engaged: KillEngaged) -> None:
-        entry = KillEntry(
-            switch=switch, tenant=tenant, scope=engaged.scope, target=engaged.target, reason=engaged.reason, by=engaged.by
-        )
         try:
-            await self._kill.create(switch, entry.model_dump_json().encode())
+            await self._kill.create(switch, _entry(tenant, switch, engaged))
         except Conflict:
             log.info("kill_switch_stands_already", switch=switch)
 
     async def reconcile(self) -> None:
         """At start, make the bucket what the log says: the log is the truth, and a crash may have come between the two."""
         engaged: dict[str, tuple[str, KillEngaged]] = {}
+        released: set[str] = set()
         async for raw in self._kill_events():
             try:
                 event = await self._bus.decode(raw)
@@ -183,17 +199,19 @@ class Gates:
                     engaged[subject.id] = (subject.tenant, event.data)
                 case KillReleased():
                     engaged.pop(subject.id, None)
+                    released.add(subject.id)
                 case _:
                     continue
         present = {entry.key: entry for entry in await self._kill.entries()}
         for switch, (tenant, event) in engaged.items():
-            if switch not in present:
-                await self._put(tenant, switch, event)
+            if switch not in present or not _readable(present[switch]):
+                await self._kill.put(switch, _entry(tenant, switch, event))
+                # Another instance may have released it since we read the log.
+                if await self._bus.get(f"evt.{tenant}.kill.{switch}.released") is not None:
+                    await self._kill.delete(switch)
         # A switch in the bucket without its fact was being engaged when we stopped: its command comes again and completes it.
-        for switch in present.keys() - engaged.keys():
-            value = json.loads(present[switch].value or b"{}")
-            if await self._bus.get(f"evt.{value.get('tenant', 'default')}.kill.{switch}.released") is not None:
-                await self._kill.delete(switch)
+        for switch in present.keys() & released:
+            await self._kill.delete(switch)
 
     async def _kill_events(self) -> AsyncGenerator[Raw]:
         updates = self._bus.tail(("evt.*.kill.*.engaged", "evt.*.kill.*.released"), start="first").updates()
@@ -208,3 +226,18 @@ class Gates:
     async def _answer(self, message: Recorded, answer: Answer) -> None:
         request = message.subject.rsplit(".", 1)[-1]
         await self._bus.send("gates.answer", (request,), answer, tenant=message.meta.tenant, cause=message)
+
+
+def _entry(tenant: str, switch: str, engaged: KillEngaged) -> bytes:
+    entry = KillEntry(
+        switch=switch, tenant=tenant, scope=engaged.scope, target=engaged.target, reason=engaged.reason, by=engaged.by
+    )
+    return entry.model_dump_json().encode()
+
+
+def _readable(entry: Entry) -> bool:
+    try:
+        KillEntry.model_validate_json(entry.value or b"")
+    except ValueError:
+        return False
+    return True

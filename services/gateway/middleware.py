@@ -1,5 +1,6 @@
 """Around every request: an id, the log line, the metrics, the security headers. Plain ASGI, so that streams pass through."""
 
+import re
 import time
 from typing import Any
 
@@ -7,9 +8,11 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentos.contracts.ids import new_id
-from agentos.telemetry import counter, histogram
+from agentos.telemetry import counter, histogram, message_span
 
 log = structlog.get_logger(__name__)
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -47,7 +50,9 @@ class Observed:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id, correlation_id=request_id)
         try:
-            await self._app(scope, receive, observed)
+            # The root of the task's trace, unless the sender is in one already.
+            with message_span(f"http {str(scope['method'])[:16]}", _traceparent(scope), request_id=request_id):
+                await self._app(scope, receive, observed)
         finally:
             took = time.monotonic() - began
             route, method = _route(scope), str(scope["method"])
@@ -62,3 +67,10 @@ def _route(scope: Scope) -> str:
     """The route's template: paths hold ids, and would be a label value each."""
     route: Any = scope.get("route")
     return str(getattr(route, "path", "(none)"))
+
+
+def _traceparent(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"traceparent" and _TRACEPARENT.fullmatch(value):
+            return str(value, "ascii")
+    return None

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.service import serve
 from services.ledger import keys
 from services.ledger.handlers import Queries
 from services.ledger.settings import Settings
@@ -22,29 +25,29 @@ async def run(settings: Settings, broker_settings: BrokerSettings, stop: asyncio
 
     Raises StreamGap when the stream is not the one that was folded, ConnectionError when the broker is gone for good.
     """
+    # Threads and database close last, after the bus has drained: until then answers may be in progress.
+    async with AsyncExitStack() as closing:
+        store, key = await _open(settings, closing)
+
+        async def body(bus: Bus, stop: asyncio.Event) -> None:
+            writer = Writer(bus, store, settings, key)
+            closing.push_async_callback(asyncio.to_thread, writer.close)
+            await writer.open()
+            queries = Queries(bus, store, writer, settings, key)
+            closing.push_async_callback(asyncio.to_thread, queries.close)
+            bus.consume(queries.routes)
+            await bus.start()
+            log.info("ledger_ready", position=writer.progress.position, database=store.dialect)
+            await _until_first(writer.events.run(), writer.dead_letters.run(), stop.wait())
+
+        await serve("ledger", broker_settings, body, stop)
+
+
+async def _open(settings: Settings, closing: AsyncExitStack) -> tuple[SqlStore, Ed25519PrivateKey]:
     store = SqlStore(settings.database)
-    bus: Bus | None = None
-    writer: Writer | None = None
-    queries: Queries | None = None
-    try:
-        await asyncio.to_thread(store.migrate)
-        key = await asyncio.to_thread(keys.load_or_create, settings.audit_key)
-        bus = await Bus.connect(broker_settings, "ledger")
-        writer = Writer(bus, store, settings, key)
-        await writer.open()
-        queries = Queries(bus, store, writer, settings, key)
-        bus.consume(queries.routes)
-        await bus.start()
-        log.info("ledger_ready", position=writer.progress.position, database=store.dialect)
-        await _until_first(writer.events.run(), writer.dead_letters.run(), stop.wait(), _lost(bus))
-    finally:
-        if bus is not None:
-            await bus.drain()
-        if writer is not None:
-            await asyncio.to_thread(writer.close)
-        if queries is not None:
-            await asyncio.to_thread(queries.close)
-        await asyncio.to_thread(store.close)
+    closing.push_async_callback(asyncio.to_thread, store.close)
+    await asyncio.to_thread(store.migrate)
+    return store, await asyncio.to_thread(keys.load_or_create, settings.audit_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,39 +59,35 @@ class Rebuilt:
     same_chain: bool
 
 
-async def rebuild(settings: Settings, broker_settings: BrokerSettings) -> Rebuilt:
-    """Drop every row and fold both streams again from their first message. No other ledger may run meanwhile."""
-    store = SqlStore(settings.database)
-    bus: Bus | None = None
-    writer: Writer | None = None
-    try:
-        await asyncio.to_thread(store.migrate)
-        key = await asyncio.to_thread(keys.load_or_create, settings.audit_key)
-        bus = await Bus.connect(broker_settings, "ledger")
-        before = await asyncio.to_thread(store.head)
-        await asyncio.to_thread(store.reset)
-        writer = Writer(bus, store, settings, key, sign=False)
-        await writer.open()
-        await _until_first(writer.events.run(), writer.dead_letters.run(), _level(writer))
-        after = await asyncio.to_thread(store.head)
-        hashes = await asyncio.to_thread(store.hashes, before.seq, before.seq)
-        return Rebuilt(after.seq, after.undecodable, before.seq == 0 or hashes.get(before.seq) == before.chain)
-    finally:
-        if writer is not None:
-            await asyncio.to_thread(writer.close)
-        if bus is not None:
-            await bus.drain()
-        await asyncio.to_thread(store.close)
+async def rebuild(settings: Settings, broker_settings: BrokerSettings, stop: asyncio.Event) -> Rebuilt:
+    """Drop every row and fold both streams again from their first message. No other ledger may run meanwhile.
+
+    ``stop`` ends it early, and is set at its end; a ledger that starts afterwards goes on from there.
+    """
+    rebuilt: list[Rebuilt] = []
+    async with AsyncExitStack() as closing:
+        store, key = await _open(settings, closing)
+
+        async def body(bus: Bus, stop: asyncio.Event) -> None:
+            before = await asyncio.to_thread(store.head)
+            await asyncio.to_thread(store.reset)
+            writer = Writer(bus, store, settings, key, sign=False)
+            closing.push_async_callback(asyncio.to_thread, writer.close)
+            await writer.open()
+            await _until_first(writer.events.run(), writer.dead_letters.run(), _level(writer), stop.wait())
+            after = await asyncio.to_thread(store.head)
+            hashes = await asyncio.to_thread(store.hashes, before.seq, before.seq)
+            same_chain = before.seq == 0 or hashes.get(before.seq) == before.chain
+            rebuilt.append(Rebuilt(after.seq, after.undecodable, same_chain))
+            stop.set()  # done: the end of this connection is meant
+
+        await serve("ledger", broker_settings, body, stop)
+    return rebuilt[0]
 
 
 async def _level(writer: Writer) -> None:
     await writer.events.level.wait()
     await writer.dead_letters.level.wait()
-
-
-async def _lost(bus: Bus) -> None:
-    await bus.closed.wait()
-    raise ConnectionError("the connection to the broker is closed for good; start again")
 
 
 async def _until_first(*work: Coroutine[Any, Any, Any]) -> None:

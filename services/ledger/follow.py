@@ -1,12 +1,13 @@
 """Following a stream in batches: what is read while one transaction commits goes into the next."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 
-from agentos.bus import Bus, Raw, Tail, claim
+from agentos.bus import Bus, Raw, claim
 from agentos.contracts.envelope import CLAIM
 from agentos.contracts.errors import NeverRetry, RetryLater
 from services.ledger.domain.facts import Incoming
@@ -38,12 +39,20 @@ async def _redeem(bus: Bus, raw: Raw) -> bytes | None:
     return None
 
 
+class Updates(Protocol):
+    """What is followed: the bus's tail."""
+
+    def updates(self) -> AsyncGenerator[Raw | None]:
+        """The messages, and one None where all that stood in the stream at the beginning has been seen."""
+        ...
+
+
 class Follower:
     """Reads ``tail`` and hands batches to ``apply``, in order, one at a time. ``tick`` runs after each, and at least every ``every``."""
 
     def __init__(
         self,
-        tail: Tail,
+        tail: Updates,
         prepare: Callable[[Raw], Awaitable[Incoming]],
         apply: Callable[[list[Incoming]], Awaitable[None]],
         *,

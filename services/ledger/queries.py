@@ -130,7 +130,10 @@ def tasks_get(tx: Connection, tenant: str, args: ById) -> Json:
 def tasks_events(tx: Connection, tenant: str, args: TaskEvents) -> Json:
     e = t.events.c
     query = select(t.events).where(e.tenant == tenant, e.correlation_id == args.id, e.seq > args.after).order_by(e.seq)
-    return _events(tx, query, args.limit)
+    page = _events(tx, query, args.limit)
+    if not page["events"] and args.after == 0:
+        raise NotFound(f"there is no task {args.id!r}")
+    return page
 
 
 def events_list(tx: Connection, tenant: str, args: EventsList) -> Json:
@@ -274,7 +277,7 @@ MOST_BODY_BYTES = 4 * 1024 * 1024
 """Where a page of events ends early: bodies may be large."""
 
 
-def _events(tx: Connection, query: Select[Any], limit: int) -> Json:
+def _events(tx: Connection, query: Select[Any], limit: int) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     size, more = 0, False
     for row in tx.execute(query.limit(limit + 1)).mappings():

@@ -188,7 +188,12 @@ class LiveCheck:
         if position > verdict.last_seq:
             detail = f"the ledger recorded events up to {position}, the stream ends at {verdict.last_seq}"
             verdict.report(f"seq {verdict.last_seq + 1}", "truncated", detail)
-        _compare(verdict, self._walk.seen, self._recorded.checkpoints(), position)
+        rows = self._recorded.checkpoints()
+        beyond = set(self._recorded.hashes(position + 1, 2**63 - 1)) | set(rows)
+        # Read after the rows: what the ledger wrote meanwhile lies within the position by now, and what lies beyond it did not write.
+        for seq in sorted(seq for seq in beyond if seq > self._recorded.position()):
+            verdict.report(f"seq {seq}", "forged", "the database has a row beyond the ledger's own position")
+        _compare(verdict, self._walk.seen, rows, position)
         for anchor in anchors:
             self._walk.anchored(anchor, f"seq {anchor.seq}")
         return verdict

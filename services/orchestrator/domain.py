@@ -178,7 +178,7 @@ def retry(task: Task, command: RetryTask) -> list[Effect]:
         raise NotFound("there is no such task")
     if task.outcome == "completed":
         raise Refused("the task has completed; submit a new one instead", code="already_completed")
-    if task.outcome is None and task.attempt not in task.parked:
+    if task.outcome is None and (task.attempt not in task.parked or task.attempt in task.cancelling):
         raise Refused("the task is still open; cancel it first", code="still_open")
     ended = task.ended.get(task.attempt)
     rerun = command.from_step if command.from_step is not None else (ended.failed_step if ended is not None else None)
@@ -186,8 +186,10 @@ def retry(task: Task, command: RetryTask) -> list[Effect]:
 
 
 def retry_due(task: Task, attempt: int) -> list[Effect]:
-    """The backoff after ``attempt`` is over."""
+    """The backoff after ``attempt`` is over; an attempt that is being cancelled has no successor."""
     if task.submitted is None or attempt != task.attempt or attempt not in task.retrying or task.outcome is not None:
+        return []
+    if attempt in task.cancelling:
         return []
     ended = task.ended[attempt]
     return [_queue(task.submitted, attempt + 1, "retry", ended.failed_step)]
@@ -201,7 +203,7 @@ def advance(task: Task, around: Surroundings, now: datetime, jitter: float) -> l
     if (stopping := task.cancelling.get(attempt)) is not None:
         return [_settle(attempt, stopping.outcome, Fault(code=stopping.outcome, message=stopping.reason))]
     if attempt not in task.queued:
-        return _start(task.submitted, around)
+        return _start(task, task.submitted, around, now)
     if (decided := task.decided.get(attempt)) is not None and decided.verdict != "allow":
         fault = Fault(code="admission_refused", message="policy did not admit the task; the reasons say why")
         return [_settle(attempt, "refused", fault, reasons=decided.reasons)]
@@ -212,7 +214,10 @@ def advance(task: Task, around: Surroundings, now: datetime, jitter: float) -> l
     return _after_suspension(task, task.submitted, around)
 
 
-def _start(submitted: TaskSubmitted, around: Surroundings) -> list[Effect]:
+def _start(task: Task, submitted: TaskSubmitted, around: Surroundings, now: datetime) -> list[Effect]:
+    if submitted.deadline is not None and submitted.deadline <= now:
+        # Its timer may have fired before the task could be read.
+        return expire(task)
     outcomes = around.dependencies
     failed = sorted(name for name, outcome in outcomes.items() if outcome not in (None, "completed"))
     if failed:

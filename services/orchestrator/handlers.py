@@ -9,6 +9,7 @@ from agentos.bus import Bus, Route
 from agentos.contracts.commands import Answer, CancelTask, RetryTask, SubmitTask, TimerDue
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry, Refused
+from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.events.task import Outcome, StepRecorded, TaskSettled
 from agentos.contracts.subjects import EventSubject
 from agentos.telemetry import counter
@@ -68,20 +69,12 @@ class Orchestrator:
 
     async def _command(self, message: Recorded, tenant: str, task: str, decide: Callable[[Task], list[Effect]]) -> None:
         request = message.subject.split(".")[3]
-        if await self._done_before(message, tenant, task):
-            await self._answer(message, request, Answer(ok=True, data={"task": task}))
-            return
         try:
             state = await self._decide(tenant, task, message, decide)
         except Refused as refused:
             await self._answer(message, request, Answer(ok=False, code=refused.code, detail=refused.detail))
             return
         await self._answer(message, request, Answer(ok=True, data={"task": task, "attempt": state.attempt}))
-
-    async def _done_before(self, message: Recorded, tenant: str, task: str) -> bool:
-        """Whether an earlier delivery of this very command has already been carried out: then it is answered, not refused."""
-        events = await self._bus.load(tenant, "task", task)
-        return any(event.meta.causation_id == message.meta.event_id for event in events)
 
     async def _answer(self, message: Recorded, request: str, answer: Answer) -> None:
         await self._bus.send("orchestrator.answer", (request,), answer, tenant=message.meta.tenant, cause=message)
@@ -108,8 +101,8 @@ class Orchestrator:
 
     async def on_approval_resolved(self, message: Recorded) -> None:
         """A person answered: a task that is suspended on it goes on."""
-        subject = EventSubject.parse(message.subject)
-        await self._decide(subject.tenant, message.meta.correlation_id, message, _nothing)
+        tenant = EventSubject.parse(message.subject).tenant
+        await self._decide(tenant, message.payload(ApprovalResolved).context.task, message, _nothing)
 
     # --- timers -------------------------------------------------------------------------------------------------------
 
@@ -131,7 +124,11 @@ class Orchestrator:
     # --- the shell ----------------------------------------------------------------------------------------------------
 
     async def _decide(self, tenant: str, task: str, cause: Recorded, decide: Callable[[Task], list[Effect]]) -> Task:
-        """Load, decide, append; then whatever became due by it. Starts over when another service wrote meanwhile."""
+        """Load, decide, append; then whatever became due by it. Starts over when another service wrote meanwhile.
+
+        What this very message has written already, before a crash or a lost race, is not decided a second time: a command that was
+        carried out is finished and answered, not refused as if another had come before it.
+        """
         for _ in range(RACES):
             try:
                 return await self._try(tenant, task, cause, decide)
@@ -140,8 +137,10 @@ class Orchestrator:
         raise Conflict(f"task {task} is written to faster than it can be decided")
 
     async def _try(self, tenant: str, task: str, cause: Recorded, decide: Callable[[Task], list[Effect]]) -> Task:
-        state, last = await self._load(tenant, task)
-        state, last = await self._apply(tenant, task, cause, state, last, decide(state))
+        events = await self._bus.load(tenant, "task", task)
+        state, last = _folded(events)
+        if not any(event.meta.causation_id == cause.meta.event_id for event in events):
+            state, last = await self._apply(tenant, task, cause, state, last, decide(state))
         while True:
             around = await self._look_around(tenant, task, state)
             due = domain.advance(state, around, datetime.now(UTC), random.random())  # noqa: S311 - jitter, no secret
@@ -151,9 +150,7 @@ class Orchestrator:
                 return state
 
     async def _load(self, tenant: str, task: str) -> tuple[Task, int]:
-        events = await self._bus.load(tenant, "task", task)
-        state = domain.fold((event.data, _ordinal(event)) for event in events)
-        return state, max((event.seq for event in events), default=0)
+        return _folded(await self._bus.load(tenant, "task", task))
 
     async def _apply(
         self, tenant: str, task: str, cause: Recorded, state: Task, last: int, effects: list[Effect]
@@ -184,7 +181,7 @@ class Orchestrator:
         return state, last
 
     async def _look_around(self, tenant: str, task: str, state: Task) -> Surroundings:
-        if state.submitted is None or state.outcome is not None:
+        if state.submitted is None or state.outcome is not None or state.attempt in state.cancelling:
             return Surroundings()
         if not state.queued:
             outcomes: dict[str, Outcome | None] = {}
@@ -212,6 +209,11 @@ class Orchestrator:
 
 def _nothing(_: Task) -> list[Effect]:
     return []
+
+
+def _folded(events: list[Recorded]) -> tuple[Task, int]:
+    state = domain.fold((event.data, _ordinal(event)) for event in events)
+    return state, max((event.seq for event in events), default=0)
 
 
 def _ordinal(event: Recorded) -> int:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 import structlog
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from agentos.bus import Bus, Route
 from agentos.contracts.base import Contract, Json, Sealed, Verdict
@@ -282,7 +282,8 @@ class Policy:
                 return result, grown, found
             value = (await self._keys.seal_model(tenant, key, "placeholders", grown)).model_dump_json().encode()
             try:
-                await self._vaults.update(name, value, entry.revision if entry is not None else 0)
+                # ``create`` where there is none: it also takes the place of one that was erased.
+                await (self._vaults.create(name, value) if entry is None else self._vaults.update(name, value, entry.revision))
             except Conflict:
                 # Another call of the same task added placeholders meanwhile; number ours after those.
                 continue
@@ -293,14 +294,25 @@ class Policy:
         try:
             return await rule()
         except Unavailable as silent:
-            log.warning("verdict_unavailable", code=silent.code, detail=silent.detail, deliveries=message.deliveries)
-            if message.deliveries < PATIENCE:
-                raise RetryLater(silent.detail, delay=timedelta(seconds=0.5), code=silent.code) from silent
-            return denied(silent.code)
+            return self._wait_or_deny(message, silent, denied)
         except NeverRetry as impossible:
             # Erased, broken or unreadable: no redacted text exists and none will, so the call ends here, and says why.
             log.warning("verdict_impossible", code=impossible.code, detail=impossible.detail)
             return denied(impossible.code)
+        except AgentOSError:
+            # The broker is away, or another writer was first: the bus knows what to do.
+            raise
+        except Exception as defect:
+            # Whatever else goes wrong, a dead letter would be a verdict that nobody sees: the call would hang for ever.
+            log.exception("policy_failed", subject=message.subject)
+            silent = Unavailable(f"no verdict could be reached ({type(defect).__name__})", code="policy_failed")
+            return self._wait_or_deny(message, silent, denied)
+
+    def _wait_or_deny(self, message: Recorded, silent: Unavailable, denied: Callable[[str], T]) -> T:
+        log.warning("verdict_unavailable", code=silent.code, detail=silent.detail, deliveries=message.deliveries)
+        if message.deliveries < PATIENCE:
+            raise RetryLater(silent.detail, delay=timedelta(seconds=0.5), code=silent.code) from silent
+        return denied(silent.code)
 
     async def _append(self, channel: str, message: Recorded, decided: Contract, ordinal: int | None = None) -> None:
         subject = EventSubject.parse(message.subject)
@@ -315,5 +327,7 @@ def _question(make: Callable[[], T]) -> T:
     """A question whose inputs break its bounds cannot be asked, today or later."""
     try:
         return make()
-    except ValueError as bad:
-        raise NeverRetry(f"the question cannot be asked: {bad}", code="bad_question") from None
+    except ValidationError as bad:
+        # Inputs are left out: this text goes to the logs.
+        where = ", ".join(sorted({".".join(map(str, error["loc"])) for error in bad.errors(include_input=False)}))
+        raise NeverRetry(f"the question cannot be asked; out of bounds: {where}", code="bad_question") from None

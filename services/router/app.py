@@ -39,14 +39,18 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
         router = Router(bus, packs, calls, settings.concurrency)
         await kill.start()
         await packs.start()
-        cancellations = asyncio.create_task(router.follow_cancellations(), name="cancellations")
+        followers = [
+            asyncio.create_task(router.follow_cancellations(), name="cancellations"),
+            asyncio.create_task(router.follow_waiting(), name="waiting"),
+        ]
         try:
             bus.consume(router.routes())
             await bus.start()
             await stop.wait()
         finally:
-            cancellations.cancel()
-            await asyncio.gather(cancellations, return_exceptions=True)
+            for follower in followers:
+                follower.cancel()
+            await asyncio.gather(*followers, return_exceptions=True)
             await bus.drain()
             await packs.stop()
             await kill.stop()

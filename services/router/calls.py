@@ -3,19 +3,20 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 
 from adapters.port import ModelAdapter, ProviderError
 from agentos.bus import Bus
-from agentos.contracts.base import Fault
+from agentos.contracts.base import Fault, Sealed
 from agentos.contracts.envelope import Recorded, digest
-from agentos.contracts.errors import Conflict
-from agentos.contracts.events.call import CallAttempted, CallDecided, ModelCallSettled
+from agentos.contracts.errors import Conflict, NeverRetry
+from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided, ModelCallSettled
 from agentos.contracts.model import ModelRequest, ModelResponse
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
@@ -26,15 +27,23 @@ from services.router.pricing import price
 
 log = structlog.get_logger(__name__)
 
+R = TypeVar("R")
+
+_CANCELLED = Fault(code="cancelled", message="the task was cancelled")
+
+
+REMEMBERED = 10_000
+"""Cancelled tasks that are remembered, so that a call of theirs that waits for its turn does not start."""
+
 
 @dataclass(slots=True)
 class _InFlight:
-    """A provider call that runs right now, and why it was stopped if it was."""
+    """A provider call, or the pause before its next attempt, that runs right now; and why it was stopped if it was."""
 
     tenant: str
     decided: CallDecided
     provider: str
-    call: "asyncio.Task[ModelResponse]"
+    running: "asyncio.Task[Any]"
     stopped: Fault | None = None
 
 
@@ -70,7 +79,8 @@ class ModelCalls:
         self._aliases = aliases
         self._attempt_timeout = attempt_timeout
         self._max_tries = max_tries
-        self._in_flight: dict[str, _InFlight] = {}
+        self._in_flight: dict[tuple[str, str], _InFlight] = {}
+        self._cancelled_tasks: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._calls = counter("agentos_model_calls_total", "Model calls settled.", ("provider", "model", "outcome"))
         self._seconds = histogram("agentos_model_call_seconds", "Provider time of settled calls.", ("provider",))
         self._cost = counter("agentos_model_cost_usd_total", "Cost of settled calls.", ("provider", "model"))
@@ -88,6 +98,7 @@ class ModelCalls:
                     return
                 if isinstance(event.data, CallAttempted):
                     progress.attempts += 1
+            await self._recall_cancellation(subject.tenant, decided.context)
         request = decided.redacted_request
         if request is None:
             fault = Fault(code="decision_incomplete", message="the decision holds no redacted request, so nothing may be sent")
@@ -115,15 +126,27 @@ class ModelCalls:
                 flight.tenant, pack=context.pack, provider=flight.provider, task=context.task
             ):
                 flight.stopped = Fault(code="killed", message=entry.describe())
-                flight.call.cancel()
+                flight.running.cancel()
                 self._cancelled.labels(entry.scope).inc()
 
-    def cancel_task(self, tenant: str, task: str) -> None:
-        """Cancel what is in flight for one task."""
+    def cancel_task(self, tenant: str, task: str, attempt: int) -> None:
+        """Cancel what is in flight for an attempt of a task, and let nothing of it start any more."""
+        self._cancelled_tasks[(tenant, task)] = max(attempt, self._cancelled_tasks.get((tenant, task), 0))
+        self._cancelled_tasks.move_to_end((tenant, task))
+        if len(self._cancelled_tasks) > REMEMBERED:
+            self._cancelled_tasks.popitem(last=False)
         for flight in list(self._in_flight.values()):
-            if flight.stopped is None and flight.tenant == tenant and flight.decided.context.task == task:
-                flight.stopped = Fault(code="cancelled", message="the task was cancelled")
-                flight.call.cancel()
+            if flight.stopped is None and flight.tenant == tenant and self._is_cancelled(tenant, flight.decided.context):
+                flight.stopped = _CANCELLED
+                flight.running.cancel()
+
+    def _is_cancelled(self, tenant: str, context: CallContext) -> bool:
+        return self._cancelled_tasks.get((tenant, context.task), 0) >= context.attempt
+
+    async def _recall_cancellation(self, tenant: str, context: CallContext) -> None:
+        """A call that comes again may have been cancelled while nobody here listened."""
+        if await self._bus.get(f"evt.{tenant}.task.{context.task}.cancelling.{context.attempt}") is not None:
+            self.cancel_task(tenant, context.task, context.attempt)
 
     # --- attempts -----------------------------------------------------------------------------------------------------
 
@@ -156,12 +179,16 @@ class ModelCalls:
                 fault = Fault(code="killed", message=blocked.describe())
                 await self._settle(message, decided, "refused", progress, fault=fault, reasons=("kill_switch",))
                 return
+            if self._is_cancelled(tenant, context):
+                await self._settle(message, decided, "cancelled", progress, fault=_CANCELLED)
+                return
             progress.attempts += 1
             progress.tries_here += 1
             began, clock = datetime.now(UTC), time.perf_counter()
             try:
                 response = await self._call(message, tenant, decided, request, provider, model, progress.attempts)
             except ProviderError as error:
+                took = time.perf_counter() - clock
                 fault = Fault(
                     code=error.code, message=f"{provider}: {error.message}", retryable=error.kind in ("retry", "wait")
                 )
@@ -180,7 +207,7 @@ class ModelCalls:
                 attempted = CallAttempted(
                     target=target,
                     started_at=began,
-                    duration_ms=int((time.perf_counter() - clock) * 1000),
+                    duration_ms=int(took * 1000),
                     fault=fault,
                     provider_status=error.status,
                     delay_ms=int(following.delay.total_seconds() * 1000),
@@ -189,12 +216,14 @@ class ModelCalls:
                 await self._note(message, attempted, progress.attempts)
                 if following.index != progress.index:
                     progress.index, progress.tries_here = following.index, 0
-                await asyncio.sleep(following.delay.total_seconds())
-            except _Stopped as stopped:
-                await self._settle(message, decided, "cancelled", progress, fault=stopped.fault, provider=provider, model=model)
-                return
+                stopped = await self._pause(message, tenant, decided, provider, following.delay)
+            except _Stopped as early:
+                stopped = early.fault
             else:
                 await self._complete(message, tenant, decided, response, progress)
+                return
+            if stopped is not None:
+                await self._settle(message, decided, "cancelled", progress, fault=stopped, provider=provider, model=model)
                 return
 
     async def _call(
@@ -211,18 +240,47 @@ class ModelCalls:
         coroutine = self._adapters[provider].complete(
             request, model=model, timeout=self._attempt_timeout, idempotency_key=f"{call_id}-{attempt}"
         )
-        flight = _InFlight(tenant, decided, provider, asyncio.ensure_future(coroutine))
-        self._in_flight[call_id] = flight
         try:
-            return await flight.call
+            return await self._stoppable(call_id, tenant, decided, provider, coroutine)
+        except (ProviderError, _Stopped):
+            raise
+        except Exception as defect:
+            # An adapter's own defect must not leave the call unsettled: it counts as a failure of that provider.
+            log.exception("adapter_failed", provider=provider)
+            raise ProviderError(
+                f"the adapter failed ({type(defect).__name__}); see the router's log",
+                kind="other_provider",
+                provider=provider,
+                code="adapter_failed",
+            ) from defect
+
+    async def _pause(
+        self, message: Recorded, tenant: str, decided: CallDecided, provider: str, delay: timedelta
+    ) -> Fault | None:
+        """Wait before the next attempt; why not to make it, if it was stopped meanwhile."""
+        call_id = EventSubject.parse(message.subject).id
+        try:
+            await self._stoppable(call_id, tenant, decided, provider, asyncio.sleep(delay.total_seconds()))
+        except _Stopped as stopped:
+            return stopped.fault
+        return None
+
+    async def _stoppable(
+        self, call_id: str, tenant: str, decided: CallDecided, provider: str, coroutine: Coroutine[Any, Any, R]
+    ) -> R:
+        """Run ``coroutine`` where the kill switch and a cancelled task reach it. Raises _Stopped when they did."""
+        flight = _InFlight(tenant, decided, provider, asyncio.ensure_future(coroutine))
+        self._in_flight[(tenant, call_id)] = flight
+        try:
+            return await flight.running
         except asyncio.CancelledError:
             if flight.stopped is not None:
                 _raise_stopped(flight.stopped)
             # The service itself is stopping: the message is not acknowledged and comes again elsewhere.
-            flight.call.cancel()
+            flight.running.cancel()
             raise
         finally:
-            del self._in_flight[call_id]
+            del self._in_flight[(tenant, call_id)]
 
     async def _note(self, message: Recorded, attempted: CallAttempted, number: int) -> None:
         subject = EventSubject.parse(message.subject)
@@ -239,15 +297,23 @@ class ModelCalls:
         plain = response.model_dump_json().encode()
         key = decided.placeholders.key if decided.placeholders is not None else decided.context.task
         cost = price(response)
+        sealed: Sealed | None = None
+        fault: Fault | None = None
+        try:
+            sealed = await self._keys.seal(tenant, key, "call.response", plain)
+        except NeverRetry as erased:
+            # The task's key was erased while the provider worked: what it cost is kept, what it said is not.
+            fault = Fault(code=erased.code, message=erased.detail)
         settled = ModelCallSettled(
             context=decided.context,
-            outcome="completed",
+            outcome="completed" if fault is None else "failed",
             attempts=progress.attempts,
             provider=response.provider,
             model=response.model,
             simulated=response.simulated,
-            response=await self._keys.seal(tenant, key, "call.response", plain),
-            response_digest=digest(plain),
+            response=sealed,
+            response_digest=digest(plain) if sealed is not None else None,
+            fault=fault,
             finish_reason=response.finish_reason,
             usage=response.usage,
             cost=cost,

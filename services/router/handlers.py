@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import structlog
 
-from agentos.bus import Bus, Route
+from agentos.bus import Bus, Entry, Route
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict, RetryLater
@@ -28,6 +28,7 @@ class Router:
         self._packs = packs
         self._calls = calls
         self._concurrency = concurrency
+        self._waiting = bus.bucket("waiting")
 
     def routes(self) -> list[Route]:
         """The handler table."""
@@ -41,29 +42,73 @@ class Router:
     # --- tasks --------------------------------------------------------------------------------------------------------
 
     async def on_task_decided(self, message: Recorded) -> None:
-        """An admitted attempt: choose a pack, say so, hand the work out. Waits while no pack that could take it is alive."""
-        if message.payload(TaskDecided).verdict != "allow":
+        """An admitted attempt: choose a pack, say so, hand the work out. While no live pack could take it, note that it waits.
+
+        The wait is a note in bucket ``waiting``, not a held message: it may last for days, and it blocks nobody.
+        """
+        if message.payload(TaskDecided).verdict != "allow" or await self._route(message):
             return
         subject = EventSubject.parse(message.subject)
+        log.info("no_live_pack", task=subject.id, attempt=subject.ordinal)
+        key = f"{subject.tenant}.{subject.id}.{subject.ordinal}"
+        await self._waiting.put(key, b"")
+        # One may have come before the note stood, and whoever follows the notes would not have seen it.
+        if await self._route(message):
+            await self._waiting.delete(key)
+
+    async def follow_waiting(self) -> None:
+        """Route what waits as soon as a pack that takes it is alive. Runs until cancelled."""
+        while True:
+            await self._packs.changed.wait()
+            self._packs.changed.clear()
+            try:
+                for entry in await self._waiting.entries():
+                    await self._try_again(entry)
+            except AgentOSError as fault:
+                # Typically the broker is away; what waits is not forgotten.
+                log.info("waiting_not_routed", code=fault.code, detail=fault.detail)
+                self._packs.changed.set()
+                await asyncio.sleep(1.0)
+
+    async def _try_again(self, entry: Entry) -> None:
+        tenant, task, attempt = entry.key.split(".")
+        decided = await self._bus.get(f"evt.{tenant}.task.{task}.decided.{attempt}")
+        # Its cause is the decision, as if the message had come again: the same handling gives the same facts.
+        if decided is None or await self._route(decided):
+            await self._waiting.delete(entry.key)
+
+    async def _route(self, message: Recorded) -> bool:
+        """Whether nothing is left to do for this decision; False while no live pack takes the task."""
+        subject = EventSubject.parse(message.subject)
         attempt = int(subject.ordinal or 0)
-        queued = await self._bus.get(f"evt.{subject.tenant}.task.{subject.id}.queued.{attempt}")
-        if queued is None:
-            raise RetryLater(f"attempt {attempt} of {subject.id} was decided but its queueing cannot be read yet")
-        asked = queued.payload(TaskQueued)
-        routed = domain.route(asked.type, asked.pack, asked.priority, self._packs.alive())
-        if routed is None:
-            raise RetryLater(f"no live pack takes {asked.type}; start a runner that hosts one", code="no_live_pack")
-        try:
-            await self._bus.append("task.routed", subject.id, routed, ordinal=attempt, cause=message)
-        except Conflict:
-            log.info("routed_already", task=subject.id, attempt=attempt)
-        # What stands is what counts: after a crash the first choice is carried out, not a new one.
-        standing = await self._bus.get(f"evt.{subject.tenant}.task.{subject.id}.routed.{attempt}")
+        found = {event.channel.name: event for event in await self._of_attempt(subject, attempt)}
+        if "task.cancelling" in found or "task.settled" in found:
+            return True
+        standing = found.get("task.routed")
+        if standing is None:
+            queued = found.get("task.queued")
+            if queued is None:
+                raise RetryLater(f"attempt {attempt} of {subject.id} was decided but its queueing cannot be read yet")
+            asked = queued.payload(TaskQueued)
+            routed = domain.route(asked.type, asked.pack, asked.priority, self._packs.alive())
+            if routed is None:
+                return False
+            try:
+                await self._bus.append("task.routed", subject.id, routed, ordinal=attempt, cause=message)
+            except Conflict:
+                log.info("routed_already", task=subject.id, attempt=attempt)
+            # What stands is what counts: after a crash or a race the first choice is carried out, not ours.
+            standing = await self._bus.get(f"evt.{subject.tenant}.task.{subject.id}.routed.{attempt}")
         if standing is None:
             raise RetryLater(f"the routing of {subject.id} cannot be read yet")
         choice = standing.payload(TaskRouted)
         if choice.pack is not None:
             await self._hand_out(message, subject.tenant, subject.id, attempt, 0, choice)
+        return True
+
+    async def _of_attempt(self, subject: EventSubject, attempt: int) -> list[Recorded]:
+        events = await self._bus.load(subject.tenant, "task", subject.id)
+        return [event for event in events if EventSubject.parse(event.subject).ordinal == str(attempt)]
 
     async def on_task_resumed(self, message: Recorded) -> None:
         """A suspended attempt goes on: hand the work out again."""
@@ -127,9 +172,10 @@ class Router:
                 if raw is None:
                     continue
                 try:
-                    subject = EventSubject.parse((await self._bus.decode(raw)).subject)
+                    await self._bus.decode(raw)
+                    subject = EventSubject.parse(raw.subject)
                 except AgentOSError:
                     log.exception("cancellation_unreadable", subject=raw.subject)
                     continue
-                self._calls.cancel_task(subject.tenant, subject.id)
+                self._calls.cancel_task(subject.tenant, subject.id, int(subject.ordinal or 0))
                 await asyncio.sleep(0)

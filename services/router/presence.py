@@ -23,6 +23,8 @@ class LivePacks:
         self._known: dict[str, Presence] = {}
         self._following: asyncio.Task[None] | None = None
         self._first = asyncio.Event()
+        self.changed = asyncio.Event()
+        """Set when a pack came (back): what waits for one may go on. For one waiter, who clears it."""
 
     async def start(self) -> None:
         """Read the bucket, then follow it."""
@@ -38,7 +40,16 @@ class LivePacks:
     def alive(self) -> list[Presence]:
         """The packs heard of lately."""
         since = datetime.now(UTC) - SILENT_AFTER
-        return [presence for presence in self._known.values() if presence.at >= since]
+        for key in [key for key, presence in self._known.items() if presence.at < since]:
+            # The bucket drops what is too old without a word, so nothing else would ever remove it here.
+            del self._known[key]
+        return list(self._known.values())
+
+    def _note(self, key: str, presence: Presence) -> None:
+        before = self._known.get(key)
+        self._known[key] = presence
+        if before is None or before.agents != presence.agents or presence.at - before.at > SILENT_AFTER:
+            self.changed.set()
 
     async def _follow(self) -> None:
         async with aclosing(self._bus.bucket("presence").watch()) as entries:
@@ -49,6 +60,6 @@ class LivePacks:
                     self._known.pop(entry.key, None)
                 else:
                     try:
-                        self._known[entry.key] = Presence.model_validate_json(entry.value)
+                        self._note(entry.key, Presence.model_validate_json(entry.value))
                     except ValueError:
                         log.exception("presence_unreadable", key=entry.key)

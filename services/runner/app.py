@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from agentos.bus import BrokerSettings, Bus
-from agentos.datakeys import DataKeys
+from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.packhost import sandbox
 from agentos.packhost.process import HostBroken, HostOptions
@@ -38,7 +38,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
         kill = KillSwitch(bus)
         try:
             sound = await _sound(packs, hosts)
-            runner = Runner(bus, settings, sound, hosts, answers, DataKeys(bus, master), kill)
+            runner = Runner(bus, settings, sound, hosts, answers, KeyRing(bus, master), kill)
             presence = Presence(bus, sound, runner.active, settings.runner_max_active)
             await kill.start()
             await answers.start()
@@ -49,9 +49,9 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
                 await stop.wait()
             finally:
                 await presence.stop()
-                runner.put_down_all()
-                await bus.drain()
+                await runner.leave()
         finally:
+            # Before the connection is closed: nats-py turns the cancellation of a reader on a closed connection into another error.
             await kill.stop()
             await answers.stop()
             await hosts.stop()

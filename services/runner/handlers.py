@@ -15,7 +15,7 @@ from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.task import TaskEnded, TaskStarted, TaskSuspended
 from agentos.contracts.subjects import EventSubject
-from agentos.datakeys import DataKeys
+from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch
 from agentos.packhost.hiding import Hider
 from agentos.sdk.manifest import Pack
@@ -29,6 +29,7 @@ from services.runner.steps import Steps
 
 log = structlog.get_logger(__name__)
 
+_LEAVE_WITHIN_S = 5.0
 _RANK = {"high": 0, "normal": 1, "low": 2}
 
 
@@ -42,7 +43,7 @@ class Runner:
         packs: Mapping[str, Pack],
         hosts: Hosts,
         answers: Answers,
-        keys: DataKeys,
+        keys: KeyRing,
         kill: KillSwitch,
     ) -> None:
         self._bus = bus
@@ -70,11 +71,14 @@ class Runner:
         """Attempts of ``pack`` that run here now."""
         return sum(item.pack == pack for item, _ in self._active.values())
 
-    def put_down_all(self) -> None:
-        """The runner leaves: attempts are given back and go on elsewhere from their recorded steps."""
+    async def leave(self) -> None:
+        """Give all attempts back: they go on elsewhere, or here after a restart, from their recorded steps."""
         self._leaving = True
         for _, attempt in self._active.values():
             attempt.put_down()
+        deadline = asyncio.get_running_loop().time() + _LEAVE_WITHIN_S
+        while self._active and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
 
     async def on_work(self, message: Recorded) -> None:
         """Run (or go on running) an attempt of a task."""
@@ -106,7 +110,7 @@ class Runner:
             return
         replaying = domain.replays(view, item, message.deliveries) or not await self._start(message, item)
         try:
-            key = await self._keys.get(item.tenant, view.submitted.input.key)
+            key = await self._keys.data_key(item.tenant, view.submitted.input.key)
             steps = Steps(
                 self._bus, self._answers, message, item, view, self._packs[item.pack].manifest, key,
                 replaying=replaying, suspend_after=self._settings.runner_suspend_after,

@@ -6,7 +6,7 @@ import os
 import structlog
 
 from agentos.bus import BrokerSettings, Bus
-from agentos.datakeys import DataKeys
+from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.packhost import sandbox
 from agentos.packhost.process import HostOptions, outbox_writable
@@ -37,7 +37,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
     async def body(bus: Bus, stop: asyncio.Event) -> None:
         hosts = ToolHosts(packs, options, environment, outbox)
         kill = KillSwitch(bus)
-        worker = Worker(bus, settings, hosts, DataKeys(bus, master), kill)
+        worker = Worker(bus, settings, hosts, KeyRing(bus, master), kill)
         tail = worker.cancellations()
         following = asyncio.create_task(worker.follow_cancellations(tail))
         try:
@@ -46,8 +46,9 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             bus.consume(worker.routes())
             await bus.start()
             await stop.wait()
-            await bus.drain()
+            await worker.leave()
         finally:
+            # Before the connection is closed: nats-py turns the cancellation of a reader on a closed connection into another error.
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
             await kill.stop()

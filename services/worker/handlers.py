@@ -13,11 +13,11 @@ from agentos.bus import Bus, Route, Tail
 from agentos.contracts.base import Fault
 from agentos.contracts.channels import CHANNELS
 from agentos.contracts.envelope import Recorded, digest
-from agentos.contracts.errors import Conflict, NeverRetry
+from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided, ToolCallSettled
 from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.subjects import EventSubject
-from agentos.datakeys import DataKeys
+from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch
 from agentos.packhost.hiding import Hider
 from agentos.sdk.journal import canonical
@@ -30,6 +30,7 @@ from services.worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+_LEAVE_WITHIN_S = 8.0
 ARGUMENTS, RESULT, PLACEHOLDERS = "tool.arguments", "tool.result", "placeholders"
 
 
@@ -44,13 +45,14 @@ class _InFlight:
 class Worker:
     """Handlers of the worker."""
 
-    def __init__(self, bus: Bus, settings: Settings, hosts: ToolHosts, keys: DataKeys, kill: KillSwitch) -> None:
+    def __init__(self, bus: Bus, settings: Settings, hosts: ToolHosts, keys: KeyRing, kill: KillSwitch) -> None:
         self._bus = bus
         self._settings = settings
         self._hosts = hosts
         self._keys = keys
         self._kill = kill
         self._in_flight: dict[str, _InFlight] = {}
+        self._leaving = False
         kill.on_engaged(self._on_engaged)
 
     def routes(self) -> list[Route]:
@@ -70,6 +72,13 @@ class Worker:
         approval = message.payload(ApprovalResolved)
         if approval.kind == "tool":
             await self._handle(message, approval)
+
+    async def leave(self) -> None:
+        """Take nothing new and let tools that work end their work, for a while."""
+        self._leaving = True
+        deadline = asyncio.get_running_loop().time() + _LEAVE_WITHIN_S
+        while self._in_flight and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
 
     async def follow_cancellations(self, tail: Tail) -> None:
         """Call off what is in flight for a cancelled task. Runs until cancelled."""
@@ -102,6 +111,8 @@ class Worker:
 
     # --- one call -----------------------------------------------------------------------------------------------------
     async def _handle(self, message: Recorded, approval: ApprovalResolved | None) -> None:
+        if self._leaving:
+            raise RetryLater("the worker is leaving", delay=timedelta(milliseconds=50), code="draining")
         subject = EventSubject.parse(message.subject)
         view = domain.fold(event.data for event in await self._bus.load(subject.tenant, "tool", subject.id))
         verdict = domain.decide(view, approval)
@@ -141,7 +152,7 @@ class Worker:
             raise NeverRetry(
                 f"no pack {decided.context.pack} with a tool {requested.tool} is installed here", code="no_such_tool"
             )
-        key = await self._keys.get(tenant, decided.arguments.key)
+        key = await self._keys.data_key(tenant, decided.arguments.key)
         arguments = json.loads(open_sealed(key, decided.arguments.key, ARGUMENTS, decided.arguments))
         if domain.arguments_differ(requested, decided.tool, arguments):
             raise NeverRetry("the arguments are not those that were decided on; nothing was done", code="arguments_differ")

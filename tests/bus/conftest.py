@@ -43,6 +43,7 @@ class Site:
     loop: asyncio.AbstractEventLoop
     buses: list[Bus] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
+    disturbed: bool = False
 
     def settings(self, user: str) -> BrokerSettings:
         url = ",".join(server.url for server in self.servers)
@@ -78,11 +79,17 @@ class Site:
 
     async def kill(self, index: int = 0) -> None:
         """kill -9."""
+        self.disturbed = True
         await self.on_servers(self.servers[index].kill())
 
     async def start(self, index: int = 0) -> None:
         """Again, on the same port and store."""
         await self.on_servers(self.servers[index].start())
+
+    async def settle(self) -> None:
+        """Wait until every stream takes writes again, so that the next test begins on a whole broker."""
+        await self.on_servers(provision(self.settings(PROVISIONER), replicas=self.replicas))
+        self.disturbed = False
 
     def serving(self, bus: Bus) -> int:
         """Index of the server that ``bus`` is connected to."""
@@ -138,6 +145,8 @@ async def site(running: Site) -> AsyncIterator[Site]:
         await client.close()
     running.buses.clear()
     running.clients.clear()
+    if running.disturbed:
+        await running.settle()
 
 
 @pytest.fixture

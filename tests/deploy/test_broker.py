@@ -74,6 +74,9 @@ async def cluster(tmp_path: Path) -> AsyncIterator[list[Node]]:
         )
         for n, node in enumerate(nodes)
     ]
+    for node in nodes:
+        while not await asyncio.to_thread(healthy, node):
+            await asyncio.sleep(0.05)
     yield nodes
     for process in processes:
         process.terminate()
@@ -84,6 +87,14 @@ def fetch(node: Node, path: str) -> dict[str, object]:
     with urllib.request.urlopen(f"http://127.0.0.1:{node.http_port}{path}", timeout=5) as response:
         found: dict[str, object] = json.load(response)
         return found
+
+
+def healthy(node: Node) -> bool:
+    """Whether the server says so: it serves clients, and the cluster has its leader."""
+    try:
+        return fetch(node, "/healthz")["status"] == "ok"
+    except OSError:
+        return False
 
 
 def test_the_configuration_is_valid_in_the_eyes_of_the_server(tmp_path: Path) -> None:
@@ -124,12 +135,6 @@ async def test_three_servers_hold_every_stream_three_times_and_sync_every_write(
 @pytest.mark.cluster
 async def test_without_a_password_nobody_gets_in(cluster: list[Node]) -> None:
     node = cluster[0]
-    while True:
-        try:
-            await asyncio.to_thread(fetch, node, "/varz")
-            break
-        except OSError:
-            await asyncio.sleep(0.05)
     client = Client()
     with pytest.raises(NatsError):
         await client.connect([f"nats://127.0.0.1:{node.port}"], allow_reconnect=False)

@@ -109,6 +109,15 @@ async def drive(agent: Any, choose: Any) -> tuple[dict[int, Any], list[int]]:
                 return asked, order
 
 
+async def test_an_agent_may_await_things_of_its_own_between_effects() -> None:
+    async def agent(ctx: Context, input: Any) -> Any:
+        first = await ctx.tool("read.a", n=1)
+        await asyncio.sleep(0.02)
+        return [first, await ctx.tool("read.a", n=2)]
+
+    assert (await harness().run(agent, {})).result == [1, 2]
+
+
 async def test_what_an_agent_did_not_expect_ends_it_with_a_fault_that_names_the_step() -> None:
     def broken(_: Any) -> Any:
         raise ToolFailure("no such issue", retryable=True)

@@ -1,9 +1,12 @@
 """The REST API over a real broker: who may what, what bad input gets, and that a repeated request is the same request."""
 
 import asyncio
+import hashlib
 import json
 import stat
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,8 +14,10 @@ import pytest
 
 from agentos.contracts.ids import derived_id
 from services.gateway.app import create_app
+from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import ACTIONS, ROLES, role_table
 from services.gateway.edge import GuardedRoute
+from tests.services.gateway import standins
 from tests.services.gateway.test_webhooks_http import problem
 
 TASK = {"type": "report", "input": {"question": "what did jane@example.com want?"}}
@@ -313,6 +318,11 @@ def test_every_role_and_route_is_in_the_table() -> None:
     assert role_table()["admin"] == set(ACTIONS)
 
 
+def test_the_policy_bundle_has_the_same_table() -> None:
+    bundle = json.loads((Path(__file__).parents[3] / "services/policy/rego/data.json").read_text())
+    assert {role: frozenset(actions) for role, actions in bundle["config"]["roles"].items()} == role_table()
+
+
 def _routes() -> list[tuple[str, str, str]]:
     from services.gateway.app import ROUTERS
 
@@ -349,3 +359,52 @@ def test_the_openapi_document_names_problems_security_and_the_idempotency_header
             assert "application/problem+json" in operation["responses"]["503"].get("content", {}) or path == "/readyz"
             assert "application/problem+json" in operation["responses"]["422"]["content"], path
     assert "ProblemDocument" in document["components"]["schemas"]
+
+
+async def test_a_reservation_that_a_crashed_gateway_left_is_taken_over(edge: Any) -> None:
+    scope_ = derived_id("idempotency", "default", "admin", "/api/v1/tasks", "k6")
+    body = json.dumps(TASK).encode()
+    left = {"state": "working", "body_digest": hashlib.sha256(body).hexdigest(), "at": datetime.now(UTC).isoformat()}
+    bucket = edge.gateway.bus.bucket("idempotency")
+    await bucket.put(scope_, json.dumps(left).encode())
+    headers = {"Idempotency-Key": "k6", "Content-Type": "application/json"}
+    assert problem(await edge.http.post("/api/v1/tasks", content=body, headers=headers)) == (409, "idempotency_key_in_flight")
+    left["at"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    await bucket.put(scope_, json.dumps(left).encode())
+    assert (await edge.http.post("/api/v1/tasks", content=body, headers=headers)).status_code == 201
+
+
+async def test_a_key_made_elsewhere_works_here_and_its_revocation_too(edge: Any, broker: Any) -> None:
+    """Two gateways share one bucket: each follows it."""
+    other = ApiKeys(await broker.connect("gateway"))
+    watching = asyncio.create_task(other.watch())
+    await other.ready()
+    record, key = await other.create("elsewhere", "ci", ("viewer",), "default", standins.ADMIN)
+    use = {"Authorization": f"Bearer {key}"}
+    while (await edge.http.get("/api/v1/tasks", headers=use)).status_code != 200:
+        await asyncio.sleep(0.01)
+    await other.revoke(record.id, "default", standins.ADMIN)
+    while (await edge.http.get("/api/v1/tasks", headers=use)).status_code != 401:
+        await asyncio.sleep(0.01)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_tenants_see_and_stop_only_their_own(edge: Any) -> None:
+    task = await submitted(edge)
+    await known(edge, task)
+    other = {"Authorization": f"Bearer {await edge.key('admin', tenant='other')}"}
+    assert (await edge.http.get("/api/v1/tasks", headers=other)).json()["items"] == []
+    assert problem(await edge.http.get(f"/api/v1/tasks/{task}", headers=other)) == (404, "not_found")
+    cancelled = await edge.http.post(f"/api/v1/tasks/{task}/cancel", json={"reason": "not mine"}, headers=other)
+    assert problem(cancelled) == (404, "not_found")
+    assert problem(await edge.http.delete("/api/v1/keys/admin", headers=other)) == (404, "not_found")
+
+
+async def test_more_requests_than_allowed_at_once_are_told_to_slow_down(edge: Any) -> None:
+    edge.gateway.load.requests = edge.gateway.settings.max_in_flight
+    busy = await edge.http.get("/api/v1/tasks")
+    assert problem(busy) == (429, "busy")
+    assert busy.headers["retry-after"]
+    edge.gateway.load.requests = 0
+    assert (await edge.http.get("/api/v1/tasks")).status_code == 200

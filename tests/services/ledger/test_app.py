@@ -242,7 +242,7 @@ async def test_the_ledger_deleted_and_rebuilt_is_equal_row_by_row(edge: Callable
         await letters.aclose()
     # What the ledger wrote last itself, a checkpoint, may not have been folded before it stopped.
     broker = around.broker.settings("ledger")
-    await rebuild(around.settings, broker)
+    await rebuild(around.settings, broker, asyncio.Event())
     store = around.store()
     before = history.dump(store)
     assert len(before["tasks"]) == 2
@@ -251,7 +251,7 @@ async def test_the_ledger_deleted_and_rebuilt_is_equal_row_by_row(edge: Callable
     path = Path(around.settings.database.removeprefix("sqlite:///"))
     for file in path.parent.glob(path.name + "*"):
         file.unlink()
-    rebuilt = await rebuild(around.settings, broker)
+    rebuilt = await rebuild(around.settings, broker, asyncio.Event())
     assert rebuilt.same_chain
     store = around.store()
     assert history.dump(store) == before
@@ -270,5 +270,5 @@ async def test_a_ledger_does_not_follow_a_stream_that_was_replaced(edge: Callabl
     store.close()
     with pytest.raises(StreamGap, match="ends before it"):
         await run(around.settings, around.broker.settings("ledger"), asyncio.Event())
-    rebuilt = await rebuild(around.settings, around.broker.settings("ledger"))
+    rebuilt = await rebuild(around.settings, around.broker.settings("ledger"), asyncio.Event())
     assert (rebuilt.position, rebuilt.same_chain) == (19, False)

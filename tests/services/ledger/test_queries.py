@@ -76,7 +76,7 @@ def test_a_task_comes_with_its_attempts_timeline_calls_and_approvals(ask: Any) -
     assert [approval["state"] for approval in told["approvals"]] == ["approved"]
 
 
-@pytest.mark.parametrize("name", ["tasks.get", "approvals.get", "calls.get"])
+@pytest.mark.parametrize("name", ["tasks.get", "tasks.events", "approvals.get", "calls.get"])
 def test_what_does_not_exist_for_this_tenant_is_not_found(ask: Any, name: str) -> None:
     for tenant, id_ in (("default", "nobody"), ("other", "t1"), ("other", "t1-s0003-e1")):
         with pytest.raises(NotFound, match="there is no"):

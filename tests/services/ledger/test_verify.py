@@ -205,6 +205,16 @@ class Record:
         return self.signed
 
 
+class Invented(Record):
+    """A hash that the ledger never wrote stands beyond its position."""
+
+    def position(self) -> int:
+        return 10
+
+    def hashes(self, first: int, last: int) -> dict[int, bytes]:
+        return super().hashes(first, last) | ({50: bytes(32)} if first <= 50 <= last else {})
+
+
 def live(stream: Sequence[Incoming], record: Record, *anchors: Checkpoint, size: int = 5) -> Verdict:
     check = LiveCheck(record, PUBLIC)
     for start in range(0, len(stream), size):
@@ -266,7 +276,8 @@ def test_a_checkpoint_changed_or_invented_in_the_database_is_found() -> None:
     record.signed[20] = replace(record.signed[20], count=18)
     record.signed[3] = record.signed[20]
     record.signed[99] = record.signed[20]
-    assert {("seq 20", "changed"), ("seq 3", "forged")} <= kinds(live(STREAM, record))
+    assert {("seq 20", "changed"), ("seq 3", "forged"), ("seq 99", "forged")} <= kinds(live(STREAM, record))
+    assert kinds(live(STREAM[:10], Invented(STREAM[:10]))) == {("seq 50", "forged")}
 
 
 def test_a_chain_replaced_in_stream_and_database_breaks_the_signatures() -> None:

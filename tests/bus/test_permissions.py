@@ -1,0 +1,197 @@
+"""The broker itself enforces the table: every service is tried against every subject."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from itertools import count
+
+import pytest
+from nats.aio.client import Client
+
+from agentos.bus import topology
+from agentos.contracts.channels import BUCKETS, CHANNELS, SERVICES
+from agentos.contracts.errors import NeverRetry
+from agentos.contracts.events.governance import DeadLetter
+from tests.bus.conftest import DECIDED, Seen, Site, consuming
+
+EACH = pytest.mark.parametrize("service", SERVICES)
+_NUMBERS = count(1)
+
+
+class Attempts:
+    """A service's plain connection; ``refused`` names the subjects that the broker would not take from it."""
+
+    def __init__(self) -> None:
+        self.violations: set[str] = set()
+        self.client: Client
+
+    async def note(self, error: Exception) -> None:
+        text = str(error).lower()
+        if "permissions violation for" in text:
+            self.violations.add(text.split('"')[1])
+
+    async def refused(self, subjects: Iterable[str]) -> set[str]:
+        wanted = list(subjects)
+        for subject in wanted:
+            # Without a reply and with an impossible expectation: an allowed attempt changes nothing.
+            await self.client.publish(subject, b"{", headers={"Nats-Expected-Last-Sequence": "999999999"})
+        await self.answered()
+        return {subject for subject in wanted if subject.lower() in self.violations}
+
+    async def answered(self) -> None:
+        """The broker answers in order: when it has refused what no one may do, it has judged all before it."""
+        last = f"nobodys.{next(_NUMBERS)}"
+        await self.client.publish(last, b"")
+        async with asyncio.timeout(10):
+            while last not in self.violations:  # noqa: ASYNC110 - filled by the client's error callback
+                await asyncio.sleep(0.01)
+        self.violations.discard(last)
+
+
+async def attempts(site: Site, service: str) -> Attempts:
+    found = Attempts()
+    found.client = await site.raw(service, found.note)
+    return found
+
+
+@EACH
+async def test_a_service_publishes_its_own_subjects_and_no_other(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    number = next(_NUMBERS)
+    examples = {channel: channel.pattern.replace("*", f"x{number}") for channel in CHANNELS}
+    refused = await tried.refused(examples.values())
+    assert refused == {subject for channel, subject in examples.items() if channel.publisher != service}
+
+
+@EACH
+async def test_a_service_writes_its_own_buckets_and_no_other(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    refused = await tried.refused(f"$KV.{bucket.name}.x.y" for bucket in BUCKETS)
+    assert refused == {f"$KV.{bucket.name}.x.y" for bucket in BUCKETS if service not in bucket.writers}
+
+
+@EACH
+async def test_a_service_reads_its_own_buckets_and_no_other(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    refused = await tried.refused(f"$JS.API.DIRECT.GET.KV_{bucket.name}.$KV.{bucket.name}.x" for bucket in BUCKETS)
+    assert refused == {f"$JS.API.DIRECT.GET.KV_{b.name}.$KV.{b.name}.x" for b in BUCKETS if service not in b.readers}
+
+
+@EACH
+async def test_no_service_administers_anything(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    streams = [stream["name"] for stream in topology.streams(1)]
+    subjects = [
+        f"$JS.API.STREAM.{verb}.{stream}"
+        for verb in ("CREATE", "UPDATE", "DELETE", "PURGE", "SNAPSHOT", "RESTORE", "PEER.REMOVE", "LEADER.STEPDOWN")
+        for stream in [*streams, "NEW"]
+    ]
+    subjects += [f"$JS.API.STREAM.MSG.{verb}.{stream}" for verb in ("DELETE", "GET") for stream in streams]
+    subjects += [f"$JS.API.CONSUMER.{verb}.{stream}" for verb in ("NAMES", "LIST", "CREATE") for stream in streams]
+    subjects += ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.x", "$SYS.REQ.SERVER.PING"]
+    subjects += ["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.EVENTS.x"]
+    assert await tried.refused(subjects) == set(subjects)
+
+
+@EACH
+async def test_a_service_pulls_and_acknowledges_its_own_durables_and_no_other(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    own = {channel.consumer(service) for channel in CHANNELS if service in channel.readers}
+    wanted: dict[str, bool] = {}
+    for consumer in topology.consumers():
+        place, mine = f"{consumer.stream}.{consumer.name}", consumer.name in own
+        # Nothing here is to have an effect on a durable of the service's own.
+        wanted[f"$JS.API.CONSUMER.INFO.{place}"] = mine
+        wanted[f"$JS.ACK.{place}.1.999999999.1.1.0"] = mine
+        wanted[f"$JS.ACK.d.hash.{place}.1.999999999.1.1.0"] = mine
+        if not mine:
+            wanted[f"$JS.API.CONSUMER.MSG.NEXT.{place}"] = False
+            wanted[f"$JS.API.CONSUMER.CREATE.{place}"] = False
+            wanted[f"$JS.API.CONSUMER.CREATE.{place}.{consumer.filter}"] = False
+            wanted[f"$JS.API.CONSUMER.CREATE.{place}.evt.x"] = False
+            wanted[f"$JS.API.CONSUMER.DURABLE.CREATE.{place}"] = False
+            wanted[f"$JS.API.CONSUMER.DELETE.{place}"] = False
+            wanted[f"$JS.API.CONSUMER.PAUSE.{place}"] = False
+            wanted[f"$JS.API.CONSUMER.RESET.{place}"] = False
+    refused = await tried.refused(wanted)
+    assert refused == {subject for subject, allowed in wanted.items() if not allowed}
+
+
+@EACH
+async def test_a_service_listens_to_its_own_inbox_and_nothing_else(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    others = [f"_INBOX_{other}.>" for other in (*SERVICES, topology.PROVISIONER) if other != service]
+    wanted = [*others, "_INBOX.>", ">", "evt.>", "cmd.>", "$KV.>", "$JS.API.>", "$JS.EVENT.>", "dlq.>", "*.>"]
+    for subject in [*wanted, f"_INBOX_{service}.mine"]:
+        await tried.client.subscribe(subject)
+    await tried.answered()
+    assert tried.violations == {subject.lower() for subject in wanted}
+
+
+@EACH
+async def test_a_service_does_not_write_into_anothers_inbox(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    wanted = [f"_INBOX_{other}.x" for other in SERVICES if other != service] + ["_INBOX.x", "nothing.of.ours", "evt.x", "tok.x"]
+    assert await tried.refused(wanted) == set(wanted)
+
+
+@EACH
+async def test_a_service_follows_only_the_streams_that_the_table_lets_it_follow(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    streams = {channel.stream for channel in CHANNELS}
+    refused = await tried.refused(f"$JS.API.CONSUMER.CREATE.{stream}.tail" for stream in sorted(streams))
+    assert refused == {
+        f"$JS.API.CONSUMER.CREATE.{stream}.tail" for stream in streams if stream not in topology._readable_streams(service)
+    }
+
+
+async def test_a_tail_aimed_at_another_services_subject_writes_nothing_there(site: Site, tenant: str) -> None:
+    policy = await site.connect("policy")
+    await policy.append("task.decided", "t", DECIDED, tenant=tenant, ordinal=1)
+    ledger, admin = await site.raw("ledger"), await site.raw(topology.PROVISIONER)
+    aimed = f"cmd.gates.release.{tenant}"
+    config = {"name": f"aimed-{tenant}", "deliver_subject": aimed, "ack_policy": "none", "num_replicas": 1}
+    body = {"stream_name": "EVENTS", "config": config | {"filter_subjects": [f"evt.{tenant}.>"]}, "action": "create"}
+    await ledger.request(f"$JS.API.CONSUMER.CREATE.EVENTS.aimed-{tenant}", json.dumps(body).encode(), timeout=5)
+    await asyncio.sleep(0.3)
+    reply = await admin.request("$JS.API.STREAM.INFO.COMMANDS", json.dumps({"subjects_filter": aimed}).encode(), timeout=5)
+    assert aimed not in json.loads(reply.data)["state"].get("subjects", {})
+    await admin.request(f"$JS.API.CONSUMER.DELETE.EVENTS.aimed-{tenant}", b"", timeout=5)
+
+
+async def test_a_read_answered_into_another_services_subject_is_buried_not_obeyed(site: Site, tenant: str) -> None:
+    """The broker answers a read where it is told to, headers and all; the reader sees that nobody published it."""
+    policy, seen = await site.connect("policy"), Seen(tenant)
+    await policy.append("task.decided", "t", DECIDED, tenant=tenant, ordinal=1)
+    gates = await consuming(site, "gates", "gates.engage", seen)
+    evil, forged = await site.raw("policy"), f"evt.{tenant}.task.t.ended.1"
+    for reply in (f"cmd.gates.engage.{tenant}", forged):
+        await evil.publish(f"$JS.API.DIRECT.GET.EVENTS.evt.{tenant}.task.t.decided.1", b"", reply=reply)
+    await evil.flush()
+    ledger = await site.connect("ledger")
+    async with asyncio.timeout(20):
+        async for raw in ledger.tail(("dlq.gates.>",), stream="DLQ", start="first"):
+            letter = await ledger.decode(raw)
+            if letter.meta.tenant == tenant:
+                assert isinstance(letter.data, DeadLetter)
+                assert letter.data.code == "relayed"
+                break
+    assert seen.recorded == []
+    async for raw in ledger.tail((f"evt.{tenant}.task.t.ended.*",), start="first"):
+        with pytest.raises(NeverRetry, match="not what its publisher wrote"):
+            await ledger.decode(raw)
+        break
+    with pytest.raises(NeverRetry):
+        await gates.get(forged)
+
+
+def test_the_configuration_names_every_service_once_and_gives_nobody_everything() -> None:
+    conf = topology.authorization_conf()
+    assert [line.split()[1] for line in conf.splitlines() if line.strip().startswith("user:")] == [
+        topology.PROVISIONER,
+        *SERVICES,
+    ]
+    for service in SERVICES:
+        rights = topology.permissions(service)
+        assert not {">", "*", "$JS.>", "$JS.API.>", "evt.>", "cmd.>", "$KV.>"} & set(rights["publish"])
+        assert rights["subscribe"] == [f"_INBOX_{service}.>"]

@@ -1,0 +1,142 @@
+"""The command as people run it: a process of its own against a served gateway."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Ended:
+    """How a run ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+async def agentos(*arguments: str, url: str = "http://127.0.0.1:1", stdin: str = "", **environ: str) -> Ended:
+    """Run the command without a terminal, with nothing of the caller's environment that it reads."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGENTOS_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agentos.cli", *arguments,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=inherited | {"AGENTOS_URL": url, "COLUMNS": "200", **environ},
+    )  # fmt: skip
+    out, err = await process.communicate(stdin.encode())
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+def run(edge: Any) -> Any:
+    async def agentos_here(*arguments: str, stdin: str = "") -> Ended:
+        return await agentos(*arguments, url=edge.url, stdin=stdin, AGENTOS_DATA=str(edge.gateway.settings.data))
+
+    return agentos_here
+
+
+async def test_a_task_is_submitted_listed_shown_and_cancelled(edge: Any, run: Any) -> None:
+    made = await run("task", "submit", "report", "--input", "-", "--label", "team=a", "--json", stdin='{"q": 1}')
+    assert made.code == 0, made.err
+    task = made.json()["task"]
+    assert [item["id"] for item in (await run("task", "list", "--json")).json()["items"]] == [task]
+    assert task in (await run("task", "list")).out
+    shown = await run("task", "show", task)
+    assert "task.submitted" in shown.out
+    assert (await run("task", "cancel", task, "--reason", "wrong one")).code == 0
+    assert (await run("task", "retry", task)).code == 0
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("completed", 0), ("failed", 1)])
+async def test_waiting_follows_the_task_to_its_end_and_the_exit_code_tells_it(
+    edge: Any, run: Any, outcome: str, code: int
+) -> None:
+    waiting = asyncio.create_task(run("task", "submit", "report", "--wait"))
+    await edge.backend.eventually(lambda: edge.backend.orchestrator.submits)
+    task, _ = edge.backend.orchestrator.submits[0]
+    await edge.backend.orchestrator.settle(task, outcome=outcome)
+    ended = await waiting
+    assert ended.code == code, ended.err
+    assert "task.submitted" in ended.out
+    assert "task.settled" in ended.out
+    assert outcome in ended.out
+
+
+async def test_following_events_prints_one_json_object_a_line(edge: Any, run: Any) -> None:
+    made = (await run("task", "submit", "report", "--json")).json()["task"]
+    await edge.backend.orchestrator.settle(made)
+    followed = await run("task", "show", made, "--follow", "--json")
+    lines = [json.loads(line) for line in followed.out.splitlines()]
+    assert [line["type"] for line in lines[:2]] == ["task.submitted", "task.settled"]
+    assert lines[-1]["outcome"] == "completed"
+    listed = await run("events", "--task", made, "--json")
+    assert [json.loads(line)["seq"] for line in listed.out.splitlines()] == [line["seq"] for line in lines[:2]]
+
+
+async def test_approvals_and_the_kill_switch(run: Any) -> None:
+    assert "post a reply" in (await run("approval", "list")).out
+    assert "<EMAIL_1>" in (await run("approval", "show", "appr1")).out
+    assert (await run("approval", "approve", "appr1", "-m", "fine")).code == 0
+    twice = await run("approval", "reject", "appr1")
+    assert twice.code == 1
+    assert "it was approved before" in twice.err
+    switch = (await run("kill", "engage", "pack", "engineering", "--reason", "odd", "--json")).json()["id"]
+    assert switch in (await run("kill", "status")).out
+    assert (await run("kill", "release", switch, "--reason", "mended")).code == 0
+    assert "no switch is engaged" in (await run("kill", "status")).out
+
+
+async def test_reports_and_audit(edge: Any, run: Any, tmp_path: Path) -> None:
+    await edge.backend.announce("engineering", "report")
+    assert "0.0123 USD" in (await run("cost", "--by", "model")).out
+    assert "engineering" in (await run("pack", "list")).out
+    assert "whole" in (await run("audit", "verify")).out
+    assert (await run("audit", "status")).code == 0
+    file = tmp_path / "export.jsonl"
+    assert (await run("audit", "export", "-o", str(file))).code == 0
+    assert file.read_text() == '{"count":2}\n{"closed":true}\n'
+    offline = await run("audit", "verify", "--file", str(file), "--json")
+    assert offline.code == 1
+    assert offline.json()["problems"]
+
+
+async def test_a_key_is_made_used_and_revoked(edge: Any, run: Any) -> None:
+    made = await run("key", "create", "ci", "--role", "viewer", "--json")
+    record = made.json()
+    refused = await agentos("kill", "engage", "global", "--reason", "x", url=edge.url, AGENTOS_API_KEY=record["key"])
+    assert refused.code == 1
+    assert "Forbidden" in refused.err
+    assert (await run("key", "revoke", record["id"])).code == 0
+    assert "revoked" in (await run("key", "list")).out
+    gone = await agentos("task", "list", url=edge.url, AGENTOS_API_KEY=record["key"])
+    assert gone.code == 1
+    assert record["key"] not in gone.err
+
+
+async def test_failures_are_one_line_with_what_to_do_and_their_exit_code(tmp_path: Path) -> None:
+    nobody = await agentos("task", "list", AGENTOS_API_KEY="aos_x_y")
+    assert nobody.code == 3
+    assert len(nobody.err.strip().splitlines()) == 1
+    assert "agentos up" in nobody.err
+    keyless = await agentos("task", "list", AGENTOS_DATA=str(tmp_path))
+    assert keyless.code == 2
+    assert "AGENTOS_API_KEY" in keyless.err
+    for arguments in (("task", "submit", "x", "--input", "[1]"), ("task", "submit", "x", "--label", "nothing"), ("nonsense",)):
+        assert (await agentos(*arguments, AGENTOS_API_KEY="k")).code == 2
+
+
+async def test_help_loads_neither_the_http_client_nor_the_services() -> None:
+    script = (
+        "import sys, agentos.cli.__main__; print([m for m in ('httpx', 'nats', 'fastapi', 'services') if m in sys.modules])"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert out.decode().strip() == "[]"
