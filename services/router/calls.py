@@ -99,6 +99,9 @@ class ModelCalls:
                 if isinstance(event.data, CallAttempted):
                     progress.attempts += 1
             await self._recall_cancellation(subject.tenant, decided.context)
+        elif await self._bus.get(f"evt.{subject.tenant}.call.{subject.id}.settled") is not None:
+            # A broker that crashed may have forgotten that it handed the message out, and counts from one again.
+            return
         request = decided.redacted_request
         if request is None:
             fault = Fault(code="decision_incomplete", message="the decision holds no redacted request, so nothing may be sent")
