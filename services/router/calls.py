@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 
 from adapters.port import ModelAdapter, ProviderError
-from agentos.bus import Bus
+from agentos.bus import Bus, keep_trying
 from agentos.contracts.base import Fault, Sealed
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry
@@ -358,7 +358,9 @@ class ModelCalls:
     async def _append(self, message: Recorded, settled: ModelCallSettled) -> None:
         subject = EventSubject.parse(message.subject)
         try:
-            await self._bus.append("call.settled", subject.id, settled, tenant=subject.tenant, cause=message)
+            await keep_trying(
+                lambda: self._bus.append("call.settled", subject.id, settled, tenant=subject.tenant, cause=message)
+            )
         except Conflict:
             # Another instance settled it meanwhile. The first settlement counts; ours, and what it cost, is in the log.
             log.warning("settled_already", call=subject.id, outcome=settled.outcome)
