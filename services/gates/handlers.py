@@ -16,6 +16,7 @@ from agentos.contracts.events.governance import ApprovalRequested, CheckpointReq
 from agentos.contracts.events.task import TaskSettled, TaskSuspended
 from agentos.contracts.subjects import EventSubject
 from agentos.killswitch import KillEntry
+from agentos.telemetry import trace_of
 from services.gates import domain
 
 log = structlog.get_logger(__name__)
@@ -110,30 +111,34 @@ class Gates:
                 await self._answer(message, Answer(ok=True, data={"approval": command.approval, "outcome": command.outcome}))
                 return
             resolved = domain.resolve(approval, command, datetime.now(UTC))
-            await self._refuse_if_ended(command.tenant, resolved.context.task, resolved.context.attempt)
+            traceparent = await self._open_task(command.tenant, resolved.context.task, resolved.context.attempt)
         except (Refused, Forbidden) as refused:
             await self._answer(message, Answer(ok=False, code=refused.code, detail=refused.detail))
             return
-        await self._bus.append(
-            "approval.resolved",
-            command.approval,
-            resolved,
-            tenant=command.tenant,
-            cause=message,
-            correlation_id=resolved.context.task,
-            expect=last,
-        )
+        with trace_of(traceparent, "gates resolves"):
+            await self._bus.append(
+                "approval.resolved",
+                command.approval,
+                resolved,
+                tenant=command.tenant,
+                cause=message,
+                correlation_id=resolved.context.task,
+                expect=last,
+            )
         await self._answer(message, Answer(ok=True, data={"approval": command.approval, "outcome": resolved.outcome}))
 
     async def _answered_by(self, tenant: str, approval: str, message: Recorded) -> bool:
         resolved = await self._bus.get(f"evt.{tenant}.approval.{approval}.resolved")
         return resolved is not None and resolved.meta.causation_id == message.meta.event_id
 
-    async def _refuse_if_ended(self, tenant: str, task: str, attempt: int) -> None:
-        for event in await self._bus.load(tenant, "task", task):
+    async def _open_task(self, tenant: str, task: str, attempt: int) -> str | None:
+        """The task's trace. Raises Refused when the task has ended."""
+        events = await self._bus.load(tenant, "task", task)
+        for event in events:
             ordinal = int(EventSubject.parse(event.subject).ordinal or 0)
             if isinstance(event.data, TaskSettled) and ordinal >= attempt:
                 raise Refused(f"the task has ended meanwhile ({event.data.outcome})", code="task_ended")
+        return events[0].meta.traceparent if events else None
 
     async def _load(self, tenant: str, approval: str) -> tuple[domain.Approval, int]:
         events = await self._bus.load(tenant, "approval", approval)

@@ -234,7 +234,7 @@ class Topology:
             found["AGENTOS_GATEWAY_SOURCES_FILE"] = str(self._sources())
         if service == "router" and self.choices.provider_url is not None:
             found |= {"OPENAI_API_KEY": "sk-loopback", "OPENAI_BASE_URL": self.choices.provider_url}
-        return found | self.choices.extra.get(service, {})
+        return found | dict(self.choices.extra.get(service, {}))
 
     def _sources(self) -> Path:
         path = self.data / "sources.json"
@@ -446,10 +446,10 @@ async def _messages(client: Client, stream: str) -> list[Stored]:
 
 def _stored(stream: str, message: dict[str, Any]) -> Stored:
     raw = base64.b64decode(message.get("hdrs", ""))
-    headers = dict(
-        (name.strip(), value.strip())
+    headers = {
+        name.strip(): value.strip()
         for name, colon, value in (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
         if colon
-    )
+    }
     body = base64.b64decode(message.get("data", ""))
     return Stored(stream, message["seq"], message["subject"], headers, body, message["time"], raw)

@@ -1,6 +1,7 @@
 """Two hundred tasks while every process of the system, one after the other, is killed without warning."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -87,9 +88,7 @@ async def _submit(system: Topology, run: Run, count: int) -> list[str]:
     return made
 
 
-async def _phase(
-    system: Topology, provider: Watched, run: Run, name: str, kill: Callable[[], None], share: int
-) -> None:
+async def _phase(system: Topology, provider: Watched, run: Run, name: str, kill: Callable[[], None], share: int) -> None:
     """Kill one process while its share of the tasks is at every stage; a task made after that must come through."""
     before = len(provider.requests)
     submitting = asyncio.create_task(_submit(system, run, share - 1))
@@ -115,7 +114,7 @@ async def _check_stream(system: Topology, provider: Watched, run: Run) -> None:
     for call, times in provider.asked.items():
         late = [at for at in times if at > calls[call]]
         assert not late, f"{call} was settled at {calls[call]} and asked for again at {late}; kills: {run.kills}"
-        for first, second in zip(times, times[1:], strict=False):
+        for first, second in itertools.pairwise(times):
             assert any(first < at < second for _, at in run.kills), f"{call} was asked for twice without a crash: {times}"
     assert await system.stored("DLQ") == []
 

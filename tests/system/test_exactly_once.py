@@ -96,7 +96,9 @@ async def _check_idempotency_keys(system: Topology, provider: LoopbackProvider) 
     headers = {"Idempotency-Key": "two"}
     answers = await asyncio.gather(
         *(
-            system.patiently(lambda given=given: system.http.post("/tasks", json={"type": "steady", "input": given}, headers=headers))
+            system.patiently(
+                lambda given=given: system.http.post("/tasks", json={"type": "steady", "input": given}, headers=headers)
+            )
             for given in bodies
         )
     )

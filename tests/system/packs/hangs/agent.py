@@ -5,7 +5,7 @@ from typing import Any
 from agentos.sdk import Context
 
 
-async def hangs(ctx: Context, input: dict[str, Any]) -> None:  # noqa: A002 - the SDK's own name
+async def hangs(ctx: Context, input: dict[str, Any]) -> None:
     """Never awaits."""
     while True:
         pass

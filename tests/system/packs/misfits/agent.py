@@ -10,17 +10,17 @@ from agentos.sdk import Context
 _RUNS: list[str] = []
 
 
-async def raises(ctx: Context, input: dict[str, Any]) -> None:  # noqa: A002 - the SDK's own name
+async def raises(ctx: Context, input: dict[str, Any]) -> None:
     """An exception that quotes its input."""
     raise RuntimeError(f"cannot work on {input['text']}")
 
 
-async def nonsense(ctx: Context, input: dict[str, Any]) -> object:  # noqa: A002 - the SDK's own name
+async def nonsense(ctx: Context, input: dict[str, Any]) -> object:
     """A result that is no JSON."""
     return object()
 
 
-async def drifts(ctx: Context, input: dict[str, Any]) -> str:  # noqa: A002 - the SDK's own name
+async def drifts(ctx: Context, input: dict[str, Any]) -> str:
     """Asks something else each time it is run."""
     _RUNS.append(ctx.task.id)
     await ctx.model(f"This is run number {_RUNS.count(ctx.task.id)}.")
@@ -28,12 +28,12 @@ async def drifts(ctx: Context, input: dict[str, Any]) -> str:  # noqa: A002 - th
     return "went on"
 
 
-async def undeclared(ctx: Context, input: dict[str, Any]) -> Any:  # noqa: A002 - the SDK's own name
+async def undeclared(ctx: Context, input: dict[str, Any]) -> Any:
     """Asks for a tool that its manifest does not have."""
     return await ctx.tool("github.comment", repository="a/b", issue=1, body="mine")
 
 
-async def snoops(ctx: Context, input: dict[str, Any]) -> dict[str, str]:  # noqa: A002 - the SDK's own name
+async def snoops(ctx: Context, input: dict[str, Any]) -> dict[str, str]:
     """Tries to read files; tells what came of each. Bytes that it got would be in its result."""
     told: dict[str, str] = {}
     for path in input["paths"]:
@@ -45,7 +45,7 @@ async def snoops(ctx: Context, input: dict[str, Any]) -> dict[str, str]:  # noqa
     return told
 
 
-async def dials(ctx: Context, input: dict[str, Any]) -> str:  # noqa: A002 - the SDK's own name
+async def dials(ctx: Context, input: dict[str, Any]) -> str:
     """Tries to reach the network."""
     try:
         with socket.create_connection(("127.0.0.1", input["port"]), timeout=2) as connection:
@@ -55,6 +55,6 @@ async def dials(ctx: Context, input: dict[str, Any]) -> str:  # noqa: A002 - the
     return "connected"
 
 
-async def exits(ctx: Context, input: dict[str, Any]) -> None:  # noqa: A002 - the SDK's own name
+async def exits(ctx: Context, input: dict[str, Any]) -> None:
     """Takes its whole process down."""
     os._exit(3)

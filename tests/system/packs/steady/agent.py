@@ -5,7 +5,7 @@ from typing import Any
 from agentos.sdk import Context, ToolCall, ToolResult
 
 
-async def steady(ctx: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 - the SDK's own name
+async def steady(ctx: Context, input: dict[str, Any]) -> dict[str, Any]:
     """Model, tool, clock, dice, model. ``model`` in the input names the model."""
     model = str(input.get("model", "default"))
     began = await ctx.now()

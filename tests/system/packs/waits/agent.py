@@ -5,7 +5,7 @@ from typing import Any
 from agentos.sdk import Context
 
 
-async def patient(ctx: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 - the SDK's own name
+async def patient(ctx: Context, input: dict[str, Any]) -> dict[str, Any]:
     """A model call before and one after a person's word."""
     first = await ctx.model("What would you do?")
     approval = await ctx.approval("May it be done?")
@@ -13,7 +13,7 @@ async def patient(ctx: Context, input: dict[str, Any]) -> dict[str, Any]:  # noq
     return {"answers": [first.text, second.text], "comment": approval.comment}
 
 
-async def pair(ctx: Context, input: dict[str, Any]) -> list[str]:  # noqa: A002 - the SDK's own name
+async def pair(ctx: Context, input: dict[str, Any]) -> list[str]:
     """Two model calls, the second by the model that the input names."""
     first = await ctx.model("Say one thing.")
     second = await ctx.model("Say another thing.", model=str(input["second"]))
