@@ -1,11 +1,13 @@
 """What every service's process does alike: settings, signals, logs, a lost broker, an orderly stop."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
+from prometheus_client import start_http_server
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -69,6 +71,9 @@ def run_process(service: str, run: Callable[[asyncio.Event], Awaitable[None]], l
     configure_tracing(service)
 
     async def main() -> None:
+        # For a collector only; services never ask one another by HTTP. The gateway serves its own beside its API.
+        if port := os.environ.get("AGENTOS_METRICS_PORT"):
+            start_http_server(int(port), addr=os.environ.get("AGENTOS_METRICS_HOST", "127.0.0.1"))
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -258,8 +258,8 @@ class Bus:
         headers |= {
             "Nats-Schedule": f"@at {soon.isoformat().replace('+00:00', 'Z')}",
             "Nats-Schedule-Target": target,
-            # What became due is read within the day or by nobody.
-            "Nats-Schedule-TTL": "24h",
+            # A due message is the only thing that starts a retry or ends an approval, so it outlives a long outage of its reader.
+            "Nats-Schedule-TTL": "168h",
         }
         await self._publish(subject, body, headers)
 

@@ -281,7 +281,7 @@ class Consumption:
                     log.info("consumer_not_checked", channel=name, fault=str(fault)[:200])
                 except RuntimeError as drifted:
                     # At the start that stops us; here it is said again and again, and the watch goes on.
-                    log.error("consumer_drifted", channel=name, fault=str(drifted))  # noqa: TRY400 - the message says it all
+                    log.error("consumer_drifted", channel=name, fault=str(drifted))
 
     async def _check(self, row: Channel) -> None:
         """The durable exists and is what the table says; a missing one is made, a different one is an error at start."""

@@ -15,7 +15,7 @@ import httpx
 from agentos.contracts.ids import new_id
 
 REFUSED, USAGE, UNREACHABLE = 1, 2, 3
-TRIES = 4
+TRIES = 3
 
 
 class Failure(Exception):
@@ -62,7 +62,7 @@ class Api:
         headers = {"Authorization": f"Bearer {target.bearer()}", "User-Agent": "agentos-cli"}
         try:
             # Longer than the gateway waits for its services, so that its answer comes first.
-            self._http = httpx.Client(base_url=f"{self._url}/api/v1/", headers=headers, timeout=30, trust_env=False)
+            self._http = httpx.Client(base_url=f"{self._url}/api/v1/", headers=headers, timeout=60, trust_env=False)
         except (httpx.InvalidURL, ValueError) as bad:
             raise Failure("Bad URL or key", str(bad), mend="check --url and the API key", exit_code=USAGE) from None
 

@@ -259,7 +259,7 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
-    Bucket("apikeys", ("gateway",), ("gateway",), "API keys: argon2 hash, name, roles; never the key."),
+    Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),
     Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB in chunks, `<sha-256>.<n>`."),
 )
 

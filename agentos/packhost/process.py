@@ -24,6 +24,7 @@ from agentos.sdk.journal import StepKind
 from agentos.sdk.manifest import Pack
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from agentos.packhost.child import main; main()"
+_ROOT = Path(agentos.__file__).resolve().parents[1]
 _OUTPUT_LINES = 500
 _OUTPUT_LINE_CHARS = 2_000
 
@@ -138,7 +139,7 @@ class PackHost:
         self._shared.truncate(SLOTS.size)
         self._memory = mmap.mmap(self._shared.fileno(), SLOTS.size)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        root = Path(agentos.__file__).resolve().parents[1]
+        root = _ROOT
         fds = (theirs.fileno(), self._shared.fileno())
         try:
             # -s -P: no user site, no working directory on the path; a fixed hash seed keeps the order of sets in replays.

@@ -209,7 +209,7 @@ def network_paths() -> tuple[Path, ...]:
         "ca-certificates",
         "pki",
     )
-    return tuple(Path("/etc") / name for name in names) + (Path("/run/systemd/resolve"), Path("/usr/share/ca-certificates"))
+    return (*(Path("/etc") / name for name in names), Path("/run/systemd/resolve"), Path("/usr/share/ca-certificates"))
 
 
 def confine(confinement: Confinement) -> None:

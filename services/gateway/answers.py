@@ -51,21 +51,29 @@ class Answers:
                     if not future.done():
                         future.set_result(answer)
 
-    async def ask(self, request: str, send: Callable[[], Awaitable[None]], *, late: str = "") -> Answer:
+    async def ask(
+        self,
+        request: str,
+        send: Callable[[], Awaitable[None]],
+        *,
+        late: str = "",
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - it makes a problem
+    ) -> Answer:
         """Send, and wait for the answer to ``request``. Raises a 503 problem when the broker or the answer does not come in time.
 
         ``late`` is added to that problem: what is true although no answer came (a command stays on its stream and will be done).
         """
         if not self._bus.connected:
             raise unavailable("the broker is not connected: nothing was sent")
+        within_s = (timeout or self._timeout).total_seconds()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[request].append(future)
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
+            async with asyncio.timeout(within_s):
                 await send()
                 return await future
         except TimeoutError:
-            detail = f"no answer within {self._timeout.total_seconds():g} s. {late}".strip()
+            detail = f"no answer within {within_s:g} s. {late}".strip()
             raise unavailable(detail, code="answer_timeout") from None
         finally:
             waiting = self._waiting.get(request)
@@ -74,9 +82,16 @@ class Answers:
                 if not waiting:
                     del self._waiting[request]
 
-    async def need(self, request: str, send: Callable[[], Awaitable[None]], *, late: str = "") -> Answer:
+    async def need(
+        self,
+        request: str,
+        send: Callable[[], Awaitable[None]],
+        *,
+        late: str = "",
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - as in ask
+    ) -> Answer:
         """As ``ask``; raises the problem that a refusal stands for."""
-        answer = await self.ask(request, send, late=late)
+        answer = await self.ask(request, send, late=late, timeout=timeout)
         if not answer.ok:
             raise from_answer(answer.code, answer.detail)
         return answer

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
@@ -169,13 +169,18 @@ def install(app: FastAPI) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         problem = as_problem(error)
-        if problem.status == 500:
+        if isinstance(error, ResponseValidationError):
+            # Its message repeats the answer, which may hold an opened result: say only where it does not fit.
+            places = [".".join(map(str, each["loc"])) for each in error.errors()]
+            log.error("the answer does not fit its model", path=request.url.path, places=places)
+        elif problem.status == 500:
             log.error("request failed", path=request.url.path, exc_info=error)
         return respond(problem, request)
 
     for kind in (
         Problem,
         RequestValidationError,
+        ResponseValidationError,
         HTTPException,
         Refused,
         Conflict,

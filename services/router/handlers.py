@@ -64,18 +64,24 @@ class Router:
             try:
                 for entry in await self._waiting.entries():
                     await self._try_again(entry)
-            except AgentOSError as fault:
+            except (RetryLater, Conflict) as fault:
                 # Typically the broker is away; what waits is not forgotten.
                 log.info("waiting_not_routed", code=fault.code, detail=fault.detail)
                 self._packs.changed.set()
                 await asyncio.sleep(1.0)
 
     async def _try_again(self, entry: Entry) -> None:
-        tenant, task, attempt = entry.key.split(".")
-        decided = await self._bus.get(f"evt.{tenant}.task.{task}.decided.{attempt}")
-        # Its cause is the decision, as if the message had come again: the same handling gives the same facts.
-        if decided is None or await self._route(decided):
-            await self._waiting.delete(entry.key)
+        try:
+            tenant, task, attempt = entry.key.split(".")
+            decided = await self._bus.get(f"evt.{tenant}.task.{task}.decided.{attempt}")
+            # Its cause is the decision, as if the message had come again: the same handling gives the same facts.
+            if decided is None or await self._route(decided):
+                await self._waiting.delete(entry.key)
+        except (RetryLater, Conflict):
+            raise
+        except Exception:
+            # One note that cannot be followed must not keep the others waiting; it stays for a person to look at.
+            log.exception("waiting_task_not_routed", key=entry.key)
 
     async def _route(self, message: Recorded) -> bool:
         """Whether nothing is left to do for this decision; False while no live pack takes the task."""

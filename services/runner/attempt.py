@@ -22,7 +22,7 @@ from services.runner.steps import Given, Note, Steps
 log = structlog.get_logger(__name__)
 
 _CLEAN_UP = timedelta(seconds=1)
-_CRASHES_OF_ITS_OWN, _CRASHES_OF_OTHERS = 2, 5
+_CRASHES_OF_ITS_OWN, _CRASHES_OF_NOBODY = 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Attempt:
 
     async def run(self, task_input: Any, task_type: str) -> Suspend | Done:
         """Drive the agent until it ends or has to wait long. Raises RetryLater when another try (elsewhere, later) is needed."""
-        own, others = 0, 0
+        own, nobody = 0, 0
         while True:
             try:
                 host = await self._hosts.host(self._item.pack)
@@ -133,8 +133,9 @@ class Attempt:
                 return came
             if came.guilty and came.hung:
                 return Done(HUNG)
-            own, others = own + came.guilty, others + (not came.guilty)
-            if own >= _CRASHES_OF_ITS_OWN or others >= _CRASHES_OF_OTHERS:
+            # A neighbour's crash costs this attempt nothing; one that cannot be traced is nobody's, and cannot go on for ever.
+            own, nobody = own + came.guilty, nobody + (not came.blamed)
+            if own >= _CRASHES_OF_ITS_OWN or nobody >= _CRASHES_OF_NOBODY:
                 return Done(CRASHED)
             # Nothing is lost: the recorded steps answer at once.
             self._steps.replaying = True

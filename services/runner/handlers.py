@@ -110,12 +110,11 @@ class Runner:
             return
         replaying = domain.replays(view, item, message.deliveries) or not await self._start(message, item)
         try:
-            key = await self._keys.data_key(item.tenant, view.submitted.input.key)
             steps = Steps(
-                self._bus, self._answers, message, item, view, self._packs[item.pack].manifest, key,
+                self._bus, self._answers, message, item, view, self._packs[item.pack].manifest, self._keys,
                 replaying=replaying, suspend_after=self._settings.runner_suspend_after,
             )  # fmt: skip
-            given = steps.open_input()
+            given = await steps.open_input()
         except NeverRetry as unreadable:
             # An erased key or a broken seal: the task must end, not vanish among the dead letters.
             await self._end(message, item, Done(Finish("failed", unreadable.code, unreadable.detail)), None)
@@ -167,7 +166,12 @@ class Runner:
         finish = done.finish
         result, result_digest = (None, None)
         if finish.outcome == "completed" and steps is not None:
-            result, result_digest = steps.seal_result(done.result)
+            try:
+                result, result_digest = await steps.seal_result(done.result)
+            except NeverRetry as unsealed:
+                finish = Finish("failed", unsealed.code, unsealed.detail)
+            except ValueError as odd:
+                finish = Finish("failed", "bad_result", f"the result is not JSON ({type(odd).__name__})")
         ended = TaskEnded(
             outcome=finish.outcome,
             result=result,

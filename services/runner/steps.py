@@ -29,12 +29,13 @@ from agentos.contracts.events.task import StepRecorded, TaskSettled, TaskSubmitt
 from agentos.contracts.ids import call_id, derived_id, new_id, step_key
 from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, ToolCallPart
 from agentos.contracts.subjects import EventSubject
+from agentos.keyring import KeyRing
 from agentos.packhost.hiding import Hider
 from agentos.packhost.process import EffectFrame
 from agentos.sdk.context import failure
 from agentos.sdk.journal import Answer, Step, StepKind, canonical, check_same, epoch_of, step_digest
 from agentos.sdk.manifest import Manifest
-from agentos.sealing import PlaceholderVault, open_model, open_sealed, restore, restore_json, seal, seal_model
+from agentos.sealing import PlaceholderVault, SealBroken, restore, restore_json
 from services.runner.answers import Answers
 from services.runner.domain import TaskView, answer_of_failure
 
@@ -70,7 +71,7 @@ class Steps:
     """One attempt's effects. ``known`` grows with every placeholder map that comes by."""
 
     def __init__(
-        self, bus: Bus, answers: Answers, cause: Recorded, item: WorkItem, view: TaskView, manifest: Manifest, data_key: bytes, *,
+        self, bus: Bus, answers: Answers, cause: Recorded, item: WorkItem, view: TaskView, manifest: Manifest, keys: KeyRing, *,
         replaying: bool, suspend_after: timedelta,
     ) -> None:  # fmt: skip
         if view.submitted is None:
@@ -78,7 +79,7 @@ class Steps:
         self._bus, self._answers, self._cause, self._item, self._view = bus, answers, cause, item, view
         self._submitted = view.submitted
         self._manifest = manifest
-        self._key = data_key
+        self._keys = keys
         self._key_name = view.submitted.input.key
         self._suspend_after = suspend_after
         self.replaying = replaying
@@ -89,14 +90,22 @@ class Steps:
         """Takes out of a text what is known to be personal data so far."""
         return Hider(dict(self.known))
 
-    def open_input(self) -> Any:
+    async def open_input(self) -> Any:
         """The task's input in clear. Raises SealBroken."""
-        return json.loads(open_sealed(self._key, self._key_name, INPUT, self._submitted.input))
+        return json.loads(await self._open(INPUT, self._submitted.input))
 
-    def seal_result(self, result: Any) -> tuple[Sealed, str]:
+    async def seal_result(self, result: Any) -> tuple[Sealed, str]:
         """The sealed result and its digest."""
         plain = canonical(result)
-        return seal(self._key, self._key_name, RESULT, plain), digest(plain)
+        return await self._seal(RESULT, plain), digest(plain)
+
+    async def _seal(self, purpose: str, plaintext: bytes) -> Sealed:
+        return await self._keys.seal(self._item.tenant, self._key_name, purpose, plaintext)
+
+    async def _open(self, purpose: str, sealed: Sealed) -> bytes:
+        if sealed.key != self._key_name:
+            raise SealBroken(f"the value was sealed with the key of another task than {self._key_name}")
+        return await self._keys.open(self._item.tenant, purpose, sealed)
 
     async def perform(self, frame: EffectFrame, notify: Notify) -> Given:
         """Make the effect, or find it made. Raises NonDeterminismError when something else is recorded at its place."""
@@ -181,7 +190,7 @@ class Steps:
     ) -> Given:
         aggregate = "call" if kind == "model" else "tool"
         cid = call_id(self._item.task, step.ordinal, epoch)
-        requested = self._model_request(step, request) if kind == "model" else self._tool_request(step, request)
+        requested = await (self._model_request(step, request) if kind == "model" else self._tool_request(step, request))
         async with self._awaiting(self._subject(aggregate, cid, "settled")) as settled:
             if found is None:
                 await self._append(step, f"{aggregate}.requested", cid, requested)
@@ -190,9 +199,9 @@ class Steps:
             event = settled.result()
         if kind == "model":
             wants_json = ModelRequest.model_validate(request).response_format is not None
-            answer = self._model_answer(event.payload(ModelCallSettled), wants_json=wants_json)
+            answer = await self._model_answer(event.payload(ModelCallSettled), wants_json=wants_json)
         else:
-            answer = self._tool_answer(event.payload(ToolCallSettled))
+            answer = await self._tool_answer(event.payload(ToolCallSettled))
         return Given(answer, event.seq, event.meta.time)
 
     async def _until_settled(
@@ -211,42 +220,42 @@ class Steps:
         notify(step.ordinal, Note("short"))
         await settled
 
-    def _model_request(self, step: Step, request: Any) -> ModelCallRequested:
+    async def _model_request(self, step: Step, request: Any) -> ModelCallRequested:
         wanted = ModelRequest.model_validate(request)
         return ModelCallRequested(
-            context=self._context(step.ordinal), model=wanted.model, request=seal_model(self._key, self._key_name, REQUEST, wanted),
+            context=self._context(step.ordinal), model=wanted.model, request=await self._seal(REQUEST, wanted.model_dump_json().encode()),
             digest=step.digest, max_output_tokens=wanted.max_output_tokens,
         )  # fmt: skip
 
-    def _tool_request(self, step: Step, request: Any) -> ToolCallRequested:
+    async def _tool_request(self, step: Step, request: Any) -> ToolCallRequested:
         tool = self._manifest.tool(request["tool"])
         return ToolCallRequested(
             context=self._context(step.ordinal), tool=str(request["tool"]),
             declared_tools=tuple(declared.name for declared in self._manifest.tools),
             # What is not declared is asked for all the same, at its worst: the policy's refusal is the record of it.
             effect=tool.effect if tool is not None else "egress",
-            arguments=seal(self._key, self._key_name, ARGUMENTS, canonical(request["arguments"])), digest=step.digest,
+            arguments=await self._seal(ARGUMENTS, canonical(request["arguments"])), digest=step.digest,
         )  # fmt: skip
 
-    def _model_answer(self, settled: ModelCallSettled, *, wants_json: bool) -> Answer:
+    async def _model_answer(self, settled: ModelCallSettled, *, wants_json: bool) -> Answer:
         vault = PlaceholderVault()
         if settled.placeholders is not None:
-            vault = open_model(PlaceholderVault, self._key, self._key_name, PLACEHOLDERS, settled.placeholders)
+            vault = PlaceholderVault.model_validate_json(await self._open(PLACEHOLDERS, settled.placeholders))
             self.known |= {value: f"<{name}>" for name, value in vault.values.items() if not name.startswith("NUMBER_")}
         if (failed := answer_of_failure(settled)) is not None:
             return failed
         if settled.response is None:
             return failure("no_response", "the call is settled as completed but holds no response", retryable=True)
-        response = open_model(ModelResponse, self._key, self._key_name, RESPONSE, settled.response)
+        response = ModelResponse.model_validate_json(await self._open(RESPONSE, settled.response))
         parts = tuple(_restored(part, vault, wants_json=wants_json) for part in response.parts)
         return Answer(True, response.model_copy(update={"parts": parts}).model_dump(mode="json"))
 
-    def _tool_answer(self, settled: ToolCallSettled) -> Answer:
+    async def _tool_answer(self, settled: ToolCallSettled) -> Answer:
         if (failed := answer_of_failure(settled)) is not None:
             return failed
         if settled.result is None:
             return Answer(True, None)
-        return Answer(True, json.loads(open_sealed(self._key, self._key_name, TOOL_RESULT, settled.result)))
+        return Answer(True, json.loads(await self._open(TOOL_RESULT, settled.result)))
 
     # --- approval, sleep, subtask -----------------------------------------------------------------------------------------
     async def _approval(self, step: Step, epoch: int, request: Any, found: Recorded | None, notify: Notify) -> Given:
@@ -296,7 +305,7 @@ class Steps:
             await self._bus.send(
                 "orchestrator.spawn",
                 (subtask,),
-                self._spawn(request),
+                await self._spawn(request),
                 tenant=self._item.tenant,
                 cause=self._cause,
                 correlation_id=subtask,
@@ -306,14 +315,14 @@ class Steps:
             await asyncio.sleep(_SUBTASK_POLL_S)
             events = await self._bus.load(self._item.tenant, "task", subtask)
         end = settled[-1]
-        return Given(self._subtask_answer(end.payload(TaskSettled)), end.seq, end.meta.time)
+        return Given(await self._subtask_answer(end.payload(TaskSettled)), end.seq, end.meta.time)
 
-    def _spawn(self, request: Any) -> SubmitTask:
+    async def _spawn(self, request: Any) -> SubmitTask:
         plain = canonical(request["input"])
         task = TaskSubmitted(
             type=request["type"],
             # The whole family shares one data key, so that erasing the task erases what it spread.
-            input=seal(self._key, self._key_name, INPUT, plain),
+            input=await self._seal(INPUT, plain),
             input_digest=digest(plain),
             requester=Principal(kind="pack", id=self._item.pack),
             priority=self._submitted.priority,
@@ -324,13 +333,13 @@ class Steps:
         )
         return SubmitTask(request=new_id(), tenant=self._item.tenant, task=task)
 
-    def _subtask_answer(self, settled: TaskSettled) -> Answer:
+    async def _subtask_answer(self, settled: TaskSettled) -> Answer:
         if settled.outcome != "completed":
             detail = settled.fault.message if settled.fault is not None else "; ".join(settled.reasons)
             return failure(f"subtask_{settled.outcome}", f"the subtask was {settled.outcome}: {detail}", retryable=False)
         if settled.result is None:
             return Answer(True, None)
-        return Answer(True, json.loads(open_sealed(self._key, self._key_name, RESULT, settled.result)))
+        return Answer(True, json.loads(await self._open(RESULT, settled.result)))
 
 
 def _plain(recorded: StepRecorded) -> Given:

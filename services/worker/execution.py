@@ -13,6 +13,7 @@ import structlog
 from agentos.contracts.base import Fault
 from agentos.packhost.hiding import Hider
 from agentos.packhost.process import Died, EndedFrame, Frame, HostBroken, HostOptions, PackHost
+from agentos.sdk.journal import canonical
 from agentos.sdk.manifest import Pack, ToolEntry
 
 log = structlog.get_logger(__name__)
@@ -54,12 +55,13 @@ class ToolHosts:
             return Fault(code=broken.code, message=hide(broken.detail)[:500])
         number = next(self._numbers)
         heard: asyncio.Queue[Frame | Died] = asyncio.Queue()
-        call = {
+        secrets = {name: self._environment[name] for name in tool.secrets if name in self._environment}
+        call: dict[str, Any] = {
             "id": call_id,
             "name": tool.name,
             "arguments": arguments,
             "outbox": str(self._outbox.resolve()),
-            "secrets": {name: self._environment[name] for name in tool.secrets if name in self._environment},
+            "secrets": secrets,
             "settings": {name: self._environment[name] for name in tool.settings if name in self._environment},
             "attempt": attempt,
         }
@@ -72,8 +74,7 @@ class ToolHosts:
             return Fault(code="tool_timeout", message=f"the tool did not end within {tool.timeout_s:g} s", retryable=True)
         finally:
             host.forget(number)
-        secrets = replace(hide, values={**hide.values, **{value: f"<{name}>" for name, value in call["secrets"].items()}})
-        return _outcome(frame, secrets)
+        return _outcome(frame, replace(hide, values={**hide.values, **{value: f"<{name}>" for name, value in secrets.items()}}))
 
     async def _host(self, pack: str) -> PackHost:
         async with self._locks[pack]:
@@ -101,12 +102,20 @@ def _outcome(frame: EndedFrame | Died, hide: Hider) -> Worked | Fault:
         case Died():
             # The tool's idempotency key is the call id: to ask again is safe.
             return Fault(code="tool_host_died", message="the process of the pack's tools ended", retryable=True)
-        case EndedFrame(outcome="completed", result=dict() as result):
-            return Worked(result.get("value"), bool(result.get("simulated")))
+        case EndedFrame(outcome="completed"):
+            return _worked(frame.result)
         case EndedFrame():
             if frame.trace:
                 log.debug("tool_raised", trace=hide(frame.trace))
             return Fault(code=frame.code or "tool_failed", message=hide(frame.message)[:500], retryable=frame.retryable)
+
+
+def _worked(result: Any) -> Worked | Fault:
+    try:
+        canonical(result["value"])
+        return Worked(result["value"], bool(result["simulated"]))
+    except (KeyError, TypeError, ValueError):
+        return Fault(code="bad_result", message="the tool's result is not JSON")
 
 
 def _output(pack: str, stream: str, line: str) -> None:

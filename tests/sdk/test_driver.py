@@ -2,7 +2,9 @@
 
 import asyncio
 import random
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,8 +26,8 @@ def scripted(request: ModelRequest) -> ModelResponse:
     return says('```json\n{"kind": "bug"}\n```' if request.response_format else "hello")
 
 
-async def everything(ctx: Context, input: dict[str, Any]) -> dict[str, Any]:
-    verdict = await ctx.model(f"what is {input['x']}", response_schema=Verdict)
+async def everything(ctx: Context, given: dict[str, Any]) -> dict[str, Any]:
+    verdict = await ctx.model(f"what is {given['x']}", response_schema=Verdict)
     at = await ctx.now()
     chance = await ctx.random()
     both = await asyncio.gather(ctx.tool("read.a", n=1), ctx.tool("read.b", n=2))
@@ -35,9 +37,13 @@ async def everything(ctx: Context, input: dict[str, Any]) -> dict[str, Any]:
     return {"kind": verdict.kind, "at": at.isoformat(), "chance": chance, "both": both, "by": yes.by, "child": child}
 
 
+def number_of(arguments: Mapping[str, Any]) -> Any:
+    return arguments["n"]
+
+
 def harness(**changes: Any) -> Harness:
     given: dict[str, Any] = {
-        "model": scripted, "tools": {"read.a": lambda a: a["n"], "read.b": lambda a: a["n"]}, "subtasks": {"child": lambda i: i["n"]},
+        "model": scripted, "tools": {"read.a": number_of, "read.b": number_of}, "subtasks": {"child": number_of},
     }  # fmt: skip
     return Harness(**(given | changes))
 
@@ -58,7 +64,7 @@ async def test_a_replay_of_the_whole_journal_performs_nothing() -> None:
 async def test_an_agent_that_asks_for_something_else_at_a_recorded_step_is_parked_and_the_step_named() -> None:
     seen: list[int] = []
 
-    async def fickle(ctx: Context, input: Any) -> Any:
+    async def fickle(ctx: Context, given: Any) -> Any:
         seen.append(1)
         await ctx.now()
         return (await ctx.model(f"run {len(seen)}")).text
@@ -73,23 +79,35 @@ async def test_branches_of_a_gather_take_the_same_ordinals_in_replay_whatever_or
     async def branch(ctx: Context, name: str) -> list[Any]:
         return [await ctx.tool("t", who=name, turn=turn) for turn in range(3)]
 
-    async def agent(ctx: Context, input: Any) -> Any:
+    async def agent(ctx: Context, given: Any) -> Any:
         return await asyncio.gather(*(branch(ctx, name) for name in "abcd"))
 
     loop = asyncio.get_running_loop()
     loop.set_task_factory(task_factory)  # pyright: ignore[reportArgumentType] - typeshed wants Future, asyncio a Task
     for seed in range(20):
         chance = random.Random(seed)
-        asked, order = await drive(agent, lambda open_steps, chance=chance: chance.choice(sorted(open_steps)))
+        asked, order = await drive(agent, partial(pick, chance))
         rank = {step: place for place, step in enumerate(order)}
-        again, _ = await drive(agent, lambda open_steps, rank=rank: min(open_steps, key=rank.__getitem__))
+        again, _ = await drive(agent, partial(first_of, rank))
         assert again == asked
     loop.set_task_factory(None)
 
 
-async def drive(agent: Any, choose: Any) -> tuple[dict[int, Any], list[int]]:
-    events: asyncio.Queue[Any] = asyncio.Queue()
-    run = AgentRun(agent, TaskInfo("t", "t", 1), {}, events.put_nowait, log=lambda *_: None)
+def pick(chance: random.Random, waiting: set[int]) -> int:
+    return chance.choice(sorted(waiting))
+
+
+def first_of(rank: dict[int, int], waiting: set[int]) -> int:
+    return min(waiting, key=rank.__getitem__)
+
+
+def ignore(level: str, event: str, fields: Mapping[str, Any]) -> None:
+    return None
+
+
+async def drive(agent: Any, choose: Callable[[set[int]], int]) -> tuple[dict[int, Any], list[int]]:
+    events: asyncio.Queue[Effect | AtRest | Ended] = asyncio.Queue()
+    run = AgentRun(agent, TaskInfo("t", "t", 1), {}, events.put_nowait, log=ignore)
     run.start()
     asked: dict[int, Any] = {}
     outstanding: set[int] = set()
@@ -110,7 +128,7 @@ async def drive(agent: Any, choose: Any) -> tuple[dict[int, Any], list[int]]:
 
 
 async def test_an_agent_may_await_things_of_its_own_between_effects() -> None:
-    async def agent(ctx: Context, input: Any) -> Any:
+    async def agent(ctx: Context, given: Any) -> Any:
         first = await ctx.tool("read.a", n=1)
         await asyncio.sleep(0.02)
         return [first, await ctx.tool("read.a", n=2)]
@@ -122,7 +140,7 @@ async def test_what_an_agent_did_not_expect_ends_it_with_a_fault_that_names_the_
     def broken(_: Any) -> Any:
         raise ToolFailure("no such issue", retryable=True)
 
-    async def uses_tool(ctx: Context, input: Any) -> Any:
+    async def uses_tool(ctx: Context, given: Any) -> Any:
         await ctx.now()
         return await ctx.tool("read.a")
 
@@ -134,8 +152,16 @@ async def test_what_an_agent_did_not_expect_ends_it_with_a_fault_that_names_the_
     assert (refused.outcome, refused.code, refused.step) == ("refused", "undeclared_tool", 1)
 
 
+def babble(request: ModelRequest) -> ModelResponse:
+    return says("not json")
+
+
+def refuse(question: str) -> bool:
+    return False
+
+
 async def test_an_agent_may_catch_every_error_of_its_effects() -> None:
-    async def careful(ctx: Context, input: Any) -> Any:
+    async def careful(ctx: Context, given: Any) -> Any:
         caught: list[str] = []
         try:
             await ctx.model("x", response_schema=Verdict)
@@ -158,15 +184,15 @@ async def test_an_agent_may_catch_every_error_of_its_effects() -> None:
     def broken(_: Any) -> Any:
         raise ToolFailure("no")
 
-    run = await harness(model=lambda _: says("not json"), tools={"read.a": broken}, approve=lambda _: False).run(careful, {})
+    run = await harness(model=babble, tools={"read.a": broken}, approve=refuse).run(careful, {})
     assert run.result == ["bad_answer", "tool_failed", "undeclared_tool", "rejected"]
 
 
 @pytest.mark.parametrize(
-    "nonsense", [object(), float("nan"), {1, 2}, b"bytes", datetime(2026, 1, 1), "\ud800", {"a": [object()]}]
+    "nonsense", [object(), float("nan"), {1, 2}, b"bytes", datetime(2026, 1, 1, tzinfo=UTC), "\ud800", {"a": [object()]}]
 )
 async def test_a_result_that_is_not_json_is_a_bad_result(nonsense: Any) -> None:
-    async def agent(ctx: Context, input: Any) -> Any:
+    async def agent(ctx: Context, given: Any) -> Any:
         return nonsense
 
     ended = (await harness().run(agent, {})).ended
@@ -176,7 +202,7 @@ async def test_a_result_that_is_not_json_is_a_bad_result(nonsense: Any) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("boom"), SystemExit(3), KeyboardInterrupt(), RecursionError("deep")])
 async def test_whatever_an_agent_raises_ends_only_its_run(error: BaseException) -> None:
-    async def agent(ctx: Context, input: Any) -> Any:
+    async def agent(ctx: Context, given: Any) -> Any:
         async def child() -> None:
             raise error
 

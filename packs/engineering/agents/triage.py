@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentos.sdk import CallRefused, Context
 
@@ -77,14 +77,15 @@ async def triage(ctx: Context, input: dict[str, Any]) -> Triaged:  # noqa: A002 
         prompt_for(opened), system=PROMPT.read_text("utf-8"), response_schema=Triage, max_output_tokens=1_500
     )
     ctx.log.info("triaged", kind=found.kind, severity=found.severity)
-    where = {"repository": opened.repository.full_name, "issue": opened.issue.number}
+    repository, issue = opened.repository.full_name, opened.issue.number
+    triaged = Triaged(**found.model_dump(), repository=repository, issue=issue, posted=False)
     try:
-        posted = await ctx.tool("github.comment", **where, body=found.reply)
+        posted = await ctx.tool("github.comment", repository=repository, issue=issue, body=found.reply)
     except CallRefused as refused:
         # A declined reply does not undo the triage.
-        return Triaged(**found.model_dump(), **where, posted=False, declined=list(refused.reasons))
+        return triaged.model_copy(update={"declined": list(refused.reasons)})
     simulated = bool(posted.get("simulated"))
-    return Triaged(**found.model_dump(), **where, posted=not simulated, simulated=simulated, url=posted.get("url"))
+    return triaged.model_copy(update={"posted": not simulated, "simulated": simulated, "url": posted.get("url")})
 
 
 def read(given: dict[str, Any]) -> IssueOpened:
@@ -92,9 +93,8 @@ def read(given: dict[str, Any]) -> IssueOpened:
     payload = given if "issue" in given else given.get("body")
     try:
         return IssueOpened.model_validate(payload)
-    except ValueError as bad:
-        fields = getattr(bad, "errors", list)()
-        where = ", ".join(".".join(map(str, field["loc"])) or "(root)" for field in fields)
+    except ValidationError as bad:
+        where = ", ".join(".".join(map(str, field["loc"])) or "(root)" for field in bad.errors(include_input=False))
         raise BadIssue(f"the input is no issues.opened payload; wrong or missing: {where}") from None
 
 

@@ -33,7 +33,7 @@ async def list_events(
     gateway: Parts,
     caller: Sender,
     task: Annotated[Token | None, Query()] = None,
-    after: Annotated[int | None, Query(ge=0)] = None,
+    after: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> Any:
     """Events in stream order."""
@@ -56,8 +56,10 @@ async def stream(
     gateway: Parts,
     caller: Sender,
     task: Annotated[Token | None, Query(description="Only what belongs to this task.")] = None,
-    after: Annotated[int | None, Query(ge=0, description="Begin after this sequence; otherwise with what comes next.")] = None,
-    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+    after: Annotated[
+        int | None, Query(ge=0, le=2**53, description="Begin after this sequence; otherwise with what comes next.")
+    ] = None,
+    last_event_id: Annotated[str | None, Header(max_length=15)] = None,
 ) -> Response:
     """Live events, ordered and without gaps. After a lost connection send Last-Event-ID: nothing is missed."""
     if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():

@@ -48,11 +48,11 @@ async def submit(new: NewTask, gateway: Parts, caller: Sender, scope: Scope) -> 
 async def list_tasks(
     gateway: Parts,
     caller: Sender,
-    state: Annotated[str | None, Query(max_length=64)] = None,
+    state: Annotated[str | None, Query(pattern=r"^[a-z_]{1,64}$")] = None,
     outcome: Outcome | None = None,
     type: Annotated[Token | None, Query()] = None,  # noqa: A002 - the field's name
     pack: Annotated[Token | None, Query()] = None,
-    q: Annotated[str | None, Query(min_length=1, max_length=200, description="Anywhere in id, type, labels, fault …")] = None,
+    q: Annotated[str | None, Query(pattern=r"^[^\x00]{1,200}$", description="Anywhere in id, type, labels, fault …")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Any:
@@ -96,7 +96,7 @@ async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: s
 @router.get("/{task}/events", response_model=Page, responses=documented(404))
 @needs("tasks.read")
 async def events(
-    task: TaskId, gateway: Parts, caller: Sender, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 200
+    task: TaskId, gateway: Parts, caller: Sender, after: Annotated[int, Query(ge=0, le=2**53)] = 0, limit: Limit = 200
 ) -> Any:
     """The task's timeline: every event of the task, its calls, tools and approvals, in order."""
     data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.events", id=task, after=after, limit=limit)

@@ -168,7 +168,16 @@ async def test_refusals_outside_the_routes_are_problem_documents_too(edge: Any) 
     wrong = await edge.http.put("/api/v1/tasks")
     assert problem(wrong) == (405, "method_not_allowed")
     assert wrong.headers["allow"]
-    assert problem(await edge.http.get("/api/v1/tasks/a%00b")) == (422, "invalid_request")
+    for hostile in (
+        "tasks/a%00b",
+        "tasks/%ff%fe",
+        "tasks/a.b",
+        "tasks?q=%00",
+        "tasks?limit=x",
+        "tasks?cursor=-1",
+        f"events?after={2**70}",
+    ):
+        assert problem(await edge.http.get(f"/api/v1/{hostile}")) == (422, "invalid_request"), hostile
 
 
 @pytest.mark.parametrize(
@@ -408,3 +417,13 @@ async def test_more_requests_than_allowed_at_once_are_told_to_slow_down(edge: An
     assert busy.headers["retry-after"]
     edge.gateway.load.requests = 0
     assert (await edge.http.get("/api/v1/tasks")).status_code == 200
+
+
+async def test_an_answer_that_does_not_fit_is_500_and_its_content_is_not_logged(
+    edge: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edge.backend.ledger.broken = {"task": {"id": None, "note": "jane@example.com"}}
+    assert problem(await edge.http.get("/api/v1/tasks/x")) == (500, "internal")
+    shown = capsys.readouterr()
+    assert "does not fit its model" in shown.out
+    assert "jane@example.com" not in shown.out + shown.err

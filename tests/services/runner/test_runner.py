@@ -46,7 +46,7 @@ EVERY = """
         await ctx.sleep(timedelta(milliseconds=700))
         yes = await ctx.approval("Shall I write to " + input["mail"] + "?")
         child = await ctx.subtask("child", {"n": 20})
-        return {"first": first, "at": at.isoformat(), "chance": chance, "tool": tool, "both": [b.text for b in both], "by": yes.by, "child": child}
+        return {"first": first, "at": at.isoformat(), "tool": tool, "both": [b.text for b in both], "by": yes.by, "child": child}
 
     async def child(ctx, input):
         return {"n": input["n"] + 1}
@@ -211,12 +211,15 @@ async def test_a_pack_that_misbehaves_ends_with_a_fault_and_its_neighbours_in_th
     world.run_runner()
     good = [await world.submit("good", {}) for _ in range(10)]
     bad = {kind: await world.submit(kind, {"mail": EMAIL}) for kind in kinds}
+    more = [await world.submit("dies", {}) for _ in range(4)]
     good += [await world.submit("good", {}) for _ in range(10)]
     for kind, code in kinds.items():
         settled = await world.settled(bad[kind], within=40)
         assert settled.fault is not None
         assert (kind, settled.outcome, settled.fault.code) == (kind, "failed", code)
         assert EMAIL not in settled.fault.message
+    for task in more:
+        assert (await world.settled(task, within=40)).outcome == "failed"
     for task in good:
         assert world.opened(await world.settled(task)) == ["echo a", "echo b"]
     assert set(world.asked.values()) == {1}
@@ -272,7 +275,7 @@ async def test_presence_tells_what_lives_here_and_ends_with_the_runner(world: Wo
         while not (entries := await presence.entries()):
             await asyncio.sleep(0.05)
     assert entries[0].key.startswith("trial.runner-")
-    assert b'"task_types": ["good"]' in (entries[0].value or b"")
+    assert b'"task_types":["good"]' in (entries[0].value or b"")
     await end()
     assert await presence.entries() == []
 

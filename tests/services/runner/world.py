@@ -4,7 +4,7 @@ import asyncio
 import json
 import textwrap
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -146,9 +146,10 @@ class World:
         task = new_id()
         await self.gateway.bucket("keys").create(f"{TENANT}.{task}", self.master.wrap(task, self.key))
         plain = json.dumps(given).encode()
+        settings: dict[str, Any] = {"retry": RetryPolicy(initial_delay_ms=50), "pack": "trial", **fields}
         submitted = TaskSubmitted(
             type=kind, input=seal(self.key, task, "task.input", plain), input_digest=digest(plain), requester=ADMIN,
-            **({"retry": RetryPolicy(initial_delay_ms=50), "pack": "trial"} | fields),
+            **settings,
         )  # fmt: skip
         command = SubmitTask(request=new_id(), tenant=TENANT, task=submitted)
         await self.gateway.send("orchestrator.submit", (task,), command, tenant=TENANT)
@@ -290,7 +291,7 @@ class World:
 
 
 @asynccontextmanager
-async def world_of(broker: Broker, folder: Path) -> AsyncIterator[World]:
+async def world_of(broker: Broker, folder: Path) -> AsyncGenerator[World]:
     world = World(broker, folder)
     await world.start()
     try:

@@ -1,0 +1,108 @@
+"""A router on a real broker, calling a real provider on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.openai import OpenAIAdapter
+from adapters.port import ModelAdapter
+from agentos.bus import Bus
+from agentos.contracts.events.call import ModelCallSettled
+from agentos.contracts.packs import AgentCard, Presence
+from agentos.keyring import KeyRing
+from agentos.killswitch import KillSwitch
+from agentos.sealing import MasterKey
+from services.router.calls import ModelCalls
+from services.router.handlers import Router
+from services.router.presence import LivePacks
+from tests.conftest import Broker
+from tests.governance.scenario import TENANT, decision, event
+from tests.loopback.provider import LoopbackProvider
+
+
+class Site:
+    """The router's parts, put together as its composition root does, and the other services' connections."""
+
+    def __init__(self, broker: Broker, master: MasterKey, provider: LoopbackProvider) -> None:
+        self.broker, self.master, self.provider = broker, master, provider
+        self.adapters: dict[str, ModelAdapter] = {
+            "openai": OpenAIAdapter(api_key="k", base_url=provider.openai_base_url),
+        }
+        self.routers: list[tuple[KillSwitch, LivePacks, list[asyncio.Task[None]]]] = []
+
+    async def start(self) -> None:
+        self.policy, self.gates, self.gateway, self.runner = [
+            await self.broker.connect(name) for name in ("policy", "gates", "gateway", "runner")
+        ]
+        await KeyRing(self.gateway, self.master).create(TENANT, "family")
+        self.bus = await self.route()
+
+    async def parts(self) -> tuple[Bus, Router, ModelCalls, KillSwitch]:
+        """A router that does not consume yet."""
+        bus = await self.broker.connect("router")
+        kill, packs = KillSwitch(bus), LivePacks(bus)
+        calls = ModelCalls(
+            bus,
+            KeyRing(bus, self.master),
+            kill,
+            self.adapters,
+            {"default": ("openai/gpt-5-mini", "second/gpt-5-mini")},
+            attempt_timeout=timedelta(seconds=20),
+            max_tries=2,
+        )
+        router = Router(bus, packs, calls, 64)
+        await kill.start()
+        await packs.start()
+        followers = [asyncio.create_task(router.follow_cancellations()), asyncio.create_task(router.follow_waiting())]
+        self.routers.append((kill, packs, followers))
+        return bus, router, calls, kill
+
+    async def route(self) -> Bus:
+        bus, router, _, _ = await self.parts()
+        bus.consume(router.routes())
+        await bus.start()
+        return bus
+
+    async def stop(self) -> None:
+        for kill, packs, followers in self.routers:
+            for follower in followers:
+                follower.cancel()
+            await asyncio.gather(*followers, return_exceptions=True)
+            await packs.stop()
+            await kill.stop()
+        for adapter in self.adapters.values():
+            await adapter.close()
+
+    async def decide(self, call: str, *arguments: Any, **fields: Any) -> None:
+        decided = decision(*arguments, **fields)
+        await self.policy.append("call.decided", call, decided, tenant=TENANT, correlation_id=decided.context.task)
+
+    async def settled(self, call: str) -> ModelCallSettled:
+        return (await event(self.gateway, f"call.{call}.settled")).payload(ModelCallSettled)
+
+    async def live(self, pack: str, *types: str) -> None:
+        presence = Presence(
+            pack=pack,
+            version="1",
+            description="",
+            agents=(AgentCard(name="agent", task_types=types),),
+            tools=(),
+            instance="i1",
+            active=0,
+            max_active=4,
+            at=datetime.now(UTC),
+        )
+        await self.runner.bucket("presence").put(f"{pack}.i1", presence.model_dump_json().encode())
+
+
+@pytest.fixture
+async def site(broker: Broker, tmp_path: Path) -> AsyncIterator[Site]:
+    async with LoopbackProvider() as provider:
+        made = Site(broker, MasterKey.load_or_create(tmp_path / "keys" / "master.key"), provider)
+        await made.start()
+        yield made
+        await made.stop()

@@ -1,0 +1,112 @@
+"""Which pack takes a task, and what follows a provider's failure."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentos.contracts.packs import AgentCard, Presence
+from services.router import domain
+from services.router.domain import MAX_WAIT, ErrorKind, Next
+
+CHAIN = ("openai/a", "gemini/b")
+
+
+def presence(pack: str, *types: str, active: int = 0, max_active: int = 4, instance: str = "i1") -> Presence:
+    return Presence(
+        pack=pack,
+        version="1",
+        description="",
+        agents=(AgentCard(name="agent", task_types=types),),
+        tools=(),
+        instance=instance,
+        active=active,
+        max_active=max_active,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def test_the_pack_with_the_most_free_room_over_all_its_instances_takes_the_task() -> None:
+    alive = [
+        presence("a", "triage", active=1),
+        presence("b", "triage", active=3),
+        presence("b", "triage", active=1, instance="i2"),
+        presence("c", "other"),
+    ]
+    routed = domain.route("triage", None, "high", alive)
+    assert routed is not None
+    assert (routed.pack, routed.agent, routed.priority) == ("b", "agent", "high")
+    assert {c.pack: c.eligible for c in routed.candidates} == {"a": True, "b": True, "c": False}
+
+
+@given(st.permutations(["a", "b", "c"]))
+def test_equal_packs_are_chosen_by_name_whatever_order_they_are_heard_in(order: list[str]) -> None:
+    routed = domain.route("triage", None, "normal", [presence(name, "triage") for name in order])
+    assert routed is not None
+    assert routed.pack == "a"
+
+
+def test_a_full_pack_still_takes_a_task_and_an_overfull_one_counts_as_full() -> None:
+    routed = domain.route("triage", None, "normal", [presence("a", "triage", active=9), presence("b", "triage", active=4)])
+    assert routed is not None
+    assert routed.pack == "a"
+
+
+def test_while_nothing_alive_takes_the_type_there_is_no_answer_yet() -> None:
+    assert domain.route("triage", None, "normal", []) is None
+    assert domain.route("triage", None, "normal", [presence("a", "other")]) is None
+    assert domain.route("triage", "b", "normal", [presence("a", "triage")]) is None
+
+
+def test_a_live_pack_that_was_asked_for_by_name_and_does_not_take_the_type_is_a_final_no() -> None:
+    routed = domain.route("triage", "b", "normal", [presence("a", "triage"), presence("b", "other")])
+    assert routed is not None
+    assert routed.pack is None
+    assert "b takes no triage" in routed.reason
+
+
+def _after(kind: ErrorKind, *, index: int = 0, tries: int = 1, retry_after: timedelta | None = None) -> Next | None:
+    return domain.after_failure(
+        kind, index=index, chain=CHAIN, tries_here=tries, max_tries=3, retry_after=retry_after, jitter=0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "tries", "retry_after", "expected"),
+    [
+        ("never", 0, 1, None, None),
+        ("other_provider", 0, 1, None, Next(1, timedelta())),
+        ("other_provider", 1, 1, None, None),
+        ("needs_operator", 0, 1, None, Next(1, timedelta())),
+        ("needs_operator", 1, 1, None, None),
+        ("retry", 0, 1, None, Next(0, timedelta(seconds=0.25))),
+        ("retry", 0, 2, None, Next(0, timedelta(seconds=0.5))),
+        ("retry", 0, 3, None, Next(1, timedelta())),
+        ("retry", 1, 3, None, None),
+        ("wait", 0, 1, timedelta(seconds=7), Next(0, timedelta(seconds=7))),
+        ("wait", 0, 1, None, Next(0, timedelta(seconds=1))),
+        ("wait", 0, 2, None, Next(0, timedelta(seconds=2))),
+        ("wait", 0, 1, MAX_WAIT + timedelta(seconds=1), Next(1, timedelta())),
+        ("wait", 1, 1, MAX_WAIT + timedelta(seconds=1), None),
+        ("wait", 0, 3, timedelta(seconds=1), Next(1, timedelta())),
+    ],
+)
+def test_each_kind_of_failure_has_its_consequence(
+    kind: ErrorKind, index: int, tries: int, retry_after: timedelta | None, expected: Next | None
+) -> None:
+    assert _after(kind, index=index, tries=tries, retry_after=retry_after) == expected
+
+
+@given(kinds=st.lists(st.sampled_from(["retry", "wait", "other_provider", "needs_operator"]), min_size=1, max_size=20))
+def test_any_series_of_failures_ends_after_a_bounded_number_of_attempts(kinds: list[ErrorKind]) -> None:
+    index, tries, attempts = 0, 0, 0
+    while True:
+        attempts, tries = attempts + 1, tries + 1
+        following = _after(kinds[attempts % len(kinds)], index=index, tries=tries)
+        if following is None:
+            break
+        assert timedelta(0) <= following.delay <= MAX_WAIT
+        if following.index != index:
+            index, tries = following.index, 0
+    assert attempts <= len(CHAIN) * 3
