@@ -49,6 +49,8 @@ class Process:
         self.name = name
         self.starts = 0
         self.exits: list[int] = []
+        self.sessions: list[int] = []
+        """The session of each start: what it started in turn belongs to it as well."""
         self._command = command
         self._environment = dict(environment)
         self._log = log
@@ -94,9 +96,16 @@ class Process:
     async def _start(self) -> None:
         with self._log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, cwd=ROOT, env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+                *self._command,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         self.starts += 1
+        self.sessions.append(self._process.pid)
 
     async def _keep(self) -> None:
         while True:
@@ -106,6 +115,22 @@ class Process:
                 return
             await asyncio.sleep(0.1)
             await self._start()
+
+
+def _alive_in(sessions: set[int]) -> list[str]:
+    """The command lines of what still runs in these sessions."""
+    found: list[str] = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
+            continue
+        try:
+            state, _, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            command = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue  # it has ended while we looked
+        if int(session) in sessions and state != "Z":
+            found.append(f"{folder.name} {command}")
+    return found
 
 
 def _descendants(pid: int) -> list[int]:
@@ -202,6 +227,15 @@ class Topology:
             self._http = None
         await asyncio.gather(*(each.down(signal.SIGTERM) for each in self.services.values()))
         await self.stop_brokers()
+
+    async def assert_nothing_runs(self) -> None:
+        """Of all that was ever started, hosts of killed runners included, nothing is left."""
+        sessions = {session for process in self.services.values() for session in process.sessions}
+
+        async def none_left() -> bool | None:
+            return None if _alive_in(sessions) else True
+
+        await self.until(f"every process has ended, but {_alive_in(sessions)}", none_left, 10)
 
     async def stop_brokers(self) -> None:
         self._brokers_wanted.clear()

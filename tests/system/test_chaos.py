@@ -70,6 +70,7 @@ async def test_every_process_is_killed_under_load_and_every_task_settles_exactly
             assert {name: process.starts for name, process in system.services.items()} == dict.fromkeys(SERVICES, 2)
             await _check_stream(system, provider, run)
             await _check_ledger(system, run)
+        await system.assert_nothing_runs()
 
 
 def _broker_killer(system: Topology) -> Callable[[], None]:
