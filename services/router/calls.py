@@ -303,7 +303,7 @@ class ModelCalls:
         sealed: Sealed | None = None
         fault: Fault | None = None
         try:
-            sealed = await self._keys.seal(tenant, key, "call.response", plain)
+            sealed = await keep_trying(lambda: self._keys.seal(tenant, key, "call.response", plain))
         except NeverRetry as erased:
             # The task's key was erased while the provider worked: what it cost is kept, what it said is not.
             fault = Fault(code=erased.code, message=erased.detail)

@@ -237,6 +237,13 @@ class Topology:
 
         await self.until(f"every process has ended, but {_alive_in(sessions)}", none_left, 10)
 
+    async def kill_brokers(self) -> None:
+        """SIGKILL for every broker; they stay away until ``start_brokers``."""
+        self._brokers_wanted.clear()
+        await asyncio.gather(*(server.kill() for server in self.brokers))
+        await asyncio.gather(*self._keepers)
+        self._keepers = []
+
     async def stop_brokers(self) -> None:
         self._brokers_wanted.clear()
         await asyncio.gather(*(server.stop() for server in self.brokers))
