@@ -16,6 +16,7 @@ from agentos.contracts.events.governance import ApprovalRequested, ApprovalRuled
 from agentos.contracts.events.task import TaskSettled, TaskSuspended
 from agentos.contracts.subjects import EventSubject
 from agentos.killswitch import KillEntry
+from agentos.telemetry import trace_of
 from services.gates import domain
 
 log = structlog.get_logger(__name__)
@@ -112,20 +113,21 @@ class Gates:
         approval, last = _folded(events)
         try:
             answered = domain.answer(approval, command, message.subject.rsplit(".", 1)[-1], datetime.now(UTC))
-            await self._refuse_if_ended(command.tenant, answered.context.task, answered.context.attempt)
+            traceparent = await self._open_task(command.tenant, answered.context.task, answered.context.attempt)
         except Refused as refused:
             await self._answer(message, Answer(ok=False, code=refused.code, detail=refused.detail))
             return
-        await self._bus.append(
-            "approval.answered",
-            command.approval,
-            answered,
-            ordinal=max(approval.answered, default=0) + 1,
-            tenant=command.tenant,
-            cause=message,
-            correlation_id=answered.context.task,
-            expect=last,
-        )
+        with trace_of(traceparent, "gates notes an answer"):
+            await self._bus.append(
+                "approval.answered",
+                command.approval,
+                answered,
+                ordinal=max(approval.answered, default=0) + 1,
+                tenant=command.tenant,
+                cause=message,
+                correlation_id=answered.context.task,
+                expect=last,
+            )
 
     async def on_ruled(self, message: Recorded) -> None:
         """Policy has ruled on an answer: if it counts, it is the approval's one answer. Either way the person is told."""
@@ -140,7 +142,7 @@ class Gates:
         try:
             if done is None:
                 resolved = domain.rule(approval, number, message.payload(ApprovalRuled), datetime.now(UTC))
-                await self._refuse_if_ended(subject.tenant, resolved.context.task, resolved.context.attempt)
+                await self._open_task(subject.tenant, resolved.context.task, resolved.context.attempt)
                 await self._bus.append(
                     "approval.resolved",
                     subject.id,
@@ -156,11 +158,14 @@ class Gates:
             word = Answer(ok=True, data={"approval": subject.id, "outcome": answered.outcome})
         await self._bus.send("gates.answer", (answered.request,), word, tenant=subject.tenant, cause=message)
 
-    async def _refuse_if_ended(self, tenant: str, task: str, attempt: int) -> None:
-        for event in await self._bus.load(tenant, "task", task):
+    async def _open_task(self, tenant: str, task: str, attempt: int) -> str | None:
+        """The task's trace. Raises Refused when the task has ended."""
+        events = await self._bus.load(tenant, "task", task)
+        for event in events:
             ordinal = int(EventSubject.parse(event.subject).ordinal or 0)
             if isinstance(event.data, TaskSettled) and ordinal >= attempt:
                 raise Refused(f"the task has ended meanwhile ({event.data.outcome})", code="task_ended")
+        return events[0].meta.traceparent if events else None
 
     async def _load(self, tenant: str, approval: str) -> tuple[domain.Approval, int]:
         return _folded(await self._bus.load(tenant, "approval", approval))
