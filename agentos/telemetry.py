@@ -38,6 +38,8 @@ MetricName = Literal[
 """Every metric of AgentOS; a name that is not here does not type-check."""
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+_TRACER = trace.get_tracer("agentos")
+"""Made once: it becomes the configured provider's as soon as there is one."""
 
 
 @cache
@@ -114,7 +116,7 @@ def current_traceparent() -> str | None:
 def message_span(name: str, traceparent: str | None, **attributes: str) -> Generator[None]:
     """A span that continues the trace of the message being handled."""
     context = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
-    with trace.get_tracer("agentos").start_as_current_span(name, context=context, attributes=attributes):
+    with _TRACER.start_as_current_span(name, context=context, attributes=attributes):
         yield
 
 

@@ -131,9 +131,10 @@ class Consumption:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         for task in (self._keeper, self._watchdog):
-            if task is not None:
+            # Again and again: Python 3.11's wait_for, beneath nats-py, loses a cancellation that comes together with an answer.
+            while task is not None and not task.done():
                 task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await asyncio.wait({task}, timeout=0.1)
 
     async def _receive(self, row: Channel, route: Route, slots: asyncio.Semaphore, message: Msg) -> None:
         deliveries, seq = _counts(message.reply)

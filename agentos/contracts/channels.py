@@ -179,6 +179,22 @@ CHANNELS: tuple[Channel, ...] = (
     _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack asks a person.", readers=("gates",)),
     _event("approval.requested", "gates", governance.ApprovalRequested, "Something waits for a person.", tails=("runner",)),
     _event(
+        "approval.answered",
+        "gates",
+        governance.ApprovalAnswered,
+        "A person's n-th answer, to be ruled on.",
+        readers=("policy",),
+        ordinal=True,
+    ),
+    _event(
+        "approval.ruled",
+        "policy",
+        governance.ApprovalRuled,
+        "Whether that person may give that answer.",
+        readers=("gates",),
+        ordinal=True,
+    ),
+    _event(
         "approval.resolved",
         "gates",
         governance.ApprovalResolved,
@@ -266,12 +282,22 @@ BUCKETS: tuple[Bucket, ...] = (
 
 def channel_for(subject: str) -> Channel:
     """The row that covers ``subject``. Raises LookupError when no row does: such a message is none of ours."""
-    for channel in CHANNELS:
-        if _covers(channel.pattern, subject):
-            return channel
+    have = subject.split(".")
+    for places, rows in _BY_SHAPE.get(len(have), {}).items():
+        row = rows.get(tuple(have[place] for place in places))
+        if row is not None:
+            return row
     raise LookupError(f"no channel covers {subject!r}; the table is agentos/contracts/channels.py")
 
 
-def _covers(pattern: str, subject: str) -> bool:
-    wanted, have = pattern.split("."), subject.split(".")
-    return len(wanted) == len(have) and all(w in ("*", h) for w, h in zip(wanted, have, strict=True))
+def _by_shape() -> dict[int, dict[tuple[int, ...], dict[tuple[str, ...], Channel]]]:
+    """Number of tokens → places of those that are no wildcard → what stands there → row. Every message is looked up."""
+    shapes: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], Channel]]] = {}
+    for row in CHANNELS:
+        tokens = row.pattern.split(".")
+        places = tuple(place for place, token in enumerate(tokens) if token != "*")
+        shapes.setdefault(len(tokens), {}).setdefault(places, {})[tuple(tokens[place] for place in places)] = row
+    return shapes
+
+
+_BY_SHAPE = _by_shape()

@@ -20,8 +20,9 @@ class Hider:
         for value in sorted(self.values, key=len, reverse=True):
             if value:
                 text = text.replace(value, self.values[value])
-        return _LONG_NUMBER.sub("<…>", _EMAIL.sub("<…>", text))
+        return _ID_OR_LONG_NUMBER.sub(lambda found: found["id"] or "<…>", _EMAIL.sub("<…>", text))
 
 
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
-_LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}")
+_ID_OR_LONG_NUMBER = re.compile(r"(?P<id>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)|\+?\d(?:[ ().-]{0,2}\d){6,}")
+"""Our own ids have digits enough for a telephone number, and a fault must name the task or the switch that it speaks of."""

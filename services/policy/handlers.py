@@ -1,22 +1,18 @@
-"""Subject → handler, and the shell: open, redact, ask the rules, append the one verdict.
-
-Everything fails closed. While an answer may still come the message waits; after ``PATIENCE`` deliveries the verdict is a denial
-that says which part did not answer.
-"""
+"""Subject → handler, and the shell: open, redact, ask the rules, append the one verdict. See ``verdicts`` for how it fails closed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from agentos.bus import Bus, Route
 from agentos.contracts.base import Contract, Json, Sealed, Verdict
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLater, Unavailable
+from agentos.contracts.errors import AgentOSError, Conflict, Unavailable
 from agentos.contracts.events.call import (
     CallDecided,
     ModelCallRequested,
@@ -31,18 +27,33 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import PlaceholderVault
 from agentos.telemetry import counter
+from services.policy.approvals import ApprovalRules
 from services.policy.evaluator import PolicyEvaluator
-from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, ToolCallQuestion
+from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, Question, ToolCallQuestion
 from services.policy.redaction import Redactor
+from services.policy.vaults import Vaults
+from services.policy.verdicts import append_verdict, askable, fail_closed
 
 log = structlog.get_logger(__name__)
 
+A = TypeVar("A")
+B = TypeVar("B")
 T = TypeVar("T")
 
-PATIENCE = 3
-"""How often a question is asked before silence counts as no."""
+SMALL_BYTES = 4_096
+"""A sealed request up to this size is redacted at once: about a millisecond, no more than a thread would cost."""
 
 _ARGUMENTS: TypeAdapter[dict[str, Json]] = TypeAdapter(dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True)
+class _Redacted(Generic[T]):
+    """What may leave, what was taken out, the sealed placeholders that restore it, and what the rules say to it."""
+
+    value: T
+    entities: tuple[RedactedEntity, ...]
+    placeholders: Sealed
+    decision: Decision
 
 
 class Policy:
@@ -54,8 +65,9 @@ class Policy:
         self._redactor = redactor
         self._keys = keys
         self._kill = kill
-        self._vaults = bus.bucket("placeholders")
-        # One thread: redaction is pure computing under one interpreter lock; more would only delay the event loop.
+        self._approvals = ApprovalRules(bus, evaluator)
+        self._vaults = Vaults(bus, keys)
+        # One thread: redaction of a large text is pure computing under one interpreter lock; more would only delay the event loop.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redaction")
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
 
@@ -65,6 +77,7 @@ class Policy:
             Route("task.queued", self.on_task_queued, concurrency=64),
             Route("call.requested", self.on_call_requested, concurrency=64),
             Route("tool.requested", self.on_tool_requested, concurrency=64),
+            *self._approvals.routes(),
         ]
 
     def close(self) -> None:
@@ -82,11 +95,11 @@ class Policy:
         if blocked is not None:
             decided = self._denied_task("kill_switch", blocked.describe())
         else:
-            decided = await self._fail_closed(
+            decided = await fail_closed(
                 message, lambda: self._admit(subject, queued, attempt), lambda code: self._denied_task(code)
             )
         self._decisions.labels("task", decided.verdict).inc()
-        await self._append("task.decided", message, decided, attempt)
+        await append_verdict(self._bus, "task.decided", message, decided, attempt)
 
     async def _admit(self, subject: EventSubject, queued: TaskQueued, attempt: int) -> TaskDecided:
         registered = await self._bus.bucket("packs").entries()
@@ -94,7 +107,7 @@ class Policy:
         for entry in registered:
             card = PackCard.model_validate_json(entry.value or b"{}")
             types |= {task_type for agent in card.agents for task_type in agent.task_types}
-        question = _question(
+        question = askable(
             lambda: AdmissionQuestion(
                 tenant=subject.tenant,
                 task_type=queued.type,
@@ -127,9 +140,9 @@ class Policy:
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await self._fail_closed(message, lambda: self._rule_on_model(tenant, asked), denied)
+            decided = await fail_closed(message, lambda: self._rule_on_model(tenant, asked), denied)
         self._decisions.labels("model", decided.verdict).inc()
-        await self._append("call.decided", message, decided)
+        await append_verdict(self._bus, "call.decided", message, decided)
 
     async def _rule_on_model(self, tenant: str, asked: ModelCallRequested) -> CallDecided:
         context = asked.context
@@ -138,9 +151,8 @@ class Policy:
         def redact(vault: PlaceholderVault) -> tuple[ModelRequest, PlaceholderVault, tuple[RedactedEntity, ...]]:
             return self._redactor.redact_request(request, vault)
 
-        redacted, vault, found = await self._redact(tenant, asked.request.key, redact)
-        decision = await self._evaluator.decide(
-            _question(
+        def ask(redacted: ModelRequest, found: tuple[RedactedEntity, ...]) -> Question:
+            return askable(
                 lambda: ModelCallQuestion(
                     tenant=tenant,
                     task=context.task,
@@ -154,7 +166,9 @@ class Policy:
                     calls_so_far=context.step,
                 )
             )
-        )
+
+        ruled = await self._redact(tenant, asked.request.key, redact, ask, len(asked.request.ciphertext))
+        decision, redacted = ruled.decision, ruled.value
         allowed = decision.obligations.get("max_output_tokens")
         if isinstance(allowed, int):
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
@@ -166,8 +180,8 @@ class Policy:
             decision=decision,
             model=request.model,
             redacted_request=redacted,
-            entities=found,
-            placeholders=await self._keys.seal_model(tenant, asked.request.key, "placeholders", vault),
+            entities=ruled.entities,
+            placeholders=ruled.placeholders,
         )
 
     # --- tool calls ---------------------------------------------------------------------------------------------------
@@ -184,9 +198,9 @@ class Policy:
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await self._fail_closed(message, lambda: self._rule_on_tool(tenant, asked), denied)
+            decided = await fail_closed(message, lambda: self._rule_on_tool(tenant, asked), denied)
         self._decisions.labels("tool", decided.verdict).inc()
-        await self._append("tool.decided", message, decided)
+        await append_verdict(self._bus, "tool.decided", message, decided)
 
     async def _rule_on_tool(self, tenant: str, asked: ToolCallRequested) -> CallDecided:
         context = asked.context
@@ -196,9 +210,8 @@ class Policy:
             redacted = self._redactor.redact_json(arguments, vault)
             return redacted.value, redacted.vault, redacted.entities
 
-        redacted, vault, found = await self._redact(tenant, asked.arguments.key, redact)
-        decision = await self._evaluator.decide(
-            _question(
+        def ask(_redacted: Json, _found: tuple[RedactedEntity, ...]) -> Question:
+            return askable(
                 lambda: ToolCallQuestion(
                     tenant=tenant,
                     task=context.task,
@@ -210,7 +223,9 @@ class Policy:
                     untrusted=context.untrusted,
                 )
             )
-        )
+
+        ruled = await self._redact(tenant, asked.arguments.key, redact, ask, len(asked.arguments.ciphertext))
+        decision = ruled.decision
         return self._decided(
             asked,
             "tool",
@@ -218,10 +233,10 @@ class Policy:
             decision.reasons,
             decision=decision,
             tool=asked.tool,
-            redacted_arguments=redacted,
+            redacted_arguments=ruled.value,
             arguments=asked.arguments,
-            entities=found,
-            placeholders=await self._keys.seal_model(tenant, asked.arguments.key, "placeholders", vault),
+            entities=ruled.entities,
+            placeholders=ruled.placeholders,
         )
 
     # --- what both share ----------------------------------------------------------------------------------------------
@@ -261,73 +276,59 @@ class Policy:
         tenant: str,
         key: str,
         redact: Callable[[PlaceholderVault], tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]],
-    ) -> tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]:
-        """Redact with the task family's placeholders, and keep what was added before anyone can see the result."""
-        name = f"{tenant}.{key}"
+        rule: Callable[[T, tuple[RedactedEntity, ...]], Question],
+        size: int,
+    ) -> "_Redacted[T]":
+        """Redact with the task family's placeholders, ask the rules, and keep what was added before anyone can see the result.
+
+        The broker is waited for beside the computing: while the vault is read, the text is redacted with the vault as it was last
+        seen, which counts only if it still stands so; while a grown vault is written, the rules are asked.
+        """
         while True:
-            entry = await self._vaults.get(name)
-            vault = PlaceholderVault()
-            if entry is not None and entry.value is not None:
-                sealed = Sealed.model_validate_json(entry.value)
-                vault = await self._keys.open_model(tenant, "placeholders", sealed, PlaceholderVault)
+            supposed = self._vaults.supposed(tenant, key)
+            standing, (result, grown, found) = await _beside(
+                self._vaults.read(tenant, key, supposed), self._compute(redact, supposed.vault, size)
+            )
+            if standing is not supposed:
+                result, grown, found = await self._compute(redact, standing.vault, size)
             try:
-                result, grown, found = await asyncio.get_running_loop().run_in_executor(self._thread, redact, vault)
-            except AgentOSError:
-                raise
-            except Exception as defect:
-                # Whatever the recognizers raise, the text has not been redacted, so it goes nowhere.
-                log.exception("redactor_failed")
-                raise Unavailable("the redactor failed, so nothing may be sent", code="redactor_failed") from defect
-            if grown == vault:
-                return result, grown, found
-            value = (await self._keys.seal_model(tenant, key, "placeholders", grown)).model_dump_json().encode()
-            try:
-                # ``create`` where there is none: it also takes the place of one that was erased.
-                await (self._vaults.create(name, value) if entry is None else self._vaults.update(name, value, entry.revision))
+                (_, sealed), decision = await _beside(
+                    self._vaults.keep(tenant, key, standing, grown), self._evaluator.decide(rule(result, found))
+                )
             except Conflict:
                 # Another call of the same task added placeholders meanwhile; number ours after those.
                 continue
-            return result, grown, found
+            return _Redacted(result, found, sealed, decision)
 
-    async def _fail_closed(self, message: Recorded, rule: Callable[[], Awaitable[T]], denied: Callable[[str], T]) -> T:
-        """The rule's verdict; while it cannot be had the message waits, and after a while the verdict is no."""
+    async def _compute(
+        self,
+        redact: Callable[[PlaceholderVault], tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]],
+        vault: PlaceholderVault,
+        size: int,
+    ) -> tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]:
         try:
-            return await rule()
-        except Unavailable as silent:
-            return self._wait_or_deny(message, silent, denied)
-        except NeverRetry as impossible:
-            # Erased, broken or unreadable: no redacted text exists and none will, so the call ends here, and says why.
-            log.warning("verdict_impossible", code=impossible.code, detail=impossible.detail)
-            return denied(impossible.code)
+            if size <= SMALL_BYTES:
+                return redact(vault)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, redact, vault)
         except AgentOSError:
-            # The broker is away, or another writer was first: the bus knows what to do.
             raise
         except Exception as defect:
-            # Whatever else goes wrong, a dead letter would be a verdict that nobody sees: the call would hang for ever.
-            log.exception("policy_failed", subject=message.subject)
-            silent = Unavailable(f"no verdict could be reached ({type(defect).__name__})", code="policy_failed")
-            return self._wait_or_deny(message, silent, denied)
-
-    def _wait_or_deny(self, message: Recorded, silent: Unavailable, denied: Callable[[str], T]) -> T:
-        log.warning("verdict_unavailable", code=silent.code, detail=silent.detail, deliveries=message.deliveries)
-        if message.deliveries < PATIENCE:
-            raise RetryLater(silent.detail, delay=timedelta(seconds=0.5), code=silent.code) from silent
-        return denied(silent.code)
-
-    async def _append(self, channel: str, message: Recorded, decided: Contract, ordinal: int | None = None) -> None:
-        subject = EventSubject.parse(message.subject)
-        try:
-            await self._bus.append(channel, subject.id, decided, ordinal=ordinal, cause=message)
-        except Conflict:
-            # Another instance decided first; its verdict stands.
-            log.info("decided_already", subject=message.subject)
+            # Whatever the recognizers raise, the text has not been redacted, so it goes nowhere.
+            log.exception("redactor_failed")
+            raise Unavailable("the redactor failed, so nothing may be sent", code="redactor_failed") from defect
 
 
-def _question(make: Callable[[], T]) -> T:
-    """A question whose inputs break its bounds cannot be asked, today or later."""
+async def _beside(waiting: Coroutine[Any, Any, A], computing: Coroutine[Any, Any, B]) -> tuple[A, B]:
+    """Both results; the request that ``waiting`` sends has left when the computing begins. Raises when either does."""
+    sent = asyncio.ensure_future(waiting)
     try:
-        return make()
-    except ValidationError as bad:
-        # Inputs are left out: this text goes to the logs.
-        where = ", ".join(sorted({".".join(map(str, error["loc"])) for error in bad.errors(include_input=False)}))
-        raise NeverRetry(f"the question cannot be asked; out of bounds: {where}", code="bad_question") from None
+        # nats-py writes in a task of its own, which has its turn after ours.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        computed = await computing
+    except BaseException:
+        computing.close()
+        sent.cancel()
+        await asyncio.gather(sent, return_exceptions=True)
+        raise
+    return await sent, computed

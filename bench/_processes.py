@@ -1,0 +1,206 @@
+"""The processes that a benchmark measures: `agentos up`, services on their own, the loopback provider. Loopback only."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import nats
+from nats.errors import Error as NatsError
+from pydantic import SecretStr
+
+from agentos.bus import BrokerSettings
+from agentos.bus.provision import idle_consumers, provision
+from agentos.bus.server import NatsServer, find_binary, free_port, load_passwords
+from agentos.bus.topology import PROVISIONER, consumers
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = "openai/gpt-5-mini"
+"""What every benchmark calls; the loopback provider answers in its place."""
+READY_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Services that run in other processes. ``url`` is the gateway's, None where none runs."""
+
+    data: Path
+    broker_url: str
+    pid: int
+    seconds_to_ready: float
+    url: str | None = None
+
+    def settings(self, user: str) -> BrokerSettings:
+        """How ``user`` reaches the broker."""
+        password = (self.data / "secrets" / f"nats-{user}.password").read_text().strip()
+        return BrokerSettings(url=self.broker_url, user=user, password=SecretStr(password))
+
+    @property
+    def admin_headers(self) -> dict[str, str]:
+        """What the API wants to see."""
+        return {"Authorization": f"Bearer {(self.data / 'secrets' / 'admin.key').read_text().strip()}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The loopback provider, in its own process."""
+
+    port: int
+    record: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Switches the real OpenAI adapter on, towards the loopback provider."""
+        return {"OPENAI_API_KEY": "loopback-0000", "OPENAI_BASE_URL": f"http://127.0.0.1:{self.port}/v1"}
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it noted so far, with the monotonic clock in nanoseconds that the processes of a machine share."""
+        lines = self.record.read_text().splitlines()
+        return [cast("dict[str, Any]", json.loads(line)) for line in lines]
+
+
+@asynccontextmanager
+async def provider(folder: Path, *, latency_ms: int = 0, recorded: bool = False) -> AsyncGenerator[Provider]:
+    """A provider that answers after ``latency_ms``."""
+    record = folder / "provider.jsonl"
+    record.touch()
+    arguments = ["-m", "tests.loopback.provider", "--latency-ms", str(latency_ms)]
+    if recorded:
+        arguments += ["--record", str(record)]
+    async with _process(arguments, {}) as process:
+        line = await _line(process, r"ready (\d+)", READY_WITHIN_S)
+        yield Provider(int(line[1]), record)
+
+
+@asynccontextmanager
+async def everything(folder: Path, environment: Mapping[str, str]) -> AsyncGenerator[Installation]:
+    """`agentos up`: all services in one process, with a broker of its own."""
+    port, began = free_port(), time.perf_counter()
+    arguments = ["-m", "agentos.cli", "up", "--data", str(folder), "--port", str(port)]
+    async with _process(arguments, environment) as process:
+        await _line(process, r"ready.* at ", READY_WITHIN_S)
+        seconds = time.perf_counter() - began
+        broker = await _line(process, r"broker\s+(nats://\S+)", READY_WITHIN_S)
+        yield Installation(folder, broker[1], process.pid, seconds, f"http://127.0.0.1:{port}")
+
+
+@asynccontextmanager
+async def alone(folder: Path, names: tuple[str, ...], environment: Mapping[str, str]) -> AsyncGenerator[Installation]:
+    """Some services, each in a process of its own, as in production."""
+    server = NatsServer(folder / "broker", load_passwords(folder / "secrets"))
+    began = time.perf_counter()
+    await server.start()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(server.stop)
+        await provision(server.settings(PROVISIONER), replicas=1)
+        for name in names:
+            settings = {
+                "AGENTOS_NATS_URL": server.url,
+                "AGENTOS_NATS_USER": name,
+                "AGENTOS_NATS_PASSWORD": server.passwords[name],
+                "AGENTOS_DATA": str(folder),
+                "AGENTOS_LOG_LEVEL": "WARNING",
+            }
+            await stack.enter_async_context(_process(["-m", f"services.{name}"], {**environment, **settings}))
+        wanted = {each.name for each in consumers() if each.name.split("-")[0] in names}
+        async with asyncio.timeout(READY_WITHIN_S):
+            # Polling: nobody tells when a consumer is first pulled from.
+            while wanted & set(await idle_consumers(server.settings(PROVISIONER))):
+                await asyncio.sleep(0.05)
+        assert server.process is not None
+        yield Installation(folder, server.url, server.process.pid, time.perf_counter() - began)
+
+
+@asynccontextmanager
+async def bare_broker(folder: Path) -> AsyncGenerator[str]:
+    """A nats-server without users, for floors: its URL."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        find_binary(), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"nats://127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            while True:
+                try:
+                    client = await nats.connect(url, max_reconnect_attempts=0, error_cb=_quiet)
+                except (OSError, NatsError):
+                    await asyncio.sleep(0.02)
+                else:
+                    await client.close()
+                    break
+        yield url
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
+async def talking(arguments: list[str]) -> AsyncGenerator[Callable[[str], Awaitable[str]]]:
+    """A process that answers each line with a line."""
+    async with _process(arguments, {}, stdin=asyncio.subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        to, come = process.stdin, process.stdout
+
+        async def ask(line: str) -> str:
+            to.write(f"{line}\n".encode())
+            await to.drain()
+            async with asyncio.timeout(READY_WITHIN_S):
+                if told := await come.readline():
+                    return told.decode()
+            raise RuntimeError(f"{' '.join(arguments)} ended without an answer")
+
+        yield ask
+
+
+@asynccontextmanager
+async def _process(
+    arguments: list[str], environment: Mapping[str, str], stdin: int = asyncio.subprocess.DEVNULL
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    # What a developer's own shell has set for a provider or a service must not change what is measured.
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AGENTOS_", "OPENAI_", "ANTHROPIC_"))
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=ROOT,
+        env={**inherited, "PYTHONUNBUFFERED": "1", **environment},
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.communicate(), timeout=30)
+            except TimeoutError:
+                process.kill()
+                await process.communicate()
+
+
+async def _line(process: asyncio.subprocess.Process, pattern: str, within_s: float) -> re.Match[str]:
+    """The first line of its output that matches. Raises RuntimeError when the process ends before."""
+    assert process.stdout is not None
+    async with asyncio.timeout(within_s):
+        async for line in process.stdout:
+            if (found := re.search(pattern, line.decode())) is not None:
+                return found
+    raise RuntimeError(f"the process ended ({await process.wait()}) before it said {pattern!r}")
+
+
+async def _quiet(_: Exception) -> None:
+    """Nobody listens yet: tried again."""
