@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import nats
+from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
 from agentos.bus import BrokerSettings
@@ -133,7 +134,7 @@ async def bare_broker(folder: Path) -> AsyncGenerator[str]:
             while True:
                 try:
                     client = await nats.connect(url, max_reconnect_attempts=0, error_cb=_quiet)
-                except (OSError, nats.errors.Error):
+                except (OSError, NatsError):
                     await asyncio.sleep(0.02)
                 else:
                     await client.close()
