@@ -118,3 +118,20 @@ def message_span(name: str, traceparent: str | None, **attributes: str) -> Gener
     context = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
     with _TRACER.start_as_current_span(name, context=context, attributes=attributes):
         yield
+
+
+@contextmanager
+def trace_of(traceparent: str | None, name: str) -> Generator[None]:
+    """Go on in the trace of ``traceparent``, where what is being handled came in another one: a person's command about a task.
+
+    The two are linked. Without a ``traceparent``, or in the same trace already, nothing changes.
+    """
+    here = trace.get_current_span().get_span_context()
+    context = _PROPAGATOR.extract({"traceparent": traceparent or ""})
+    there = trace.get_current_span(context).get_span_context()
+    if not there.is_valid or there.trace_id == here.trace_id:
+        yield
+        return
+    links = [trace.Link(here)] if here.is_valid else []
+    with trace.get_tracer("agentos").start_as_current_span(name, context=context, links=links):
+        yield

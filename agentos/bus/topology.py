@@ -64,9 +64,10 @@ def streams(replicas: int) -> list[dict[str, Any]]:
         },
         {**base, "name": "COMMANDS", "subjects": ["cmd.>"], "retention": "workqueue", "duplicate_window": 2 * minute},
         {**base, "name": "WORK", "subjects": ["work.>"], "retention": "workqueue", "duplicate_window": 2 * minute},
-        # A query that nobody answered within a minute has no one waiting for it.
-        {**base, "name": "QUERIES", "subjects": ["qry.>"], "retention": "workqueue", "storage": "memory", "max_age": minute},
-        {**base, "name": "ANSWERS", "subjects": ["ans.>"], "retention": "limits", "storage": "memory", "max_age": minute},
+        # A query that nobody answered within a minute has no one waiting for it. On disk all the same: a server that is alone
+        # forgets its memory streams when it crashes, and nobody but the provisioner could make them again.
+        {**base, "name": "QUERIES", "subjects": ["qry.>"], "retention": "workqueue", "max_age": minute},
+        {**base, "name": "ANSWERS", "subjects": ["ans.>"], "retention": "limits", "max_age": minute},
         # On its own: allow_msg_schedules clears deny_purge. No MaxAge: one shorter than a delay would drop the schedule silently.
         {
             **base,

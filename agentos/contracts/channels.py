@@ -179,6 +179,22 @@ CHANNELS: tuple[Channel, ...] = (
     _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack asks a person.", readers=("gates",)),
     _event("approval.requested", "gates", governance.ApprovalRequested, "Something waits for a person.", tails=("runner",)),
     _event(
+        "approval.answered",
+        "gates",
+        governance.ApprovalAnswered,
+        "A person's n-th answer, to be ruled on.",
+        readers=("policy",),
+        ordinal=True,
+    ),
+    _event(
+        "approval.ruled",
+        "policy",
+        governance.ApprovalRuled,
+        "Whether that person may give that answer.",
+        readers=("gates",),
+        ordinal=True,
+    ),
+    _event(
         "approval.resolved",
         "gates",
         governance.ApprovalResolved,

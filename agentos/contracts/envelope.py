@@ -49,7 +49,8 @@ class Meta:
 class Recorded:
     """A message as the stream keeps it, decoded. ``seq`` is its place in the stream (0 when not known).
 
-    ``deliveries`` counts how often a durable consumer has handed it out: above 1, someone may have handled it before.
+    ``deliveries`` counts how often a durable consumer has handed it out: above 1, someone may have handled it before. 1 does not
+    prove the contrary: a broker that crashed counts from what it had written down.
     """
 
     subject: str

@@ -24,7 +24,5 @@ class Hider:
 
 
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
-_ID_OR_LONG_NUMBER = re.compile(
-    r"(?P<id>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)|\+?\d(?:[ ().-]{0,2}\d){6,}"
-)
+_ID_OR_LONG_NUMBER = re.compile(r"(?P<id>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)|\+?\d(?:[ ().-]{0,2}\d){6,}")
 """Our own ids have digits enough for a telephone number, and a fault must name the task or the switch that it speaks of."""

@@ -1,6 +1,7 @@
 """Approvals and kill switches, pure."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -9,8 +10,10 @@ from agentos.contracts.commands import EngageKill, ResolveApproval
 from agentos.contracts.errors import Forbidden, NotFound, Refused
 from agentos.contracts.events.call import CallDecided
 from agentos.contracts.events.governance import (
+    ApprovalAnswered,
     ApprovalRequested,
     ApprovalResolved,
+    ApprovalRuled,
     CheckpointRequested,
     KillEngaged,
     KillReleased,
@@ -26,22 +29,24 @@ class Approval:
     """An approval so far."""
 
     requested: ApprovalRequested | None = None
+    answered: Mapping[int, ApprovalAnswered] = field(default_factory=dict[int, ApprovalAnswered])
     resolved: ApprovalResolved | None = None
 
 
-def fold(events: list[Contract]) -> Approval:
-    """The approval after ``events``."""
-    requested: ApprovalRequested | None = None
-    resolved: ApprovalResolved | None = None
-    for event in events:
+def fold(events: Iterable[tuple[Contract, int]]) -> Approval:
+    """The approval after ``events`` (payload, ordinal), in stream order."""
+    approval = Approval()
+    for event, ordinal in events:
         match event:
             case ApprovalRequested():
-                requested = event
+                approval = replace(approval, requested=event)
+            case ApprovalAnswered():
+                approval = replace(approval, answered={**approval.answered, ordinal: event})
             case ApprovalResolved():
-                resolved = event
+                approval = replace(approval, resolved=event)
             case _:
                 continue
-    return Approval(requested, resolved)
+    return approval
 
 
 def request_for_call(decided: CallDecided, now: datetime) -> ApprovalRequested:
@@ -81,20 +86,55 @@ def request_for_checkpoint(asked: CheckpointRequested, now: datetime) -> Approva
     )
 
 
-def resolve(approval: Approval, command: ResolveApproval, now: datetime) -> ApprovalResolved:
-    """A person's answer. Raises NotFound, Forbidden (role) or Refused (answered already, or too late)."""
-    requested = approval.requested
-    if requested is None:
+def answer(approval: Approval, command: ResolveApproval, request: str, now: datetime) -> ApprovalAnswered:
+    """A person's answer, to be ruled on by policy. Raises NotFound or Refused (answered already, or too late)."""
+    requested = _open(approval, now)
+    return ApprovalAnswered(
+        context=requested.context,
+        outcome=command.outcome,
+        comment=command.comment,
+        by=command.by,
+        approver_roles=requested.approver_roles,
+        request=request,
+    )
+
+
+def rule(approval: Approval, number: int, ruled: ApprovalRuled, now: datetime) -> ApprovalResolved:
+    """What answer ``number`` comes to. Raises Forbidden (policy says no), or Refused (another answer or time was faster)."""
+    answered = approval.answered.get(number)
+    if answered is None:
+        raise NotFound(f"there is no answer {number} to this approval")
+    if ruled.verdict != "allow":
+        raise Forbidden(_why(ruled.reasons, answered.approver_roles), code=_code(ruled.reasons))
+    return _resolved(_open(approval, now), answered.outcome, answered.by, answered.comment)
+
+
+def _open(approval: Approval, now: datetime) -> ApprovalRequested:
+    if approval.requested is None:
         raise NotFound("there is no such approval")
     if approval.resolved is not None:
         raise Refused(
             f"this approval is already {approval.resolved.outcome} (by {approval.resolved.by.id})", code="already_resolved"
         )
-    if now >= requested.expires_at:
+    if now >= approval.requested.expires_at:
         raise Refused("this approval has expired; retry the task to ask again", code="expired")
-    if not set(command.by.roles) & set(requested.approver_roles):
-        raise Forbidden(f"answering needs one of the roles {', '.join(requested.approver_roles)}", code="wrong_role")
-    return _resolved(requested, command.outcome, command.by, command.comment)
+    return approval.requested
+
+
+def _code(reasons: tuple[str, ...]) -> str:
+    if "approver.role_missing" in reasons:
+        return "wrong_role"
+    return "self_approval" if "approver.is_requester" in reasons else "forbidden"
+
+
+def _why(reasons: tuple[str, ...], roles: tuple[str, ...]) -> str:
+    match _code(reasons):
+        case "wrong_role":
+            return f"answering needs one of the roles {', '.join(roles)}"
+        case "self_approval":
+            return "whoever asked for the task may reject this, not approve it; ask another approver"
+        case _:
+            return f"policy does not let this answer count: {', '.join(reasons)}"
 
 
 def close(approval: Approval, outcome: Literal["expired", "cancelled"], comment: str | None = None) -> ApprovalResolved | None:

@@ -10,12 +10,13 @@ from agentos.bus.tail import Raw
 from agentos.contracts.base import Contract
 from agentos.contracts.commands import Answer, EngageKill, ReleaseKill, ResolveApproval, TimerDue
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.errors import AgentOSError, Conflict, Forbidden, Refused
+from agentos.contracts.errors import AgentOSError, Conflict, Forbidden, NeverRetry, Refused
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.events.governance import ApprovalRequested, CheckpointRequested, KillEngaged, KillReleased
+from agentos.contracts.events.governance import ApprovalRequested, ApprovalRuled, CheckpointRequested, KillEngaged, KillReleased
 from agentos.contracts.events.task import TaskSettled, TaskSuspended
 from agentos.contracts.subjects import EventSubject
 from agentos.killswitch import KillEntry
+from agentos.telemetry import trace_of
 from services.gates import domain
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class Gates:
             Route("task.cancelling", self.on_cancelling),
             Route("timer.gates-expire-due", self.on_expired),
             Route("gates.resolve", self.on_resolve),
+            Route("approval.ruled", self.on_ruled),
             Route("gates.engage", self.on_engage),
             Route("gates.release", self.on_release),
         ]
@@ -102,42 +104,71 @@ class Gates:
             )
 
     async def on_resolve(self, message: Recorded) -> None:
-        """A person answers."""
+        """A person answers: note it, and let policy rule on whether it counts."""
         command = message.payload(ResolveApproval)
-        approval, last = await self._load(command.tenant, command.approval)
+        events = await self._bus.load(command.tenant, "approval", command.approval)
+        if any(event.meta.causation_id == message.meta.event_id for event in events):
+            # Noted at an earlier delivery of this command; the ruling brings the word.
+            return
+        approval, last = _folded(events)
         try:
-            if await self._answered_by(command.tenant, command.approval, message):
-                await self._answer(message, Answer(ok=True, data={"approval": command.approval, "outcome": command.outcome}))
-                return
-            resolved = domain.resolve(approval, command, datetime.now(UTC))
-            await self._refuse_if_ended(command.tenant, resolved.context.task, resolved.context.attempt)
-        except (Refused, Forbidden) as refused:
+            answered = domain.answer(approval, command, message.subject.rsplit(".", 1)[-1], datetime.now(UTC))
+            traceparent = await self._open_task(command.tenant, answered.context.task, answered.context.attempt)
+        except Refused as refused:
             await self._answer(message, Answer(ok=False, code=refused.code, detail=refused.detail))
             return
-        await self._bus.append(
-            "approval.resolved",
-            command.approval,
-            resolved,
-            tenant=command.tenant,
-            cause=message,
-            correlation_id=resolved.context.task,
-            expect=last,
-        )
-        await self._answer(message, Answer(ok=True, data={"approval": command.approval, "outcome": resolved.outcome}))
+        with trace_of(traceparent, "gates notes an answer"):
+            await self._bus.append(
+                "approval.answered",
+                command.approval,
+                answered,
+                ordinal=max(approval.answered, default=0) + 1,
+                tenant=command.tenant,
+                cause=message,
+                correlation_id=answered.context.task,
+                expect=last,
+            )
 
-    async def _answered_by(self, tenant: str, approval: str, message: Recorded) -> bool:
-        resolved = await self._bus.get(f"evt.{tenant}.approval.{approval}.resolved")
-        return resolved is not None and resolved.meta.causation_id == message.meta.event_id
+    async def on_ruled(self, message: Recorded) -> None:
+        """Policy has ruled on an answer: if it counts, it is the approval's one answer. Either way the person is told."""
+        subject = EventSubject.parse(message.subject)
+        number = int(subject.ordinal or 0)
+        events = await self._bus.load(subject.tenant, "approval", subject.id)
+        approval, last = _folded(events)
+        answered = approval.answered.get(number)
+        if answered is None:
+            raise NeverRetry(f"{message.subject} rules on an answer that does not stand", code="no_such_answer")
+        done = next((event for event in events if event.meta.causation_id == message.meta.event_id), None)
+        try:
+            if done is None:
+                resolved = domain.rule(approval, number, message.payload(ApprovalRuled), datetime.now(UTC))
+                await self._open_task(subject.tenant, resolved.context.task, resolved.context.attempt)
+                await self._bus.append(
+                    "approval.resolved",
+                    subject.id,
+                    resolved,
+                    tenant=subject.tenant,
+                    cause=message,
+                    correlation_id=resolved.context.task,
+                    expect=last,
+                )
+        except (Refused, Forbidden) as refused:
+            word = Answer(ok=False, code=refused.code, detail=refused.detail)
+        else:
+            word = Answer(ok=True, data={"approval": subject.id, "outcome": answered.outcome})
+        await self._bus.send("gates.answer", (answered.request,), word, tenant=subject.tenant, cause=message)
 
-    async def _refuse_if_ended(self, tenant: str, task: str, attempt: int) -> None:
-        for event in await self._bus.load(tenant, "task", task):
+    async def _open_task(self, tenant: str, task: str, attempt: int) -> str | None:
+        """The task's trace. Raises Refused when the task has ended."""
+        events = await self._bus.load(tenant, "task", task)
+        for event in events:
             ordinal = int(EventSubject.parse(event.subject).ordinal or 0)
             if isinstance(event.data, TaskSettled) and ordinal >= attempt:
                 raise Refused(f"the task has ended meanwhile ({event.data.outcome})", code="task_ended")
+        return events[0].meta.traceparent if events else None
 
     async def _load(self, tenant: str, approval: str) -> tuple[domain.Approval, int]:
-        events = await self._bus.load(tenant, "approval", approval)
-        return domain.fold([event.data for event in events]), max((event.seq for event in events), default=0)
+        return _folded(await self._bus.load(tenant, "approval", approval))
 
     # --- kill switch --------------------------------------------------------------------------------------------------
 
@@ -241,3 +272,9 @@ def _readable(entry: Entry) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _folded(events: list[Recorded]) -> tuple[domain.Approval, int]:
+    """The approval, and the sequence of its last event."""
+    approval = domain.fold((event.data, int(EventSubject.parse(event.subject).ordinal or 0)) for event in events)
+    return approval, max((event.seq for event in events), default=0)

@@ -60,6 +60,9 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = 
     "tool.settled": (("calls", _own, calls.tool_settled), ("tasks", _task, tasks.tool_call_settled)),
     "checkpoint.requested": (),
     "approval.requested": (("approvals", _own, governance.approval_requested),),
+    # An answer and its ruling change no row until the approval is resolved; the events themselves are kept.
+    "approval.answered": (),
+    "approval.ruled": (),
     "approval.resolved": (("approvals", _own, governance.approval_resolved),),
     "kill.engaged": (("kill_switches", _own, governance.kill_engaged),),
     "kill.released": (("kill_switches", _own, governance.kill_released),),

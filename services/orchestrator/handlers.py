@@ -12,7 +12,7 @@ from agentos.contracts.errors import Conflict, NeverRetry, Refused
 from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.events.task import Outcome, StepRecorded, TaskSettled
 from agentos.contracts.subjects import EventSubject
-from agentos.telemetry import counter
+from agentos.telemetry import counter, trace_of
 from services.orchestrator import domain
 from services.orchestrator.domain import Effect, Surroundings, Task, Timer, Write
 
@@ -139,15 +139,16 @@ class Orchestrator:
     async def _try(self, tenant: str, task: str, cause: Recorded, decide: Callable[[Task], list[Effect]]) -> Task:
         events = await self._bus.load(tenant, "task", task)
         state, last = _folded(events)
-        if not any(event.meta.causation_id == cause.meta.event_id for event in events):
-            state, last = await self._apply(tenant, task, cause, state, last, decide(state))
-        while True:
-            around = await self._look_around(tenant, task, state)
-            due = domain.advance(state, around, datetime.now(UTC), random.random())  # noqa: S311 - jitter, no secret
-            before = last
-            state, last = await self._apply(tenant, task, cause, state, last, due)
-            if last == before:
-                return state
+        with trace_of(events[0].meta.traceparent if events else None, "orchestrator decides"):
+            if not any(event.meta.causation_id == cause.meta.event_id for event in events):
+                state, last = await self._apply(tenant, task, cause, state, last, decide(state))
+            while True:
+                around = await self._look_around(tenant, task, state)
+                due = domain.advance(state, around, datetime.now(UTC), random.random())  # noqa: S311 - jitter, no secret
+                before = last
+                state, last = await self._apply(tenant, task, cause, state, last, due)
+                if last == before:
+                    return state
 
     async def _load(self, tenant: str, task: str) -> tuple[Task, int]:
         return _folded(await self._bus.load(tenant, "task", task))

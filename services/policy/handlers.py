@@ -1,23 +1,18 @@
-"""Subject → handler, and the shell: open, redact, ask the rules, append the one verdict.
-
-Everything fails closed. While an answer may still come the message waits; after ``PATIENCE`` deliveries the verdict is a denial
-that says which part did not answer.
-"""
+"""Subject → handler, and the shell: open, redact, ask the rules, append the one verdict. See ``verdicts`` for how it fails closed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from agentos.bus import Bus, Route
 from agentos.contracts.base import Contract, Json, Sealed, Verdict
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLater, Unavailable
+from agentos.contracts.errors import AgentOSError, Conflict, Unavailable
 from agentos.contracts.events.call import (
     CallDecided,
     ModelCallRequested,
@@ -32,19 +27,18 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import PlaceholderVault
 from agentos.telemetry import counter
+from services.policy.approvals import ApprovalRules
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, Question, ToolCallQuestion
 from services.policy.redaction import Redactor
 from services.policy.vaults import Vaults
+from services.policy.verdicts import append_verdict, askable, fail_closed
 
 log = structlog.get_logger(__name__)
 
 A = TypeVar("A")
 B = TypeVar("B")
 T = TypeVar("T")
-
-PATIENCE = 3
-"""How often a question is asked before silence counts as no."""
 
 SMALL_BYTES = 4_096
 """A sealed request up to this size is redacted at once: about a millisecond, no more than a thread would cost."""
@@ -71,6 +65,7 @@ class Policy:
         self._redactor = redactor
         self._keys = keys
         self._kill = kill
+        self._approvals = ApprovalRules(bus, evaluator)
         self._vaults = Vaults(bus, keys)
         # One thread: redaction of a large text is pure computing under one interpreter lock; more would only delay the event loop.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redaction")
@@ -82,6 +77,7 @@ class Policy:
             Route("task.queued", self.on_task_queued, concurrency=64),
             Route("call.requested", self.on_call_requested, concurrency=64),
             Route("tool.requested", self.on_tool_requested, concurrency=64),
+            *self._approvals.routes(),
         ]
 
     def close(self) -> None:
@@ -99,11 +95,11 @@ class Policy:
         if blocked is not None:
             decided = self._denied_task("kill_switch", blocked.describe())
         else:
-            decided = await self._fail_closed(
+            decided = await fail_closed(
                 message, lambda: self._admit(subject, queued, attempt), lambda code: self._denied_task(code)
             )
         self._decisions.labels("task", decided.verdict).inc()
-        await self._append("task.decided", message, decided, attempt)
+        await append_verdict(self._bus, "task.decided", message, decided, attempt)
 
     async def _admit(self, subject: EventSubject, queued: TaskQueued, attempt: int) -> TaskDecided:
         registered = await self._bus.bucket("packs").entries()
@@ -111,7 +107,7 @@ class Policy:
         for entry in registered:
             card = PackCard.model_validate_json(entry.value or b"{}")
             types |= {task_type for agent in card.agents for task_type in agent.task_types}
-        question = _question(
+        question = askable(
             lambda: AdmissionQuestion(
                 tenant=subject.tenant,
                 task_type=queued.type,
@@ -144,9 +140,9 @@ class Policy:
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await self._fail_closed(message, lambda: self._rule_on_model(tenant, asked), denied)
+            decided = await fail_closed(message, lambda: self._rule_on_model(tenant, asked), denied)
         self._decisions.labels("model", decided.verdict).inc()
-        await self._append("call.decided", message, decided)
+        await append_verdict(self._bus, "call.decided", message, decided)
 
     async def _rule_on_model(self, tenant: str, asked: ModelCallRequested) -> CallDecided:
         context = asked.context
@@ -156,7 +152,7 @@ class Policy:
             return self._redactor.redact_request(request, vault)
 
         def ask(redacted: ModelRequest, found: tuple[RedactedEntity, ...]) -> Question:
-            return _question(
+            return askable(
                 lambda: ModelCallQuestion(
                     tenant=tenant,
                     task=context.task,
@@ -202,9 +198,9 @@ class Policy:
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await self._fail_closed(message, lambda: self._rule_on_tool(tenant, asked), denied)
+            decided = await fail_closed(message, lambda: self._rule_on_tool(tenant, asked), denied)
         self._decisions.labels("tool", decided.verdict).inc()
-        await self._append("tool.decided", message, decided)
+        await append_verdict(self._bus, "tool.decided", message, decided)
 
     async def _rule_on_tool(self, tenant: str, asked: ToolCallRequested) -> CallDecided:
         context = asked.context
@@ -215,7 +211,7 @@ class Policy:
             return redacted.value, redacted.vault, redacted.entities
 
         def ask(_redacted: Json, _found: tuple[RedactedEntity, ...]) -> Question:
-            return _question(
+            return askable(
                 lambda: ToolCallQuestion(
                     tenant=tenant,
                     task=context.task,
@@ -321,39 +317,6 @@ class Policy:
             log.exception("redactor_failed")
             raise Unavailable("the redactor failed, so nothing may be sent", code="redactor_failed") from defect
 
-    async def _fail_closed(self, message: Recorded, rule: Callable[[], Awaitable[T]], denied: Callable[[str], T]) -> T:
-        """The rule's verdict; while it cannot be had the message waits, and after a while the verdict is no."""
-        try:
-            return await rule()
-        except Unavailable as silent:
-            return self._wait_or_deny(message, silent, denied)
-        except NeverRetry as impossible:
-            # Erased, broken or unreadable: no redacted text exists and none will, so the call ends here, and says why.
-            log.warning("verdict_impossible", code=impossible.code, detail=impossible.detail)
-            return denied(impossible.code)
-        except AgentOSError:
-            # The broker is away, or another writer was first: the bus knows what to do.
-            raise
-        except Exception as defect:
-            # Whatever else goes wrong, a dead letter would be a verdict that nobody sees: the call would hang for ever.
-            log.exception("policy_failed", subject=message.subject)
-            silent = Unavailable(f"no verdict could be reached ({type(defect).__name__})", code="policy_failed")
-            return self._wait_or_deny(message, silent, denied)
-
-    def _wait_or_deny(self, message: Recorded, silent: Unavailable, denied: Callable[[str], T]) -> T:
-        log.warning("verdict_unavailable", code=silent.code, detail=silent.detail, deliveries=message.deliveries)
-        if message.deliveries < PATIENCE:
-            raise RetryLater(silent.detail, delay=timedelta(seconds=0.5), code=silent.code) from silent
-        return denied(silent.code)
-
-    async def _append(self, channel: str, message: Recorded, decided: Contract, ordinal: int | None = None) -> None:
-        subject = EventSubject.parse(message.subject)
-        try:
-            await self._bus.append(channel, subject.id, decided, ordinal=ordinal, cause=message)
-        except Conflict:
-            # Another instance decided first; its verdict stands.
-            log.info("decided_already", subject=message.subject)
-
 
 async def _beside(waiting: Coroutine[Any, Any, A], computing: Coroutine[Any, Any, B]) -> tuple[A, B]:
     """Both results; the request that ``waiting`` sends has left when the computing begins. Raises when either does."""
@@ -369,13 +332,3 @@ async def _beside(waiting: Coroutine[Any, Any, A], computing: Coroutine[Any, Any
         await asyncio.gather(sent, return_exceptions=True)
         raise
     return await sent, computed
-
-
-def _question(make: Callable[[], T]) -> T:
-    """A question whose inputs break its bounds cannot be asked, today or later."""
-    try:
-        return make()
-    except ValidationError as bad:
-        # Inputs are left out: this text goes to the logs.
-        where = ", ".join(sorted({".".join(map(str, error["loc"])) for error in bad.errors(include_input=False)}))
-        raise NeverRetry(f"the question cannot be asked; out of bounds: {where}", code="bad_question") from None

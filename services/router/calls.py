@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 
 from adapters.port import ModelAdapter, ProviderError
-from agentos.bus import Bus
+from agentos.bus import Bus, keep_trying
 from agentos.contracts.base import Fault, Sealed
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry
@@ -99,6 +99,9 @@ class ModelCalls:
                 if isinstance(event.data, CallAttempted):
                     progress.attempts += 1
             await self._recall_cancellation(subject.tenant, decided.context)
+        elif await self._bus.get(f"evt.{subject.tenant}.call.{subject.id}.settled") is not None:
+            # A broker that crashed may have forgotten that it handed the message out, and counts from one again.
+            return
         request = decided.redacted_request
         if request is None:
             fault = Fault(code="decision_incomplete", message="the decision holds no redacted request, so nothing may be sent")
@@ -300,7 +303,7 @@ class ModelCalls:
         sealed: Sealed | None = None
         fault: Fault | None = None
         try:
-            sealed = await self._keys.seal(tenant, key, "call.response", plain)
+            sealed = await keep_trying(lambda: self._keys.seal(tenant, key, "call.response", plain))
         except NeverRetry as erased:
             # The task's key was erased while the provider worked: what it cost is kept, what it said is not.
             fault = Fault(code=erased.code, message=erased.detail)
@@ -355,7 +358,9 @@ class ModelCalls:
     async def _append(self, message: Recorded, settled: ModelCallSettled) -> None:
         subject = EventSubject.parse(message.subject)
         try:
-            await self._bus.append("call.settled", subject.id, settled, tenant=subject.tenant, cause=message)
+            await keep_trying(
+                lambda: self._bus.append("call.settled", subject.id, settled, tenant=subject.tenant, cause=message)
+            )
         except Conflict:
             # Another instance settled it meanwhile. The first settlement counts; ours, and what it cost, is in the log.
             log.warning("settled_already", call=subject.id, outcome=settled.outcome)

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from agentos.bus import Bus, Route, Tail
+from agentos.bus import Bus, Route, Tail, keep_trying
 from agentos.contracts.base import Fault
 from agentos.contracts.channels import CHANNELS
 from agentos.contracts.envelope import Recorded, digest
@@ -243,7 +243,7 @@ class Worker:
 
     async def _once(self, message: Recorded, channel: str, call: str, payload: Any, ordinal: int | None = None) -> None:
         try:
-            await self._bus.append(channel, call, payload, ordinal=ordinal, cause=message)
+            await keep_trying(lambda: self._bus.append(channel, call, payload, ordinal=ordinal, cause=message))
         except Conflict:
             # Another worker had the call as well; the tool saw the same call id both times.
             log.info("settled_elsewhere", call=call, channel=channel)

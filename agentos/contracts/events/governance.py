@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Json, Principal, Sealed, Token, Utc
+from agentos.contracts.base import Contract, Json, Principal, Sealed, Token, Utc, Verdict
 from agentos.contracts.events.call import CallContext
 
 KillScope = Literal["global", "tenant", "pack", "provider", "task"]
@@ -30,6 +30,27 @@ class ApprovalRequested(Contract):
     """What is approved: a later effect with another digest is not covered."""
     approver_roles: tuple[str, ...]
     expires_at: Utc
+
+
+class ApprovalAnswered(Contract):
+    """A person's n-th answer to an approval. It counts only once policy has ruled that this person may give it."""
+
+    context: CallContext
+    outcome: Literal["approved", "rejected"]
+    comment: str | None = None
+    by: Principal
+    approver_roles: tuple[str, ...]
+    request: Token
+    """Where the person waits for a word."""
+
+
+class ApprovalRuled(Contract):
+    """Policy's verdict on the n-th answer: may this person answer this approval so?"""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    rules: tuple[str, ...]
+    bundle: str
 
 
 class ApprovalResolved(Contract):

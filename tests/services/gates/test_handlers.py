@@ -11,12 +11,15 @@ from agentos.contracts.commands import Answer, EngageKill, ReleaseKill, ResolveA
 from agentos.contracts.events.governance import (
     ApprovalRequested,
     ApprovalResolved,
+    ApprovalRuled,
     CheckpointRequested,
     KillEngaged,
     KillReleased,
 )
 from agentos.contracts.events.task import TaskCancelling, TaskSettled, TaskSuspended
 from services.gates.handlers import Gates
+from services.policy.approvals import ApprovalRules
+from services.policy.embedded import EmbeddedEvaluator
 from tests.conftest import Broker
 from tests.governance.scenario import (
     APPROVER,
@@ -27,6 +30,7 @@ from tests.governance.scenario import (
     decision,
     event,
     message,
+    submission,
     switch,
     until,
 )
@@ -45,6 +49,8 @@ class Site:
         names = ("gateway", "policy", "orchestrator", "runner")
         self.gateway, self.policy, self.orchestrator, self.runner = [await self.broker.connect(name) for name in names]
         self.bus = await self.gates()
+        self.policy.consume(ApprovalRules(self.policy, EmbeddedEvaluator()).routes())
+        await self.policy.start()
         return self
 
     async def gates(self) -> Bus:
@@ -56,6 +62,8 @@ class Site:
         return bus
 
     async def hold(self, call: str = "c1", task: str = "t1", **obligations: Any) -> ApprovalRequested:
+        if await self.gateway.get(f"evt.{TENANT}.task.{task}.submitted") is None:
+            await self.orchestrator.append("task.submitted", task, submission(), tenant=TENANT)
         held = decision("hold", task=task, obligations=obligations)
         await self.policy.append("call.decided", call, held, tenant=TENANT, correlation_id=task)
         return (await event(self.gateway, f"approval.{call}.requested")).payload(ApprovalRequested)
@@ -162,6 +170,15 @@ async def test_an_answer_that_comes_again_is_answered_alike(broker: Broker) -> N
     command = message("gates.resolve", ("r1",), resolve)
     for _ in range(2):
         await gates.on_resolve(command)
+    answered = await bus.get(f"evt.{TENANT}.approval.c1.answered.1")
+    assert answered is not None
+    assert await bus.get(f"evt.{TENANT}.approval.c1.answered.2") is None
+    allowed = ApprovalRuled(verdict="allow", reasons=("said",), rules=(), bundle="b")
+    await policy.append("approval.ruled", "c1", allowed, ordinal=1, cause=answered)
+    ruling = await bus.get(f"evt.{TENANT}.approval.c1.ruled.1")
+    assert ruling is not None
+    for _ in range(2):
+        await gates.on_ruled(ruling)
     gateway = await broker.connect("gateway")
     assert (await answer(gateway, "gates", "r1")).ok
 
@@ -242,3 +259,13 @@ async def test_an_unreadable_entry_neither_stops_the_start_nor_outlives_what_the
 
 async def _has(site: Site, key: str) -> bool:
     return key in await _engaged(site)
+
+
+async def test_the_requester_may_not_approve_but_may_withdraw_and_a_refused_answer_leaves_the_approval_open(site: Site) -> None:
+    asked_by = submission(requester=APPROVER)
+    await site.orchestrator.append("task.submitted", "t9", asked_by, tenant=TENANT)
+    await site.hold("c9", task="t9")
+    assert (await site.resolve(call="c9")).code == "self_approval"
+    assert await site.gateway.get(f"evt.{TENANT}.approval.c9.resolved") is None
+    assert (await site.resolve("rejected", call="c9")).ok
+    assert (await site.resolved("c9")).outcome == "rejected"

@@ -15,7 +15,7 @@ from agentos.contracts.base import Fault, Principal, Sealed
 from agentos.contracts.commands import CancelTask, EngageKill, ResolveApproval, RetryTask, SubmitTask, WorkItem
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ModelCallSettled, ToolCallRequested
-from agentos.contracts.events.governance import ApprovalResolved
+from agentos.contracts.events.governance import ApprovalResolved, ApprovalRuled
 from agentos.contracts.events.task import (
     RetryPolicy,
     TaskDecided,
@@ -98,6 +98,7 @@ class World:
         self.router = await self.broker.connect("router")
         self.policy.consume([
             Route("task.queued", self._admit), Route("call.requested", self._decide_call), Route("tool.requested", self._decide_tool),
+            Route("approval.answered", self._rule),
         ])  # fmt: skip
         self.router.consume([
             Route("task.decided", self._route), Route("task.resumed", self._dispatch_again), Route("call.decided", self._call),
@@ -140,6 +141,11 @@ class World:
             stop.set()
         for _, task in self._stops:
             await task
+
+    async def _rule(self, message: Recorded) -> None:
+        subject = EventSubject.parse(message.subject)
+        allowed = ApprovalRuled(verdict="allow", reasons=(), rules=(), bundle="test")
+        await self.policy.append("approval.ruled", subject.id, allowed, ordinal=subject.ordinal, cause=message)
 
     # --- gateway's part -----------------------------------------------------------------------------------------------
     async def submit(self, kind: str, given: Any, **fields: Any) -> str:

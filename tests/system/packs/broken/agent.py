@@ -1,0 +1,3 @@
+"""A pack that fails while it is imported."""
+
+raise RuntimeError("this pack cannot be imported")
