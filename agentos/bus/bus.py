@@ -6,7 +6,6 @@ concurrency, timers, tails and buckets are a thin layer over nats-py on the same
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from agentos.bus import claim
 from agentos.bus.consume import Consumption, Route
 from agentos.bus.kv import KeyValue
+from agentos.bus.reading import Reading
 from agentos.bus.settings import BrokerSettings
 from agentos.bus.tail import Raw, Start, Tail
 from agentos.contracts.base import Contract
@@ -67,6 +67,7 @@ class Bus:
         self._broker = broker
         self._client: Client
         self._js: JetStreamContext
+        self._reading: Reading
         self._violations: set[str] = set()
         self._away = False
         self._consumption = Consumption(self, broker)
@@ -119,6 +120,7 @@ class Bus:
         bus = cls(service, broker, instance)
         box.append(bus)
         bus._client = await _first_connection(broker, service)
+        bus._reading = Reading(bus._client)
         bus._js = bus._client.jetstream(timeout=PUBLISH_TIMEOUT_S)
         bus._note_state()
         return bus
@@ -313,12 +315,14 @@ class Bus:
 
     async def get(self, subject: str) -> Recorded | None:
         """The one message on an event subject, or None."""
-        raw = await self._get_last("EVENTS", subject)
+        raw = await self._reading.last("EVENTS", subject)
         return None if raw is None else await self.decode(raw)
 
     async def load(self, tenant: str, aggregate: str, id: str) -> list[Recorded]:  # noqa: A002 - as in append
         """Every event of an aggregate, in stream order. One request: each subject holds one message."""
-        return [await self.decode(raw) for raw in await self._every_last("EVENTS", aggregate_pattern(tenant, aggregate, id))]
+        return [
+            await self.decode(raw) for raw in await self._reading.every_last("EVENTS", aggregate_pattern(tenant, aggregate, id))
+        ]
 
     async def decode(self, raw: Raw) -> Recorded:
         """The message with its payload, fetched by its claim check if it was too large to travel. Raises NeverRetry."""
@@ -343,61 +347,7 @@ class Bus:
         def tail(filters: tuple[str, ...], stream: str) -> Tail:
             return self.tail(filters, stream=stream, start="last_per_subject")
 
-        return KeyValue(name, publish, self._get_last, tail)
-
-    async def _get_last(self, stream: str, subject: str) -> Raw | None:
-        try:
-            reply = await self._client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=PUBLISH_TIMEOUT_S)
-        except (NatsError, TimeoutError) as fault:
-            raise RetryLater(f"the broker did not answer a read of {subject}", code="broker_unavailable") from fault
-        headers: dict[str, str] = reply.headers or {}
-        if headers.get("Status") == "404":
-            return None
-        if "Nats-Sequence" not in headers:
-            raise RetryLater(f"the broker answered a read of {subject} with {headers}", code="broker_unavailable")
-        return _direct(headers, reply.data)
-
-    async def _every_last(self, stream: str, pattern: str) -> list[Raw]:
-        """Every subject's last message, in stream order."""
-        found = await self._batch(stream, pattern, {"multi_last": [pattern]})
-        if found is not None:
-            return found
-        # The broker answers for at most 1,024 subjects at once. A subject holds one message, so paging gives the same.
-        every: list[Raw] = []
-        page: list[Raw] | None = None
-        while page is None or page:
-            start = every[-1].seq + 1 if every else 1
-            page = await self._batch(stream, pattern, {"next_by_subj": pattern, "seq": start, "batch": 500}) or []
-            every += page
-        return every
-
-    async def _batch(self, stream: str, pattern: str, wanted: dict[str, object]) -> list[Raw] | None:
-        """One batched read; None when the broker finds it too large."""
-        inbox = self._client.new_inbox()
-        try:
-            subscription = await self._client.subscribe(inbox)
-        except NatsError as fault:
-            raise RetryLater(f"the broker did not answer a read of {pattern}", code="broker_unavailable") from fault
-        try:
-            await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), reply=inbox)
-            found: list[Raw] = []
-            while True:
-                message = await subscription.next_msg(timeout=PUBLISH_TIMEOUT_S)
-                headers: dict[str, str] = message.headers or {}
-                match headers.get("Status"):
-                    case None:
-                        found.append(_direct(headers, message.data))
-                    case "204" | "404":
-                        return found
-                    case "413":
-                        return None
-                    case status:
-                        raise RetryLater(f"the broker answered {status} to a read of {pattern}", code="broker_unavailable")
-        except (NatsError, TimeoutError) as fault:
-            raise RetryLater(f"the broker did not answer a read of {pattern}", code="broker_unavailable") from fault
-        finally:
-            if not self._client.is_closed:
-                await subscription.unsubscribe()
+        return KeyValue(name, publish, self._reading.last, tail)
 
     # --- consuming ----------------------------------------------------------------------------------------------------
 
@@ -447,16 +397,3 @@ def _of(cause: Recorded | None, what: str) -> str:
     if cause is None:
         raise ValueError(f"a fact without a cause needs its {what} named")
     return str(getattr(cause.meta, what))
-
-
-def _direct(headers: Mapping[str, str], body: bytes) -> Raw:
-    stamp = datetime.fromisoformat(headers["Nats-Time-Stamp"])
-    own = {key: value for key, value in headers.items() if not key.startswith("Nats-")}
-    return Raw(
-        headers["Nats-Subject"],
-        own,
-        body,
-        int(headers["Nats-Sequence"]),
-        int(headers.get("Nats-Num-Pending", 0)),
-        int(stamp.timestamp() * 1e9),
-    )

@@ -56,7 +56,6 @@ def streams(replicas: int) -> list[dict[str, Any]]:
             "deny_delete": True,
             "deny_purge": True,
             "compression": "s2",
-            "allow_direct": True,
             # One subject, one message, whatever headers a publisher sends or forgets: the stream itself refuses the second.
             "max_msgs_per_subject": 1,
             "discard": "new",
@@ -97,7 +96,6 @@ def _bucket_stream(bucket: Bucket, replicas: int) -> dict[str, Any]:
         "storage": "file",
         "num_replicas": replicas,
         "discard": "new",
-        "allow_direct": True,
         "max_age": bucket.max_age_s * 1_000_000_000,
         "allow_rollup_hdrs": True,
     }
@@ -155,8 +153,8 @@ def permissions(service: str) -> dict[str, list[str]]:
                 # 2.15 may write the acknowledgement subject with domain and account hash first.
                 f"$JS.ACK.*.*.{stream}.{name}.>",
             ]
-    # One request reads a whole aggregate; raw payloads are sealed, so reading shows facts, not personal data.
-    allow += ["$JS.API.DIRECT.GET.EVENTS", "$JS.API.DIRECT.GET.EVENTS.>"]
+    # Every service may read every fact; raw payloads are sealed, so reading shows facts, not personal data.
+    allow += ["$JS.API.STREAM.MSG.GET.EVENTS", "$JS.API.STREAM.INFO.EVENTS"]
     # Flow control of live tails: the reply slows the broker down to our pace.
     allow.append("$JS.FC.>")
     for stream in _readable_streams(service):
@@ -164,7 +162,7 @@ def permissions(service: str) -> dict[str, list[str]]:
         allow += [f"$JS.API.CONSUMER.CREATE.{stream}.*", f"$JS.API.CONSUMER.DELETE.{stream}.*", f"$JS.API.STREAM.INFO.{stream}"]
     for bucket in BUCKETS:
         allow += _bucket_permissions(bucket, service)
-    return {"publish": allow, "deny": _others_durables(service), "subscribe": [f"_INBOX_{service}.>"]}
+    return {"publish": list(dict.fromkeys(allow)), "deny": _others_durables(service), "subscribe": [f"_INBOX_{service}.>"]}
 
 
 def _others_durables(service: str) -> list[str]:
@@ -185,7 +183,7 @@ def _bucket_permissions(bucket: Bucket, service: str) -> list[str]:
     allow: list[str] = []
     stream = f"KV_{bucket.name}"
     if service in bucket.readers:
-        allow += [f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>"]
+        allow.append(f"$JS.API.STREAM.MSG.GET.{stream}")
     if service in bucket.writers:
         allow.append(f"$KV.{bucket.name}.>")
     return allow

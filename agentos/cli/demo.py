@@ -50,7 +50,9 @@ TOLD: Mapping[str, str] = {
     "tool.requested": "pack asks for a tool call",
     "tool.decided": "policy on the tool call",
     "approval.requested": "waits for a person",
-    "approval.resolved": "a person answered",
+    "approval.answered": "a person answered",
+    "approval.ruled": "policy on the answer",
+    "approval.resolved": "the answer counts",
     "task.suspended": "the pack is put away: no memory, no message held",
     "task.resumed": "goes on from its recorded steps",
     "tool.settled": "tool ran",
@@ -349,7 +351,7 @@ async def _show_until(stage: Stage, events: AsyncGenerator[dict[str, Any]], task
 
 def _detail(kind: str, data: dict[str, Any]) -> str:
     match kind:
-        case "task.decided" | "call.decided" | "tool.decided":
+        case "task.decided" | "call.decided" | "tool.decided" | "approval.ruled":
             colour = {"allow": "green", "hold": "yellow"}.get(data["verdict"], "red")
             return f"→ [{colour}]{data['verdict']}[/{colour}] ({', '.join(data['rules'] or data['reasons'])})"
         case "task.routed":

@@ -9,9 +9,10 @@ import pytest
 from nats.aio.client import Client
 
 from agentos.bus import topology
-from agentos.contracts.channels import BUCKETS, CHANNELS, SERVICES
+from agentos.contracts.channels import BUCKETS, BY_NAME, CHANNELS, SERVICES
 from agentos.contracts.errors import NeverRetry
 from agentos.contracts.events.governance import DeadLetter
+from agentos.contracts.events.task import TaskSettled
 from tests.bus.conftest import DECIDED, Seen, Site, consuming
 
 EACH = pytest.mark.parametrize("service", SERVICES)
@@ -73,8 +74,8 @@ async def test_a_service_writes_its_own_buckets_and_no_other(site: Site, service
 @EACH
 async def test_a_service_reads_its_own_buckets_and_no_other(site: Site, service: str) -> None:
     tried = await attempts(site, service)
-    refused = await tried.refused(f"$JS.API.DIRECT.GET.KV_{bucket.name}.$KV.{bucket.name}.x" for bucket in BUCKETS)
-    assert refused == {f"$JS.API.DIRECT.GET.KV_{b.name}.$KV.{b.name}.x" for b in BUCKETS if service not in b.readers}
+    refused = await tried.refused(f"$JS.API.STREAM.MSG.GET.KV_{bucket.name}" for bucket in BUCKETS)
+    assert refused == {f"$JS.API.STREAM.MSG.GET.KV_{b.name}" for b in BUCKETS if service not in b.readers}
 
 
 @EACH
@@ -86,7 +87,7 @@ async def test_no_service_administers_anything(site: Site, service: str) -> None
         for verb in ("CREATE", "UPDATE", "DELETE", "PURGE", "SNAPSHOT", "RESTORE", "PEER.REMOVE", "LEADER.STEPDOWN")
         for stream in [*streams, "NEW"]
     ]
-    subjects += [f"$JS.API.STREAM.MSG.{verb}.{stream}" for verb in ("DELETE", "GET") for stream in streams]
+    subjects += [f"$JS.API.STREAM.MSG.{verb}.{stream}" for verb in ("DELETE",) for stream in streams]
     subjects += [f"$JS.API.CONSUMER.{verb}.{stream}" for verb in ("NAMES", "LIST", "CREATE") for stream in streams]
     subjects += ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.x", "$SYS.REQ.SERVER.PING"]
     subjects += ["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.EVENTS.x"]
@@ -159,30 +160,48 @@ async def test_a_tail_aimed_at_another_services_subject_writes_nothing_there(sit
     await admin.request(f"$JS.API.CONSUMER.DELETE.EVENTS.aimed-{tenant}", b"", timeout=5)
 
 
-async def test_a_read_answered_into_another_services_subject_is_buried_not_obeyed(site: Site, tenant: str) -> None:
-    """The broker answers a read where it is told to, headers and all; the reader sees that nobody published it."""
+async def test_what_the_broker_answers_into_another_services_subject_is_never_taken_for_a_fact(site: Site, tenant: str) -> None:
+    """The broker answers where it is told to. Direct reads, which would answer with the bare message, are nobody's right;
+    what remains is an answer of the API, which no reader takes for a fact, and it is buried rather than obeyed."""
     policy, seen = await site.connect("policy"), Seen(tenant)
     await policy.append("task.decided", "t", DECIDED, tenant=tenant, ordinal=1)
     gates = await consuming(site, "gates", "gates.engage", seen)
     evil, forged = await site.raw("policy"), f"evt.{tenant}.task.t.ended.1"
+    own = f"evt.{tenant}.task.t.decided.1"
     for reply in (f"cmd.gates.engage.{tenant}", forged):
-        await evil.publish(f"$JS.API.DIRECT.GET.EVENTS.evt.{tenant}.task.t.decided.1", b"", reply=reply)
+        await evil.publish(f"$JS.API.DIRECT.GET.EVENTS.{own}", b"", reply=reply)
+        await evil.publish("$JS.API.DIRECT.GET.EVENTS", json.dumps({"multi_last": [own]}).encode(), reply=reply)
+        await evil.publish("$JS.API.STREAM.MSG.GET.EVENTS", json.dumps({"last_by_subj": own}).encode(), reply=reply)
     await evil.flush()
     ledger = await site.connect("ledger")
     async with asyncio.timeout(20):
         async for raw in ledger.tail(("dlq.gates.>",), stream="DLQ", start="first"):
-            letter = await ledger.decode(raw)
-            if letter.meta.tenant == tenant:
+            if raw.body and f"cmd.gates.engage.{tenant}".encode() in raw.body:
+                letter = await ledger.decode(raw)
                 assert isinstance(letter.data, DeadLetter)
-                assert letter.data.code == "relayed"
+                assert letter.data.code == "bad_envelope"
                 break
     assert seen.recorded == []
-    async for raw in ledger.tail((f"evt.{tenant}.task.t.ended.*",), start="first"):
-        with pytest.raises(NeverRetry, match="not what its publisher wrote"):
-            await ledger.decode(raw)
-        break
     with pytest.raises(NeverRetry):
         await gates.get(forged)
+
+
+async def test_a_message_pulled_into_another_services_subject_does_not_arrive_there(site: Site, tenant: str) -> None:
+    """A service may pull from its own durables only, and into its own inbox only as far as anyone obeys it."""
+    orchestrator = await site.connect("orchestrator")
+    settled = TaskSettled(outcome="completed")
+    await orchestrator.append("task.settled", "t", settled, tenant=tenant, ordinal=1)
+    evil, forged = await site.raw("orchestrator"), f"evt.{tenant}.approval.t.resolved"
+    durable = BY_NAME["task.settled"].consumer("orchestrator")
+    for _ in range(20):
+        await evil.publish(f"$JS.API.CONSUMER.MSG.NEXT.EVENTS.{durable}", b'{"batch":50,"no_wait":true}', reply=forged)
+    await evil.flush()
+    await asyncio.sleep(0.5)
+    try:
+        found = await orchestrator.get(forged)
+    except NeverRetry:
+        found = None
+    assert found is None
 
 
 def test_the_configuration_names_every_service_once_and_gives_nobody_everything() -> None:

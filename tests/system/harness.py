@@ -416,6 +416,11 @@ class Topology:
         found = await self.stored("EVENTS")
         return [each.recorded for each in found if task is None or each.headers.get(CORRELATION) == task]
 
+    async def dead_letters(self) -> list[Stored]:
+        """What nobody could take. Left out is the broker's note that it deleted a message of a work queue, which is how an
+        acknowledged one ends whose acknowledgement the consumer forgot in a crash."""
+        return [m for m in await self.stored("DLQ") if b"Unacknowledged message was deleted" not in m.body]
+
     async def api(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
         """One JetStream API request as the provisioner."""
         async with _client(self.admin) as client:

@@ -117,7 +117,7 @@ async def _check_stream(system: Topology, provider: Watched, run: Run) -> None:
         assert not late, f"{call} was settled at {calls[call]} and asked for again at {late}; kills: {run.kills}"
         for first, second in itertools.pairwise(times):
             assert any(first < at < second for _, at in run.kills), f"{call} was asked for twice without a crash: {times}"
-    assert await system.stored("DLQ") == []
+    assert await system.dead_letters() == []
 
 
 def _settled_at(events: list[tuple[str, Recorded]], kind: type[ModelCallSettled | ToolCallSettled]) -> dict[str, datetime]:

@@ -77,7 +77,7 @@ async def _check_all_once(system: Topology, provider: LoopbackProvider, tasks: l
     assert len(provider.requests) == DELIVERIES
     assert len({request.headers["idempotency-key"] for request in provider.requests}) == DELIVERIES
     assert len(list((system.data / "outbox").glob("*.md"))) == DELIVERIES
-    assert await system.stored("DLQ") == []
+    assert await system.dead_letters() == []
     assert len((await system.get("/tasks", limit="200"))["items"]) == DELIVERIES
 
 

@@ -250,7 +250,8 @@ async def test_placeholders_stay_the_same_over_all_calls_of_a_task_family(site: 
         "to <EMAIL_1>",
         "from <EMAIL_2> to <EMAIL_1>",
     ]
-    entry = await (site.started[0][0]._vaults).get(f"{TENANT}.family")  # pyright: ignore[reportPrivateUsage] - what is at rest
+    reader = await site.broker.connect("policy")
+    entry = await reader.bucket("placeholders").get(f"{TENANT}.family")
     assert entry is not None
     assert entry.value is not None
     assert b"@" not in entry.value

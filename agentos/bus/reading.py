@@ -1,0 +1,92 @@
+"""Reads that see every acknowledged write.
+
+They go to the stream's leader (``STREAM.MSG.GET``, ``STREAM.INFO``), not to whichever replica is nearest: a direct get may be
+answered by a follower that is behind, and a service that misses a fact it was just told of would drop work or do it twice.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from agentos.bus.tail import Raw
+from agentos.contracts.errors import RetryLater
+
+TIMEOUT_S = 2.0
+NO_MESSAGE = 10037
+"""JetStream's code for a subject without a message."""
+_AT_ONCE = 64
+
+
+class Reading:
+    """Reads of one connection. All methods raise RetryLater when the broker does not answer."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def last(self, stream: str, subject: str) -> Raw | None:
+        """The last message on ``subject``, or None."""
+        answer = await self._ask(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+        return None if answer is None else _stored(answer["message"])
+
+    async def every_last(self, stream: str, pattern: str) -> list[Raw]:
+        """The last message on each subject that ``pattern`` covers, in stream order."""
+        subjects = await self._subjects(stream, pattern)
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(subject: str) -> Raw | None:
+            async with slots:
+                return await self.last(stream, subject)
+
+        found = await asyncio.gather(*(read(subject) for subject in subjects))
+        return sorted((raw for raw in found if raw is not None), key=lambda raw: raw.seq)
+
+    async def _subjects(self, stream: str, pattern: str) -> list[str]:
+        found: list[str] = []
+        while True:
+            info = await self._ask(f"STREAM.INFO.{stream}", {"subjects_filter": pattern, "offset": len(found)}) or {}
+            page: dict[str, int] = info.get("state", {}).get("subjects") or {}
+            found.extend(page)
+            # The broker gives at most 100,000 subjects at once.
+            if not page or len(found) >= int(info.get("total") or 0):
+                return found
+
+    async def _ask(self, what: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        try:
+            reply = await self._client.request(f"$JS.API.{what}", json.dumps(body).encode(), timeout=TIMEOUT_S)
+        except (NatsError, TimeoutError) as fault:
+            raise RetryLater(f"the broker did not answer {what}", code="broker_unavailable") from fault
+        answer: dict[str, Any] = json.loads(reply.data)
+        error = answer.get("error")
+        if error is None:
+            return answer
+        if error.get("err_code") == NO_MESSAGE:
+            return None
+        raise RetryLater(f"the broker answered {what} with {error.get('description')}", code="broker_unavailable")
+
+
+def _stored(message: Mapping[str, Any]) -> Raw:
+    stamp = datetime.fromisoformat(message["time"])
+    return Raw(
+        subject=message["subject"],
+        headers=_headers(base64.b64decode(message.get("hdrs") or "")),
+        body=base64.b64decode(message.get("data") or ""),
+        seq=int(message["seq"]),
+        pending=0,
+        time_ns=int(stamp.timestamp() * 1e9),
+    )
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    """NATS/1.0 headers; of a repeated one the first, which is the publisher's own."""
+    headers: dict[str, str] = {}
+    for line in block.decode("utf-8", "surrogateescape").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            headers.setdefault(name.strip(), value.strip())
+    return headers
