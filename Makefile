@@ -31,7 +31,7 @@ check-extras: $(STAMP) ## Each service imports in an environment with only its o
 
 bench: $(STAMP) ## Benchmarks; each prints a ratio against a named floor or peer
 	@scripts/install-opa
-	@set -e; for file in bench/[a-z]*.py; do module=$${file%.py}; echo "--- $$module"; $(BIN)/python -m "$${module//\//.}"; done
+	@$(BIN)/python -m bench
 
 generate: $(STAMP) ## Write again what comes from the channel table: schemas, AsyncAPI, docs, broker users
 	@$(BIN)/python -m agentos.bus.generate

@@ -95,13 +95,14 @@ class Stream:
         self,
         cause: int,
         decide: Callable[[Task], list[Effect]] = lambda _: [],
-        around: Surroundings | None = None,
+        around: Surroundings | Callable[[], Surroundings] | None = None,
         now: datetime = NOW,
     ) -> None:
         """What the shell does with one message: decide unless it has, then advance until nothing is due."""
         if cause not in self.causes:
             self.apply(cause, decide(self.task))
-        while self.apply(cause, domain.advance(self.task, around or Surroundings(), now, 0.5)):
+        look = around if callable(around) else lambda: around or Surroundings()
+        while self.apply(cause, domain.advance(self.task, look(), now, 0.5)):
             continue
 
 
@@ -146,7 +147,8 @@ class World:
         self.stream.crash_after = self.crash_at.get(self.message, -1)
         for _ in range(2):
             try:
-                self.stream.handle(self.message, decide, self.around(awaited=awaited))
+                # As the shell does, look around anew before each advance.
+                self.stream.handle(self.message, decide, lambda: self.around(awaited=awaited))
             except Crash:
                 self.stream.crash_after = -1
             except Refused:

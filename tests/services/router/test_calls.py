@@ -223,7 +223,8 @@ async def test_while_the_kill_switch_cannot_be_seen_no_call_starts(site: Site) -
     await site.broker.server.stop()
     while bus.connected:
         await asyncio.sleep(0.01)
-    with pytest.raises(RetryLater, match="kill switch cannot be seen"):
+    # Whichever is missed first, the switch or the settlement that may stand already: nothing starts.
+    with pytest.raises(RetryLater):
         await router.on_call_decided(message("call.decided", (TENANT, "c1"), decision()))
     assert not kill.synchronised
     assert site.provider.requests == []
