@@ -135,6 +135,10 @@ def running(
         on_servers(server.stop())
 
 
+on_one_server = pytest.mark.parametrize("running", [1], indirect=True, ids=["one"], scope="session")
+"""For a test that kills the only server: a cluster's elections are covered by appending, consuming and tailing, and take long."""
+
+
 @pytest.fixture
 async def site(running: Site) -> AsyncIterator[Site]:
     """The broker, for one test: what the test connects is closed after it."""

@@ -15,7 +15,7 @@ from agentos.contracts.envelope import Meta, Recorded, digest, encode_body, enco
 from agentos.contracts.errors import NeverRetry, RetryLater
 from agentos.contracts.events.governance import DeadLetter
 from agentos.contracts.ids import new_id
-from tests.bus.conftest import Seen, Site, cancel, consuming
+from tests.bus.conftest import Seen, Site, cancel, consuming, on_one_server
 
 CANCEL = "orchestrator.cancel"
 DURABLE = "orchestrator-orchestrator-cancel"
@@ -385,10 +385,9 @@ async def test_consuming_outlives_a_killed_server(site: Site, tenant: str) -> No
             await seen.wait(len(seen.recorded) + 1)
 
 
+@on_one_server
 async def test_a_burial_without_a_broker_leaves_the_message_to_come_again(site: Site, tenant: str) -> None:
     """Nothing is lost between a handler's verdict and the dead letter that records it."""
-    if site.replicas == 3:
-        pytest.skip("the cluster's own elections are covered by appending, consuming and tailing, and take long")
     gateway, at_it, go = await site.connect("gateway"), asyncio.Event(), asyncio.Event()
 
     async def act(_: Recorded) -> None:
@@ -462,9 +461,8 @@ async def test_drain_leaves_no_task_behind_and_may_be_called_again(site: Site, t
     assert orchestrator.closed.is_set()
 
 
+@on_one_server
 async def test_drain_without_a_broker_ends(site: Site, tenant: str) -> None:
-    if site.replicas == 3:
-        pytest.skip("the same code, and a cluster takes long to come back")
     orchestrator = await consuming(site, "orchestrator", CANCEL, Seen(tenant))
     await site.kill()
     try:

@@ -12,7 +12,7 @@ from agentos.bus import Entry, KeyValue
 from agentos.bus.kv import is_key
 from agentos.bus.topology import streams
 from agentos.contracts.errors import Conflict, Forbidden
-from tests.bus.conftest import Site
+from tests.bus.conftest import Site, on_one_server
 
 
 async def bucket(site: Site, service: str = "orchestrator", name: str = "dependents") -> KeyValue:
@@ -114,9 +114,8 @@ async def test_an_entirely_empty_bucket_is_told_so_as_well(site: Site) -> None:
         assert await asyncio.wait_for(anext(entries), 10) is None
 
 
+@on_one_server
 async def test_a_watcher_goes_on_across_a_killed_server_and_marks_the_initial_state_once(site: Site, tenant: str) -> None:
-    if site.replicas == 3:
-        pytest.skip("the cluster's own elections are covered by appending, consuming and tailing, and take long")
     kv, seen, done = await bucket(site), list[Entry | None](), asyncio.Event()
     await kv.put(f"{tenant}.a", b"1")
 

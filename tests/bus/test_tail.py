@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from agentos.bus import Bus, Raw, Tail, topology
+from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import RetryLater
 from agentos.contracts.events.task import TaskSettled
 from tests.bus.conftest import DECIDED, Site
@@ -121,19 +122,19 @@ async def test_a_tail_is_without_gap_or_repetition_across_a_killed_server(site: 
     await following.tail.ready()
     await decide(policy, tenant, range(1, 6))
     await following.wait(5)
+    cause = await policy.get(f"evt.{tenant}.task.t.decided.1")
+    assert cause is not None
     index = site.serving(runner)
     await site.kill(index)
     await asyncio.sleep(0.2)
     await site.start(index)
-    await decide_surely(policy, tenant, range(6, 11))
+    await decide_surely(policy, cause, range(6, 11))
     assert ordinals(await following.wait(10)) == list(range(1, 11))
     await following.stop()
 
 
-async def decide_surely(bus: Bus, tenant: str, which: range) -> None:
+async def decide_surely(bus: Bus, cause: Recorded, which: range) -> None:
     """As ``decide``, with a cause, so that a try whose acknowledgement was lost finds its own fact."""
-    cause = await bus.get(f"evt.{tenant}.task.t.decided.1")
-    assert cause is not None
     for ordinal in which:
         while True:
             try:

@@ -13,7 +13,7 @@ from agentos.contracts.envelope import digest
 from agentos.contracts.errors import NeverRetry, RetryLater
 from agentos.contracts.events.governance import DeadLetter
 from agentos.contracts.events.task import StepRecorded
-from tests.bus.conftest import Seen, Site, cancel, consuming
+from tests.bus.conftest import Seen, Site, cancel, consuming, on_one_server
 
 DUE = "timer.gates-expire-due"
 
@@ -57,9 +57,8 @@ async def test_a_timer_set_again_under_the_same_id_replaces_the_first(site: Site
     assert [r.data.ordinal for r in seen.recorded if isinstance(r.data, TimerDue)] == [2, 9]
 
 
+@on_one_server
 async def test_a_timer_outlives_a_killed_server(site: Site, tenant: str) -> None:
-    if site.replicas == 3:
-        pytest.skip("the cluster's own elections are covered by appending, consuming and tailing, and take long")
     seen = Seen(tenant)
     gates = await consuming(site, "gates", DUE, seen)
     at = datetime.now(UTC) + timedelta(seconds=0.8)
