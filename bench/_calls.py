@@ -48,10 +48,11 @@ class Caller:
 
     async def prepare(self, calls: int) -> None:
         """Make the tasks of the next ``calls`` calls: their data keys exist before the clock runs, as a submission makes them."""
-        for _ in range(-(-calls // CALLS_PER_TASK)):
-            task = new_id()
+        tasks = [new_id() for _ in range(-(-calls // CALLS_PER_TASK))]
+        for task in tasks:
             await self._makes.create(TENANT, task)
-            self._places += [(task, step) for step in range(CALLS_PER_TASK)]
+        # A task makes its calls one after the other: those in flight together are of different tasks.
+        self._places += [(task, step) for step in range(CALLS_PER_TASK) for task in tasks]
 
     async def call(self) -> Recorded:
         """One governed call: requested, decided, settled. The settlement."""

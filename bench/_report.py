@@ -31,7 +31,7 @@ def verdict(value: float, target: float, *, at_most: bool) -> str:
     if value <= target if at_most else value >= target:
         return "met"
     factor = (value / target if at_most else target / value) if target and value else math.inf
-    return f"missed by {factor:.1f}x"
+    return f"missed by {factor:.1f}x" if factor >= 1.05 else "just missed"
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -211,8 +211,12 @@ class Bus:
         return Appended(ack_seq, duplicate)
 
     async def _standing(self, subject: str, *, surely: bool) -> Recorded | None:
-        """What stands on a subject that refused a write. Any replica may answer, so one that lags behind is asked again."""
-        for attempt in range(6):
+        """What stands on a subject that refused a write.
+
+        On several replicas the leader refuses the second write while the first is still on its way to the others, so an empty
+        subject is asked again, for some five seconds in all.
+        """
+        for attempt in range(9):
             if attempt:
                 await asyncio.sleep(0.01 * 2**attempt)
             standing = await self.get(subject)

@@ -1,10 +1,9 @@
 """Subject → handler, and the shell: open, redact, ask the rules, append the one verdict. See ``verdicts`` for how it fails closed."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
 import structlog
 from pydantic import TypeAdapter
@@ -29,31 +28,16 @@ from agentos.sealing import PlaceholderVault
 from agentos.telemetry import counter
 from services.policy.approvals import ApprovalRules
 from services.policy.evaluator import PolicyEvaluator
-from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, Question, ToolCallQuestion
+from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, ToolCallQuestion
 from services.policy.redaction import Redactor
-from services.policy.vaults import Vaults
 from services.policy.verdicts import append_verdict, askable, fail_closed
 
 log = structlog.get_logger(__name__)
 
-A = TypeVar("A")
-B = TypeVar("B")
 T = TypeVar("T")
 
-SMALL_BYTES = 4_096
-"""A sealed request up to this size is redacted at once: about a millisecond, no more than a thread would cost."""
 
 _ARGUMENTS: TypeAdapter[dict[str, Json]] = TypeAdapter(dict[str, Json])
-
-
-@dataclass(frozen=True, slots=True)
-class _Redacted(Generic[T]):
-    """What may leave, what was taken out, the sealed placeholders that restore it, and what the rules say to it."""
-
-    value: T
-    entities: tuple[RedactedEntity, ...]
-    placeholders: Sealed
-    decision: Decision
 
 
 class Policy:
@@ -66,8 +50,8 @@ class Policy:
         self._keys = keys
         self._kill = kill
         self._approvals = ApprovalRules(bus, evaluator)
-        self._vaults = Vaults(bus, keys)
-        # One thread: redaction of a large text is pure computing under one interpreter lock; more would only delay the event loop.
+        self._vaults = bus.bucket("placeholders")
+        # One thread: redaction is pure computing under one interpreter lock; more would only delay the event loop.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redaction")
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
 
@@ -151,8 +135,9 @@ class Policy:
         def redact(vault: PlaceholderVault) -> tuple[ModelRequest, PlaceholderVault, tuple[RedactedEntity, ...]]:
             return self._redactor.redact_request(request, vault)
 
-        def ask(redacted: ModelRequest, found: tuple[RedactedEntity, ...]) -> Question:
-            return askable(
+        redacted, vault, found = await self._redact(tenant, asked.request.key, redact)
+        decision = await self._evaluator.decide(
+            askable(
                 lambda: ModelCallQuestion(
                     tenant=tenant,
                     task=context.task,
@@ -166,9 +151,7 @@ class Policy:
                     calls_so_far=context.step,
                 )
             )
-
-        ruled = await self._redact(tenant, asked.request.key, redact, ask, len(asked.request.ciphertext))
-        decision, redacted = ruled.decision, ruled.value
+        )
         allowed = decision.obligations.get("max_output_tokens")
         if isinstance(allowed, int):
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
@@ -180,8 +163,8 @@ class Policy:
             decision=decision,
             model=request.model,
             redacted_request=redacted,
-            entities=ruled.entities,
-            placeholders=ruled.placeholders,
+            entities=found,
+            placeholders=await self._keys.seal_model(tenant, asked.request.key, "placeholders", vault),
         )
 
     # --- tool calls ---------------------------------------------------------------------------------------------------
@@ -210,8 +193,9 @@ class Policy:
             redacted = self._redactor.redact_json(arguments, vault)
             return redacted.value, redacted.vault, redacted.entities
 
-        def ask(_redacted: Json, _found: tuple[RedactedEntity, ...]) -> Question:
-            return askable(
+        redacted, vault, found = await self._redact(tenant, asked.arguments.key, redact)
+        decision = await self._evaluator.decide(
+            askable(
                 lambda: ToolCallQuestion(
                     tenant=tenant,
                     task=context.task,
@@ -223,9 +207,7 @@ class Policy:
                     untrusted=context.untrusted,
                 )
             )
-
-        ruled = await self._redact(tenant, asked.arguments.key, redact, ask, len(asked.arguments.ciphertext))
-        decision = ruled.decision
+        )
         return self._decided(
             asked,
             "tool",
@@ -233,10 +215,10 @@ class Policy:
             decision.reasons,
             decision=decision,
             tool=asked.tool,
-            redacted_arguments=ruled.value,
+            redacted_arguments=redacted,
             arguments=asked.arguments,
-            entities=ruled.entities,
-            placeholders=ruled.placeholders,
+            entities=found,
+            placeholders=await self._keys.seal_model(tenant, asked.arguments.key, "placeholders", vault),
         )
 
     # --- what both share ----------------------------------------------------------------------------------------------
@@ -276,59 +258,30 @@ class Policy:
         tenant: str,
         key: str,
         redact: Callable[[PlaceholderVault], tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]],
-        rule: Callable[[T, tuple[RedactedEntity, ...]], Question],
-        size: int,
-    ) -> "_Redacted[T]":
-        """Redact with the task family's placeholders, ask the rules, and keep what was added before anyone can see the result.
-
-        The broker is waited for beside the computing: while the vault is read, the text is redacted with the vault as it was last
-        seen, which counts only if it still stands so; while a grown vault is written, the rules are asked.
-        """
+    ) -> tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]:
+        """Redact with the task family's placeholders, and keep what was added before anyone can see the result."""
+        name = f"{tenant}.{key}"
         while True:
-            supposed = self._vaults.supposed(tenant, key)
-            standing, (result, grown, found) = await _beside(
-                self._vaults.read(tenant, key, supposed), self._compute(redact, supposed.vault, size)
-            )
-            if standing is not supposed:
-                result, grown, found = await self._compute(redact, standing.vault, size)
+            entry = await self._vaults.get(name)
+            vault = PlaceholderVault()
+            if entry is not None and entry.value is not None:
+                sealed = Sealed.model_validate_json(entry.value)
+                vault = await self._keys.open_model(tenant, "placeholders", sealed, PlaceholderVault)
             try:
-                (_, sealed), decision = await _beside(
-                    self._vaults.keep(tenant, key, standing, grown), self._evaluator.decide(rule(result, found))
-                )
+                result, grown, found = await asyncio.get_running_loop().run_in_executor(self._thread, redact, vault)
+            except AgentOSError:
+                raise
+            except Exception as defect:
+                # Whatever the recognizers raise, the text has not been redacted, so it goes nowhere.
+                log.exception("redactor_failed")
+                raise Unavailable("the redactor failed, so nothing may be sent", code="redactor_failed") from defect
+            if grown == vault:
+                return result, grown, found
+            value = (await self._keys.seal_model(tenant, key, "placeholders", grown)).model_dump_json().encode()
+            try:
+                # ``create`` where there is none: it also takes the place of one that was erased.
+                await (self._vaults.create(name, value) if entry is None else self._vaults.update(name, value, entry.revision))
             except Conflict:
                 # Another call of the same task added placeholders meanwhile; number ours after those.
                 continue
-            return _Redacted(result, found, sealed, decision)
-
-    async def _compute(
-        self,
-        redact: Callable[[PlaceholderVault], tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]],
-        vault: PlaceholderVault,
-        size: int,
-    ) -> tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]:
-        try:
-            if size <= SMALL_BYTES:
-                return redact(vault)
-            return await asyncio.get_running_loop().run_in_executor(self._thread, redact, vault)
-        except AgentOSError:
-            raise
-        except Exception as defect:
-            # Whatever the recognizers raise, the text has not been redacted, so it goes nowhere.
-            log.exception("redactor_failed")
-            raise Unavailable("the redactor failed, so nothing may be sent", code="redactor_failed") from defect
-
-
-async def _beside(waiting: Coroutine[Any, Any, A], computing: Coroutine[Any, Any, B]) -> tuple[A, B]:
-    """Both results; the request that ``waiting`` sends has left when the computing begins. Raises when either does."""
-    sent = asyncio.ensure_future(waiting)
-    try:
-        # nats-py writes in a task of its own, which has its turn after ours.
-        for _ in range(2):
-            await asyncio.sleep(0)
-        computed = await computing
-    except BaseException:
-        computing.close()
-        sent.cancel()
-        await asyncio.gather(sent, return_exceptions=True)
-        raise
-    return await sent, computed
+            return result, grown, found
