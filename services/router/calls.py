@@ -91,6 +91,8 @@ class ModelCalls:
         """Call the provider and settle. Raises RetryLater when the kill switch cannot be seen: then no call is made."""
         subject = EventSubject.parse(message.subject)
         progress = _Progress()
+        # Raises while the switch cannot be seen: then there is nothing to look up either. What it says counts right before the call.
+        self._kill.blocked(subject.tenant, pack=decided.context.pack, provider=None, task=decided.context.task)
         if message.deliveries > 1:
             # Someone may have been here before: what is settled is never called again, and attempts are counted on.
             for event in await self._bus.load(subject.tenant, "call", subject.id):
