@@ -19,7 +19,7 @@ from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import api
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from agentos.bus import topology
 from agentos.bus.tail import Raw
@@ -112,7 +112,7 @@ class Consumption:
     async def start(self) -> None:
         """Check every durable against the table, then pull."""
         for name in self._routes:
-            await self._check(BY_NAME[name])
+            await self._check_surely(BY_NAME[name])
         await self._broker.start()
         self._keeper = asyncio.create_task(self._keep_in_progress(), name=f"{self._bus.service}-keeper")
         self._watchdog = asyncio.create_task(self._watch(), name=f"{self._bus.service}-watchdog")
@@ -284,6 +284,15 @@ class Consumption:
                     # At the start that stops us; here it is said again and again, and the watch goes on.
                     log.error("consumer_drifted", channel=name, fault=str(drifted))
 
+    async def _check_surely(self, row: Channel) -> None:
+        """As ``_check``, waiting for a broker that is away or elects a leader."""
+        while True:
+            try:
+                return await self._check(row)
+            except (NatsError, TimeoutError) as fault:
+                log.info("waiting_for_consumer", channel=row.name, fault=str(fault)[:200])
+                await asyncio.sleep(0.2)
+
     async def _check(self, row: Channel) -> None:
         """The durable exists and is what the table says; a missing one is made, a different one is an error at start."""
         js = self._bus.client.jetstream(timeout=5)
@@ -294,6 +303,8 @@ class Consumption:
             log.warning("consumer_missing", consumer=wanted.name)
             try:
                 await js.add_consumer(wanted.stream, config=api.ConsumerConfig.from_response(wanted.config()))
+            except ServiceUnavailableError:
+                raise
             except APIError as refused:
                 raise RuntimeError(
                     f"stream {wanted.stream} is not provisioned ({refused.description}): run `agentos provision`"

@@ -88,8 +88,10 @@ async def _messages(gateway: Gateway, tenant: str, task: str | None, start: Star
     gateway.load.streams += 1
     reader = asyncio.create_task(read(), name="sse-reader")
     draining = asyncio.create_task(gateway.draining.wait(), name="sse-draining")
+    ready = asyncio.create_task(tail.ready())
+    upcoming: asyncio.Task[bytes] | None = None
     try:
-        await asyncio.wait({asyncio.create_task(tail.ready()), draining, reader}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ready, draining, reader}, return_when=asyncio.FIRST_COMPLETED)
         yield b"retry: 1000\n: following\n\n"
         while not draining.done() and not reader.done():
             upcoming = asyncio.create_task(queue.get())
@@ -101,9 +103,10 @@ async def _messages(gateway: Gateway, tenant: str, task: str | None, start: Star
                 yield b": here\n\n"
     finally:
         gateway.load.streams -= 1
-        reader.cancel()
-        draining.cancel()
-        await asyncio.gather(reader, draining, return_exceptions=True)
+        tasks = [task for task in (reader, draining, ready, upcoming) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _message(gateway: Gateway, raw: Raw) -> bytes:
