@@ -103,10 +103,10 @@ async def _messages(gateway: Gateway, tenant: str, task: str | None, start: Star
                 yield b": here\n\n"
     finally:
         gateway.load.streams -= 1
-        tasks = [task for task in (reader, draining, ready, upcoming) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        running = [each for each in (reader, draining, ready, upcoming) if each is not None]
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _message(gateway: Gateway, raw: Raw) -> bytes:
