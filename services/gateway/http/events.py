@@ -103,7 +103,7 @@ async def _messages(gateway: Gateway, tenant: str, task: str | None, start: Star
                 yield b": here\n\n"
     finally:
         gateway.load.streams -= 1
-        running = [each for each in (reader, draining, ready, upcoming) if each is not None]
+        running: list[asyncio.Task[Any]] = [each for each in (reader, draining, ready, upcoming) if each is not None]
         for each in running:
             each.cancel()
         await asyncio.gather(*running, return_exceptions=True)
