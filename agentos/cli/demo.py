@@ -175,6 +175,7 @@ async def _play(console: Console, data: Path) -> None:
             await _duplicate(stage, task)
             await _kill(stage)
             await _account(stage)
+            await _search_log(stage)
     _grep(console, data)
 
 
@@ -305,6 +306,24 @@ async def _account(stage: Stage) -> None:
     stage.console.print(f"audit chain: {mark}, {verdict['events']} events, {verdict['checkpoints']} signed checkpoint(s)")
     if not verdict["ok"]:
         raise DemoFailed(f"the audit chain is broken: {verdict['problems']}")
+
+
+async def _search_log(stage: Stage) -> None:
+    """Look for the planted personal data in every event as it was written: the broker compresses its files."""
+    bus = await Bus.connect(stage.running.broker.settings("ledger"), "ledger")
+    count, found = 0, 0
+    try:
+        async with aclosing(bus.tail(("evt.>",), start="first").updates()) as updates:
+            async for raw in updates:
+                if raw is None:
+                    break
+                whole = f"{raw.subject} {dict(raw.headers)} ".encode() + raw.body
+                count, found = count + 1, found + sum(value.encode() in whole for value in PLANTED)
+    finally:
+        await bus.drain()
+    if found:
+        raise DemoFailed(f"{found} planted values stand in clear in the log")
+    stage.console.print(f"personal data in clear in {count} events of the log: [green]none[/green]")
 
 
 def _grep(console: Console, data: Path) -> None:
