@@ -206,7 +206,6 @@ CHANNELS: tuple[Channel, ...] = (
     _event("kill.released", "gates", governance.KillReleased, "The switch of this id no longer holds."),
     _event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
     _event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
-    _event("pack.refused", "runner", governance.RequestRefused, "A pack tried what it is not given.", ordinal=True),
     _event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
     # --- commands -----------------------------------------------------------------------------------------------------
     _command("orchestrator", "submit", "gateway", c.SubmitTask, "Make a task, once per id."),

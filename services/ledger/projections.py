@@ -68,7 +68,6 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = 
     "kill.released": (("kill_switches", _own, governance.kill_released),),
     "delivery.received": (("deliveries", _own, governance.delivery_received),),
     "apikey.changed": (),
-    "pack.refused": (("tasks", _task, tasks.pack_refused),),
     "audit.checkpointed": (("audit_checkpoints", _own, governance.audit_checkpointed),),
 }
 """Every event of the channel table; the empty ones are read from the ``events`` table as they are."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Json, Principal, Sealed, Token, Utc, Verdict
+from agentos.contracts.base import Contract, Json, Principal, Token, Utc, Verdict
 from agentos.contracts.events.call import CallContext
 
 KillScope = Literal["global", "tenant", "pack", "provider", "task"]
@@ -121,12 +121,3 @@ class DeadLetter(Contract):
     detail: str
     body_digest: str
     at: Utc
-
-
-class RequestRefused(Contract):
-    """A pack tried what its manifest or the policy does not give it."""
-
-    context: CallContext
-    what: str
-    detail: str
-    payload: Sealed | None = None

@@ -7,7 +7,6 @@ States: submitted, queued, admitted, denied, routed, unroutable, running, waitin
 from decimal import Decimal
 
 from agentos.contracts.events import call as c
-from agentos.contracts.events import governance as g
 from agentos.contracts.events import task as t
 from services.ledger.domain.facts import Fact, Row
 
@@ -163,15 +162,16 @@ def model_call_settled(row: Row, _: Fact, data: c.ModelCallSettled) -> Row:
         "cache_write_tokens": row["cache_write_tokens"] + used.cache_write_tokens,
         "output_tokens": row["output_tokens"] + used.output_tokens,
         "reasoning_tokens": row["reasoning_tokens"] + used.reasoning_tokens,
+        "refusals": row["refusals"] + (data.outcome == "refused"),
     }
 
 
 def tool_call_settled(row: Row, _: Fact, data: c.ToolCallSettled) -> Row:
-    return row | {"tool_calls": row["tool_calls"] + 1, "simulated_calls": row["simulated_calls"] + data.simulated}
-
-
-def pack_refused(row: Row, _: Fact, _data: g.RequestRefused) -> Row:
-    return row | {"refusals": row["refusals"] + 1}
+    return row | {
+        "tool_calls": row["tool_calls"] + 1,
+        "simulated_calls": row["simulated_calls"] + data.simulated,
+        "refusals": row["refusals"] + (data.outcome == "refused"),
+    }
 
 
 def unpriced(data: c.ModelCallSettled) -> bool:

@@ -170,12 +170,12 @@ def life(task: str, *, outcome: Any = "completed", cost: str = "0.0123", pack: s
 
 
 def governance() -> list[Planned]:
-    """A kill switch engaged and released, a webhook delivery, a refused pack."""
+    """A kill switch engaged and released, a webhook delivery."""
     return [
         ("kill.engaged", ("k1",), g.KillEngaged(scope="pack", target="engineering", reason="odd", by=OPERATOR), "k1"),
         ("kill.released", ("k1",), g.KillReleased(reason="mended", by=OPERATOR), "k1"),
         ("delivery.received", ("w1",), g.DeliveryReceived(source="github", delivery="x", task="t1", body_digest="d"), "t1"),
-        ("pack.refused", ("r1", "1"), g.RequestRefused(context=context("t1"), what="tool", detail="not declared"), "t1"),
+        ("apikey.changed", ("k9", "1"), g.ApiKeyChanged(change="created", name="ci", roles=("viewer",), by=OPERATOR), "k9"),
     ]
 
 

@@ -19,6 +19,12 @@ from tests.services.ledger import history
 LIFE = history.stream([*history.life("t1"), *history.governance(), *history.life("t2", outcome="failed")])
 
 
+def test_a_call_that_was_refused_counts_as_a_refusal_of_its_task(store: SqlStore) -> None:
+    store.apply(history.stream([*history.life("t1"), *history.held_tool_call("t1", 9, outcome="rejected")]))
+    (task,) = history.dump(store)["tasks"]
+    assert (task["tool_calls"], task["refusals"]) == (2, 1)
+
+
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: SqlStore) -> None:
     assert store.read(lambda tx: compare_metadata(MigrationContext.configure(tx), metadata)) == []
 
@@ -33,7 +39,7 @@ def test_a_whole_life_ends_in_rows_that_tell_it(store: SqlStore) -> None:
     rows = history.dump(store)
     first, second = sorted(rows["tasks"], key=lambda row: row["id"])
     assert (first["state"], first["outcome"], first["calls"], first["tool_calls"]) == ("settled", "completed", 1, 1)
-    assert (first["cost_usd"], first["input_tokens"], first["refusals"]) == (Decimal("0.0123"), 120, 1)
+    assert (first["cost_usd"], first["input_tokens"], first["refusals"]) == (Decimal("0.0123"), 120, 0)
     assert (second["outcome"], second["fault_code"]) == ("failed", "pack_failed")
     assert {row["state"] for row in rows["approvals"]} == {"approved"}
     assert [row["state"] for row in rows["kill_switches"]] == ["released"]
