@@ -93,7 +93,9 @@ class Tail:
             name = f"{self._client.options.get('name') or 'tail'}-{new_id()[-12:]}"
             try:
                 inbox = f"{self._inbox}.{new_id()}"
-                subscription = await self._client.subscribe(inbox)
+                # A queue of our own: nats-py's next_msg makes a task and a timer for each message.
+                arrived: asyncio.Queue[Msg] = asyncio.Queue()
+                subscription = await self._client.subscribe(inbox, cb=arrived.put)
                 pending = await self._create(name, inbox)
                 self._ready.set()
                 if pending == 0:
@@ -101,7 +103,7 @@ class Tail:
                     if first:
                         first = False
                         yield None
-                async with aclosing(self._messages(subscription)) as messages:
+                async with aclosing(self._messages(arrived)) as messages:
                     async for raw in messages:
                         yield raw
                         if self._behind and raw.pending == 0:
@@ -168,10 +170,10 @@ class Tail:
         self.heard_at = time.monotonic()
         return pending
 
-    async def _messages(self, subscription: Subscription) -> AsyncGenerator[Raw]:
+    async def _messages(self, arrived: "asyncio.Queue[Msg]") -> AsyncGenerator[Raw]:
         expected = 1
         while True:
-            message = await self._receive(subscription)
+            message = await self._receive(arrived)
             self.heard_at = time.monotonic()
             headers: dict[str, str] = message.headers or {}
             if not message.data and headers.get("Status") == "100":
@@ -186,13 +188,22 @@ class Tail:
             self._next = seq + 1
             yield Raw(message.subject, headers, message.data, seq, pending, stamp)
 
-    async def _receive(self, subscription: Subscription) -> Msg:
-        """The next message. After a reconnect the consumer may be gone, which silence alone would show late: it is made again."""
+    async def _receive(self, arrived: "asyncio.Queue[Msg]") -> Msg:
+        """The next message. After a reconnect the consumer may be gone, which silence alone would show late: it is made again.
+
+        What has arrived is bounded by the broker's flow control, which waits for our answer to its place in the queue.
+        """
         for _ in range(HEARTBEATS_MISSED * 4):
             if self._connection != self._reconnects():
                 raise Lost("the connection was made anew")
             try:
-                return await subscription.next_msg(timeout=HEARTBEAT_S / 4)
+                return arrived.get_nowait()
+            except asyncio.QueueEmpty:
+                if self._client.is_closed or self._client.is_draining:
+                    raise Lost("the connection is being closed") from None
+            try:
+                async with asyncio.timeout(HEARTBEAT_S / 4):
+                    return await arrived.get()
             except TimeoutError:
                 continue
         raise Lost("no heartbeat")
