@@ -33,6 +33,10 @@ _LEAVE_WITHIN_S = 5.0
 _RANK = {"high": 0, "normal": 1, "low": 2}
 
 
+STRANGER_TRIES = 20
+"""How often a work item is offered whose pack nobody hosts: some eight minutes, long enough for a runner to be exchanged."""
+
+
 class Runner:
     """Handlers of the runner. A work message is held while its attempt runs, so that a crash gives it to another runner."""
 
@@ -83,6 +87,11 @@ class Runner:
     async def on_work(self, message: Recorded) -> None:
         """Run (or go on running) an attempt of a task."""
         item = message.payload(WorkItem)
+        if item.pack not in self._packs and message.deliveries >= STRANGER_TRIES:
+            # Nobody came to host it: the task ends and says so, rather than lie among the dead letters.
+            told = f"no runner hosts pack {item.pack}; start one that does, then retry the task"
+            await self._end(message, item, Done(Finish("failed", "pack_not_here", told)), None)
+            return
         if self._leaving or item.pack not in self._packs:
             raise RetryLater(
                 f"this runner does not host pack {item.pack}", delay=timedelta(milliseconds=500), code="pack_not_here"
