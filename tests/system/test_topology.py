@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -18,9 +17,9 @@ from agentos.bus.server import free_port
 from agentos.contracts.events.call import CallDecided, ModelCallSettled
 from agentos.contracts.events.task import TaskDecided, TaskSettled
 from tests.loopback.provider import LoopbackProvider
+from tests.opa import opa_binary
 from tests.system.harness import DELIVERY, PACKS, ROOT, Choices, Topology, running
 
-OPA = ROOT / ".tools" / "bin" / "opa"
 RULES = ROOT / "services" / "policy" / "rego"
 
 pytestmark = [pytest.mark.cluster, pytest.mark.opa, pytest.mark.postgres, pytest.mark.timeout(300)]
@@ -46,11 +45,7 @@ class Opa:
     """An OPA server over the shipped rules that can be killed and started again on its port."""
 
     def __init__(self, log: Path) -> None:
-        if not OPA.exists():
-            reason = "OPA is not built: run scripts/install-opa (needs Go)"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
+        self._binary = opa_binary()
         self._address = f"127.0.0.1:{free_port()}"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +56,17 @@ class Opa:
 
     def start(self) -> None:
         """Start and wait until it is healthy."""
-        command = [OPA, "run", "--server", "--addr", self._address, "--skip-version-check", "--log-level", "error", str(RULES)]
+        command = [
+            str(self._binary),
+            "run",
+            "--server",
+            "--addr",
+            self._address,
+            "--skip-version-check",
+            "--log-level",
+            "error",
+            str(RULES),
+        ]
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output)
         for _ in range(300):

@@ -1,8 +1,6 @@
 """A real OPA server for the tests that are marked ``opa``."""
 
-import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,27 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from agentos.bus.server import free_port
 from services.policy.evaluator import BUNDLE
-
-ROOT = Path(__file__).parents[3]
-OPA = ROOT / ".tools" / "bin" / "opa"
-
-
-def opa_binary() -> Path:
-    """The built OPA; without it the test is skipped, but fails where CI=true."""
-    if not OPA.exists():
-        reason = "OPA is not built: run scripts/install-opa (needs Go); the embedded evaluator was tested alone"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return OPA
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.opa import opa_binary
 
 
 @contextmanager

@@ -28,8 +28,9 @@ from services.policy.questions import (
     Question,
     ToolCallQuestion,
 )
+from tests.opa import opa_binary
 from tests.services.policy.cases import CASES, Case, api, model_call
-from tests.services.policy.conftest import BundleOf, opa_binary, running_opa
+from tests.services.policy.conftest import BundleOf, running_opa
 
 PATIENT = timedelta(seconds=5)
 
