@@ -19,7 +19,11 @@ from pydantic import AfterValidator, ConfigDict, Field
 from agentos.contracts.base import Contract, Json
 from agentos.contracts.errors import NeverRetry
 
-ENTITIES = ("EMAIL", "PHONE", "CARD", "IBAN", "IP", "SSN", "CRYPTO", "SECRET", "NUMBER", "LITERAL")
+ENTITIES = (
+    "EMAIL", "PHONE", "CARD", "IBAN", "IP", "MAC", "SSN", "ID", "ACCOUNT", "CRYPTO", "SECRET",
+    "PERSON", "ORG", "LOCATION", "ADDRESS", "POSTCODE", "AGE", "TITLE", "DOB", "USERNAME",
+    "NUMBER", "LITERAL",
+)  # fmt: skip
 """Every first part of a placeholder's name. NUMBER stands for a JSON number, LITERAL for text that looks like a placeholder."""
 
 MAX_DEPTH = 64
