@@ -44,6 +44,14 @@ Action = Literal[
     "events.read",
     "keys.manage",
     "metrics.read",
+    "policy.read",
+    "policy.publish",
+    "privacy.erase",
+    "privacy.export",
+    "payloads.reveal",
+    "approvals.delegate",
+    "kill.drill",
+    "budgets.read",
 ]
 """Everything the API can be asked to do; ``data.json`` says which role may."""
 

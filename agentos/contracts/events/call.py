@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentos.contracts.base import Contract, Fault, Json, Sealed, Token, Utc, Verdict
+from agentos.contracts.base import Contract, Fault, Json, Ruling, Sealed, Token, Usd, Utc
 from agentos.contracts.model import Cost, FinishReason, ModelRequest, Usage
 
 
@@ -54,7 +54,17 @@ class RedactedEntity(Contract):
     placeholder: str
 
 
-class CallDecided(Contract):
+class Reservation(Contract):
+    """What a budget keeps back for a call until it is settled: the worst case, in the budget's unit (requests, tokens or USD)."""
+
+    budget: str
+    window: str
+    """The window's key, such as ``2026-11-21`` for a day or ``sliding`` for a sliding one."""
+    metric: Literal["requests", "tokens", "usd"]
+    amount: Usd
+
+
+class CallDecided(Ruling):
     """The verdict on a call, given once, whatever happens after. ``hold`` waits for the approval of the same id.
 
     For a model call ``redacted_request`` is what the provider will receive, in clear, and ``placeholders`` seals the map that
@@ -63,13 +73,12 @@ class CallDecided(Contract):
 
     context: CallContext
     kind: Literal["model", "tool"]
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    rules: tuple[str, ...]
-    bundle: str
     obligations: dict[str, Json] = Field(default_factory=dict)
     digest: str
     """Digest of what was decided on; an approval binds to it."""
+    labels: tuple[str, ...] = ()
+    """What the task's history is marked with at this moment, such as ``untrusted`` or ``injection.suspected``."""
+    reservations: tuple[Reservation, ...] = ()
     model: str | None = None
     redacted_request: ModelRequest | None = None
     tool: str | None = None
@@ -77,6 +86,21 @@ class CallDecided(Contract):
     arguments: Sealed | None = None
     entities: tuple[RedactedEntity, ...] = ()
     placeholders: Sealed | None = None
+
+
+class Inspected(Contract):
+    """What policy saw in what came back: a model's answer or a tool's result, before the task may act on it.
+
+    ``labels`` are added to the task's history and follow whatever is derived from it. ``entities`` names kinds of new personal data
+    and secrets, never the values. ``verdict`` deny means that the pack does not get to see it.
+    """
+
+    context: CallContext
+    labels: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    leaked_instructions: bool = False
+    verdict: Literal["allow", "deny"] = "allow"
+    reasons: tuple[str, ...] = ()
 
 
 class CallAttempted(Contract):
