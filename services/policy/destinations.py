@@ -74,7 +74,7 @@ def foreign(places: Iterable[Destination], trusted: Iterable[str]) -> tuple[str,
             return False
         if place.kind in ("PHONE", "IBAN", "ACCOUNT"):
             number = _PHONE_FILL.sub("", value)
-            return any(_stands_alone(number, text) for text in digits)
+            return any(re.search(rf"(?<!\d){re.escape(number)}(?!\d)", text) is not None for text in digits)
         return any(_stands_alone(value, text, host=place.kind == "HOST") for text in texts)
 
     return tuple(sorted({place.kind for place in places if not named(place)}))

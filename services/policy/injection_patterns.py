@@ -172,8 +172,8 @@ INJECTIONS = (
         r"\b(?:ai|llm|assistant|agent|model|bot)s?\s+(?:reading|processing|summari[sz]ing|parsing|analy[sz]ing)\s+th(?:is|e)\b",
     ),
     _sign(
-        ("tool", "function", " api", "plugin", "command", "endpoint", "action"),
-        r"\b(?:you\s+must|you\s+should|you\s+have\s+to|you\s+are\s+(?:now\s+)?(?:required|instructed|ordered|authori[sz]ed|to)|please|now|then|immediately|first|instead|also)\b[\s,]+(?:\w+\s+){0,4}?(?:call|invoke|execute|run|use|trigger)\s+(?:the\s+|your\s+)?[\w.]{0,40}\s*(?:tool|function|api|plugin|command|endpoint|action)\b",
+        ("tool", "function", " api", "plugin", "endpoint"),
+        r"\b(?:you\s+must|you\s+should|you\s+have\s+to|you\s+are\s+(?:now\s+)?(?:required|instructed|ordered|authori[sz]ed|to)|please|now|then|immediately|first|instead|also)\b[\s,]+(?:\w+\s+){0,4}?(?:call|invoke|execute|use|trigger)\s+(?:the\s+|your\s+)?[\w.]{0,40}\s*(?:tool|function|api|plugin|endpoint)\b",
     ),
     _sign(
         (" task", " job", " goal", "objective", "mission", "purpose", " role"),

@@ -7,41 +7,44 @@ Time is kept in slots of ten seconds, so that a window may reach up to one slot 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
+from typing import Literal
 
 from pydantic import Field
 
-from agentos.contracts.base import Contract, Usd
+from agentos.contracts.base import Contract
 from services.policy.questions import Effect
 
 UNTRUSTED = "untrusted"
 """Content from outside reached the task. It never goes away again."""
 
 SLOT_S = 10
-WINDOWS: Mapping[str, timedelta] = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
+WINDOWS: Mapping[Literal["minute", "hour"], timedelta] = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 REMEMBERED = 256
 """Calls of which it is remembered that they are counted: a redelivery is never older than that."""
 
 
 class Tally(Contract):
-    """What happened in some span of time."""
+    """What happened in some span of time. Money is in millionths of a dollar, as in the questions, rounded up."""
 
-    calls: int = 0
+    models: int = 0
+    tools: int = 0
     read: int = 0
     write: int = 0
     egress: int = 0
-    tokens: int = 0
-    usd: Usd = Decimal(0)
+    denied: int = 0
+    microusd: int = 0
 
     def plus(self, other: "Tally") -> "Tally":
         """Both together."""
         return Tally(
-            calls=self.calls + other.calls,
+            models=self.models + other.models,
+            tools=self.tools + other.tools,
             read=self.read + other.read,
             write=self.write + other.write,
             egress=self.egress + other.egress,
-            tokens=self.tokens + other.tokens,
-            usd=self.usd + other.usd,
+            denied=self.denied + other.denied,
+            microusd=self.microusd + other.microusd,
         )
 
 
@@ -55,12 +58,11 @@ class FamilyHistory(Contract):
     total: Tally = Tally()
     slots: dict[int, Tally] = Field(default_factory=dict[int, Tally])
     tools: dict[str, int] = Field(default_factory=dict[str, int])
-    denied: int = 0
     counted: tuple[str, ...] = ()
     trusted_input: bool = False
     """Whether the root task came from inside; then its input vouches for the destinations that it names."""
 
-    def window(self, name: str, now: datetime) -> Tally:
+    def window(self, name: Literal["minute", "hour"], now: datetime) -> Tally:
         """What happened in the last minute or hour."""
         first = _slot(now - WINDOWS[name])
         return _sum(tally for slot, tally in self.slots.items() if slot >= first)
@@ -74,24 +76,23 @@ class Happened:
     at: datetime
     tally: Tally = _NOTHING
     tool: str | None = None
-    denied: bool = False
     labels: tuple[tuple[str, str], ...] = ()
 
 
 def used(call: str, tool: str, effect: Effect, at: datetime) -> Happened:
     """A tool is asked for. Counted before it is decided on, so that calls side by side see each other."""
-    tally = Tally(calls=1, read=int(effect == "read"), write=int(effect == "write"), egress=int(effect == "egress"))
+    tally = Tally(tools=1, read=int(effect == "read"), write=int(effect == "write"), egress=int(effect == "egress"))
     return Happened(f"tool.{call}", at, tally, tool=tool)
 
 
-def spent(call: str, tokens: int, usd: Decimal, at: datetime) -> Happened:
+def spent(call: str, usd: Decimal, at: datetime) -> Happened:
     """A model call is settled."""
-    return Happened(f"spent.{call}", at, Tally(tokens=tokens, usd=usd))
+    return Happened(f"spent.{call}", at, Tally(models=1, microusd=int((usd * 1_000_000).to_integral_value(ROUND_UP))))
 
 
 def refused(call: str, at: datetime) -> Happened:
     """A call was denied."""
-    return Happened(f"denied.{call}", at, denied=True)
+    return Happened(f"denied.{call}", at, Tally(denied=1))
 
 
 def marked(source: str, labels: Iterable[str], at: datetime) -> Happened:
@@ -106,7 +107,7 @@ def note(history: FamilyHistory, happened: Happened) -> FamilyHistory:
     slots = {slot: tally for slot, tally in history.slots.items() if slot >= _slot(happened.at - WINDOWS["hour"])}
     if happened.tally != _NOTHING:
         here = _slot(happened.at)
-        slots[here] = slots.get(here, Tally()).plus(happened.tally)
+        slots[here] = slots.get(here, _NOTHING).plus(happened.tally)
     tools = history.tools
     if happened.tool is not None:
         tools = {**tools, happened.tool: tools.get(happened.tool, 0) + 1}
@@ -116,7 +117,6 @@ def note(history: FamilyHistory, happened: Happened) -> FamilyHistory:
             "total": history.total.plus(happened.tally),
             "slots": slots,
             "tools": tools,
-            "denied": history.denied + happened.denied,
             "counted": (*history.counted, happened.id)[-REMEMBERED:],
         }
     )
@@ -127,7 +127,7 @@ def _slot(at: datetime) -> int:
 
 
 def _sum(tallies: Iterable[Tally]) -> Tally:
-    total = Tally()
+    total = _NOTHING
     for tally in tallies:
         total = total.plus(tally)
     return total
