@@ -190,7 +190,33 @@ class ToolCallQuestion(Contract):
     declared_tools: Names
     effect: Effect
     untrusted: bool = True
+    data_classes: Names = ()
+    """Kinds of personal data in the arguments, and ``SECRET`` when there is a secret among them."""
+    destinations: Count = 0
+    """How many places the arguments name that something could go to."""
+    foreign: Names = ()
+    """Kinds of those places that whoever asked for the task has not named."""
     history: History = History()
+
+
+class InspectionQuestion(Contract):
+    """Something came back: which labels does it leave on the task, and may the agent see it?
+
+    ``labels`` are what detectors saw in it, ``data_classes`` new kinds of personal data in it, and ``SECRET``. Obligation of an allow:
+    ``labels``, what the task's history is marked with from now on.
+    """
+
+    package: ClassVar[str] = "agentos/inspection"
+
+    tenant: Name
+    task: Name
+    pack: Name
+    agent: Name
+    kind: Literal["model", "tool"]
+    tool: Text = ""
+    labels: Names = ()
+    data_classes: Names = ()
+    leaked_instructions: bool = False
 
 
 class CheckpointQuestion(Contract):
@@ -273,6 +299,7 @@ Question = (
     | RedactionQuestion
     | ModelCallQuestion
     | ToolCallQuestion
+    | InspectionQuestion
     | CheckpointQuestion
     | ApprovalQuestion
     | ApiQuestion
