@@ -18,7 +18,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"\b(?:reveal|show|print|repeat|output|display)\s{1,4}(?:me\s{1,4})?(?:the\s{1,4}|your\s{1,4})"
             r"(?:system\s{1,4}|initial\s{1,4}|hidden\s{1,4}|original\s{1,4})(?:prompt|instruction|message)",
         ),
-        ("injection.roles", r"<\|(?:im_start|im_end|system|endoftext)\|>|\[/?INST\]|<</?SYS>>|(?:^|\n)#{2,3} ?(?:system|instruction):"),
+        (
+            "injection.roles",
+            r"<\|(?:im_start|im_end|system|endoftext)\|>|\[/?INST\]|<</?SYS>>|(?:^|\n)#{2,3} ?(?:system|instruction):",
+        ),
         (
             "jailbreak.persona",
             r"\b(?:you\s{1,4}are\s{1,4}now|act\s{1,4}as|pretend\s{1,4}to\s{1,4}be)\s{1,4}(?:a\s{1,4}|an\s{1,4})?"

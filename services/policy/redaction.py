@@ -20,7 +20,7 @@ from agentos.sealing.placeholders import PlaceholderVault
 from services.policy.answers import AnswerFindings, scan
 from services.policy.detection import Detector
 from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, Finder, analyse, needs_analysis
-from services.policy.redacting.plan import REPLACE_ALL, Blocked, Operator, Plan
+from services.policy.redacting.plan import REPLACE_ALL, Blocked, Plan
 from services.policy.redacting.replacing import replace_findings
 from services.policy.redacting.segments import MAX_CHARS, Read, Segment, read_json, read_request, read_response, read_text
 
@@ -122,6 +122,6 @@ class Redactor:
 
 
 __all__ = [
-    "MAX_CHARS", "REPLACE_ALL", "AnswerFindings", "Blocked", "Operator", "Plan", "Read", "Redacted", "Redactor", "Segment", "read_json",
+    "MAX_CHARS", "REPLACE_ALL", "AnswerFindings", "Blocked", "Plan", "Read", "Redacted", "Redactor", "Segment", "read_json",
     "read_request", "read_response", "read_text", "redacted",
 ]  # fmt: skip

@@ -9,7 +9,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Literal
 
 from services.policy.detection import Finding
@@ -123,7 +122,7 @@ class Known:
             value = values[place]
             if not key.startswith(value):
                 # What is sought begins as both do: nothing between them in the order is a beginning of ``key``.
-                key = commonprefix([value, key])
+                key = key[: _common(value, key)]
             elif self._stands(text, start, value):
                 return value
             else:
@@ -142,6 +141,14 @@ class Known:
     def _place(self, start: int, value: str) -> Finding:
         stem, entity = self._kinds[value]
         return Finding(start, start + len(value), entity if entity != stem else entity_of(stem), stem, 1.0)
+
+
+def _common(one: str, other: str) -> int:
+    """How many first characters both share."""
+    for place, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+        if mine != theirs:
+            return place
+    return min(len(one), len(other))
 
 
 __all__ = ["Known", "entity_of", "is_swept"]

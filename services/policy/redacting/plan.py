@@ -3,17 +3,13 @@
 import hashlib
 import hmac
 from collections.abc import Iterable
-from typing import Literal
 
 from pydantic import Field
 
 from agentos.contracts.base import Contract
 from agentos.contracts.errors import NeverRetry, Unavailable
+from agentos.contracts.events.call import Operator, RedactedEntity
 from agentos.sealing.placeholders import normalised
-
-Operator = Literal["replace", "mask", "hash", "drop", "block", "allow"]
-"""replace: a reversible placeholder · mask: ``****1234`` · hash: ``<EMAIL#1f2e3d4c>``, the same for the same value of the task, not
-reversible · drop: removed · block: the call is refused · allow: left as it is."""
 
 _TAIL = frozenset({"PHONE", "CARD", "IBAN", "SSN", "ID", "ACCOUNT", "NUMBER"})
 """Of these a mask shows the last four characters, as receipts do, when there are at least eight."""
@@ -26,6 +22,7 @@ class Blocked(NeverRetry):
 
     def __init__(self, entities: Iterable[str]) -> None:
         self.entities = tuple(sorted(set(entities)))
+        self.found = tuple(RedactedEntity(entity=kind, placeholder="", operator="block") for kind in self.entities)
         super().__init__(f"The destination may not receive: {', '.join(self.entities)}.", entities=self.entities)
 
 
@@ -82,4 +79,4 @@ def _masked(stem: str, value: str) -> str:
 REPLACE_ALL = Plan()
 """Every find becomes a placeholder."""
 
-__all__ = ["REPLACE_ALL", "Blocked", "Operator", "Plan"]
+__all__ = ["REPLACE_ALL", "Blocked", "Plan"]

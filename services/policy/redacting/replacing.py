@@ -13,14 +13,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agentos.contracts.errors import Unavailable
-from agentos.contracts.events.call import RedactedEntity
+from agentos.contracts.events.call import Operator, RedactedEntity
 from agentos.sealing.json_text import is_json_text
 from agentos.sealing.placeholders import LOOKALIKE, PlaceholderVault
 from agentos.sealing.writings import NAME, writings
 from services.policy.detection import Finding, resolve
 from services.policy.redacting.finding import Analysis
 from services.policy.redacting.known import Known, entity_of
-from services.policy.redacting.plan import Blocked, Operator, Plan
+from services.policy.redacting.plan import Blocked, Plan
 from services.policy.redacting.segments import Segment
 
 _ROUNDS = 8
@@ -77,7 +77,8 @@ def _places(
     segments: Sequence[Segment], analyses: Sequence[Analysis], vault: PlaceholderVault, plan: Plan
 ) -> list[tuple[_Place, ...]]:
     handled = [
-        tuple(found for found in analysis.findings if plan.operator(found.entity, found.stem) != "allow") for analysis in analyses
+        tuple(found for found in analysis.findings if plan.operator(found.entity, found.stem) != "allow")
+        for analysis in analyses
     ]
     values = dict.fromkeys(
         (found.stem, segment.text[found.start : found.end], found.entity)
@@ -89,9 +90,7 @@ def _places(
         (stem, value, kind) for stem, value, kind in vault.known() if plan.operator(_kind(stem, kind), stem) != "allow"
     )
     known = Known(values)
-    return [
-        tuple(_decided(segment, findings, known, plan)) for segment, findings in zip(segments, handled, strict=True)
-    ]
+    return [tuple(_decided(segment, findings, known, plan)) for segment, findings in zip(segments, handled, strict=True)]
 
 
 def _decided(segment: Segment, findings: tuple[Finding, ...], known: Known, plan: Plan) -> Iterable[_Place]:
@@ -168,7 +167,9 @@ def _without_lookalikes(
     entities: dict[str, RedactedEntity] = {}
     for _ in range(_ROUNDS):
         reserved = frozenset(vault.reserved)
-        found = {index: places for index in range(len(texts)) if (places := _lookalikes(segments[index], texts[index], reserved))}
+        found = {
+            index: places for index in range(len(texts)) if (places := _lookalikes(segments[index], texts[index], reserved))
+        }
         if not found:
             return vault, texts, list(entities.values())
         joined = {index: _joined(texts[index]) for index in found}
@@ -176,7 +177,9 @@ def _without_lookalikes(
         vault, placeholders = vault.add_all(values)
         names = dict(zip((value for _, value in values), placeholders, strict=True))
         for index, places in found.items():
-            texts[index] = _with_literals(texts[index], [(start, end, names[joined[index][start:end]]) for start, end in places])
+            texts[index] = _with_literals(
+                texts[index], [(start, end, names[joined[index][start:end]]) for start, end in places]
+            )
         entities |= {name: RedactedEntity(entity="LITERAL", placeholder=name) for name in placeholders}
     raise Unavailable("The redactor found no text that could be restored exactly.", code="redactor_failed")
 
@@ -228,7 +231,12 @@ def _with_literals(pieces: Sequence[_Piece], places: Sequence[tuple[int, int, st
 
 
 def _allowed(analyses: Iterable[Analysis], plan: Plan) -> list[RedactedEntity]:
-    kinds = {found.entity for analysis in analyses for found in analysis.findings if plan.operator(found.entity, found.stem) == "allow"}
+    kinds = {
+        found.entity
+        for analysis in analyses
+        for found in analysis.findings
+        if plan.operator(found.entity, found.stem) == "allow"
+    }
     return [RedactedEntity(entity=kind, placeholder="", operator="allow") for kind in sorted(kinds)]
 
 

@@ -92,7 +92,9 @@ def _read(walk: "Callable[[_Walk], T]", max_chars: int) -> Read[T]:
 
 
 def _too_large(max_chars: int) -> Unavailable:
-    return Unavailable(f"Only {max_chars} characters can be redacted at once: send less or split it.", code="redaction.too_large")
+    return Unavailable(
+        f"Only {max_chars} characters can be redacted at once: send less or split it.", code="redaction.too_large"
+    )
 
 
 @dataclass(frozen=True, slots=True)
