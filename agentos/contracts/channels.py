@@ -162,7 +162,10 @@ CHANNELS: tuple[Channel, ...] = (
         tails=("runner",),
     ),
     _event("call.attempted", "router", call.CallAttempted, "An attempt that did not settle the call.", ordinal=True),
-    _event("call.settled", "router", call.ModelCallSettled, "The end of a model call.", tails=("runner",)),
+    _event(
+        "call.settled", "router", call.ModelCallSettled, "The end of a model call.", readers=("policy",), tails=("runner",)
+    ),
+    _event("call.inspected", "policy", call.Inspected, "What policy saw in a model's answer.", tails=("runner",)),
     # --- tool: a governed tool call -----------------------------------------------------------------------------------
     _event("tool.requested", "runner", call.ToolCallRequested, "A pack asks for a tool.", readers=("policy",)),
     _event(
@@ -174,7 +177,10 @@ CHANNELS: tuple[Channel, ...] = (
         tails=("runner",),
     ),
     _event("tool.attempted", "worker", call.CallAttempted, "An attempt that did not settle the tool call.", ordinal=True),
-    _event("tool.settled", "worker", call.ToolCallSettled, "The end of a tool call.", tails=("runner",)),
+    _event(
+        "tool.settled", "worker", call.ToolCallSettled, "The end of a tool call.", readers=("policy",), tails=("runner",)
+    ),
+    _event("tool.inspected", "policy", call.Inspected, "What policy saw in a tool's result.", tails=("runner",)),
     # --- governance ---------------------------------------------------------------------------------------------------
     _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack asks a person.", readers=("gates",)),
     _event("approval.requested", "gates", governance.ApprovalRequested, "Something waits for a person.", tails=("runner",)),
@@ -201,6 +207,9 @@ CHANNELS: tuple[Channel, ...] = (
         "The one answer to an approval.",
         readers=("router", "worker", "orchestrator"),
         tails=("runner",),
+    ),
+    _event(
+        "violation.noted", "runner", governance.ViolationNoted, "A pack tried what its sandbox does not let it do.", ordinal=True
     ),
     _event("kill.engaged", "gates", governance.KillEngaged, "Nothing in scope starts any more; what is in flight is cancelled."),
     _event("kill.released", "gates", governance.KillReleased, "The switch of this id no longer holds."),
@@ -272,6 +281,7 @@ BUCKETS: tuple[Bucket, ...] = (
     ),
     Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
     Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
+    Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),

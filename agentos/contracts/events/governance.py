@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Json, Principal, Token, Utc, Verdict
+from agentos.contracts.base import Contract, Json, Principal, Ruling, Token, Utc
 from agentos.contracts.events.call import CallContext
 
 KillScope = Literal["global", "tenant", "pack", "provider", "task"]
@@ -44,13 +44,8 @@ class ApprovalAnswered(Contract):
     """Where the person waits for a word."""
 
 
-class ApprovalRuled(Contract):
+class ApprovalRuled(Ruling):
     """Policy's verdict on the n-th answer: may this person answer this approval so?"""
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    rules: tuple[str, ...]
-    bundle: str
 
 
 class ApprovalResolved(Contract):
@@ -62,6 +57,20 @@ class ApprovalResolved(Contract):
     by: Principal
     comment: str | None = None
     digest: str
+
+
+class ViolationNoted(Contract):
+    """A pack tried to get past its sandbox and was refused: the n-th try of one attempt of one task."""
+
+    task: Token
+    attempt: int
+    pack: Token
+    agent: str
+    what: Literal["network", "process", "file", "environment", "memory", "protocol", "other"]
+    detail: str
+    """What was tried, in a few words: a system call, a path below the sandbox, an address. Never data."""
+    count: int = 1
+    """How often, when the same was tried many times at once."""
 
 
 class KillEngaged(Contract):

@@ -12,8 +12,9 @@ from agentos.contracts.base import Contract
 from agentos.contracts.commands import EngageKill, ResolveApproval
 from agentos.contracts.errors import Forbidden, NotFound, Refused
 from agentos.contracts.events.governance import ApprovalResolved, ApprovalRuled, KillEngaged, KillReleased, KillScope
-from services.gates import domain
-from services.gates.domain import Approval
+from services.gates.domain import approvals as domain
+from services.gates.domain import kill as switches
+from services.gates.domain.approvals import Approval
 from tests.governance.scenario import APPROVER, OPERATOR, TENANT, approval, context, decision
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,22 +111,22 @@ def engage(scope: KillScope, target: str = "*") -> EngageKill:
 @pytest.mark.parametrize("target", ["", "*"])
 def test_a_scope_that_names_something_needs_its_name(scope: KillScope, target: str) -> None:
     with pytest.raises(Refused, match="needs a target"):
-        domain.engage(engage(scope, target), [])
+        switches.engage(engage(scope, target), [])
 
 
 def test_the_global_scope_has_no_target_and_the_tenants_is_the_askers_own() -> None:
-    assert domain.engage(engage("global", "whatever"), []).target == "*"
-    assert domain.engage(engage("tenant"), []).target == TENANT
-    assert domain.engage(engage("tenant", TENANT), []).target == TENANT
+    assert switches.engage(engage("global", "whatever"), []).target == "*"
+    assert switches.engage(engage("tenant"), []).target == TENANT
+    assert switches.engage(engage("tenant", TENANT), []).target == TENANT
     with pytest.raises(Refused, match="own people"):
-        domain.engage(engage("tenant", "other"), [])
+        switches.engage(engage("tenant", "other"), [])
 
 
 def test_the_same_engagement_again_is_the_same_and_another_under_its_id_is_refused() -> None:
-    engaged = domain.engage(engage("global"), [])
-    assert domain.engage(engage("global"), [engaged]) == engaged
+    engaged = switches.engage(engage("global"), [])
+    assert switches.engage(engage("global"), [engaged]) == engaged
     with pytest.raises(Refused, match="another kill switch has this id"):
-        domain.engage(engage("pack", "p"), [engaged])
+        switches.engage(engage("pack", "p"), [engaged])
 
 
 @given(st.lists(st.sampled_from(["engage", "release"]), max_size=8))
@@ -133,11 +134,11 @@ def test_a_switch_is_released_only_when_engaged_and_only_once(actions: list[str]
     events: list[Contract] = []
     for action in actions:
         if action == "engage":
-            engaged = domain.engage(engage("global"), events)
+            engaged = switches.engage(engage("global"), events)
             events += [] if engaged in events else [engaged]
             continue
         try:
-            events.append(domain.release(events, "over", OPERATOR))
+            events.append(switches.release(events, "over", OPERATOR))
         except NotFound:
             assert not events
         except Refused:

@@ -165,11 +165,11 @@ async def test_an_answer_that_comes_again_is_answered_alike(broker: Broker) -> N
     held = await bus.get(f"evt.{TENANT}.call.c1.decided")
     assert held is not None
     for _ in range(2):
-        await gates.on_decided(held)
+        await gates.approvals.on_decided(held)
     resolve = ResolveApproval(tenant=TENANT, approval="c1", outcome="approved", by=APPROVER)
     command = message("gates.resolve", ("r1",), resolve)
     for _ in range(2):
-        await gates.on_resolve(command)
+        await gates.approvals.on_resolve(command)
     answered = await bus.get(f"evt.{TENANT}.approval.c1.answered.1")
     assert answered is not None
     assert await bus.get(f"evt.{TENANT}.approval.c1.answered.2") is None
@@ -178,7 +178,7 @@ async def test_an_answer_that_comes_again_is_answered_alike(broker: Broker) -> N
     ruling = await bus.get(f"evt.{TENANT}.approval.c1.ruled.1")
     assert ruling is not None
     for _ in range(2):
-        await gates.on_ruled(ruling)
+        await gates.approvals.on_ruled(ruling)
     gateway = await broker.connect("gateway")
     assert (await answer(gateway, "gates", "r1")).ok
 
@@ -210,13 +210,13 @@ async def test_an_engagement_that_comes_again_is_answered_and_does_not_undo_its_
     gates = Gates(bus)
     first = message("gates.engage", ("k1",), ENGAGE)
     for _ in range(2):
-        await gates.on_engage(first)
+        await gates.kill.on_engage(first)
     release = ReleaseKill(tenant=TENANT, switch="k1", reason="over", by=OPERATOR)
-    await gates.on_release(message("gates.release", ("r1",), release))
-    await gates.on_engage(first)
+    await gates.kill.on_release(message("gates.release", ("r1",), release))
+    await gates.kill.on_engage(first)
     assert await bus.bucket("kill").keys() == []
     # Another command under the id of a released switch engages nothing, and says so.
-    await gates.on_engage(message("gates.engage", ("k1",), ENGAGE))
+    await gates.kill.on_engage(message("gates.engage", ("k1",), ENGAGE))
     assert await bus.bucket("kill").keys() == []
     tail = gateway.tail(("ans.gates.k1",), stream="ANSWERS", start="first").updates()
     answers = [(await gateway.decode(raw)).payload(Answer) for raw in [await anext(tail), await anext(tail)] if raw is not None]
