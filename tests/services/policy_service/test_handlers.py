@@ -22,7 +22,7 @@ from services.policy.evaluator import PolicyEvaluator
 from services.policy.handlers import Policy
 from services.policy.opa import OpaEvaluator
 from services.policy.questions import Decision, Question
-from services.policy.redaction import Redactor
+from services.policy.redaction import REPLACE_ALL, Plan, Redactor
 from tests.conftest import Broker
 from tests.governance.scenario import OPERATOR, TENANT, context, engage, event, message, switch
 
@@ -53,9 +53,9 @@ class BrokenRedactor(Redactor):
     """Finds nothing to say but an exception."""
 
     def redact_request(
-        self, request: ModelRequest, vault: PlaceholderVault
+        self, request: ModelRequest, vault: PlaceholderVault, plan: Plan = REPLACE_ALL
     ) -> tuple[ModelRequest, PlaceholderVault, tuple[RedactedEntity, ...]]:
-        raise IndexError(request.model, vault)
+        raise IndexError(request.model, vault, plan)
 
 
 @pytest.fixture(scope="module")
