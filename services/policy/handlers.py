@@ -10,7 +10,6 @@ from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.telemetry import counter
-from services.policy.analysis import AnalysisPool
 from services.policy.approvals import ApprovalRules
 from services.policy.calls import CallRules
 from services.policy.evaluator import PolicyEvaluator
@@ -18,14 +17,14 @@ from services.policy.history.domain import refused
 from services.policy.history.record import Record
 from services.policy.inspection import Inspection
 from services.policy.questions import AdmissionQuestion, Asker
-from services.policy.vaults import Vaults
+from services.policy.vaults import Analyser, Vaults
 from services.policy.verdicts import append_verdict, askable, fail_closed, ruling
 
 
 class Policy:
     """Handlers of the policy service."""
 
-    def __init__(self, bus: Bus, evaluator: PolicyEvaluator, pool: AnalysisPool, keys: KeyRing, kill: KillSwitch) -> None:
+    def __init__(self, bus: Bus, evaluator: PolicyEvaluator, pool: Analyser, keys: KeyRing, kill: KillSwitch) -> None:
         self._bus = bus
         self._evaluator = evaluator
         self._kill = kill

@@ -115,7 +115,6 @@ class Inspection:
         found = scan(read.segments, await self._vaults.analyses(read), request, vault)
         kinds = sorted({*found.entities, *found.secrets})
         return await self._rule(
-            tenant,
             settled.context,
             InspectionQuestion(
                 tenant=tenant,
@@ -134,7 +133,6 @@ class Inspection:
         findings = [finding for analysis in analyses for finding in analysis.findings if finding.stem != "LITERAL"]
         kinds = {finding.entity for finding in findings} | ({"SECRET"} & {finding.stem for finding in findings})
         return await self._rule(
-            tenant,
             settled.context,
             askable(
                 lambda: InspectionQuestion(
@@ -150,15 +148,16 @@ class Inspection:
             ),
         )
 
-    async def _rule(self, tenant: str, context: CallContext, question: InspectionQuestion) -> Inspected:
+    async def _rule(self, context: CallContext, question: InspectionQuestion) -> Inspected:
         decision = await self._evaluator.decide(question)
-        labels = decision.obligations.get("labels") if decision.verdict == "allow" else [*question.labels, UNTRUSTED]
+        allowed = decision.verdict == "allow"
+        labels = decision.obligations.get("labels") if allowed else [*question.labels, UNTRUSTED]
         return Inspected(
             context=context,
             labels=tuple(map(str, labels or ())),
             entities=question.data_classes,
             leaked_instructions=question.leaked_instructions,
-            verdict="allow" if decision.verdict == "allow" else "deny",
+            verdict="allow" if allowed else "deny",
             reasons=decision.reasons,
         )
 

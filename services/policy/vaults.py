@@ -1,25 +1,33 @@
 """Redaction with a task family's placeholders: they are kept before anyone can see what they stand in."""
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from agentos.bus import Bus
 from agentos.contracts.base import Sealed
 from agentos.contracts.errors import Conflict
 from agentos.keyring import KeyRing
 from agentos.sealing import PlaceholderVault
-from services.policy.analysis import AnalysisPool
 from services.policy.redacting.finding import Analysis
-from services.policy.redaction import Plan, Read, Redacted, redacted
+from services.policy.redaction import Plan, Read, Redacted, Segment, redacted
 
 T = TypeVar("T")
 
 PLACEHOLDERS = "placeholders"
 
 
+class Analyser(Protocol):
+    """Says what is in texts, off the event loop: ``analysis.AnalysisPool``."""
+
+    async def analyses(self, segments: Sequence[Segment]) -> list[Analysis]:
+        """The analysis of each segment, in order. Raises Unavailable."""
+        ...
+
+
 class Vaults:
     """The placeholder maps of all task families, sealed in bucket ``placeholders``."""
 
-    def __init__(self, bus: Bus, keys: KeyRing, pool: AnalysisPool) -> None:
+    def __init__(self, bus: Bus, keys: KeyRing, pool: Analyser) -> None:
         self._bucket = bus.bucket("placeholders")
         self._keys = keys
         self._pool = pool

@@ -20,10 +20,10 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sdk.journal import canonical
 from agentos.sealing import MasterKey
-from services.policy.analysis import AnalysisPool
 from services.policy.embedded import EmbeddedEvaluator
-from services.policy.evaluator import BUNDLE
+from services.policy.evaluator import BUNDLE, read_bundle
 from services.policy.handlers import Policy
+from services.policy.vaults import Analyser
 from tests.conftest import Broker
 from tests.governance.injections.cases import CASES, TOOLS, Call, Case
 from tests.governance.scenario import TENANT, event, message
@@ -45,7 +45,7 @@ def bundle(folder: Path) -> Path:
 class House:
     """The policy service, and the parts of the others that a sequence of tool calls needs."""
 
-    def __init__(self, broker: Broker, master: MasterKey, evaluator: EmbeddedEvaluator, pool: AnalysisPool) -> None:
+    def __init__(self, broker: Broker, master: MasterKey, evaluator: EmbeddedEvaluator, pool: Analyser) -> None:
         self._broker, self._master, self._evaluator, self._pool = broker, master, evaluator, pool
         self.steps = 0
 
@@ -105,11 +105,11 @@ class House:
 
 @pytest.fixture(scope="module")
 def evaluator(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedEvaluator:
-    return EmbeddedEvaluator(bundle(tmp_path_factory.mktemp("rules") / "rego"))
+    return EmbeddedEvaluator(read_bundle(bundle(tmp_path_factory.mktemp("rules") / "rego")))
 
 
 @pytest.fixture
-async def house(broker: Broker, tmp_path: Path, evaluator: EmbeddedEvaluator, pool: AnalysisPool) -> AsyncIterator[House]:
+async def house(broker: Broker, tmp_path: Path, evaluator: EmbeddedEvaluator, pool: Analyser) -> AsyncIterator[House]:
     made = House(broker, MasterKey.load_or_create(tmp_path / "keys" / "master.key"), evaluator, pool)
     await made.start()
     yield made
