@@ -9,7 +9,7 @@ from typing import Literal
 
 from agentos.contracts import commands as c
 from agentos.contracts.base import Contract
-from agentos.contracts.events import call, governance, task
+from agentos.contracts.events import call, governance, policy, task
 
 Kind = Literal["event", "command", "query", "answer", "work", "timer", "dead_letter"]
 
@@ -213,6 +213,8 @@ CHANNELS: tuple[Channel, ...] = (
     ),
     _event("kill.engaged", "gates", governance.KillEngaged, "Nothing in scope starts any more; what is in flight is cancelled."),
     _event("kill.released", "gates", governance.KillReleased, "The switch of this id no longer holds."),
+    _event("policy.published", "policy", policy.BundlePublished, "A bundle of rules was accepted; its version is the id."),
+    _event("policy.refused", "policy", policy.BundleRefused, "A bundle of rules was refused; the last good one goes on deciding."),
     _event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
     _event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
     _event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
@@ -224,6 +226,7 @@ CHANNELS: tuple[Channel, ...] = (
     _command("gates", "resolve", "gateway", c.ResolveApproval, "Answer an approval."),
     _command("gates", "engage", "gateway", c.EngageKill, "Engage a kill switch."),
     _command("gates", "release", "gateway", c.ReleaseKill, "Release a kill switch."),
+    _command("policy", "publish", "gateway", c.PublishBundle, "Check a signed bundle of rules and let it decide."),
     # --- queries and answers ------------------------------------------------------------------------------------------
     Channel("ledger.query", "qry.ledger.*.*", "query", "gateway", c.Query, "Read a projection of the ledger.", ("ledger",)),
     *(
@@ -231,7 +234,7 @@ CHANNELS: tuple[Channel, ...] = (
             f"{service}.answer", f"ans.{service}.*", "answer", service, c.Answer, f"What {service} says to a command or query.",
             tails=("gateway",),
         )
-        for service in ("orchestrator", "gates", "ledger")
+        for service in ("orchestrator", "gates", "policy", "ledger")
     ),
     # --- work and timers ----------------------------------------------------------------------------------------------
     *(
@@ -282,6 +285,12 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
     Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
     Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
+    Bucket(
+        "bundles",
+        ("policy",),
+        ("policy", "gateway"),
+        "Signed bundles of rules in chunks, `<sha-256>.<n>`, and `catalogue.published`: which versions there are.",
+    ),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),

@@ -64,6 +64,14 @@ class ReleaseKill(Contract):
     by: Principal
 
 
+class PublishBundle(Contract):
+    """Let these rules decide from now on. ``bundle`` is a signed bundle as `agentos policy sign` writes it; policy checks all of it."""
+
+    tenant: Token
+    by: Principal
+    bundle: dict[str, Json]
+
+
 class TimerDue(Contract):
     """A timer fired. What it is about stands in the subject: ``timer.<service>.due.<what>.<id>``."""
 

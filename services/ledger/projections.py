@@ -66,6 +66,8 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = 
     "approval.resolved": (("approvals", _own, governance.approval_resolved),),
     "kill.engaged": (("kill_switches", _own, governance.kill_engaged),),
     "kill.released": (("kill_switches", _own, governance.kill_released),),
+    "policy.published": (),
+    "policy.refused": (),
     "delivery.received": (("deliveries", _own, governance.delivery_received),),
     "apikey.changed": (),
     "audit.checkpointed": (("audit_checkpoints", _own, governance.audit_checkpointed),),
