@@ -151,6 +151,24 @@ class ApprovalQuestion(Contract):
     outcome: Literal["approved", "rejected"]
 
 
+class BudgetQuestion(Contract):
+    """Which budgets apply to this model call?
+
+    ``providers`` are all that may serve it. Obligations of an allow: ``budgets``, each as ``agentos.contracts.budgets.Budget`` reads it.
+    """
+
+    package: ClassVar[str] = "agentos/budget"
+
+    tenant: Name
+    pack: Name
+    agent: Name
+    task: Name
+    task_type: Name
+    requester: Asker
+    model: Name
+    providers: Names = ()
+
+
 class ApiQuestion(Contract):
     """May this principal do this through the API? Any string may be asked; the rules refuse an action they do not know."""
 
@@ -160,9 +178,16 @@ class ApiQuestion(Contract):
     action: Name
 
 
-Question = AdmissionQuestion | ModelCallQuestion | ToolCallQuestion | ApprovalQuestion | ApiQuestion
+Question = AdmissionQuestion | ModelCallQuestion | ToolCallQuestion | BudgetQuestion | ApprovalQuestion | ApiQuestion
 
-QUESTIONS: tuple[type[Question], ...] = (AdmissionQuestion, ModelCallQuestion, ToolCallQuestion, ApprovalQuestion, ApiQuestion)
+QUESTIONS: tuple[type[Question], ...] = (
+    AdmissionQuestion,
+    ModelCallQuestion,
+    ToolCallQuestion,
+    BudgetQuestion,
+    ApprovalQuestion,
+    ApiQuestion,
+)
 
 
 class Decision(Contract):
