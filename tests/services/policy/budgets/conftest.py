@@ -50,11 +50,13 @@ class Rules:
 
     def __init__(self, *budgets: Budget) -> None:
         self.budgets: Sequence[Budget] = budgets
+        self.said: list[Any] | None = None
+        """In place of ``budgets``: anything."""
         self.asked: list[Question] = []
 
     async def decide(self, question: Question) -> Decision:
         self.asked.append(question)
-        named = [budget.model_dump(mode="json") for budget in self.budgets]
+        named = self.said if self.said is not None else [budget.model_dump(mode="json") for budget in self.budgets]
         return Decision(verdict="allow", reasons=("r",), rules=("r",), obligations={"budgets": named}, revision=self.revision)
 
     async def close(self) -> None:
