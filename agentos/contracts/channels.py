@@ -287,6 +287,7 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket(
         "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."
     ),
+    Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),

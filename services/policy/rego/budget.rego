@@ -4,32 +4,11 @@
 # own in the scope, a budget is the tenant's.
 package agentos.budget
 
-default decision := {
-	"verdict": "deny",
-	"reasons": ["policy.no_rule_allows"],
-	"rules": ["budget.default_deny"],
-	"obligations": {},
-}
+import data.agentos.lib
 
-decision := {
-	"verdict": "deny",
-	"reasons": sort({d.reason | some d in denials}),
-	"rules": sort({d.rule | some d in denials}),
-	"obligations": {},
-} if {
-	well_formed
-	count(denials) > 0
-}
+decision := lib.ruling("budget", denials, set(), {}, {"budgets": applying}) if well_formed
 
-decision := {
-	"verdict": "allow",
-	"reasons": ["budget.allowed"],
-	"rules": ["budget.allow"],
-	"obligations": {"budgets": applying},
-} if {
-	well_formed
-	count(denials) == 0
-}
+decision := lib.no_rule_allows("budget") if not well_formed
 
 well_formed if {
 	is_string(input.tenant)
