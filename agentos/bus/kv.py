@@ -10,6 +10,7 @@ from agentos.contracts.errors import Conflict, RetryLater
 from agentos.contracts.ids import is_token, new_id
 
 OPERATION = "KV-Operation"
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 WRITE_ID = "Agentos-Write-Id"
 """Tells a writer its own entry from another's, when the acknowledgement of a conditional write was lost."""
 
@@ -64,7 +65,7 @@ class KeyValue:
     async def update(self, key: str, value: bytes, revision: int) -> int:
         """Set ``key`` if it still stands at ``revision``. Raises Conflict when another writer was first."""
         write_id = new_id()
-        expected = {"Nats-Expected-Last-Subject-Sequence": str(revision), WRITE_ID: write_id}
+        expected = {EXPECTED: str(revision), WRITE_ID: write_id}
         try:
             return await self._publish(self._subject(key), value, expected)
         except Conflict:
@@ -73,9 +74,13 @@ class KeyValue:
                 return standing.seq
             raise
 
-    async def delete(self, key: str) -> None:
-        """Leave a delete marker; the former value is gone from the store at once, for a bucket keeps one message a key."""
-        await self._publish(self._subject(key), b"", {OPERATION: "DEL"})
+    async def delete(self, key: str, revision: int | None = None) -> None:
+        """Leave a delete marker; the former value is gone from the store at once, for a bucket keeps one message a key.
+
+        With ``revision`` only if it still stands there: raises Conflict when another writer was first.
+        """
+        expected = {} if revision is None else {EXPECTED: str(revision)}
+        await self._publish(self._subject(key), b"", {OPERATION: "DEL"} | expected)
 
     async def keys(self, prefix: str = "") -> list[str]:
         """The live keys that begin with ``prefix`` (whole tokens, such as ``default.`` ), in the order of their last write."""

@@ -211,6 +211,8 @@ CHANNELS: tuple[Channel, ...] = (
     _event(
         "violation.noted", "runner", governance.ViolationNoted, "A pack tried what its sandbox does not let it do.", ordinal=True
     ),
+    _event("budget.warned", "policy", governance.BudgetWarned, "A share of a budget is spent: once a window and threshold.", ordinal=True),
+    _event("budget.exceeded", "policy", governance.BudgetExceeded, "A budget has no room left: once a window.", ordinal=True),
     _event("kill.engaged", "gates", governance.KillEngaged, "Nothing in scope starts any more; what is in flight is cancelled."),
     _event("kill.released", "gates", governance.KillReleased, "The switch of this id no longer holds."),
     _event("policy.published", "policy", policy.BundlePublished, "A bundle of rules was accepted; its version is the id."),
@@ -284,6 +286,10 @@ BUCKETS: tuple[Bucket, ...] = (
     ),
     Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
     Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
+    Bucket("budgets", ("policy",), ("policy", "gateway"), "`<tenant>.<account>`: what of a budget is spent and held back."),
+    Bucket(
+        "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."
+    ),
     Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
     Bucket(
         "bundles",

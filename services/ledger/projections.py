@@ -64,6 +64,8 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = 
     "approval.answered": (),
     "approval.ruled": (),
     "approval.resolved": (("approvals", _own, governance.approval_resolved),),
+    "budget.warned": (),
+    "budget.exceeded": (),
     "kill.engaged": (("kill_switches", _own, governance.kill_engaged),),
     "kill.released": (("kill_switches", _own, governance.kill_released),),
     "policy.published": (),

@@ -284,6 +284,24 @@ class ApprovalQuestion(Contract):
     digest_matches: bool = True
 
 
+class BudgetQuestion(Contract):
+    """Which budgets apply to this model call?
+
+    ``providers`` are all that may serve it. Obligations of an allow: ``budgets``, each as ``agentos.contracts.budgets.Budget`` reads it.
+    """
+
+    package: ClassVar[str] = "agentos/budget"
+
+    tenant: Name
+    pack: Name
+    agent: Name
+    task: Name
+    task_type: Name
+    requester: Asker
+    model: Name
+    providers: Names = ()
+
+
 class ApiQuestion(Contract):
     """May this principal do this through the API? Any string may be asked; the rules refuse an action they do not know."""
 
@@ -299,6 +317,7 @@ Question = (
     | RedactionQuestion
     | ModelCallQuestion
     | ToolCallQuestion
+    | BudgetQuestion
     | InspectionQuestion
     | CheckpointQuestion
     | ApprovalQuestion

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Json, Principal, Ruling, Token, Utc
+from agentos.contracts.base import Contract, Json, Principal, Ruling, Token, Usd, Utc
+from agentos.contracts.budgets import Metric, Mode
 from agentos.contracts.events.call import CallContext
 
 KillScope = Literal["global", "tenant", "pack", "provider", "task"]
@@ -87,6 +88,35 @@ class KillReleased(Contract):
 
     reason: str
     by: Principal
+
+
+class BudgetWarned(Contract):
+    """A share ``threshold`` of a budget's limit is spent in this window. Told once a window and threshold; in the metric's own unit."""
+
+    budget: str
+    key: dict[str, str]
+    metric: Metric
+    mode: Mode
+    window: str
+    threshold: float
+    limit: Usd
+    spent: Usd
+    reserved: Usd
+
+
+class BudgetExceeded(Contract):
+    """A budget had no room for a call: such calls are denied (hard) or wait (throttle) until the window moves on. Told once a window."""
+
+    budget: str
+    key: dict[str, str]
+    metric: Metric
+    mode: Mode
+    window: str
+    limit: Usd
+    spent: Usd
+    reserved: Usd
+    until: Utc | None
+    """When there will be more room; None where there never will."""
 
 
 class DeliveryReceived(Contract):
