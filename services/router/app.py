@@ -36,7 +36,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             attempt_timeout=timedelta(seconds=settings.attempt_timeout_s),
             max_tries=settings.max_tries,
         )
-        router = Router(bus, packs, calls, settings.concurrency)
+        router = Router(bus, packs, kill, calls, settings.concurrency)
         await kill.start()
         await packs.start()
         followers = [
