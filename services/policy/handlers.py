@@ -8,7 +8,7 @@ from agentos.contracts.events.task import TaskDecided, TaskQueued
 from agentos.contracts.packs import PackCard
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
-from agentos.killswitch import KillSwitch
+from agentos.killswitch import KillSwitch, Work
 from agentos.telemetry import counter
 from services.policy.approvals import ApprovalRules
 from services.policy.calls import CallRules
@@ -52,7 +52,7 @@ class Policy:
         queued = message.payload(TaskQueued)
         subject = EventSubject.parse(message.subject)
         attempt = int(subject.ordinal or 0)
-        blocked = self._kill.blocked(subject.tenant, pack=queued.pack, task=subject.id)
+        blocked = self._kill.blocked(Work(subject.tenant, pack=queued.pack, task=subject.id))
         if blocked is not None:
             decided = self._denied_task("kill_switch", blocked.describe())
         else:
@@ -96,7 +96,7 @@ class Policy:
         def denied(*reasons: str) -> CallDecided:
             return self._denied_call(asked, reasons)
 
-        blocked = self._kill.blocked(subject.tenant, pack=asked.context.pack, task=asked.context.task)
+        blocked = self._kill.blocked(_work(subject.tenant, asked))
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
@@ -111,7 +111,7 @@ class Policy:
         def denied(*reasons: str) -> CallDecided:
             return self._denied_call(asked, reasons)
 
-        blocked = self._kill.blocked(subject.tenant, pack=asked.context.pack, task=asked.context.task)
+        blocked = self._kill.blocked(_work(subject.tenant, asked))
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
@@ -145,3 +145,21 @@ class Policy:
             return self._evaluator.revision
         except Unavailable:
             return "unavailable"
+
+
+def _work(tenant: str, asked: ModelCallRequested | ToolCallRequested) -> Work:
+    """The call as the kill switch knows it. Which provider a model's alias stands for, the router alone knows."""
+    context = asked.context
+    model = asked.model if isinstance(asked, ModelCallRequested) else None
+    provider, slash, _ = (model or "").partition("/")
+    return Work(
+        tenant,
+        pack=context.pack,
+        agent=context.agent,
+        provider=provider if slash else None,
+        model=model,
+        tool=asked.tool if isinstance(asked, ToolCallRequested) else None,
+        task=context.task,
+        alias=model,
+        running=True,
+    )

@@ -1,12 +1,10 @@
-"""Approvals, checkpoints, the kill switch, webhook deliveries and audit checkpoints."""
+"""Approvals, checkpoints, webhook deliveries and audit checkpoints."""
 
 from typing import Literal
 
 from agentos.contracts.base import Contract, Json, Principal, Ruling, Token, Usd, Utc
 from agentos.contracts.budgets import Metric, Mode
 from agentos.contracts.events.call import CallContext
-
-KillScope = Literal["global", "tenant", "pack", "provider", "task"]
 
 
 class CheckpointRequested(Contract):
@@ -72,22 +70,6 @@ class ViolationNoted(Contract):
     """What was tried, in a few words: a system call, a path below the sandbox, an address. Never data."""
     count: int = 1
     """How often, when the same was tried many times at once."""
-
-
-class KillEngaged(Contract):
-    """From now on nothing in scope starts, and what is in flight is cancelled. ``target`` is ``*`` for the global scope."""
-
-    scope: KillScope
-    target: str
-    reason: str
-    by: Principal
-
-
-class KillReleased(Contract):
-    """The switch of this id no longer holds."""
-
-    reason: str
-    by: Principal
 
 
 class BudgetWarned(Contract):

@@ -13,11 +13,11 @@ from agentos.contracts.events.governance import (
     ApprovalResolved,
     ApprovalRuled,
     CheckpointRequested,
-    KillEngaged,
-    KillReleased,
 )
+from agentos.contracts.events.kill import KillEngaged, KillReleased
 from agentos.contracts.events.task import TaskCancelling, TaskSettled, TaskSuspended
 from services.gates.handlers import Gates
+from services.gates.settings import Settings
 from services.policy.approvals import ApprovalRules
 from services.policy.embedded import EmbeddedEvaluator
 from tests.conftest import Broker
@@ -55,7 +55,7 @@ class Site:
 
     async def gates(self) -> Bus:
         bus = await self.broker.connect("gates")
-        gates = Gates(bus)
+        gates = Gates(bus, Settings())
         await gates.reconcile()
         bus.consume(gates.routes())
         await bus.start()
@@ -160,7 +160,7 @@ async def test_of_two_concurrent_answers_one_wins_and_the_other_is_told(site: Si
 
 async def test_an_answer_that_comes_again_is_answered_alike(broker: Broker) -> None:
     bus, policy = await broker.connect("gates"), await broker.connect("policy")
-    gates = Gates(bus)
+    gates = Gates(bus, Settings())
     await policy.append("call.decided", "c1", decision("hold"), tenant=TENANT, correlation_id="t1")
     held = await bus.get(f"evt.{TENANT}.call.c1.decided")
     assert held is not None
@@ -207,7 +207,7 @@ async def test_a_switch_is_engaged_and_released_once_and_each_command_is_answere
 
 async def test_an_engagement_that_comes_again_is_answered_and_does_not_undo_its_release(broker: Broker) -> None:
     bus, gateway = await broker.connect("gates"), await broker.connect("gateway")
-    gates = Gates(bus)
+    gates = Gates(bus, Settings())
     first = message("gates.engage", ("k1",), ENGAGE)
     for _ in range(2):
         await gates.kill.on_engage(first)
