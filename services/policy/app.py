@@ -13,6 +13,7 @@ from services.policy.evaluator import PolicyEvaluator
 from services.policy.handlers import Policy
 from services.policy.redaction import Redactor
 from services.policy.settings import Settings
+from services.policy.triggers import Triggers
 
 
 async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -> None:
@@ -25,11 +26,14 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
         kill = KillSwitch(bus)
         await kill.start()
         policy = Policy(bus, evaluator, redactor, KeyRing(bus, master), kill)
+        triggers = asyncio.create_task(Triggers(bus, evaluator).run(), name="triggers")
         try:
             bus.consume(policy.routes())
             await bus.start()
             await stop.wait()
         finally:
+            triggers.cancel()
+            await asyncio.gather(triggers, return_exceptions=True)
             await bus.drain()
             await kill.stop()
             policy.close()
