@@ -142,10 +142,11 @@ class KillSwitch:
     async def stop(self) -> None:
         """Stop following; from now on everything counts as killed."""
         self._synchronised = False
-        tasks = [*self._tasks, *self._saying]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in (*self._tasks, *self._saying):
+            # Again and again: Python 3.11's wait_for, beneath nats-py, loses a cancellation that comes together with an answer.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=0.1)
         if self._bus.connected:
             try:
                 await self._bus.bucket("instances").delete(self._name)

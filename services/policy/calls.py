@@ -6,11 +6,21 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Any
 
-from agentos.contracts.base import Contract, Json
+from agentos.bus import Bus
+from agentos.contracts.base import Contract, Json, Principal
 from agentos.contracts.errors import Forbidden, NeverRetry, Unavailable
-from agentos.contracts.events.call import CallContext, CallDecided, ModelCallRequested, RedactedEntity, ToolCallRequested
+from agentos.contracts.events.call import (
+    CallContext,
+    CallDecided,
+    ModelCallRequested,
+    RedactedEntity,
+    Reservation,
+    ToolCallRequested,
+)
+from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.model import ModelRequest, texts
 from agentos.keyring import KeyRing
+from services.policy.budgets.budgets import Budgets, Demand, Granted, Refusal
 from services.policy.destinations import destinations, foreign
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import FamilyHistory, used
@@ -29,17 +39,27 @@ class CallRules:
     """Decides on calls. Every method raises Unavailable while an answer may still come, and NeverRetry when none will."""
 
     def __init__(
-        self, evaluator: PolicyEvaluator, keys: KeyRing, vaults: Vaults, record: Record, inspection: Inspection
+        self,
+        bus: Bus,
+        evaluator: PolicyEvaluator,
+        keys: KeyRing,
+        vaults: Vaults,
+        record: Record,
+        inspection: Inspection,
+        budgets: Budgets,
     ) -> None:
+        self._bus = bus
+        self._budgets = budgets
         self._evaluator = evaluator
         self._keys = keys
         self._vaults = vaults
         self._record = record
         self._inspection = inspection
+        self._requesters: dict[tuple[str, str], Principal] = {}
         self._plans: OrderedDict[str, tuple[Plan, tuple[str, ...]]] = OrderedDict()
 
-    async def on_model(self, tenant: str, asked: ModelCallRequested) -> CallDecided:
-        """May this model call be made, and what of it may leave?"""
+    async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> CallDecided:
+        """May this model call be made, what of it may leave, and is there money for it?"""
         context, family = asked.context, asked.request.key
         request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
         history, (plan, providers) = await asyncio.gather(
@@ -67,17 +87,69 @@ class CallRules:
         allowed = decision.obligations.get("max_output_tokens")
         if isinstance(allowed, int):
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
+        reservations: tuple[Reservation, ...] = ()
+        if decision.verdict != "deny":
+            granted = await self._reserve(tenant, call, asked, asked_at, question, redacted, decision)
+            if isinstance(granted, Refusal):
+                decision = decision.model_copy(
+                    update={"verdict": "deny", "reasons": granted.reasons, "rules": granted.rules, "obligations": {}}
+                )
+            else:
+                reservations = granted.reservations
         return _decided(
             asked,
             question,
             decision,
             history,
+            reservations=reservations,
             kind="model",
             model=request.model,
             redacted_request=redacted,
             entities=done.entities,
             placeholders=await self._vaults.seal(tenant, family, done.vault),
         )
+
+    async def _reserve(
+        self,
+        tenant: str,
+        call: str,
+        asked: ModelCallRequested,
+        asked_at: datetime,
+        question: ModelCallQuestion,
+        request: ModelRequest,
+        decision: Decision,
+    ) -> Granted | Refusal:
+        """Hold back the worst case of what the rules allow."""
+        context = asked.context
+        return await self._budgets.reserve(
+            call,
+            tenant,
+            Demand(
+                asked_at=asked_at,
+                task=context.task,
+                task_type=context.task_type,
+                pack=context.pack,
+                agent=context.agent,
+                requester=await self._requester(tenant, asked.request.key, context),
+                model=request.model,
+                input_tokens=question.estimated_input_tokens,
+                max_output_tokens=request.max_output_tokens,
+                providers=tuple(map(str, decision.obligations.get("providers") or ())),
+            ),
+        )
+
+    async def _requester(self, tenant: str, family: str, context: CallContext) -> Principal:
+        """Who asked for the root task; the pack itself when that cannot be read."""
+        known = self._requesters.get((tenant, family))
+        if known is not None:
+            return known
+        submitted = await self._bus.get(f"evt.{tenant}.task.{family}.submitted")
+        if submitted is None:
+            return Principal(kind="pack", id=context.pack)
+        if len(self._requesters) >= _PLANS:
+            self._requesters.clear()
+        requester = self._requesters[(tenant, family)] = submitted.payload(TaskSubmitted).requester
+        return requester
 
     async def on_tool(self, tenant: str, call: str, asked: ToolCallRequested) -> CallDecided:
         """May this tool run, and what does an approver get to see of it?"""

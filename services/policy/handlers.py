@@ -11,6 +11,7 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch, Work
 from agentos.telemetry import counter
 from services.policy.approvals import ApprovalRules
+from services.policy.budgets.budgets import Budgets
 from services.policy.calls import CallRules
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import refused
@@ -24,14 +25,23 @@ from services.policy.verdicts import append_verdict, askable, fail_closed, rulin
 class Policy:
     """Handlers of the policy service."""
 
-    def __init__(self, bus: Bus, evaluator: PolicyEvaluator, pool: Analyser, keys: KeyRing, kill: KillSwitch) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        evaluator: PolicyEvaluator,
+        pool: Analyser,
+        keys: KeyRing,
+        kill: KillSwitch,
+        budgets: Budgets,
+    ) -> None:
         self._bus = bus
         self._evaluator = evaluator
         self._kill = kill
         vaults = Vaults(bus, keys, pool)
         self._record = Record(bus, keys, vaults)
         self.inspection = Inspection(bus, evaluator, keys, vaults, self._record)
-        self._calls = CallRules(evaluator, keys, vaults, self._record, self.inspection)
+        self._budgets = budgets
+        self._calls = CallRules(bus, evaluator, keys, vaults, self._record, self.inspection, budgets)
         self._approvals = ApprovalRules(bus, evaluator)
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
 
@@ -41,7 +51,8 @@ class Policy:
             Route("task.queued", self.on_task_queued, concurrency=64),
             Route("call.requested", self.on_call_requested, concurrency=64),
             Route("tool.requested", self.on_tool_requested, concurrency=64),
-            *self.inspection.routes(),
+            Route("call.settled", self.on_call_settled, concurrency=64),
+            Route("tool.settled", self.inspection.on_settled, concurrency=64),
             *self._approvals.routes(),
         ]
 
@@ -100,7 +111,9 @@ class Policy:
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await fail_closed(message, lambda: self._calls.on_model(subject.tenant, asked), denied)
+            decided = await fail_closed(
+                message, lambda: self._calls.on_model(subject.tenant, subject.id, asked, message.meta.time), denied
+            )
         await self._close(message, subject, asked.request.key, decided)
 
     async def on_tool_requested(self, message: Recorded) -> None:
@@ -117,6 +130,11 @@ class Policy:
         else:
             decided = await fail_closed(message, lambda: self._calls.on_tool(subject.tenant, subject.id, asked), denied)
         await self._close(message, subject, asked.arguments.key, decided)
+
+    async def on_call_settled(self, message: Recorded) -> None:
+        """A model call is over: its budgets learn the truth, its answer is looked at."""
+        await self._budgets.on_call_settled(message)
+        await self.inspection.on_settled(message)
 
     async def _close(self, message: Recorded, subject: EventSubject, family: str, decided: CallDecided) -> None:
         """Write the verdict down; a denial is a part of the history first, so that rules can count it."""

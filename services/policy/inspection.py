@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from agentos.bus import Bus, Route
+from agentos.bus import Bus
 from agentos.contracts.base import Sealed
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, RetryLater
@@ -34,7 +34,7 @@ UNSEEN = "uninspected"
 
 
 class Inspection:
-    """Handlers of the policy service for what comes back."""
+    """Looks at what comes back."""
 
     def __init__(self, bus: Bus, evaluator: PolicyEvaluator, keys: KeyRing, vaults: Vaults, record: Record) -> None:
         self._bus = bus
@@ -42,13 +42,6 @@ class Inspection:
         self._keys = keys
         self._vaults = vaults
         self._record = record
-
-    def routes(self) -> list[Route]:
-        """The handler table."""
-        return [
-            Route("call.settled", self.on_settled, concurrency=64),
-            Route("tool.settled", self.on_settled, concurrency=64),
-        ]
 
     async def on_settled(self, message: Recorded) -> None:
         """Something came back, or nothing did and only its cost counts."""

@@ -113,15 +113,15 @@ def kill_engaged(row: Row, fact: Fact, data: k.KillEngaged) -> Row:
     }
 
 
-def kill_eased(row: Row, fact: Fact, data: k.KillEased) -> Row:
+def kill_eased(row: Row, _: Fact, data: k.KillEased) -> Row:
     return row if row["state"] == "released" else row | {"state": "probation", "share_percent": data.share_percent}
 
 
-def kill_tightened(row: Row, fact: Fact, data: k.KillTightened) -> Row:
+def kill_tightened(row: Row, _: Fact, __: k.KillTightened) -> Row:
     return row if row["state"] == "released" else row | {"state": "engaged", "share_percent": 0}
 
 
-def kill_confirmed(row: Row, fact: Fact, data: k.KillConfirmed) -> Row:
+def kill_confirmed(row: Row, _: Fact, data: k.KillConfirmed) -> Row:
     return row | {"cancelled": data.cancelled, "unconfirmed": data.unconfirmed, "running": data.running}
 
 

@@ -134,6 +134,7 @@ def trip(**fields: Any) -> TripKill:
 def test_a_trip_ends_a_probation_and_changes_nothing_else() -> None:
     eased = KillEased(share_percent=10, reason="over", by=OPERATOR)
     tightened = kill.tighten(after(engaged("pack", "p"), eased), trip())
+    assert tightened is not None
     assert tightened == KillTightened(reason="too much", by=kill.POLICY, trigger="spend")
     assert after(engaged("pack", "p"), eased, tightened).share_percent is None
     assert kill.tighten(after(engaged("pack", "p")), trip()) is None
