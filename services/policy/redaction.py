@@ -8,6 +8,7 @@ There are two steps, since finding is slow and replacing is not: ``read_…`` gi
 (``Redactor``) or from others (``analysis.AnalysisPool``), and ``redacted`` puts both together.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -25,6 +26,9 @@ from services.policy.redacting.replacing import replace_findings
 from services.policy.redacting.segments import MAX_CHARS, Read, Segment, read_json, read_request, read_response, read_text
 
 T = TypeVar("T")
+
+_AT_ONCE = 64 * 1024
+"""Characters that are replaced within some milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,13 @@ def redacted(read: Read[T], analyses: Sequence[Analysis], vault: PlaceholderVaul
         raise
     except Exception as error:  # noqa: BLE001  # fail closed: an unforeseen error must not let a text through
         raise _failed(error) from None
+
+
+async def redact(read: Read[T], analyses: Sequence[Analysis], vault: PlaceholderVault, plan: Plan) -> Redacted[T]:
+    """``redacted``, in a thread where it would hold up the event loop for more than a few milliseconds."""
+    if sum(len(segment.text) for segment in read.segments) < _AT_ONCE:
+        return redacted(read, analyses, vault, plan)
+    return await asyncio.to_thread(redacted, read, analyses, vault, plan)
 
 
 def _failed(error: Exception) -> Unavailable:
@@ -102,7 +113,7 @@ class Redactor:
     def _analysis(self, segment: Segment) -> Analysis:
         if not needs_analysis(segment):
             return NOTHING
-        key = self.cache.key(segment, "")
+        key = self.cache.key(segment)
         known = self.cache.get(key)
         if known is None:
             known = analyse(self._finder, segment.hint, segment.text)
@@ -123,5 +134,5 @@ class Redactor:
 
 __all__ = [
     "MAX_CHARS", "REPLACE_ALL", "AnswerFindings", "Blocked", "Plan", "Read", "Redacted", "Redactor", "Segment", "read_json",
-    "read_request", "read_response", "read_text", "redacted",
+    "read_request", "read_response", "read_text", "redact", "redacted",
 ]  # fmt: skip

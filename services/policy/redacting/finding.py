@@ -88,21 +88,29 @@ def _announces_secret(hint: str) -> bool:
 class AnalysisCache:
     """Analyses by digest of what was read, so that unchanged history costs a digest. Least recently used go first. Thread-safe.
 
-    A digest is not a value: the cache holds nothing that could leak. ``revision`` says which recognizers found it; others find otherwise.
+    A digest is not a value: the cache holds nothing that could leak.
     """
 
     def __init__(self, texts: int = CACHED_TEXTS) -> None:
         self._texts = texts
         self._kept: OrderedDict[bytes, Analysis] = OrderedDict()
+        self._revision = ""
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
 
     @staticmethod
-    def key(segment: Segment, revision: str) -> bytes:
-        """The digest of all that the analysis depends on."""
-        read = f"{revision}\0{context_of(segment.hint)}\0{segment.text}"
+    def key(segment: Segment) -> bytes:
+        """The digest of all in a segment that the analysis depends on."""
+        read = f"{context_of(segment.hint)}\0{segment.text}"
         return hashlib.sha256(read.encode("utf-8", "surrogatepass")).digest()
+
+    def found_by(self, revision: str) -> None:
+        """From now on recognizers of this revision find. Forgets what others found, which these may not."""
+        with self._lock:
+            if revision != self._revision:
+                self._kept.clear()
+                self._revision = revision
 
     def get(self, key: bytes) -> Analysis | None:
         """The analysis, or None. Counts."""

@@ -46,9 +46,9 @@ class Plan(Contract):
 
     def operator(self, entity: str, stem: str) -> Operator:
         """What is done with a find. Look-alikes of placeholders are replaced, whatever the plan says."""
-        if stem == "LITERAL":
-            return "replace"
         operators = self.operators
+        if stem == "LITERAL" or not operators:
+            return "replace"
         said = operators.get(entity) or operators.get(stem) or operators.get("*") or "replace"
         return "replace" if said == "allow" and not self.never_allowed.isdisjoint((entity, stem)) else said
 

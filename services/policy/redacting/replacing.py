@@ -94,7 +94,8 @@ def _places(
 
 
 def _decided(segment: Segment, findings: tuple[Finding, ...], known: Known, plan: Plan) -> Iterable[_Place]:
-    swept = known.places_in(segment.text)
+    there = {(found.start, found.end) for found in findings}
+    swept = [place for place in known.places_in(segment.text) if (place.start, place.end) not in there]
     if swept:
         findings = resolve((*findings, *swept))
     if segment.number and findings:
