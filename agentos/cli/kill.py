@@ -140,7 +140,8 @@ def status(
 def _show_one(said: dict[str, Any]) -> None:
     from agentos.cli import show
 
-    looks, asked = said["looks"] or {}, said["requested"]
+    looks: dict[str, Any] = said["looks"] or {}
+    asked: dict[str, Any] | None = said["requested"]
     show.fields(
         {
             "switch": show.text(said["id"]),

@@ -54,10 +54,13 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = 
     "call.decided": (("calls", _own, calls.decided),),
     "call.attempted": (("calls", _own, calls.attempted),),
     "call.settled": (("calls", _own, calls.model_settled), ("tasks", _task, tasks.model_call_settled)),
+    "call.inspected": (),
     "tool.requested": (("calls", _own, calls.tool_requested),),
     "tool.decided": (("calls", _own, calls.decided),),
     "tool.attempted": (("calls", _own, calls.attempted),),
     "tool.settled": (("calls", _own, calls.tool_settled), ("tasks", _task, tasks.tool_call_settled)),
+    "tool.inspected": (),
+    "violation.noted": (),
     "checkpoint.requested": (),
     "approval.requested": (("approvals", _own, governance.approval_requested),),
     # An answer and its ruling change no row until the approval is resolved; the events themselves are kept.

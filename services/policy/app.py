@@ -11,6 +11,7 @@ from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
 from agentos.service import serve
 from services.policy.active import ActivePolicy
+from services.policy.analysis import AnalysisPool
 from services.policy.budgets.budgets import Budgets
 from services.policy.budgets.sweeping import Sweeper
 from services.policy.embedded import EmbeddedEvaluator
@@ -43,6 +44,8 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             _beside("policy-bundles", bundles.follow()),
             _beside("triggers", Triggers(bus, evaluator).run()),
             _beside("budget-sweeper", Sweeper(bus, budgets).run()),
+            # So that the first call does not wait for a process to start.
+            _beside("analysis-warm-up", pool.warm_up()),
         ]
         try:
             bus.consume([*policy.routes(), *bundles.routes()])

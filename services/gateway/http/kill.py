@@ -183,5 +183,6 @@ async def _open(gateway: Gateway, channel: str, request: str, switch: str, comma
         await gateway.bus.send(channel, (request,), command, tenant=tenant, correlation_id=switch)
 
     answer = await gateway.answers.need(request, send, late="The command is kept and will be done.")
-    stage = answer.data.get("stage", "released") if isinstance(answer.data, dict) else "released"
+    data: dict[str, Any] = answer.data or {}
+    stage = str(data.get("stage", "released"))
     return done(switch, stage, answer)

@@ -20,6 +20,7 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sdk.journal import canonical
 from agentos.sealing import MasterKey
+from services.policy.budgets.budgets import Budgets
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import BUNDLE, read_bundle
 from services.policy.handlers import Policy
@@ -57,7 +58,8 @@ class House:
         self.keys = KeyRing(self.gateway, self._master)
         self.kill = KillSwitch(bus)
         await self.kill.start()
-        self.policy = Policy(bus, self._evaluator, self._pool, KeyRing(bus, self._master), self.kill)
+        budgets = Budgets(bus, self._evaluator)
+        self.policy = Policy(bus, self._evaluator, self._pool, KeyRing(bus, self._master), self.kill, budgets)
 
     async def submit(self, task: str, text: str, *, untrusted: bool = False, parent: str | None = None) -> None:
         family = parent or task

@@ -17,11 +17,12 @@ from agentos.contracts.packs import AgentCard, PackCard
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
+from services.policy.budgets.budgets import Budgets
 from services.policy.embedded import EmbeddedEvaluator
-from services.policy.evaluator import PolicyEvaluator
+from services.policy.evaluator import PolicyEvaluator, read_bundle
 from services.policy.handlers import Policy
 from services.policy.opa import OpaEvaluator
-from services.policy.questions import Decision, InspectionQuestion, Question, RedactionQuestion
+from services.policy.questions import BudgetQuestion, Decision, InspectionQuestion, Question, RedactionQuestion
 from services.policy.redacting.finding import Analysis
 from services.policy.redaction import Segment
 from services.policy.vaults import Analyser
@@ -50,6 +51,8 @@ class Says:
         verdict: Verdict = self.answer
         if isinstance(question, RedactionQuestion):
             verdict, obligations = "allow", {"destination": "cloud", "operators": {"*": "replace"}, "providers": []}
+        if isinstance(question, BudgetQuestion):
+            verdict, obligations = "allow", {"budgets": []}
         if isinstance(question, InspectionQuestion):
             verdict, obligations = "allow", {"labels": list(question.labels)}
         return Decision(verdict=verdict, reasons=("said",), rules=("r",), obligations=obligations, revision="test")
@@ -86,7 +89,7 @@ class Site:
         bus = await self.broker.connect("policy")
         kill = KillSwitch(bus)
         await kill.start()
-        made = Policy(bus, evaluator, pool or self.pool, KeyRing(bus, self.master), kill)
+        made = Policy(bus, evaluator, pool or self.pool, KeyRing(bus, self.master), kill, Budgets(bus, evaluator))
         self.started.append((made, kill))
         if consume:
             bus.consume(made.routes())
@@ -200,7 +203,7 @@ async def test_an_engaged_kill_switch_denies_everything_and_says_which_and_why(s
         (await site.decided(aggregate="tool")).reasons,
     ):
         assert reasons[0] == "kill_switch"
-        assert "a drill" in reasons[1]
+        assert "a test" in reasons[1]
 
 
 SILENT: dict[str, Callable[[], PolicyEvaluator]] = {
@@ -230,7 +233,7 @@ async def test_while_no_verdict_can_be_had_the_message_waits_and_then_the_answer
 
 async def test_without_the_opa_server_it_is_told_to_ask_the_service_does_not_even_start() -> None:
     with pytest.raises(Unavailable):
-        await OpaEvaluator.connect(f"http://127.0.0.1:{free_port()}")
+        await OpaEvaluator.connect(f"http://127.0.0.1:{free_port()}", read_bundle())
 
 
 async def test_a_redactor_that_raises_sends_nothing_anywhere(site: Site) -> None:

@@ -18,7 +18,7 @@ from services.gates.handlers import Gates
 from services.gates.settings import Settings
 from services.policy import triggers as shell
 from services.policy.embedded import EmbeddedEvaluator
-from services.policy.evaluator import BUNDLE
+from services.policy.evaluator import BUNDLE, read_bundle
 from services.policy.triggers import Triggers
 from tests.conftest import Broker
 from tests.governance.scenario import OPERATOR, TENANT, context, decision, event, until
@@ -60,7 +60,7 @@ class Site:
         """One more instance of the policy."""
         bus = await self.broker.connect("policy")
         self.policy = bus
-        self.tasks.append(asyncio.create_task(Triggers(bus, EmbeddedEvaluator(self.folder)).run()))
+        self.tasks.append(asyncio.create_task(Triggers(bus, EmbeddedEvaluator(read_bundle(self.folder))).run()))
         return bus
 
     async def settle(self, outcome: str = "completed", usd: str = "0", *, pack: str = "engineering", many: int = 1) -> None:
