@@ -342,6 +342,7 @@ BUCKETS: tuple[Bucket, ...] = (
     ),
     Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
     Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
+    Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),

@@ -18,7 +18,7 @@ from services.gates.handlers import Gates
 from services.gates.settings import Settings
 from services.policy import triggers as shell
 from services.policy.embedded import EmbeddedEvaluator
-from services.policy.evaluator import BUNDLE
+from services.policy.evaluator import BUNDLE, read_bundle
 from services.policy.triggers import Triggers
 from tests.conftest import Broker
 from tests.governance.scenario import OPERATOR, TENANT, context, decision, event, until
@@ -60,7 +60,7 @@ class Site:
         """One more instance of the policy."""
         bus = await self.broker.connect("policy")
         self.policy = bus
-        self.tasks.append(asyncio.create_task(Triggers(bus, EmbeddedEvaluator(self.folder)).run()))
+        self.tasks.append(asyncio.create_task(Triggers(bus, EmbeddedEvaluator(read_bundle(self.folder))).run()))
         return bus
 
     async def settle(self, outcome: str = "completed", usd: str = "0", *, pack: str = "engineering", many: int = 1) -> None:
@@ -105,7 +105,7 @@ async def test_spend_that_reaches_its_limit_engages_one_switch_from_three_instan
     (engaged,) = await until(site.switches)
     assert (engaged.scope, engaged.target, engaged.mode, engaged.trigger) == ("pack", "engineering", "drain", "spend")
     assert engaged.by.id == "policy"
-    assert "spend_usd of pack engineering reached 5 within 5m" in engaged.reason
+    assert "spend_usd of pack engineering is at its limit within 5m" in engaged.reason
     await site.settle(usd="9")
     await asyncio.sleep(0.5)
     assert len(await site.switches()) == 1
