@@ -141,7 +141,7 @@ def _show_one(said: dict[str, Any]) -> None:
     from agentos.cli import show
 
     looks: dict[str, Any] = said["looks"] or {}
-    asked: dict[str, Any] | None = said["requested"]
+    asked = said["requested"]
     show.fields(
         {
             "switch": show.text(said["id"]),
@@ -159,20 +159,20 @@ def _show_one(said: dict[str, Any]) -> None:
             "last one after": f"{looks['last_after_ms']:.0f} ms" if looks.get("last_after_ms") is not None else None,
         }
     )
-    rows = [("yes", one) for one in said["cancelled"]] + [("[red]not confirmed[/red]", one) for one in said["unconfirmed"]]
-    if rows:
+    things: list[dict[str, Any]] = [*said["cancelled"], *said["unconfirmed"]]
+    if things:
         show.table(
             ("stopped", "what", "id", "pack", "instance", "after"),
             (
                 (
-                    told,
+                    "yes" if number < len(said["cancelled"]) else "[red]not confirmed[/red]",
                     show.text(one["what"]),
                     show.text(one["id"]),
                     show.text(one["pack"]),
                     show.text(one.get("instance") or ""),
                     f"{one['after_ms']:.0f} ms" if one.get("after_ms") is not None else "",
                 )
-                for told, one in rows
+                for number, one in enumerate(things)
             ),
             empty="",
         )

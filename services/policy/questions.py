@@ -318,7 +318,7 @@ class WindowTotals(Contract):
     failed: Count = 0
     decided: Count = 0
     denied: Count = 0
-    spend_usd: float = Field(default=0, ge=0, allow_inf_nan=False)
+    spent_microusd: Count = 0
 
 
 class TriggerQuestion(Contract):

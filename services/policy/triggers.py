@@ -222,5 +222,5 @@ def _question(totals: Totals) -> WindowTotals:
         failed=totals.failed,
         decided=totals.decided,
         denied=totals.denied,
-        spend_usd=float(totals.spend_usd),
+        spent_microusd=int(totals.spend_usd * 1_000_000),
     )

@@ -101,7 +101,7 @@ class ModelCalls:
                 if isinstance(event.data, CallAttempted):
                     progress.attempts += 1
             await self._recall_cancellation(subject.tenant, decided.context)
-        elif await self._bus.get(f"evt.{subject.tenant}.call.{subject.id}.settled") is not None:
+        elif await self._is_settled(subject):
             # A broker that crashed may have forgotten that it handed the message out, and counts from one again.
             return
         request = decided.redacted_request
@@ -116,6 +116,10 @@ class ModelCalls:
             await self._settle(message, decided, "failed", progress, fault=Fault(code="no_provider", message=text))
             return
         await self._attempts(message, subject.tenant, decided, request, chain, progress)
+
+    async def _is_settled(self, subject: EventSubject) -> bool:
+        """Raises RetryLater when the broker does not answer."""
+        return await self._bus.get(f"evt.{subject.tenant}.call.{subject.id}.settled") is not None
 
     async def refuse(self, message: Recorded, decided: CallDecided, reasons: tuple[str, ...]) -> None:
         """Settle a call that may not be made."""
@@ -175,6 +179,9 @@ class ModelCalls:
         while True:
             target = chain[progress.index]
             provider, _, model = target.partition("/")
+            if progress.attempts and await self._is_settled(EventSubject.parse(message.subject)):
+                # Taken over meanwhile. Asking also proves that the broker is there: who was cut off during the pause starts nothing.
+                return
             # The last thing before the call, with nothing awaited in between.
             blocked = self._kill.blocked(_work(tenant, decided, target))
             if blocked is not None:

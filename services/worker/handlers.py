@@ -205,6 +205,10 @@ class Worker:
             )
             await self._once(message, "tool.attempted", subject.id, attempted, attempt)
             await asyncio.sleep(delay.total_seconds())
+            # Before the tool is asked again: this raises when the broker is gone, for who is cut off starts nothing.
+            if (stop := await self._stopped(_work(subject.tenant, decided), decided.context)) is not None:
+                await self._settle(message, subject.id, decided, "cancelled", fault=stop, reasons=(stop.message,))
+                return
             attempt += 1
 
     async def _attempt(

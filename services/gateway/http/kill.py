@@ -183,6 +183,5 @@ async def _open(gateway: Gateway, channel: str, request: str, switch: str, comma
         await gateway.bus.send(channel, (request,), command, tenant=tenant, correlation_id=switch)
 
     answer = await gateway.answers.need(request, send, late="The command is kept and will be done.")
-    data: dict[str, Any] = answer.data or {}
-    stage = str(data.get("stage", "released"))
-    return done(switch, stage, answer)
+    said = done(switch, "released", answer)
+    return said | {"status": said.get("stage", "released")}

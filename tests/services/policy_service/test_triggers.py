@@ -105,7 +105,7 @@ async def test_spend_that_reaches_its_limit_engages_one_switch_from_three_instan
     (engaged,) = await until(site.switches)
     assert (engaged.scope, engaged.target, engaged.mode, engaged.trigger) == ("pack", "engineering", "drain", "spend")
     assert engaged.by.id == "policy"
-    assert "spend_usd of pack engineering reached 5 within 5m" in engaged.reason
+    assert "spend_usd of pack engineering is at its limit within 5m" in engaged.reason
     await site.settle(usd="9")
     await asyncio.sleep(0.5)
     assert len(await site.switches()) == 1
