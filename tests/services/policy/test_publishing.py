@@ -289,6 +289,8 @@ async def test_swaps_through_an_opa_server_lose_no_decision_either(site: Site, e
     async def ask() -> None:
         while not stop.is_set():
             made.append(await instance.active.decide(tool_call()))
+            # The embedded evaluator, which decides first, never waits.
+            await asyncio.sleep(0.001)
 
     asking = [asyncio.create_task(ask()) for _ in range(2)]
     versions = range(1, 6)
