@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from agentos.contracts.errors import Unavailable
 from services.policy.embedded import EmbeddedEvaluator
-from services.policy.evaluator import BUNDLE, PolicyEvaluator, read_bundle
+from services.policy.evaluator import BUNDLE, Bundle, PolicyEvaluator, read_bundle
 from services.policy.opa import OpaEvaluator
 from services.policy.questions import (
     BY_PACKAGE,
@@ -38,10 +38,11 @@ from services.policy.questions import (
     Window,
     WindowTotals,
 )
-from services.policy.tables import Case, with_config
+from services.policy.tables import Case, merged, with_config
+from services.policy.trial import rules_in
 from tests.opa import opa_binary
 from tests.services.policy.cases import CASES, api, model_call
-from tests.services.policy.conftest import BundleOf, running_opa
+from tests.services.policy.conftest import BundleOf
 
 PATIENT = timedelta(seconds=5)
 
@@ -51,7 +52,7 @@ async def evaluator(request: pytest.FixtureRequest) -> AsyncIterator[PolicyEvalu
     if request.param == "embedded":
         made: PolicyEvaluator = EmbeddedEvaluator()
     else:
-        made = await OpaEvaluator.connect(request.getfixturevalue("opa_url"), answer_within=PATIENT)
+        made = await OpaEvaluator.connect(request.getfixturevalue("opa_url"), read_bundle(), answer_within=PATIENT)
     yield made
     await made.close()
 
@@ -270,15 +271,34 @@ questions: st.SearchStrategy[Question] = st.one_of(
 )
 
 
+MONITORING = merged(
+    read_bundle().config,
+    {
+        "modes": dict.fromkeys(
+            sorted(rule for source in read_bundle().modules.values() for rule in rules_in(source)), "monitor"
+        ),
+        "routing": {
+            "packs": {"engineering": {"tenants": ["admin"], "trusted_only": True}},
+            "providers": {"openai": {"packs": []}},
+        },
+        "data_classes": {"denied": ["engineering"], "providers": {"local.note": ["ollama"], "admin": []}},
+        "models": {"denied": ["viewer"], "allowed": ["admin", "viewer"]},
+    },
+)
+"""Every rule that may be monitored is, and more of them have something to say."""
+
+
 @pytest.mark.opa
-def test_both_evaluators_decide_any_question_alike(opa_url: str) -> None:
-    embedded = EmbeddedEvaluator()
+@pytest.mark.parametrize("config", [read_bundle().config, MONITORING], ids=["shipped", "monitoring"])
+def test_both_evaluators_decide_any_question_alike(opa_url: str, config: dict[str, Any]) -> None:
+    bundle = Bundle(read_bundle().modules, config)
+    embedded = EmbeddedEvaluator(bundle)
 
     with asyncio.Runner() as runner:
-        server = runner.run(OpaEvaluator.connect(opa_url, answer_within=PATIENT, revision_ttl=timedelta(hours=1)))
+        server = runner.run(OpaEvaluator.connect(opa_url, bundle, answer_within=PATIENT, look_every=timedelta(hours=1)))
         try:
 
-            @settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+            @settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
             @given(questions)
             def alike(question: Question) -> None:
                 assert runner.run(server.decide(question)) == embedded.decide_now(question)
@@ -350,17 +370,17 @@ def test_the_rules_are_strict_and_formatted() -> None:
 # Other data and broken rules: each evaluator over the same folder.
 
 
-async def both(folder: Path, request: str, log: Path, question: Question) -> tuple[str, ...] | str:
+async def asked_of(kind: str, request: pytest.FixtureRequest, folder: Path, question: Question) -> tuple[str, ...] | str:
     """The reasons that one evaluator over ``folder`` gives, or the code of the error that it raises."""
+    bundle = read_bundle(folder)
     try:
-        if request == "embedded":
-            return (await EmbeddedEvaluator(read_bundle(folder)).decide(question)).reasons
-        with running_opa(folder, log) as url:
-            evaluator = await OpaEvaluator.connect(url, answer_within=PATIENT)
-            try:
-                return (await evaluator.decide(question)).reasons
-            finally:
-                await evaluator.close()
+        if kind == "embedded":
+            return (await EmbeddedEvaluator(bundle).decide(question)).reasons
+        evaluator = await OpaEvaluator.connect(request.getfixturevalue("opa_url"), bundle, answer_within=PATIENT)
+        try:
+            return (await evaluator.decide(question)).reasons
+        finally:
+            await evaluator.close()
     except Unavailable as error:
         return error.code
 
@@ -369,12 +389,14 @@ each = pytest.mark.parametrize("kind", ["embedded", pytest.param("opa", marks=py
 
 
 @each
-async def test_data_changes_decisions_without_a_change_of_rules(kind: str, bundle_of: BundleOf, tmp_path: Path) -> None:
+async def test_data_changes_decisions_without_a_change_of_rules(
+    kind: str, request: pytest.FixtureRequest, bundle_of: BundleOf
+) -> None:
     data = json.loads((BUNDLE / "data.json").read_text())
     data["config"]["data_classes"]["providers"] = {"CREDIT_CARD": ["ollama", "openai"], "EMAIL_ADDRESS": ["anthropic"]}
     data["config"]["packs"]["engineering"]["limits"]["max_calls_per_task"] = 0
     folder = bundle_of(data__json=json.dumps(data))
-    assert await both(folder, kind, tmp_path / "log", model_call()) == ("limit.calls", "provider.none_permitted")
+    assert await asked_of(kind, request, folder, model_call()) == ("limit.calls", "provider.none_permitted")
 
 
 @each
@@ -416,10 +438,10 @@ async def test_data_changes_decisions_without_a_change_of_rules(kind: str, bundl
     ],
 )
 async def test_rules_that_do_not_decide_make_no_decision(
-    kind: str, rule: str | None, code: str, bundle_of: BundleOf, tmp_path: Path
+    kind: str, rule: str | None, code: str, request: pytest.FixtureRequest, bundle_of: BundleOf
 ) -> None:
     folder = bundle_of(api__rego=None if rule is None else f"package agentos.api\n\n{rule}\n")
-    assert await both(folder, kind, tmp_path / "log", api("tasks.read", "admin")) == code
+    assert await asked_of(kind, request, folder, api("tasks.read", "admin")) == code
 
 
 @pytest.mark.parametrize(
