@@ -25,6 +25,7 @@ from agentos.telemetry import counter
 from services.policy.budgets import prices as pricing
 from services.policy.budgets.domain import Account, Held, Short
 from services.policy.budgets.prices import Prices
+from services.policy.budgets.requesters import Requesters
 from services.policy.budgets.rules import BudgetRules
 from services.policy.budgets.store import Accounts
 from services.policy.budgets.telling import Teller
@@ -48,10 +49,11 @@ class Demand:
     task_type: str
     pack: str
     agent: str
-    requester: Principal
     model: str
     input_tokens: int
     max_output_tokens: int
+    requester: Principal | None = None
+    """On whose behalf; None: as the log says."""
     providers: tuple[str, ...] = ()
     """Those that the policy permits; empty means any."""
 
@@ -99,6 +101,7 @@ class Budgets:
         self._prices = prices or Prices(bus)
         self._clock = clock
         self.accounts = Accounts(bus, clock)
+        self._requesters = Requesters(bus)
         self._teller = Teller(bus)
         self._outcomes = counter("agentos_budget_reservations_total", "Calls that budgets were asked about.", ("outcome",))
 
@@ -116,7 +119,8 @@ class Budgets:
         """
         catalogue = await self._prices.catalogue()
         found = pricing.targets(catalogue, demand.model, demand.providers)
-        question = askable(lambda: _question(tenant, demand, pricing.providers(found)))
+        requester = demand.requester or await self._requesters.of(tenant, demand.task)
+        question = askable(lambda: _question(tenant, demand, requester, pricing.providers(found)))
         applying = await self._rules.applying(question)
         if applying.reasons:
             return self._refused(Refusal(applying.reasons, applying.rules))
@@ -279,7 +283,7 @@ def truth_of(settled: ModelCallSettled) -> Usage | None:
     return settled.usage if settled.attempts else None
 
 
-def _question(tenant: str, demand: Demand, providers: tuple[str, ...]) -> BudgetQuestion:
+def _question(tenant: str, demand: Demand, requester: Principal, providers: tuple[str, ...]) -> BudgetQuestion:
     return BudgetQuestion(
         tenant=tenant,
         pack=demand.pack,
@@ -287,7 +291,7 @@ def _question(tenant: str, demand: Demand, providers: tuple[str, ...]) -> Budget
         task=demand.task,
         task_type=demand.task_type,
         # Roles are no dimension of a budget, and would only make equal questions differ.
-        requester=Asker(kind=demand.requester.kind, id=demand.requester.id),
+        requester=Asker(kind=requester.kind, id=requester.id),
         model=demand.model,
         providers=providers,
     )
