@@ -41,8 +41,8 @@ class Budget(Contract):
     mode: Mode
     warn_at: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
     """Shares of the limit; each is told once a window."""
-    wait_s: int = Field(default=120, ge=0, le=900)
-    """How long a call waits for room before it is denied. Less than it takes until the bus gives a message up."""
+    wait_s: int = Field(default=120, ge=0, le=86_400)
+    """How long a call waits for room before it is denied."""
 
     @property
     def account(self) -> str:

@@ -247,6 +247,7 @@ CHANNELS: tuple[Channel, ...] = (
     *_timer("orchestrator", "deadline", "a task's deadline."),
     *_timer("orchestrator", "wake", "the end of an agent's sleep."),
     *_timer("gates", "expire", "an approval's expiry."),
+    *_timer("policy", "budget", "the next try of a call that waits for room in a budget."),
     # --- dead letters -------------------------------------------------------------------------------------------------
     *(
         Channel(

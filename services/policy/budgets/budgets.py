@@ -36,7 +36,7 @@ from services.policy.verdicts import askable
 log = structlog.get_logger(__name__)
 
 SOON = timedelta(milliseconds=250)
-"""When a call asks again that waits for others' reservations; the bus doubles it each time."""
+"""When a call asks again that waits for others' reservations, at first."""
 LATEST = timedelta(seconds=60)
 
 
@@ -72,6 +72,12 @@ class Refusal:
 
     reasons: tuple[str, ...]
     rules: tuple[str, ...]
+
+
+class NoRoomYet(RetryLater):
+    """The call has to wait. Put it off (``waiting``), for a message that is only put back stands in others' way."""
+
+    code = "budget.waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +120,9 @@ class Budgets:
     async def reserve(self, call_id: str, tenant: str, demand: Demand) -> Granted | Refusal:
         """Hold the worst case back in every budget that applies, or in none. Idempotent by ``call_id``.
 
-        Raises RetryLater while the call has to wait: for others' reservations to be settled, or for a throttling budget's window to move on;
-        after the budget's ``wait_s`` since ``asked_at`` it is a refusal. Raises Unavailable when the rules or a state cannot be read.
+        Raises NoRoomYet while the call has to wait: for others' reservations to be settled, or for a throttling budget's window to move on;
+        after the budget's ``wait_s`` since ``asked_at`` it is a refusal. Raises Unavailable when the rules or a state cannot be read,
+        RetryLater when the broker does not answer.
         """
         catalogue = await self._prices.catalogue()
         found = pricing.targets(catalogue, demand.model, demand.providers)
@@ -199,7 +206,7 @@ class Budgets:
         )
 
     async def _short(self, tenant: str, demand: Demand, shorts: Sequence[tuple[_Seen, Short]]) -> Refusal:
-        """Refuse, or raise RetryLater with the time after which there may be room."""
+        """Refuse, or raise NoRoomYet with the time after which there may be room."""
         for one, short in shorts:
             if short.why == "spent":
                 await self._teller.exceed(
@@ -213,7 +220,7 @@ class Budgets:
         delay = max(delay for _, _, delay in judged if delay is not None)
         self._outcomes.labels("waiting").inc()
         names = ", ".join(budget.id for budget, _, _ in judged)
-        raise RetryLater(f"the call waits for room in budget {names}", delay=delay, code=judged[0][1])
+        raise NoRoomYet(f"the call waits for room in budget {names}", delay=delay, code=judged[0][1])
 
     def _refused(self, refusal: Refusal) -> Refusal:
         self._outcomes.labels("refused").inc()
