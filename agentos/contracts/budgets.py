@@ -41,7 +41,7 @@ class Budget(Contract):
     mode: Mode
     warn_at: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
     """Shares of the limit; each is told once a window."""
-    wait_s: int = Field(default=120, ge=0, le=3_600)
+    wait_s: int = Field(default=120, ge=0, le=86_400)
     """How long a call waits for room before it is denied."""
 
     @property

@@ -309,6 +309,7 @@ CHANNELS: tuple[Channel, ...] = (
     *_timer("orchestrator", "wake", "the end of an agent's sleep."),
     *_timer("gates", "expire", "an approval's expiry."),
     *_timer("gates", "confirm", "the next look at what a kill switch was to stop."),
+    *_timer("policy", "budget", "the next try of a call that waits for room in a budget."),
     # --- dead letters -------------------------------------------------------------------------------------------------
     *(
         Channel(

@@ -25,6 +25,7 @@ from agentos.telemetry import counter
 from services.policy.budgets import prices as pricing
 from services.policy.budgets.domain import Account, Held, Short
 from services.policy.budgets.prices import Prices
+from services.policy.budgets.requesters import Requesters
 from services.policy.budgets.rules import BudgetRules
 from services.policy.budgets.store import Accounts
 from services.policy.budgets.telling import Teller
@@ -35,7 +36,7 @@ from services.policy.verdicts import askable
 log = structlog.get_logger(__name__)
 
 SOON = timedelta(milliseconds=250)
-"""When a call asks again that waits for others' reservations; the bus doubles it each time."""
+"""When a call asks again that waits for others' reservations, at first."""
 LATEST = timedelta(seconds=60)
 
 
@@ -48,10 +49,11 @@ class Demand:
     task_type: str
     pack: str
     agent: str
-    requester: Principal
     model: str
     input_tokens: int
     max_output_tokens: int
+    requester: Principal | None = None
+    """On whose behalf; None: as the log says."""
     providers: tuple[str, ...] = ()
     """Those that the policy permits; empty means any."""
 
@@ -70,6 +72,12 @@ class Refusal:
 
     reasons: tuple[str, ...]
     rules: tuple[str, ...]
+
+
+class NoRoomYet(RetryLater):
+    """The call has to wait. Put it off (``waiting``), for a message that is only put back stands in others' way."""
+
+    code = "budget.waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,7 @@ class Budgets:
         self._prices = prices or Prices(bus)
         self._clock = clock
         self.accounts = Accounts(bus, clock)
+        self._requesters = Requesters(bus)
         self._teller = Teller(bus)
         self._outcomes = counter("agentos_budget_reservations_total", "Calls that budgets were asked about.", ("outcome",))
 
@@ -111,12 +120,14 @@ class Budgets:
     async def reserve(self, call_id: str, tenant: str, demand: Demand) -> Granted | Refusal:
         """Hold the worst case back in every budget that applies, or in none. Idempotent by ``call_id``.
 
-        Raises RetryLater while the call has to wait: for others' reservations to be settled, or for a throttling budget's window to move on;
-        after the budget's ``wait_s`` since ``asked_at`` it is a refusal. Raises Unavailable when the rules or a state cannot be read.
+        Raises NoRoomYet while the call has to wait: for others' reservations to be settled, or for a throttling budget's window to move on;
+        after the budget's ``wait_s`` since ``asked_at`` it is a refusal. Raises Unavailable when the rules or a state cannot be read,
+        RetryLater when the broker does not answer.
         """
         catalogue = await self._prices.catalogue()
         found = pricing.targets(catalogue, demand.model, demand.providers)
-        question = askable(lambda: _question(tenant, demand, pricing.providers(found)))
+        requester = demand.requester or await self._requesters.of(tenant, demand.task)
+        question = askable(lambda: _question(tenant, demand, requester, pricing.providers(found)))
         applying = await self._rules.applying(question)
         if applying.reasons:
             return self._refused(Refusal(applying.reasons, applying.rules))
@@ -195,7 +206,7 @@ class Budgets:
         )
 
     async def _short(self, tenant: str, demand: Demand, shorts: Sequence[tuple[_Seen, Short]]) -> Refusal:
-        """Refuse, or raise RetryLater with the time after which there may be room."""
+        """Refuse, or raise NoRoomYet with the time after which there may be room."""
         for one, short in shorts:
             if short.why == "spent":
                 await self._teller.exceed(
@@ -209,7 +220,7 @@ class Budgets:
         delay = max(delay for _, _, delay in judged if delay is not None)
         self._outcomes.labels("waiting").inc()
         names = ", ".join(budget.id for budget, _, _ in judged)
-        raise RetryLater(f"the call waits for room in budget {names}", delay=delay, code=judged[0][1])
+        raise NoRoomYet(f"the call waits for room in budget {names}", delay=delay, code=judged[0][1])
 
     def _refused(self, refusal: Refusal) -> Refusal:
         self._outcomes.labels("refused").inc()
@@ -279,7 +290,7 @@ def truth_of(settled: ModelCallSettled) -> Usage | None:
     return settled.usage if settled.attempts else None
 
 
-def _question(tenant: str, demand: Demand, providers: tuple[str, ...]) -> BudgetQuestion:
+def _question(tenant: str, demand: Demand, requester: Principal, providers: tuple[str, ...]) -> BudgetQuestion:
     return BudgetQuestion(
         tenant=tenant,
         pack=demand.pack,
@@ -287,7 +298,7 @@ def _question(tenant: str, demand: Demand, providers: tuple[str, ...]) -> Budget
         task=demand.task,
         task_type=demand.task_type,
         # Roles are no dimension of a budget, and would only make equal questions differ.
-        requester=Asker(kind=demand.requester.kind, id=demand.requester.id),
+        requester=Asker(kind=requester.kind, id=requester.id),
         model=demand.model,
         providers=providers,
     )

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from agentos.contracts.base import Principal
 from agentos.contracts.budgets import Budget
 from agentos.contracts.errors import RetryLater, Unavailable
 from agentos.contracts.events.governance import BudgetExceeded, BudgetWarned
 from agentos.contracts.model import Cost, Usage
 from services.policy.budgets.budgets import Budgets, Granted, Refusal
 from services.policy.questions import BudgetQuestion
-from tests.governance.scenario import TENANT
+from tests.governance.scenario import TENANT, submission
 from tests.services.policy.budgets.conftest import Clock, Rules, Site, budget, demand, facts, used
 
 
@@ -139,6 +140,24 @@ async def test_without_a_readable_catalogue_nothing_has_a_price(site: Site, valu
     models = site.router.bucket("models")
     await (models.delete("catalogue") if value is None else models.put("catalogue", value))
     assert (await refused(await site.budgets(Rules(budget(metric="usd"))), "c1")).reasons == ("budget.unpriced",)
+
+
+# --- on whose behalf --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_subtasks_call_is_made_on_behalf_of_who_asked_for_the_first_task_of_the_family(site: Site) -> None:
+    rules = Rules()
+    budgets = await site.budgets(rules)
+    with pytest.raises(RetryLater, match="cannot be read yet"):
+        await granted(budgets, "c1", task="child", requester=None)
+    orchestrator = await site.broker.connect("orchestrator")
+    spawned = submission(parent="root", requester=Principal(kind="pack", id="engineering"))
+    await orchestrator.append("task.submitted", "root", submission(), tenant=TENANT)
+    await orchestrator.append("task.submitted", "child", spawned, tenant=TENANT)
+    await granted(budgets, "c1", task="child", requester=None)
+    question = rules.asked[-1]
+    assert isinstance(question, BudgetQuestion)
+    assert (question.requester.kind, question.requester.id, question.requester.roles) == ("api_key", "ops", ())
 
 
 # --- waiting and being refused ----------------------------------------------------------------------------------------------
