@@ -105,7 +105,8 @@ _ESCAPED = _within(r"\\< \<", r"\\> \>")
 _SQUARE = _one_of(_within("[[", "]]"), _within("[", "]"))
 _CURLY = _one_of(_within("{{", "}}"), _within("{", "}"))
 
-_NOT_AN_INDEX = r"(?<![\w\])$])"
+# Not after a bracket too: of a row of writings each would only be one when that before it is replaced.
+_NOT_AN_INDEX = r"(?<![\w$])"
 _A_WORD = r"(?<![\w$])(?<!\$\{)"
 
 LONGEST = max(form.longest for form in (_ANGLE, _ESCAPED, _SQUARE, _CURLY, _STRICT))

@@ -125,9 +125,7 @@ class AnalysisPool:
         await asyncio.gather(*self._slots, return_exceptions=True)
         for call in self._calls:
             for batch in call.batches:
-                if not batch.done.done():
-                    batch.done.set_exception(_closed())
-                    batch.done.exception()
+                _fail(batch, "closed")
         self._calls.clear()
 
     async def _worked_out(self, asked: Sequence[tuple[bytes, Segment]]) -> dict[bytes, Analysis]:
@@ -182,6 +180,7 @@ class AnalysisPool:
 
     async def _serve(self) -> None:
         worker: _Worker | None = None
+        batch: _Batch | None = None
         try:
             while True:
                 batch = await self._next()
@@ -196,7 +195,7 @@ class AnalysisPool:
                     except _Failed as failed:
                         # It lives, and would say the same again.
                         _fail(batch, str(failed))
-                    except (OSError, EOFError, ValueError, TimeoutError) as error:
+                    except Exception as error:  # noqa: BLE001  # dead, late or talking nonsense: whatever it is, begin anew
                         log.warning("analysis_worker_lost", error=type(error).__name__, tries=batch.tries)
                         if worker is not None:
                             await worker.stop()
@@ -207,6 +206,8 @@ class AnalysisPool:
                         if not batch.done.done():
                             batch.done.set_result(analyses)
         finally:
+            if batch is not None:
+                _fail(batch, "closed")
             if worker is not None:
                 await worker.stop()
 

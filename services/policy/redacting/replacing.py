@@ -24,7 +24,7 @@ from services.policy.redacting.plan import Blocked, Plan
 from services.policy.redacting.segments import Segment
 
 _ROUNDS = 8
-"""A look-alike that was replaced may free another beside it, once; more rounds are none that anybody has thought of."""
+"""A look-alike that was replaced may free the one after it (``EMAIL_1[ID_1]``), once; more rounds are none that anybody has thought of."""
 
 
 @dataclass(frozen=True)
