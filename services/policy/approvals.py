@@ -3,7 +3,7 @@
 from agentos.bus import Bus, Route
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import RetryLater, Unavailable
-from agentos.contracts.events.governance import ApprovalAnswered, ApprovalRuled
+from agentos.contracts.events.approval import ApprovalAnswered, ApprovalRuled
 from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.subjects import EventSubject
 from agentos.telemetry import counter

@@ -9,8 +9,8 @@ from agentos.bus import Bus, Entry, Route
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict, RetryLater
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.events.task import TaskDecided, TaskQueued, TaskResumed, TaskRouted
 from agentos.contracts.subjects import EventSubject
 from services.router import domain

@@ -16,6 +16,7 @@ from agentos.contracts.base import Contract, Principal, Sealed
 from agentos.contracts.commands import SubmitTask, WorkItem
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import (
     CallContext,
     CallDecided,
@@ -24,7 +25,7 @@ from agentos.contracts.events.call import (
     ToolCallRequested,
     ToolCallSettled,
 )
-from agentos.contracts.events.governance import ApprovalResolved, CheckpointRequested
+from agentos.contracts.events.governance import CheckpointRequested
 from agentos.contracts.events.task import StepRecorded, TaskSettled, TaskSubmitted
 from agentos.contracts.ids import call_id, derived_id, new_id, step_key
 from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, ToolCallPart

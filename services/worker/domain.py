@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from agentos.contracts.base import Contract, Fault
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import CallAttempted, CallDecided, ToolCallRequested, ToolCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.sdk.journal import step_digest
 
 

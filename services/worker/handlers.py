@@ -14,8 +14,8 @@ from agentos.contracts.base import Fault
 from agentos.contracts.channels import CHANNELS
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided, ToolCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch

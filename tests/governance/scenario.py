@@ -10,8 +10,9 @@ from agentos.contracts.base import Contract, Principal, Sealed, Verdict
 from agentos.contracts.channels import BY_NAME
 from agentos.contracts.commands import Answer
 from agentos.contracts.envelope import Meta, Recorded, digest
+from agentos.contracts.events.approval import ApprovalRequested
 from agentos.contracts.events.call import CallContext, CallDecided
-from agentos.contracts.events.governance import ApprovalRequested, KillScope
+from agentos.contracts.events.governance import KillScope
 from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import new_id
 from agentos.contracts.model import ModelRequest, user

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from agentos.contracts.base import Contract
 from agentos.contracts.commands import EngageKill, ResolveApproval
 from agentos.contracts.errors import Forbidden, NotFound, Refused
-from agentos.contracts.events.governance import ApprovalResolved, ApprovalRuled, KillEngaged, KillReleased, KillScope
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRuled
+from agentos.contracts.events.governance import KillEngaged, KillReleased, KillScope
 from services.gates.domain import approvals as domain
 from services.gates.domain import kill as switches
 from services.gates.domain.approvals import Approval

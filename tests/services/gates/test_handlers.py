@@ -8,14 +8,8 @@ import pytest
 from agentos.bus import Bus
 from agentos.contracts.base import Contract
 from agentos.contracts.commands import Answer, EngageKill, ReleaseKill, ResolveApproval
-from agentos.contracts.events.governance import (
-    ApprovalRequested,
-    ApprovalResolved,
-    ApprovalRuled,
-    CheckpointRequested,
-    KillEngaged,
-    KillReleased,
-)
+from agentos.contracts.events.approval import ApprovalRequested, ApprovalResolved, ApprovalRuled
+from agentos.contracts.events.governance import CheckpointRequested, KillEngaged, KillReleased
 from agentos.contracts.events.task import TaskCancelling, TaskSettled, TaskSuspended
 from services.gates.handlers import Gates
 from services.policy.approvals import ApprovalRules

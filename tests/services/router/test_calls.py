@@ -8,8 +8,8 @@ import pytest
 from adapters.openai import OpenAIAdapter
 from adapters.port import ModelAdapter
 from agentos.contracts.errors import RetryLater
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import CallAttempted, ModelCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.events.task import TaskCancelling
 from agentos.contracts.model import ModelRequest, ModelResponse
 from agentos.keyring import KeyRing

@@ -14,8 +14,8 @@ from agentos.bus import Bus, Route
 from agentos.contracts.base import Fault, Principal, Sealed
 from agentos.contracts.commands import CancelTask, EngageKill, ResolveApproval, RetryTask, SubmitTask, WorkItem
 from agentos.contracts.envelope import Recorded, digest
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRuled
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ModelCallSettled, ToolCallRequested
-from agentos.contracts.events.governance import ApprovalResolved, ApprovalRuled
 from agentos.contracts.events.task import (
     RetryPolicy,
     TaskDecided,

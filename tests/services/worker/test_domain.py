@@ -5,8 +5,8 @@ from typing import Any, Literal
 import pytest
 
 from agentos.contracts.base import Principal, Sealed
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import CallContext, CallDecided, ToolCallRequested, ToolCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.sdk.journal import step_digest
 from services.worker import domain
 from services.worker.domain import Execute, Refusal
