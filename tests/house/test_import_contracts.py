@@ -56,7 +56,8 @@ def tree(tmp_path: Path) -> Path:
     for service in SERVICES:
         files[f"services/{service}/app.py"] = "import asyncio\nfrom agentos.bus import bus"
         files[f"services/{service}/domain.py"] = "from agentos.contracts import ids"
-    del files["services/ledger/domain.py"]
+    del files["services/ledger/domain.py"], files["services/gates/domain.py"]
+    files["services/gates/domain/kill.py"] = "from agentos.contracts import ids"
     files["services/ledger/domain/tasks.py"] = "from agentos.contracts import ids"
     files["services/router/app.py"] += "\nfrom adapters import openai"
     for name, text in files.items():
