@@ -49,7 +49,7 @@ class Policy:
         self._redactor = redactor
         self._keys = keys
         self._kill = kill
-        self._approvals = ApprovalRules(bus, evaluator)
+        self._approvals = ApprovalRules(bus, evaluator, keys, self._rule_on_tool, self._rule_on_model)
         self._vaults = bus.bucket("placeholders")
         # One thread: redaction is pure computing under one interpreter lock; more would only delay the event loop.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redaction")

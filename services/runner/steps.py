@@ -45,6 +45,7 @@ REQUEST, RESPONSE, ARGUMENTS, TOOL_RESULT, INPUT, RESULT, PLACEHOLDERS = (
     "call.request", "call.response", "tool.arguments", "tool.result", "task.input", "task.result", "placeholders",
 )  # fmt: skip
 """What sealed values are for; a value sealed for one purpose opens for no other."""
+COMMENT = "approval.comment"
 _SUBTASK_POLL_S = 0.2
 
 
@@ -301,7 +302,8 @@ class Steps:
                 notify(step.ordinal, Note("long", "approval", cid))
             event = await resolved
         answer = event.payload(ApprovalResolved)
-        value = {"outcome": answer.outcome, "by": answer.by.id, "comment": answer.comment}
+        comment = answer.reason if answer.comment is None else (await self._open(COMMENT, answer.comment)).decode()
+        value = {"outcome": answer.outcome, "by": answer.by.id, "comment": comment}
         return Given(Answer(True, value), event.seq, event.meta.time)
 
     async def _record(self, step: Step, epoch: int, value: Any, found: Recorded | None) -> StepRecorded:

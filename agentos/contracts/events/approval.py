@@ -116,7 +116,8 @@ class Change(Contract):
 class ApprovalRevised(Ruling):
     """Policy's verdict on the n-th edit. Unless it is deny, the approval is from now on for ``digest``, and nobody has voted yet.
 
-    Whoever executes takes ``arguments`` (a tool's, sealed) or ``redacted_request`` (a model's) from here.
+    Whoever executes takes what it does from here: ``content`` seals a tool's arguments (and, of a model call, the whole ModelRequest),
+    ``redacted_request`` is what a provider will receive.
     """
 
     context: CallContext
@@ -127,7 +128,7 @@ class ApprovalRevised(Ruling):
     preview: dict[str, Json] = Field(default_factory=dict)
     diff: tuple[Change, ...] = ()
     obligations: dict[str, Json] = Field(default_factory=dict)
-    arguments: Sealed | None = None
+    content: Sealed | None = None
     model: str | None = None
     redacted_request: ModelRequest | None = None
     placeholders: Sealed | None = None

@@ -1,6 +1,6 @@
 """What requests carry. Unknown fields are refused, each field says what it is for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,13 +41,6 @@ class Retry(Request):
     """Another attempt; recorded steps from ``from_step`` on are made anew."""
 
     from_step: int | None = Field(default=None, ge=0, le=1_000_000)
-
-
-class Resolve(Request):
-    """An answer to an approval."""
-
-    outcome: Literal["approved", "rejected"]
-    comment: str | None = Field(default=None, max_length=4_000)
 
 
 class Engage(Request):
