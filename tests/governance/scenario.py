@@ -102,6 +102,8 @@ def approval(task: str = "t1", **fields: Any) -> ApprovalRequested:
         {
             "context": context(task),
             "kind": "tool",
+            "target": "github.comment",
+            "requester": OPERATOR,
             "summary": "s",
             "preview": {},
             "reasons": (),
