@@ -66,8 +66,13 @@ def _twin(value: dict[str, Any], shown: Json) -> dict[str, tuple[str, Any, Any]]
     """Name → redacted name, value, redacted value; None when the redacted object has another shape."""
     if not isinstance(shown, dict) or len(shown) != len(value):  # pyright: ignore[reportUnknownArgumentType] - JSON
         return None
-    pairs = cast("dict[str, Any]", shown).items()
-    return {name: (shown_name, item, twin) for (name, item), (shown_name, twin) in zip(value.items(), pairs, strict=True)}
+    twins = cast("dict[str, Any]", shown)
+    # A name that was redacted itself stands at its place among those that were.
+    renamed = iter([name for name in twins if name not in value])
+    names = {name: name if name in twins else next(renamed, name) for name in value}
+    if any(name not in twins for name in names.values()):
+        return None
+    return {name: (shown_name, value[name], twins[shown_name]) for name, shown_name in names.items()}
 
 
 def _items(value: list[Any], shown: Json) -> list[Any] | None:

@@ -1,7 +1,7 @@
 """Gates, policy and worker on a real broker, and a tool that notes what it was given: what approvals are about, from end to end."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Desk(ToolHosts):
         self.done: list[tuple[str, Any]] = []
 
     def tool(self, pack: str, name: str) -> ToolEntry | None:
-        return ToolEntry(name=name, description="", effect="egress", parameters=PARAMETERS)
+        return ToolEntry(name=name, description="", effect="egress", parameters=PARAMETERS, entry="tools.py:comment")
 
     async def execute(self, pack: str, tool: ToolEntry, call_id: str, arguments: Any, attempt: int, hide: Hider) -> Worked:
         self.done.append((call_id, arguments))
@@ -234,7 +234,7 @@ class House:
 
 
 @asynccontextmanager
-async def house_of(broker: Broker, folder: Path, targets: Targets | None = None) -> AsyncIterator[House]:
+async def house_of(broker: Broker, folder: Path, targets: Targets | None = None) -> AsyncGenerator[House]:
     """A running house."""
     house = House(broker, MasterKey.load_or_create(folder / "keys" / "master.key"), targets)
     await house.start()

@@ -355,6 +355,7 @@ def test_each_step_widens_who_may_answer_once_and_in_order() -> None:
     story = Story(escalation=STEPS)
     assert deadlines.escalate(story.state, 1) is None
     first = deadlines.escalate(story.state, 0)
+    assert first is not None
     assert first == ApprovalEscalated(context=context(), approver_roles=("approver", "operator"), added=("operator",))
     story.state = domain.evolve(story.state, first, 1)
     assert deadlines.escalate(story.state, 0) is None
