@@ -43,6 +43,7 @@ class Deadlines:
         """Nobody answered in time: that is a no."""
         approval, _, _ = message.subject.rsplit(".", 1)[-1].rpartition("-")
         case = await self._records.load(message.payload(TimerDue).tenant, approval)
+        await self._records.tidy(case, message)
         if not await self._due(case, case.approval.expires_at, message):
             return
         resolved = domain.close(case.approval, "expired", "nobody answered in time")

@@ -67,6 +67,7 @@ class ApprovalRecords:
         Raises Refused when time or the task's end was faster.
         """
         if case.approval.resolved is not None:
+            await self.tidy(case, message)
             return case
         resolved = resolution(case.approval, datetime.now(UTC))
         if resolved is None:
@@ -79,6 +80,12 @@ class ApprovalRecords:
         case = await self.append(case, "approval.resolved", resolved, message)
         await self._index.delete(index_key(case.tenant, resolved.context.task, case.id))
         return case
+
+    async def tidy(self, case: Case, message: Recorded) -> None:
+        """Strike off the list what an earlier delivery of ``message`` resolved just before it was cut short."""
+        resolved = case.approval.resolved
+        if resolved is not None and case.made_by(message, ApprovalResolved):
+            await self._index.delete(index_key(case.tenant, resolved.context.task, case.id))
 
     async def open_task(self, tenant: str, task: str, attempt: int) -> str | None:
         """The task's trace. Raises Refused when the task has ended."""
