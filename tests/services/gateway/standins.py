@@ -256,6 +256,7 @@ APPROVAL = {
     "kind": "tool",
     "summary": "post a reply",
     "task": "task1",
+    "digest": "d1",
     "preview": {"body": "<EMAIL_1>"},
 }
 

@@ -42,7 +42,7 @@ from services.policy.tables import Case, merged, with_config
 from services.policy.trial import rules_in
 from tests.opa import opa_binary
 from tests.services.policy.cases import CASES, api, model_call
-from tests.services.policy.conftest import BundleOf
+from tests.services.policy.conftest import BundleOf, running_opa
 
 PATIENT = timedelta(seconds=5)
 
@@ -338,8 +338,8 @@ def test_both_evaluators_trip_alike(bundle_of: BundleOf, tmp_path: Path) -> None
         for target in ("engineering", "sales")
         for calls, denied, spent in ((0, 0, 0), (9, 8, 2_500_000), (10, 7, 2_499_999), (4, 10, 100_125_000))
     ]
-    with asyncio.Runner() as runner, running_opa(folder, tmp_path / "triggers.log") as url:
-        server = runner.run(OpaEvaluator.connect(url, answer_within=PATIENT, revision_ttl=timedelta(hours=1)))
+    with asyncio.Runner() as runner, running_opa(tmp_path / "triggers.log") as url:
+        server = runner.run(OpaEvaluator.connect(url, read_bundle(folder), answer_within=PATIENT))
         answers = [runner.run(server.decide(question)) for question in asked]
         runner.run(server.close())
     assert answers == [embedded.decide_now(question) for question in asked]
