@@ -15,7 +15,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
     targets = Targets() if path is None else await asyncio.to_thread(Targets.load, path)
 
     async def body(bus: Bus, stop: asyncio.Event) -> None:
-        gates = Gates(bus, targets)
+        gates = Gates(bus, settings, targets)
         try:
             await gates.reconcile()
             bus.consume(gates.routes())

@@ -1,27 +1,30 @@
-"""Subject → handler: approvals, votes, deadlines, delegations, kill switches and notifications."""
+"""Subject → handler: approvals, votes, deadlines, delegations, kill switches and their drills, notifications."""
 
 from agentos.bus import Bus, Route
 from agentos.contracts.envelope import Recorded
 from services.gates.approvals import Approvals
 from services.gates.deadlines import Deadlines
 from services.gates.delegations import Delegations
+from services.gates.drill import Drills
 from services.gates.kill import KillSwitches
 from services.gates.notifications import Notifications
 from services.gates.notifications.targets import Targets
 from services.gates.records import ApprovalRecords
+from services.gates.settings import Settings
 from services.gates.votes import Votes
 
 
 class Gates:
     """Handlers of the gates."""
 
-    def __init__(self, bus: Bus, targets: Targets | None = None) -> None:
+    def __init__(self, bus: Bus, settings: Settings, targets: Targets | None = None) -> None:
         records = ApprovalRecords(bus)
-        self.deadlines = Deadlines(bus, records)
+        self.kill = KillSwitches(bus, settings.kill_second_person_scopes)
+        self.deadlines = Deadlines(bus, records, self.kill)
         self.approvals = Approvals(bus, records, self.deadlines)
         self.votes = Votes(bus, records)
         self.delegations = Delegations(bus)
-        self.kill = KillSwitches(bus)
+        self.drills = Drills(bus)
         self.notifications = Notifications(bus, targets or Targets())
 
     def routes(self) -> list[Route]:
@@ -32,19 +35,15 @@ class Gates:
             *self.deadlines.routes(),
             *self.delegations.routes(),
             *self.kill.routes(),
+            *self.drills.routes(),
             *self.notifications.routes(),
-            Route("kill.engaged", self.on_engaged),
-            Route("kill.released", self.on_released),
+            Route("kill.engaged", self.on_switched),
+            Route("kill.released", self.on_switched),
         ]
 
-    async def on_engaged(self, message: Recorded) -> None:
-        """A switch is engaged: stop the clocks, tell people."""
-        await self.deadlines.on_engaged(message)
-        await self.notifications.on_fact(message)
-
-    async def on_released(self, message: Recorded) -> None:
-        """A switch is released: let the clocks go on, tell people."""
-        await self.deadlines.on_released(message)
+    async def on_switched(self, message: Recorded) -> None:
+        """A switch is engaged or released: clocks stop or go on, and people are told."""
+        await self.deadlines.on_changed(message)
         await self.notifications.on_fact(message)
 
     async def reconcile(self) -> None:

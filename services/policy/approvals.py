@@ -5,7 +5,7 @@ one that was asked of the original, by the same rules. A denial leaves what was 
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -31,14 +31,11 @@ from agentos.lineage import root_of
 from agentos.sdk.journal import canonical, step_digest
 from agentos.sealing import PlaceholderVault, restore_json
 from agentos.telemetry import counter
+from services.policy.calls import CallRules
 from services.policy.diff import changes
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import ApprovalQuestion, Asker, PendingApproval
 from services.policy.verdicts import append_verdict, askable, fail_closed, ruling
-
-RuleOnTool = Callable[[str, ToolCallRequested], Awaitable[CallDecided]]
-RuleOnModel = Callable[[str, ModelCallRequested], Awaitable[CallDecided]]
-"""Open, redact and ask, as for a call that a pack asks for; tenant first."""
 
 CONTENT, ARGUMENTS, REQUEST, PLACEHOLDERS = "approval.edit", "tool.arguments", "call.request", "placeholders"
 
@@ -49,13 +46,16 @@ class ApprovalRules:
     """Handlers of the policy service for approvals."""
 
     def __init__(
-        self, bus: Bus, evaluator: PolicyEvaluator, keys: KeyRing, rule_on_tool: RuleOnTool, rule_on_model: RuleOnModel
+        self,
+        bus: Bus,
+        evaluator: PolicyEvaluator,
+        keys: KeyRing,
+        calls: CallRules,
     ) -> None:
         self._bus = bus
         self._evaluator = evaluator
         self._keys = keys
-        self._rule_on_tool = rule_on_tool
-        self._rule_on_model = rule_on_model
+        self._calls = calls
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
 
     def routes(self) -> list[Route]:
@@ -119,11 +119,11 @@ class ApprovalRules:
         def denied(code: str) -> ApprovalRevised:
             return _revised(edited, verdict="deny", reasons=(code,), rules=(), bundle=self._revision())
 
-        revised = await fail_closed(message, lambda: self._revise(subject, edited), denied)
+        revised = await fail_closed(message, lambda: self._revise(subject, edited, message.meta.time), denied)
         self._decisions.labels("edit", revised.verdict).inc()
         await append_verdict(self._bus, "approval.revised", message, revised, int(subject.ordinal or 0))
 
-    async def _revise(self, subject: EventSubject, edited: ApprovalEdited) -> ApprovalRevised:
+    async def _revise(self, subject: EventSubject, edited: ApprovalEdited, edited_at: datetime) -> ApprovalRevised:
         root = await root_of(self._bus, subject.tenant, edited.context.task)
         digest, standing = await self._current(subject)
         question = askable(
@@ -146,7 +146,7 @@ class ApprovalRules:
             case "tool":
                 return await self._revise_tool(subject, edited, standing)
             case "model":
-                return await self._revise_model(subject, edited, standing)
+                return await self._revise_model(subject, edited, standing, edited_at)
             case "checkpoint":
                 raise NeverRetry("a question to a person cannot be edited", code="not_editable")
 
@@ -167,7 +167,7 @@ class ApprovalRules:
                 "digest": step_digest("tool", {"tool": asked.tool, "arguments": wanted}),
             }
         )
-        ruled = await self._rule_on_tool(tenant, changed)
+        ruled = await self._calls.on_tool(tenant, subject.id, changed)
         return _of_ruling(
             edited,
             ruled,
@@ -177,7 +177,7 @@ class ApprovalRules:
         )
 
     async def _revise_model(
-        self, subject: EventSubject, edited: ApprovalEdited, standing: ApprovalRevised | None
+        self, subject: EventSubject, edited: ApprovalEdited, standing: ApprovalRevised | None, edited_at: datetime
     ) -> ApprovalRevised:
         tenant = subject.tenant
         asked = (await self._needed(subject, "call", "requested")).payload(ModelCallRequested)
@@ -198,7 +198,10 @@ class ApprovalRules:
                 "max_output_tokens": wanted.max_output_tokens,
             }
         )
-        ruled = await self._rule_on_model(tenant, changed)
+        if wanted.model != former.model or wanted.max_output_tokens > former.max_output_tokens:
+            # The budgets hold back the worst case of what was asked for, and hold it back once.
+            raise NeverRetry("another model or more tokens than were asked for are another call", code="edit.costs_more")
+        ruled = await self._calls.on_model(tenant, subject.id, changed, edited_at)
         redacted = ruled.redacted_request
         shown_new = None if redacted is None else redacted.model_dump(mode="json")
         return _of_ruling(

@@ -9,7 +9,7 @@ from agentos.contracts.base import Contract
 from agentos.contracts.envelope import Recorded, encode_body
 from agentos.contracts.errors import NeverRetry
 from agentos.contracts.events.approval import ApprovalEscalated, ApprovalRequested, ApprovalResolved
-from agentos.contracts.events.governance import KillEngaged, KillReleased
+from agentos.contracts.events.kill import KillEngaged, KillReleased
 from agentos.contracts.events.notification import NotificationFailed, NotificationQueued, NotificationSent
 from agentos.contracts.subjects import EventSubject
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,16 @@ from agentos.sdk.manifest import ToolEntry
 from agentos.sealing import MasterKey
 from services.gates.handlers import Gates
 from services.gates.notifications.targets import Targets
+from services.gates.settings import Settings as GatesSettings
+from services.policy.budgets.budgets import Budgets
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.handlers import Policy
 from services.policy.questions import Decision, Question, ToolCallQuestion
-from services.policy.redaction import Redactor
 from services.worker.execution import ToolHosts, Worked
 from services.worker.handlers import Worker
 from services.worker.settings import Settings as WorkerSettings
 from tests.conftest import Broker
+from tests.governance.analyser import InProcess
 from tests.governance.scenario import APPROVER, OPERATOR, SEALED, TENANT, answer, context, event, submission
 
 TOOL = "github.comment"
@@ -92,7 +95,8 @@ class House:
         self.kills = [KillSwitch(policy), KillSwitch(worker)]
         for kill in self.kills:
             await kill.start()
-        self.policy = Policy(policy, self.rules, Redactor(), KeyRing(policy, self.master), self.kills[0])
+        self.budgets = Budgets(policy, self.rules)
+        self.policy = Policy(policy, self.rules, InProcess(), KeyRing(policy, self.master), self.kills[0], self.budgets)
         policy.consume([route for route in self.policy.routes() if route.channel.startswith("approval.")])
         await policy.start()
         self.worker = Worker(worker, WorkerSettings(), self.desk, KeyRing(worker, self.master), self.kills[1])
@@ -102,7 +106,7 @@ class House:
 
     async def open_gates(self) -> Gates:
         bus = await self.broker.connect("gates")
-        gates = Gates(bus, self.targets)
+        gates = Gates(bus, GatesSettings(kill_second_person_scopes=frozenset()), self.targets)
         await gates.reconcile()
         bus.consume(gates.routes())
         await bus.start()
@@ -118,7 +122,7 @@ class House:
     async def stop(self) -> None:
         for kill in self.kills:
             await kill.stop()
-        self.policy.close()
+        await self.budgets.close()
         await self.rules.close()
         await self.close_gates()
 
@@ -144,7 +148,7 @@ class House:
             digest=step_digest("tool", {"tool": TOOL, "arguments": arguments}),
         )
         await self.runner.append("tool.requested", call, asked, tenant=TENANT, correlation_id=task)
-        decided = await self.policy._rule_on_tool(TENANT, asked)
+        decided = await self.policy._calls.on_tool(TENANT, call, asked)
         assert decided.verdict == "hold"
         held = decided.model_copy(update={"obligations": {"editable": True} | obligations})
         await self.policy_bus.append("tool.decided", call, held, tenant=TENANT, correlation_id=task)
@@ -162,7 +166,7 @@ class House:
             max_output_tokens=request.max_output_tokens,
         )
         await self.runner.append("call.requested", call, asked, tenant=TENANT, correlation_id="t1")
-        decided = await self.policy._rule_on_model(TENANT, asked)
+        decided = await self.policy._calls.on_model(TENANT, call, asked, datetime.now(UTC))
         held = decided.model_copy(update={"verdict": "hold", "obligations": {"editable": True} | obligations})
         await self.policy_bus.append("call.decided", call, held, tenant=TENANT, correlation_id="t1")
         return (await event(self.gateway, f"approval.{call}.requested")).payload(ApprovalRequested)

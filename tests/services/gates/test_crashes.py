@@ -8,6 +8,7 @@ from agentos.contracts.commands import Answer, CommentApproval, EditApproval, Re
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.approval import ApprovalRevised, ApprovalRuled
 from services.gates.handlers import Gates
+from services.gates.settings import Settings
 from tests.conftest import Broker
 from tests.governance.scenario import APPROVER, SEALED, TENANT, context, decision, message, submission
 from tests.services.gates.house import person
@@ -42,9 +43,9 @@ class Mortal:
     ) -> None:
         """Handle the message; when it kills the process, have it delivered again to the next one."""
         try:
-            await handle(Gates(self.bus))(given)
+            await handle(Gates(self.bus, Settings()))(given)
         except Killed:
-            await handle(Gates(self.bus))(given)
+            await handle(Gates(self.bus, Settings()))(given)
 
 
 async def _story(mortal: Mortal, policy: Bus, call: str) -> None:
