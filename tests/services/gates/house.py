@@ -140,16 +140,17 @@ class House:
         await self.submit(task)
         arguments = arguments or {"to": "ada@example.org", "body": "Hello"}
         asked = ToolCallRequested(
-            context=context(task),
+            context=context(task).model_copy(update={"untrusted": False}),
             tool=TOOL,
             declared_tools=(TOOL,),
+            task_tools=(TOOL,),
             effect="egress",
             arguments=await self.keys.seal(TENANT, "family", "tool.arguments", canonical(arguments)),
             digest=step_digest("tool", {"tool": TOOL, "arguments": arguments}),
         )
         await self.runner.append("tool.requested", call, asked, tenant=TENANT, correlation_id=task)
         decided = await self.policy._calls.on_tool(TENANT, call, asked)
-        assert decided.verdict == "hold"
+        assert decided.verdict == "hold", decided.reasons
         held = decided.model_copy(update={"obligations": {"editable": True} | obligations})
         await self.policy_bus.append("tool.decided", call, held, tenant=TENANT, correlation_id=task)
         return (await event(self.gateway, f"approval.{call}.requested")).payload(ApprovalRequested)
