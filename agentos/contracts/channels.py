@@ -297,9 +297,17 @@ CHANNELS: tuple[Channel, ...] = (
         ordinal=True,
     ),
     _event(
-        "kill.eased", "gates", kill.KillEased, "For the n-th time a share of the tasks may start.", tails=("policy",), ordinal=True
+        "kill.eased",
+        "gates",
+        kill.KillEased,
+        "For the n-th time a share of the tasks may start.",
+        readers=("gates",),
+        tails=("policy",),
+        ordinal=True,
     ),
-    _event("kill.tightened", "gates", kill.KillTightened, "A trigger ended the n-th probation.", ordinal=True),
+    _event(
+        "kill.tightened", "gates", kill.KillTightened, "A trigger ended the n-th probation.", readers=("gates",), ordinal=True
+    ),
     _event(
         "kill.released",
         "gates",

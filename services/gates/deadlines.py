@@ -13,10 +13,10 @@ from agentos.contracts.commands import TimerDue
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Refused, RetryLater
 from agentos.contracts.events.approval import ApprovalThawed
-from agentos.contracts.events.kill import KillReleased
 from agentos.killswitch import KillEntry, Work
 from services.gates.domain import approvals as domain
 from services.gates.domain import deadlines
+from services.gates.kill import KillSwitches
 from services.gates.records import ApprovalRecords, Case
 
 log = structlog.get_logger(__name__)
@@ -25,14 +25,16 @@ log = structlog.get_logger(__name__)
 class Deadlines:
     """Handlers of the gates for timers of approvals, and what kill switches do to them."""
 
-    def __init__(self, bus: Bus, records: ApprovalRecords) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, records: ApprovalRecords, switches: KillSwitches) -> None:
+        self._switches = switches
         self._records = records
         self._kill = bus.bucket("kill")
 
     def routes(self) -> list[Route]:
         """The handler table; ``kill.engaged`` and ``kill.released`` come by way of the gates' own."""
         return [
+            Route("kill.eased", self.on_changed),
+            Route("kill.tightened", self.on_changed),
             Route("timer.gates-expire-due", self.on_expire),
             Route("timer.gates-escalate-due", self.on_escalate),
         ]
@@ -73,15 +75,11 @@ class Deadlines:
 
     # --- the kill switch ----------------------------------------------------------------------------------------------
 
-    async def on_engaged(self, message: Recorded) -> None:
-        """A switch is engaged: the clocks of what it covers stop."""
+    async def on_changed(self, message: Recorded) -> None:
+        """A switch holds more, or less, than before: clocks stop, and clocks that nothing holds any more go on."""
         for case in await self._records.open():
-            await self.freeze_if_killed(case, message)
-
-    async def on_released(self, message: Recorded) -> None:
-        """A switch is released: the clocks that nothing else holds go on."""
-        for case in await self._records.open():
-            await self._thaw_if_free(case, message)
+            if await self._thaw_if_free(case, message):
+                await self.freeze_if_killed(await self._records.load(case.tenant, case.id), message)
 
     async def freeze_if_killed(self, case: Case, message: Recorded) -> bool:
         """Whether the clock stands after this: stop it when a kill switch covers the task."""
@@ -122,20 +120,26 @@ class Deadlines:
             log.info("approval_not_resolved_after_freeze", approval=case.id, code=late.code)
 
     async def _covering(self, case: Case) -> str | None:
-        """The switch that holds the task of ``case``. One whose release stands in the log holds no more, wherever its entry is."""
+        """The switch that holds the task of ``case``, by what the log says of it: its entry in the bucket may come later, or go later."""
         requested = case.approval.requested
         if requested is None:
             return None
         context = requested.context
+        name = {requested.kind: requested.target}
+        # What waits belongs to an attempt that began before: a draining switch lets it finish, so its time goes on.
+        work = Work(
+            case.tenant, pack=context.pack, agent=context.agent, model=name.get("model"), alias=name.get("model"),
+            tool=name.get("tool"), task=context.task, running=True,
+        )  # fmt: skip
         for entry in await self._kill.entries():
             try:
                 switch = KillEntry.model_validate_json(entry.value or b"")
             except ValueError:
                 # It stops everything until somebody mends it; so it stops the clock as well.
                 return entry.key
-            if not switch.covers(Work(case.tenant, pack=context.pack, agent=context.agent, task=context.task, running=True)):
+            if not switch.covers(work):
                 continue
-            released = await self._bus.get(f"evt.{switch.tenant}.kill.{switch.switch}.released")
-            if released is None or not isinstance(released.data, KillReleased):
+            standing = await self._switches.entry(switch.tenant, switch.switch)
+            if standing is not None and standing.stops(work):
                 return entry.key
         return None

@@ -19,11 +19,11 @@ class Gates:
 
     def __init__(self, bus: Bus, settings: Settings, targets: Targets | None = None) -> None:
         records = ApprovalRecords(bus)
-        self.deadlines = Deadlines(bus, records)
+        self.kill = KillSwitches(bus, settings.kill_second_person_scopes)
+        self.deadlines = Deadlines(bus, records, self.kill)
         self.approvals = Approvals(bus, records, self.deadlines)
         self.votes = Votes(bus, records)
         self.delegations = Delegations(bus)
-        self.kill = KillSwitches(bus, settings.kill_second_person_scopes)
         self.drills = Drills(bus)
         self.notifications = Notifications(bus, targets or Targets())
 
@@ -37,18 +37,13 @@ class Gates:
             *self.kill.routes(),
             *self.drills.routes(),
             *self.notifications.routes(),
-            Route("kill.engaged", self.on_engaged),
-            Route("kill.released", self.on_released),
+            Route("kill.engaged", self.on_switched),
+            Route("kill.released", self.on_switched),
         ]
 
-    async def on_engaged(self, message: Recorded) -> None:
-        """A switch is engaged: stop the clocks, tell people."""
-        await self.deadlines.on_engaged(message)
-        await self.notifications.on_fact(message)
-
-    async def on_released(self, message: Recorded) -> None:
-        """A switch is released: let the clocks go on, tell people."""
-        await self.deadlines.on_released(message)
+    async def on_switched(self, message: Recorded) -> None:
+        """A switch is engaged or released: clocks stop or go on, and people are told."""
+        await self.deadlines.on_changed(message)
         await self.notifications.on_fact(message)
 
     async def reconcile(self) -> None:

@@ -177,6 +177,10 @@ class KillSwitches:
         await self._show(standing)
         await answer_command(self._bus, message, Answer(ok=True, data=data))
 
+    async def entry(self, tenant: str, switch: str) -> KillEntry | None:
+        """The switch as the log has it, whatever its entry in the bucket says by now; None when it is released."""
+        return (await self._load(tenant, switch)).entry()
+
     # --- what stopped -------------------------------------------------------------------------------------------------
 
     async def on_look(self, message: Recorded) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from agentos.contracts.events.kill import KillScope
@@ -16,5 +15,5 @@ class Settings(ServiceSettings):
 
     kill_second_person_scopes: frozenset[KillScope] = frozenset({"global"})
     """Scopes of switches that one person cannot open alone; a JSON list."""
-    notifications_file: Path | None = Field(default=None)
+    notifications_file: Path | None = None
     """JSON: ``link``, ``webhooks``, ``smtp`` (see ``services/gates/notifications/targets.py``). It holds secrets: mode 0600."""

@@ -5,7 +5,7 @@ one that was asked of the original, by the same rules. A denial leaves what was 
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -113,11 +113,11 @@ class ApprovalRules:
         def denied(code: str) -> ApprovalRevised:
             return _revised(edited, verdict="deny", reasons=(code,), rules=(), bundle=self._revision())
 
-        revised = await fail_closed(message, lambda: self._revise(subject, edited), denied)
+        revised = await fail_closed(message, lambda: self._revise(subject, edited, message.meta.time), denied)
         self._decisions.labels("edit", revised.verdict).inc()
         await append_verdict(self._bus, "approval.revised", message, revised, int(subject.ordinal or 0))
 
-    async def _revise(self, subject: EventSubject, edited: ApprovalEdited) -> ApprovalRevised:
+    async def _revise(self, subject: EventSubject, edited: ApprovalEdited, edited_at: datetime) -> ApprovalRevised:
         root = await root_of(self._bus, subject.tenant, edited.context.task)
         digest, standing = await self._current(subject)
         question = askable(
@@ -140,7 +140,7 @@ class ApprovalRules:
             case "tool":
                 return await self._revise_tool(subject, edited, standing)
             case "model":
-                return await self._revise_model(subject, edited, standing)
+                return await self._revise_model(subject, edited, standing, edited_at)
             case "checkpoint":
                 raise NeverRetry("a question to a person cannot be edited", code="not_editable")
 
@@ -171,7 +171,7 @@ class ApprovalRules:
         )
 
     async def _revise_model(
-        self, subject: EventSubject, edited: ApprovalEdited, standing: ApprovalRevised | None
+        self, subject: EventSubject, edited: ApprovalEdited, standing: ApprovalRevised | None, edited_at: datetime
     ) -> ApprovalRevised:
         tenant = subject.tenant
         asked = (await self._needed(subject, "call", "requested")).payload(ModelCallRequested)
@@ -192,8 +192,10 @@ class ApprovalRules:
                 "max_output_tokens": wanted.max_output_tokens,
             }
         )
-        # The call keeps the reservation that it has: what is held back for it does not grow by an edit.
-        ruled = await self._calls.on_model(tenant, subject.id, changed, datetime.now(UTC))
+        if wanted.model != former.model or wanted.max_output_tokens > former.max_output_tokens:
+            # The budgets hold back the worst case of what was asked for, and hold it back once.
+            raise NeverRetry("another model or more tokens than were asked for are another call", code="edit.costs_more")
+        ruled = await self._calls.on_model(tenant, subject.id, changed, edited_at)
         redacted = ruled.redacted_request
         shown_new = None if redacted is None else redacted.model_dump(mode="json")
         return _of_ruling(

@@ -95,9 +95,8 @@ class House:
         self.kills = [KillSwitch(policy), KillSwitch(worker)]
         for kill in self.kills:
             await kill.start()
-        self.policy = Policy(
-            policy, self.rules, InProcess(), KeyRing(policy, self.master), self.kills[0], Budgets(policy, self.rules)
-        )
+        self.budgets = Budgets(policy, self.rules)
+        self.policy = Policy(policy, self.rules, InProcess(), KeyRing(policy, self.master), self.kills[0], self.budgets)
         policy.consume([route for route in self.policy.routes() if route.channel.startswith("approval.")])
         await policy.start()
         self.worker = Worker(worker, WorkerSettings(), self.desk, KeyRing(worker, self.master), self.kills[1])
@@ -107,7 +106,7 @@ class House:
 
     async def open_gates(self) -> Gates:
         bus = await self.broker.connect("gates")
-        gates = Gates(bus, GatesSettings(), self.targets)
+        gates = Gates(bus, GatesSettings(kill_second_person_scopes=frozenset()), self.targets)
         await gates.reconcile()
         bus.consume(gates.routes())
         await bus.start()
@@ -123,6 +122,7 @@ class House:
     async def stop(self) -> None:
         for kill in self.kills:
             await kill.stop()
+        await self.budgets.close()
         await self.rules.close()
         await self.close_gates()
 
@@ -140,7 +140,7 @@ class House:
         await self.submit(task)
         arguments = arguments or {"to": "ada@example.org", "body": "Hello"}
         asked = ToolCallRequested(
-            context=context(task),
+            context=context(task).model_copy(update={"untrusted": False}),
             tool=TOOL,
             declared_tools=(TOOL,),
             task_tools=(TOOL,),
