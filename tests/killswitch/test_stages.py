@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from agentos.killswitch import KillEntry, Work
+from tests.cli.test_cli import Ended, agentos
 from tests.killswitch.conftest import System
 
 
@@ -72,3 +73,34 @@ async def test_a_drill_is_seen_by_every_service_that_starts_something_and_stops_
     assert (await system.client.get("/api/v1/kill")).json()["items"] == []
     assert system.provider.in_flight == 1
     assert await _outcome(system, running) is None
+
+
+async def test_the_command_line_engages_shows_asks_confirms_and_drills(system: System) -> None:
+    """Two persons, each with a key."""
+    key = str(system.client.headers["Authorization"]).removeprefix("Bearer ")
+    made = await system.client.post("/api/v1/keys", json={"name": "second", "roles": ["operator"]})
+
+    async def run(*arguments: str, key: str = key) -> Ended:
+        return await agentos("kill", *arguments, url=system.running.url, AGENTOS_API_KEY=key)
+
+    task = await system.submit()
+    await system.provider.wait_for(in_flight=1)
+    engaged = await run("engage", "global", "--reason", "odd", "--json")
+    switch = engaged.json()["id"]
+    assert switch in (await run("status")).out
+    await system.ended(task)
+    shown = await run("status", switch)
+    assert "global * (halt)" in shown.out
+    assert task in shown.out
+    assert (await run("confirm", switch, "--reason", "nobody asked")).code == 1
+    assert "second person" in (await run("release", switch, "--reason", "over", "--stage", "probation", "--share", "25")).out
+    alone = await run("confirm", switch, "--reason", "so do I")
+    assert (alone.code, "cannot confirm" in alone.err) == (1, True)
+    agreed = await run("confirm", switch, "--reason", "seen", key=made.json()["key"])
+    assert "25 % of the tasks may start" in agreed.out
+    assert "request 1" in agreed.err
+    assert "probation, 25 %" in (await run("status")).out
+    drilled = await run("drill", "--rounds", "3")
+    assert drilled.code == 0, drilled.out
+    assert "3 of 3" in drilled.out
+    assert (await run("engage", "agent", "triage", "--reason", "which pack's?")).code == 1
