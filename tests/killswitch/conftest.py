@@ -91,6 +91,12 @@ class System:
         assert answer.status_code == 200, answer.text
         return cast("dict[str, Any]", answer.json())
 
+    async def drill(self, rounds: int) -> dict[str, Any]:
+        """What a drill comes to."""
+        answer = await self.client.post("/api/v1/kill/drills", json={"rounds": rounds, "reason": "a test says so"})
+        assert answer.status_code == 201, answer.text
+        return cast("dict[str, Any]", answer.json())
+
     async def ended(self, task: str) -> dict[str, Any]:
         """The task as the API shows it, once it has an outcome."""
         async with asyncio.timeout(60):

@@ -15,6 +15,7 @@ import pytest
 
 from agentos.contracts.budgets import Budget, BudgetState, Sliding
 from agentos.contracts.envelope import encode_body
+from agentos.contracts.events.kill import KillCancelled
 from agentos.contracts.ids import derived_id
 from services.gateway.app import create_app
 from services.gateway.auth import ApiKeys
@@ -108,6 +109,49 @@ async def test_the_kill_switch_is_engaged_shown_and_released(edge: Any) -> None:
     assert (await edge.http.get("/api/v1/kill")).json()["items"] == []
     assert problem(await edge.http.post(f"/api/v1/kill/{switch}/release", json={"reason": "again"})) == (404, "not_found")
     assert problem(await edge.http.post("/api/v1/kill", json={"scope": "pack", "reason": "which?"})) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({"scope": "agent", "target": "triage"}, True),
+        ({"scope": "agent", "target": "engineering/triage", "mode": "drain"}, False),
+        ({"scope": "model"}, True),
+        ({"scope": "tool", "target": "github.comment"}, False),
+        ({"scope": "global", "target": "x"}, True),
+        ({"scope": "pack", "target": "p", "mode": "pause"}, True),
+    ],
+)
+async def test_a_target_fits_its_scope_or_is_refused_with_what_would(edge: Any, body: dict[str, Any], refused: bool) -> None:
+    answer = await edge.http.post("/api/v1/kill", json=body | {"reason": "odd"})
+    assert answer.status_code == (422 if refused else 201)
+
+
+async def test_a_switch_is_shown_with_what_it_stopped_of_ones_own_tenant(edge: Any) -> None:
+    made = await edge.http.post("/api/v1/kill", json={"scope": "global", "reason": "odd replies"})
+    switch = made.json()["id"]
+    for tenant, number in (("default", 1), ("default", 2), ("other", 3)):
+        cancelled = KillCancelled(
+            what="attempt",
+            task=f"t{number}",
+            attempt=1,
+            pack="p",
+            agent="a",
+            instance="r",
+            after_ms=number,
+            confirmed=number != 2,
+        )
+        await edge.backend.bus.append("kill.attempt-cancelled", switch, cancelled, ordinal=f"c{number}", tenant=tenant)
+    shown = (await edge.http.get(f"/api/v1/kill/{switch}")).json()
+    assert (shown["scope"], shown["mode"], shown["state"], shown["reason"]) == ("global", "halt", "engaged", "odd replies")
+    assert [one["id"] for one in shown["cancelled"]] == ["c1"]
+    assert [one["id"] for one in shown["unconfirmed"]] == ["c2"]
+    assert problem(await edge.http.get("/api/v1/kill/unheard-of")) == (404, "not_found")
+    stranger = {"Authorization": f"Bearer {await edge.key('operator', tenant='other')}"}
+    theirs = (await edge.http.get(f"/api/v1/kill/{switch}", headers=stranger)).json()
+    assert [one["id"] for one in theirs["cancelled"]] == ["c3"]
+    own = (await edge.http.post("/api/v1/kill", json={"scope": "pack", "target": "p", "reason": "x"})).json()["id"]
+    assert problem(await edge.http.get(f"/api/v1/kill/{own}", headers=stranger)) == (404, "not_found")
 
 
 async def test_reads_answer(edge: Any) -> None:

@@ -176,13 +176,12 @@ class World:
         command = ResolveApproval(tenant=TENANT, approval=approval, outcome=outcome, digest=asked.digest, by=ADMIN)
         await self.gateway.send("gates.resolve", (new_id(),), command, tenant=TENANT)
 
-    async def engage(self, scope: Any, target: str) -> None:
-        await self.gateway.send(
-            "gates.engage",
-            (new_id(),),
-            EngageKill(tenant=TENANT, scope=scope, target=target, reason="test", by=ADMIN),
-            tenant=TENANT,
-        )
+    async def engage(self, scope: Any, target: str, mode: Any = "halt") -> str:
+        """Ask for a switch; its id."""
+        switch = new_id()
+        command = EngageKill(tenant=TENANT, scope=scope, target=target, mode=mode, reason="test", by=ADMIN)
+        await self.gateway.send("gates.engage", (switch,), command, tenant=TENANT)
+        return switch
 
     # --- what tests wait for --------------------------------------------------------------------------------------------
     async def until(self, subject: str, within: float = 20) -> Recorded:
