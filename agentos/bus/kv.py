@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agentos.bus.tail import Raw, Tail
+from agentos.bus.tail import HEARTBEAT_S, Raw, Tail
 from agentos.contracts.errors import Conflict, RetryLater
 from agentos.contracts.ids import is_token, new_id
 
@@ -37,7 +37,9 @@ class KeyValue:
     All methods wait for the broker and raise RetryLater when it is away.
     """
 
-    def __init__(self, name: str, publish: Publish, get_last: GetLast, tail: Callable[[tuple[str, ...], str], Tail]) -> None:
+    def __init__(
+        self, name: str, publish: Publish, get_last: GetLast, tail: Callable[[tuple[str, ...], str, float], Tail]
+    ) -> None:
         self._name = name
         self._publish = publish
         self._get_last = get_last
@@ -105,11 +107,11 @@ class KeyValue:
             async for raw in updates:
                 yield None if raw is None else entry_of(raw, self._name)
 
-    def follow(self, prefix: str = "") -> Tail:
+    def follow(self, prefix: str = "", *, heartbeat_s: float = HEARTBEAT_S) -> Tail:
         """The tail beneath ``watch``, for those who must know how fresh it is."""
         if prefix and not (prefix.endswith(".") and is_key(prefix[:-1])):
             raise ValueError(f"{prefix!r} is no prefix: whole tokens, each with its dot, such as 'default.'")
-        return self._tail((f"$KV.{self._name}.{prefix}>",), f"KV_{self._name}")
+        return self._tail((f"$KV.{self._name}.{prefix}>",), f"KV_{self._name}", heartbeat_s)
 
     async def _read(self, key: str) -> Entry | None:
         raw = await self._get_last(f"KV_{self._name}", self._subject(key))

@@ -37,7 +37,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             attempt_timeout=timedelta(seconds=settings.attempt_timeout_s),
             max_tries=settings.max_tries,
         )
-        router = Router(bus, packs, calls, settings.concurrency)
+        router = Router(bus, packs, kill, calls, settings.concurrency)
         # Before anything is served: policy must know what a call may cost.
         await keep_trying(lambda: catalogue.publish(bus, adapters, aliases))
         await kill.start()

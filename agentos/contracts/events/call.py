@@ -55,11 +55,18 @@ class ToolCallRequested(Contract):
     digest: str
 
 
+Operator = Literal["replace", "mask", "hash", "drop", "block", "allow"]
+"""What is done with a find. replace: a reversible placeholder. mask: ``****1234``. hash: ``<EMAIL#1f2e3d4c>``, the same for the same
+value of the task, not reversible. drop: removed. block: the call is refused. allow: left as it is."""
+
+
 class RedactedEntity(Contract):
-    """One thing that the redactor replaced: its kind and its placeholder, never the value."""
+    """One thing that the redactor found: its kind, what was done with it, and what stands in its place; never the value."""
 
     entity: str
     placeholder: str
+    """Empty where nothing stands in its place: it was dropped, or blocked or allowed (these two stand once for all of their kind)."""
+    operator: Operator = "replace"
 
 
 class Reservation(Contract):

@@ -1,12 +1,10 @@
-"""Approvals, checkpoints, the kill switch, webhook deliveries and audit checkpoints."""
+"""Checkpoints, budgets, violations, webhook deliveries and audit checkpoints."""
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Json, Principal, Ruling, Token, Usd, Utc
+from agentos.contracts.base import Contract, Principal, Token, Usd, Utc
 from agentos.contracts.budgets import Metric, Mode
 from agentos.contracts.events.call import CallContext
-
-KillScope = Literal["global", "tenant", "pack", "provider", "task"]
 
 
 class CheckpointRequested(Contract):
@@ -14,49 +12,6 @@ class CheckpointRequested(Contract):
 
     context: CallContext
     question: str
-    digest: str
-
-
-class ApprovalRequested(Contract):
-    """Something waits for a person: a held model call, a held tool call or a pack's checkpoint, by the id it has there."""
-
-    context: CallContext
-    kind: Literal["model", "tool", "checkpoint"]
-    summary: str
-    """One line for a person in a hurry."""
-    preview: dict[str, Json]
-    """The exact effect, redacted."""
-    reasons: tuple[str, ...]
-    digest: str
-    """What is approved: a later effect with another digest is not covered."""
-    approver_roles: tuple[str, ...]
-    expires_at: Utc
-
-
-class ApprovalAnswered(Contract):
-    """A person's n-th answer to an approval. It counts only once policy has ruled that this person may give it."""
-
-    context: CallContext
-    outcome: Literal["approved", "rejected"]
-    comment: str | None = None
-    by: Principal
-    approver_roles: tuple[str, ...]
-    request: Token
-    """Where the person waits for a word."""
-
-
-class ApprovalRuled(Ruling):
-    """Policy's verdict on the n-th answer: may this person answer this approval so?"""
-
-
-class ApprovalResolved(Contract):
-    """The one answer. ``expired`` and ``cancelled`` mean no. Whoever executes reads the decision of the same id and its digest."""
-
-    context: CallContext
-    kind: Literal["model", "tool", "checkpoint"]
-    outcome: Literal["approved", "rejected", "expired", "cancelled"]
-    by: Principal
-    comment: str | None = None
     digest: str
 
 
@@ -72,22 +27,6 @@ class ViolationNoted(Contract):
     """What was tried, in a few words: a system call, a path below the sandbox, an address. Never data."""
     count: int = 1
     """How often, when the same was tried many times at once."""
-
-
-class KillEngaged(Contract):
-    """From now on nothing in scope starts, and what is in flight is cancelled. ``target`` is ``*`` for the global scope."""
-
-    scope: KillScope
-    target: str
-    reason: str
-    by: Principal
-
-
-class KillReleased(Contract):
-    """The switch of this id no longer holds."""
-
-    reason: str
-    by: Principal
 
 
 class BudgetWarned(Contract):
