@@ -21,7 +21,7 @@ from services.policy.budgets.sweeping import Sweeper
 from tests.governance.scenario import TENANT, context
 from tests.services.policy.budgets.conftest import Rules, Site, budget, demand, used
 
-KINDS = [budget(id="requests"), budget(id="tokens", metric="tokens", limit="1000")]
+KINDS = [budget(id="requests", window="total"), budget(id="tokens", metric="tokens", limit="1000", window="total")]
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
