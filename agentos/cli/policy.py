@@ -1,12 +1,12 @@
 """``agentos policy``: try rules, explain decisions, compare, sign and publish bundles, and see what other rules would have decided."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agentos.cli.backtest import backtest, bundle_at, json_file, stored, usage_failure
 from agentos.cli.options import AsJson, api
 
 if TYPE_CHECKING:
@@ -21,39 +21,6 @@ Folder = Annotated[
 Rules = Annotated[
     Path | None, typer.Option("--bundle", help="A folder of rules, or a signed bundle; by default the shipped ones.")
 ]
-
-
-def _failure(title: str, detail: str, mend: str = "") -> Exception:
-    from agentos.cli.client import USAGE, Failure
-
-    return Failure(title, detail, mend=mend, exit_code=USAGE)
-
-
-def _bundle(path: Path | None) -> "Bundle":
-    """Rules from a folder or a signed bundle. Raises Failure saying what is wrong with them."""
-    from agentos.contracts.errors import AgentOSError
-
-    try:
-        from services.policy import bundles
-        from services.policy.evaluator import read_bundle
-    except ModuleNotFoundError as missing:
-        raise _failure("Not installed", f"{missing.name} is missing", "install agentos[policy]") from None
-    try:
-        if path is None:
-            return read_bundle()
-        return read_bundle(path) if path.is_dir() else bundles.read(_json_file(path)).bundle
-    except AgentOSError as bad:
-        raise _failure("No bundle", bad.detail) from None
-
-
-def _json_file(path: Path) -> dict[str, Any]:
-    try:
-        value: Any = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
-    except (OSError, ValueError) as bad:
-        raise _failure("Unreadable", f"{path}: {bad}") from None
-    if not isinstance(value, dict):
-        raise _failure("Unreadable", f"{path} holds no JSON object")
-    return value  # pyright: ignore[reportUnknownVariableType] - JSON
 
 
 def _package(name: str) -> str:
@@ -78,13 +45,13 @@ def run_tests(
     from services.policy.tables import cases_of, read_tables, with_config
 
     place = folder or BUNDLE
-    bundle = _bundle(place)
+    bundle = bundle_at(place)
     failed: list[str] = []
     try:
         evaluator = EmbeddedEvaluator(bundle)
         cases = cases_of(read_tables(place))
     except Unavailable as bad:
-        raise _failure("The rules cannot be tested", bad.detail) from None
+        raise usage_failure("The rules cannot be tested", bad.detail) from None
     for case in cases:
         try:
             judge = EmbeddedEvaluator(with_config(bundle, case)) if case.own_config else evaluator
@@ -138,9 +105,9 @@ def evaluate(
     from services.policy.embedded import EmbeddedEvaluator
 
     try:
-        decision = EmbeddedEvaluator(_bundle(bundle)).answer(_package(package), _json_file(question))
+        decision = EmbeddedEvaluator(bundle_at(bundle)).answer(_package(package), json_file(question))
     except Unavailable as silent:
-        raise _failure("No decision", silent.detail, "nothing would be done") from None
+        raise usage_failure("No decision", silent.detail, "nothing would be done") from None
     show.print_json(decision.model_dump(mode="json"))
 
 
@@ -158,27 +125,27 @@ def explain_decision(
     text: Annotated[bool, typer.Option("--text", help="Show each rule that fired as it is written.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Which rules fired, and which did not. A stored decision is explained by the bundle that you name, which need not be the one that decided."""
+    """Which rules fired, and which did not: by the bundle that you name, which need not be the one that decided then."""
     from dataclasses import asdict
 
     from agentos.cli import show
     from agentos.contracts.errors import Unavailable
     from services.policy.explain import explain
 
-    rules = _bundle(bundle)
+    rules = bundle_at(bundle)
     if call is not None:
-        past = next(iter(_stored(ctx, 1, None, call)), None)
+        past = next(iter(stored(ctx, 1, None, call)), None)
         if past is None:
-            raise _failure("Nothing to explain", f"there is no decision on {call}, or the rules were not asked")
+            raise usage_failure("Nothing to explain", f"there is no decision on {call}, or the rules were not asked")
         name, asked, decided = past.package, past.asked, past.bundle
     elif package is not None and question is not None:
-        name, asked, decided = _package(package), _json_file(question), ""
+        name, asked, decided = _package(package), json_file(question), ""
     else:
-        raise _failure("Nothing to explain", "name a call, or --package and --input")
+        raise usage_failure("Nothing to explain", "name a call, or --package and --input")
     try:
         said = explain(rules, name, asked)
     except Unavailable as silent:
-        raise _failure("No decision", silent.detail) from None
+        raise usage_failure("No decision", silent.detail) from None
     if as_json:
         show.print_json({"decision": said.decision.model_dump(mode="json"), "rules": [asdict(state) for state in said.rules]})
         return
@@ -215,7 +182,7 @@ def compare_bundles(
     from agentos.cli import show
     from services.policy.compare import diff, replay
 
-    first, second = _bundle(before), _bundle(after)
+    first, second = bundle_at(before), bundle_at(after)
     text = diff(first, second)
     replayed = replay(_case_decisions(first), second)
     if as_json:
@@ -256,20 +223,18 @@ def _case_decisions(bundle: "Bundle") -> "list[Past]":
     from agentos.contracts.errors import Unavailable
     from services.policy.compare import Past
     from services.policy.embedded import EmbeddedEvaluator
-    from services.policy.questions import BY_PACKAGE
     from services.policy.tables import cases_of, read_tables
 
     evaluator = EmbeddedEvaluator(bundle)
     found: list[Past] = []
     for case in cases_of(read_tables()):
-        if case.package not in BY_PACKAGE:
+        if case.question is None:
             continue
         try:
-            decision = evaluator.answer(case.package, case.asked)
+            verdict = evaluator.decide_now(case.question).verdict
         except Unavailable:
-            found.append(Past("case", case.note, case.package, case.asked, "deny", (), ""))
-        else:
-            found.append(Past("case", case.note, case.package, case.asked, decision.verdict, decision.rules, decision.revision))
+            verdict = "deny"
+        found.append(Past("case", case.note, case.package, case.asked, verdict, (), ""))
     return found
 
 
@@ -291,11 +256,11 @@ def sign(
     try:
         made = bundles.sign(folder, version, datetime.now(UTC), load(key))
     except (UnsafeKey, OSError) as bad:
-        raise _failure(
+        raise usage_failure(
             "No signature", str(bad), "name a key with --key; `agentos up` makes one in <data>/secrets/policy.key"
         ) from None
     except AgentOSError as bad:
-        raise _failure("No signature", bad.detail) from None
+        raise usage_failure("No signature", bad.detail) from None
     output.write_text(made.model_dump_json(), "utf-8")
     show.out.print(f"version {made.version}, revision {made.revision[:12]}, signed by {made.key_id}: {show.text(str(output))}")
 
@@ -310,7 +275,7 @@ def publish(
     from agentos.cli import show
 
     with api(ctx) as server:
-        answer = server.post("policy/bundles", {"bundle": _json_file(file)})
+        answer = server.post("policy/bundles", {"bundle": json_file(file)})
     if as_json:
         show.print_json(answer)
     else:
@@ -343,85 +308,4 @@ def list_bundles(ctx: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
-@policy.command()
-def backtest(
-    ctx: typer.Context,
-    bundle: Annotated[Path, typer.Option("--bundle", help="The candidate: a folder of rules, or a signed bundle.")],
-    last: Annotated[int, typer.Option(min=1, help="How many decisions, newest first.")] = 500,
-    kind: Annotated[str | None, typer.Option(help="admission, model, tool, approval or checkpoint.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="With --file: only this tenant's; over the API it is the key's.")] = None,
-    file: Annotated[Path | None, typer.Option(help="An audit export instead of the API.", exists=True, dir_okay=False)] = None,
-    fail_on_change: Annotated[bool, typer.Option("--fail-on-change", help="Exit code 1 when a decision changes.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Ask other rules what was really asked, and show what would have been decided otherwise, and for whom."""
-    from collections import Counter
-    from dataclasses import asdict
-
-    from agentos.cli import show
-    from services.policy.compare import replay
-
-    candidate = _bundle(bundle)
-    pasts = _exported(file, last, kind, tenant) if file is not None else _stored(ctx, last, kind)
-    said = replay(pasts, candidate)
-    if as_json:
-        show.print_json(
-            {"asked": said.asked, "unanswerable": said.unanswerable, "changes": [asdict(change) for change in said.changes]}
-        )
-    else:
-        counts = Counter((c.past.kind, c.past.whom, c.past.verdict, c.verdict, ", ".join(c.reasons)) for c in said.changes)
-        show.table(
-            ("kind", "for whom", "was", "becomes", "because", "times"),
-            (
-                (what, show.text(whom), show.state(was), show.state(becomes), show.text(why), str(times))
-                for (what, whom, was, becomes, why), times in counts.most_common()
-            ),
-            empty="no decision would have been another one",
-        )
-        left = f", {said.unanswerable} of another version could not be asked" if said.unanswerable else ""
-        show.out.print(f"{said.asked} decisions, {len(said.changes)} would differ{left}")
-    raise typer.Exit(1 if fail_on_change and said.changes else 0)
-
-
-def _stored(ctx: typer.Context, last: int, kind: str | None, call: str | None = None) -> "list[Past]":
-    """The last decisions, through the API."""
-    from services.policy.compare import Past
-
-    found: list[Past] = []
-    before: str | None = None
-    with api(ctx) as server:
-        while len(found) < last:
-            page = server.get("policy/decisions", last=min(500, last), kind=kind, before=before, call=call)
-            made = (Past.of(item["type"], item["subject"].split(".")[3], item["data"]) for item in page["items"])
-            found += [past for past in made if past is not None]
-            before = page["next"]
-            if before is None:
-                break
-    return found[:last]
-
-
-def _exported(file: Path, last: int, kind: str | None, tenant: str | None) -> "list[Past]":
-    """The last decisions of an audit export. Bodies that stood elsewhere (claim checks) are not in it and are left out."""
-    from collections import deque
-
-    from services.ledger.export import Closing, Malformed, parse_header, parse_line
-    from services.policy.compare import KINDS, Past
-
-    found: deque[Past] = deque(maxlen=last)
-    with file.open("rb") as lines:
-        try:
-            parse_header(next(lines, b""))
-            for line in lines:
-                event = parse_line(line)
-                if isinstance(event, Closing):
-                    break
-                parts = event.subject.split(".")
-                name = f"{parts[2]}.{parts[4]}" if len(parts) > 4 else ""
-                if name not in KINDS or kind not in (None, KINDS[name]) or tenant not in (None, parts[1]):
-                    continue
-                past = Past.of(name, parts[3], json.loads(event.body))
-                if past is not None:
-                    found.append(past)
-        except (Malformed, ValueError, KeyError) as bad:
-            raise _failure("No audit export", f"{file}: {bad}", "make one with `agentos audit export`") from None
-    return list(found)
+policy.command()(backtest)
