@@ -92,6 +92,7 @@ STATUS_OF = {
     "forbidden": 403,
     "wrong_role": 403,
     "self_approval": 403,
+    "same_person": 403,
     "conflict": 409,
     "unavailable": 503,
     "bundle.malformed": 422,

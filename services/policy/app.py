@@ -1,7 +1,9 @@
 """The composition root of the policy service."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 from agentos.bus import BrokerSettings, Bus
 from agentos.keyring import KeyRing
@@ -9,19 +11,21 @@ from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
 from agentos.service import serve
 from services.policy.active import ActivePolicy
+from services.policy.analysis import AnalysisPool
+from services.policy.budgets.budgets import Budgets
+from services.policy.budgets.sweeping import Sweeper
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import Bundle, PolicyEvaluator, read_bundle
 from services.policy.handlers import Policy
 from services.policy.publishing import Bundles
-from services.policy.redaction import Redactor
 from services.policy.settings import Settings
 from services.policy.signing import trusted_by
+from services.policy.triggers import Triggers
 
 
 async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -> None:
     """Serve until ``stop``."""
     master = MasterKey.load_or_create(settings.master_key)
-    redactor = await asyncio.to_thread(Redactor)
     trusted = await asyncio.to_thread(trusted_by, settings.trusted_keys, settings.trusted_keys_file, settings.signing_key)
 
     async def make(bundle: Bundle) -> PolicyEvaluator:
@@ -31,23 +35,37 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
         evaluator = ActivePolicy(await make(read_bundle()))
         bundles = Bundles(bus, evaluator, make, trusted)
         await bundles.start()
-        following = asyncio.create_task(bundles.follow(), name="policy-bundles")
         kill = KillSwitch(bus)
         await kill.start()
-        policy = Policy(bus, evaluator, redactor, KeyRing(bus, master), kill)
+        pool = AnalysisPool(settings.analysis_workers)
+        budgets = Budgets(bus, evaluator)
+        policy = Policy(bus, evaluator, pool, KeyRing(bus, master), kill, budgets)
+        beside = [
+            _beside("policy-bundles", bundles.follow()),
+            _beside("triggers", Triggers(bus, evaluator).run()),
+            _beside("budget-sweeper", Sweeper(bus, budgets).run()),
+            # So that the first call does not wait for a process to start.
+            _beside("analysis-warm-up", pool.warm_up()),
+        ]
         try:
             bus.consume([*policy.routes(), *bundles.routes()])
             await bus.start()
             await stop.wait()
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await bus.drain()
             await kill.stop()
-            policy.close()
+            await budgets.close()
+            await pool.close()
             await evaluator.close()
 
     await serve("policy", broker, body, stop)
+
+
+def _beside(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(work, name=name)
 
 
 async def _evaluator(settings: Settings, bundle: Bundle) -> PolicyEvaluator:

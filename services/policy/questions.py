@@ -190,7 +190,33 @@ class ToolCallQuestion(Contract):
     declared_tools: Names
     effect: Effect
     untrusted: bool = True
+    data_classes: Names = ()
+    """Kinds of personal data in the arguments, and ``SECRET`` when there is a secret among them."""
+    destinations: Count = 0
+    """How many places the arguments name that something could go to."""
+    foreign: Names = ()
+    """Kinds of those places that whoever asked for the task has not named."""
     history: History = History()
+
+
+class InspectionQuestion(Contract):
+    """Something came back: which labels does it leave on the task, and may the agent see it?
+
+    ``labels`` are what detectors saw in it, ``data_classes`` new kinds of personal data in it, and ``SECRET``. Obligation of an allow:
+    ``labels``, what the task's history is marked with from now on.
+    """
+
+    package: ClassVar[str] = "agentos/inspection"
+
+    tenant: Name
+    task: Name
+    pack: Name
+    agent: Name
+    kind: Literal["model", "tool"]
+    tool: Text = ""
+    labels: Names = ()
+    data_classes: Names = ()
+    leaked_instructions: bool = False
 
 
 class CheckpointQuestion(Contract):
@@ -258,6 +284,24 @@ class ApprovalQuestion(Contract):
     digest_matches: bool = True
 
 
+class BudgetQuestion(Contract):
+    """Which budgets apply to this model call?
+
+    ``providers`` are all that may serve it. Obligations of an allow: ``budgets``, each as ``agentos.contracts.budgets.Budget`` reads it.
+    """
+
+    package: ClassVar[str] = "agentos/budget"
+
+    tenant: Name
+    pack: Name
+    agent: Name
+    task: Name
+    task_type: Name
+    requester: Asker
+    model: Name
+    providers: Names = ()
+
+
 class ApiQuestion(Contract):
     """May this principal do this through the API? Any string may be asked; the rules refuse an action they do not know."""
 
@@ -267,15 +311,43 @@ class ApiQuestion(Contract):
     action: Name
 
 
+class WindowTotals(Contract):
+    """Sums over one window. ``failed`` is of ``calls``, ``denied`` of ``decided``."""
+
+    calls: Count = 0
+    failed: Count = 0
+    decided: Count = 0
+    denied: Count = 0
+    spent_microusd: Count = 0
+
+
+class TriggerQuestion(Contract):
+    """Is what happened lately too much? A deny trips a kill switch.
+
+    ``windows`` holds the sums of the last minute (``1m``) and the last five (``5m``). Obligations of an allow: ``triggers``, how many are
+    configured at all. Of a deny: ``trigger``, ``scope``, ``target``, ``mode``, ``reason`` and ``cool_down_s``.
+    """
+
+    package: ClassVar[str] = "agentos/trigger"
+
+    tenant: Name
+    scope: Literal["tenant", "pack", "agent", "provider", "model", "tool"]
+    target: Name
+    windows: dict[Literal["1m", "5m"], WindowTotals]
+
+
 Question = (
     AdmissionQuestion
     | RoutingQuestion
     | RedactionQuestion
     | ModelCallQuestion
     | ToolCallQuestion
+    | BudgetQuestion
+    | InspectionQuestion
     | CheckpointQuestion
     | ApprovalQuestion
     | ApiQuestion
+    | TriggerQuestion
 )
 
 QUESTIONS: tuple[type[Question], ...] = get_args(Question)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from agentos.service import ServiceSettings
@@ -15,6 +16,8 @@ class Settings(ServiceSettings):
     opa_url: str | None = None
     """An OPA server that the rules are loaded into; without it the embedded evaluator answers, which is proven equal."""
     opa_timeout_ms: int = 500
+    analysis_workers: int = Field(default=1, ge=1, le=64)
+    """Processes that look for personal data; each takes a core and about 60 MB."""
     trusted_keys: str = ""
     """Who may sign bundles: base64 Ed25519 public keys, separated by commas. With the file's; without any, the key of this installation."""
     trusted_keys_file: Path | None = None

@@ -16,6 +16,9 @@ well_formed if {
 	is_array(input.declared_tools)
 	is_boolean(input.untrusted)
 	input.effect in ["read", "write", "egress"]
+	is_array(input.data_classes)
+	is_number(input.destinations)
+	is_array(input.foreign)
 	lib.history(input.history)
 }
 

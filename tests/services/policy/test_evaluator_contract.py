@@ -24,6 +24,7 @@ from services.policy.questions import (
     ApiQuestion,
     ApprovalQuestion,
     Asker,
+    BudgetQuestion,
     CheckpointQuestion,
     Effects,
     History,
@@ -33,7 +34,9 @@ from services.policy.questions import (
     RedactionQuestion,
     RoutingQuestion,
     ToolCallQuestion,
+    TriggerQuestion,
     Window,
+    WindowTotals,
 )
 from services.policy.tables import Case, merged, with_config
 from services.policy.trial import rules_in
@@ -129,6 +132,14 @@ name = words | plain
 names = st.lists(name, max_size=5).map(tuple)
 askers = st.builds(Asker, kind=st.sampled_from(["api_key", "webhook", "pack", "service"]), id=name, roles=names)
 count = st.integers(0, 250_000) | st.integers(0, 2**53 - 1)
+sums = st.builds(
+    WindowTotals,
+    calls=st.integers(0, 50),
+    failed=st.integers(0, 50),
+    decided=st.integers(0, 50),
+    denied=st.integers(0, 50),
+    spent_microusd=st.integers(0, 20_000_000),
+)
 effects = st.builds(Effects, read=count, write=count, egress=count)
 windows = st.builds(Window, models=count, tools=count, effects=effects, denied=count, spent_microusd=count)
 labels = st.lists(st.sampled_from(["untrusted", "injection.suspected"]) | name, max_size=3, unique=True).map(tuple)
@@ -227,7 +238,25 @@ questions: st.SearchStrategy[Question] = st.one_of(
         edited_by=names,
         digest_matches=st.booleans(),
     ),
+    st.builds(
+        BudgetQuestion,
+        tenant=name,
+        pack=name,
+        agent=name,
+        task=name,
+        task_type=name,
+        requester=askers,
+        model=name,
+        providers=names,
+    ),
     st.builds(ApiQuestion, principal=askers, action=st.sampled_from(get_args(Action)) | name),
+    st.builds(
+        TriggerQuestion,
+        tenant=name,
+        scope=st.sampled_from(["tenant", "pack", "agent", "provider", "model", "tool"]),
+        target=name,
+        windows=st.fixed_dictionaries({"1m": sums, "5m": sums}),
+    ),
 )
 
 
@@ -266,6 +295,44 @@ def test_both_evaluators_decide_any_question_alike(opa_url: str, config: dict[st
             alike()
         finally:
             runner.run(server.close())
+
+
+# The shipped rules hold no trigger, so that generated questions reach none of them.
+TRIGGERS = [
+    {"name": "spend", "scope": "pack", "metric": "spend_usd", "window": "1m", "limit": 2.5, "mode": "drain", "cool_down_s": 600},
+    {"name": "errors", "scope": "provider", "target": "engineering", "metric": "error_rate", "window": "5m", "limit": 0.5,
+     "min_count": 5, "mode": "halt", "cool_down_s": 300},
+    {"name": "denials", "scope": "pack", "metric": "denial_rate", "window": "1m", "limit": 0.8, "min_count": 10, "mode": "halt",
+     "cool_down_s": 60},
+]  # fmt: skip
+
+
+@pytest.mark.opa
+def test_both_evaluators_trip_alike(bundle_of: BundleOf, tmp_path: Path) -> None:
+    data = json.loads((BUNDLE / "data.json").read_text())
+    data["config"]["kill"] = {"triggers": TRIGGERS}
+    folder = bundle_of(data__json=json.dumps(data))
+    embedded = EmbeddedEvaluator(read_bundle(folder))
+    asked = [
+        TriggerQuestion(
+            tenant="acme",
+            scope=scope,
+            target=target,
+            windows={
+                "1m": WindowTotals(calls=calls, failed=calls // 2, decided=10, denied=denied, spent_microusd=spent),
+                "5m": WindowTotals(calls=calls, failed=calls // 2),
+            },
+        )
+        for scope in ("pack", "provider", "tenant")
+        for target in ("engineering", "sales")
+        for calls, denied, spent in ((0, 0, 0), (9, 8, 2_500_000), (10, 7, 2_499_999), (4, 10, 100_125_000))
+    ]
+    with asyncio.Runner() as runner, running_opa(folder, tmp_path / "triggers.log") as url:
+        server = runner.run(OpaEvaluator.connect(url, answer_within=PATIENT, revision_ttl=timedelta(hours=1)))
+        answers = [runner.run(server.decide(question)) for question in asked]
+        runner.run(server.close())
+    assert answers == [embedded.decide_now(question) for question in asked]
+    assert {answer.verdict for answer in answers} == {"allow", "deny"}
 
 
 @pytest.mark.opa
