@@ -128,7 +128,9 @@ async def test_budgets_are_shown_with_what_is_spent_held_back_and_left(edge: Any
     full = Budget.model_validate(
         {"id": "pack-month", "key": key, "metric": "usd", "limit": "2.50", "window": "month", "mode": "hard"}
     )
-    sliding = full.model_copy(update={"id": "rate", "metric": "requests", "limit": Decimal(10), "window": Sliding(sliding_s=3600)})
+    sliding = full.model_copy(
+        update={"id": "rate", "metric": "requests", "limit": Decimal(10), "window": Sliding(sliding_s=3600)}
+    )
     now = datetime.now(UTC)
     holds = {"c1": (full.slot(now), 500_000_000_000, 0, "o"), "c0": (full.slot(now) - 1, 9, 0, "o")}
     spent = {full.slot(now): 2_000_000_000_000, full.slot(now) - 1: 7}

@@ -308,11 +308,10 @@ TRIGGERS = [
 
 
 @pytest.mark.opa
-def test_both_evaluators_trip_alike(bundle_of: BundleOf, tmp_path: Path) -> None:
-    data = json.loads((BUNDLE / "data.json").read_text())
-    data["config"]["kill"] = {"triggers": TRIGGERS}
-    folder = bundle_of(data__json=json.dumps(data))
-    embedded = EmbeddedEvaluator(read_bundle(folder))
+def test_both_evaluators_trip_alike(opa_url: str) -> None:
+    shipped = read_bundle()
+    bundle = Bundle(shipped.modules, {**shipped.config, "kill": {"triggers": TRIGGERS}})
+    embedded = EmbeddedEvaluator(bundle)
     asked = [
         TriggerQuestion(
             tenant="acme",
@@ -327,8 +326,8 @@ def test_both_evaluators_trip_alike(bundle_of: BundleOf, tmp_path: Path) -> None
         for target in ("engineering", "sales")
         for calls, denied, spent in ((0, 0, 0), (9, 8, 2_500_000), (10, 7, 2_499_999), (4, 10, 100_125_000))
     ]
-    with asyncio.Runner() as runner, running_opa(folder, tmp_path / "triggers.log") as url:
-        server = runner.run(OpaEvaluator.connect(url, answer_within=PATIENT, revision_ttl=timedelta(hours=1)))
+    with asyncio.Runner() as runner:
+        server = runner.run(OpaEvaluator.connect(opa_url, bundle, answer_within=PATIENT, look_every=timedelta(hours=1)))
         answers = [runner.run(server.decide(question)) for question in asked]
         runner.run(server.close())
     assert answers == [embedded.decide_now(question) for question in asked]
