@@ -250,7 +250,8 @@ async def _approval(stage: Stage, task: str) -> None:
         f"{approval['summary']}\nheld because: {', '.join(approval['reasons'])}; expires {approval['expires_at']}"
     )
     async with _timeline(stage) as lines:
-        await stage.post(f"approvals/{approval['id']}/resolve", {"outcome": "approved", "comment": "reads well"})
+        answer = {"outcome": "approved", "digest": approval["digest"], "comment": "reads well"}
+        await stage.post(f"approvals/{approval['id']}/resolve", answer)
         stage.console.print("POST /api/v1/approvals/…/resolve → approved")
         await _show_until(stage, lines, task, "task.settled")
     outcome = await _settled(stage, task)

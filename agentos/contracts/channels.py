@@ -9,7 +9,7 @@ from typing import Literal
 
 from agentos.contracts import commands as c
 from agentos.contracts.base import Contract
-from agentos.contracts.events import call, governance, kill, policy, task
+from agentos.contracts.events import approval, call, governance, kill, notification, policy, task
 
 Kind = Literal["event", "command", "query", "answer", "work", "timer", "dead_letter"]
 
@@ -204,11 +204,19 @@ CHANNELS: tuple[Channel, ...] = (
     _event("tool.inspected", "policy", call.Inspected, "What policy saw in a tool's result.", tails=("runner",)),
     # --- governance ---------------------------------------------------------------------------------------------------
     _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack asks a person.", readers=("gates",)),
-    _event("approval.requested", "gates", governance.ApprovalRequested, "Something waits for a person.", tails=("runner",)),
+    # --- approval -----------------------------------------------------------------------------------------------------
+    _event(
+        "approval.requested",
+        "gates",
+        approval.ApprovalRequested,
+        "Something waits for a person.",
+        readers=("gates",),
+        tails=("runner",),
+    ),
     _event(
         "approval.answered",
         "gates",
-        governance.ApprovalAnswered,
+        approval.ApprovalAnswered,
         "A person's n-th answer, to be ruled on.",
         readers=("policy",),
         ordinal=True,
@@ -216,20 +224,55 @@ CHANNELS: tuple[Channel, ...] = (
     _event(
         "approval.ruled",
         "policy",
-        governance.ApprovalRuled,
+        approval.ApprovalRuled,
         "Whether that person may give that answer.",
         readers=("gates",),
         ordinal=True,
     ),
+    _event("approval.commented", "gates", approval.ApprovalCommented, "A person's n-th remark, sealed.", ordinal=True),
+    _event(
+        "approval.edited",
+        "gates",
+        approval.ApprovalEdited,
+        "A person's n-th edit of what is to be done, to be ruled on.",
+        readers=("policy",),
+        ordinal=True,
+    ),
+    _event(
+        "approval.revised",
+        "policy",
+        approval.ApprovalRevised,
+        "The verdict on that edit, with the redacted difference.",
+        readers=("gates",),
+        ordinal=True,
+    ),
+    _event(
+        "approval.escalated",
+        "gates",
+        approval.ApprovalEscalated,
+        "Nobody answered in time: more roles may.",
+        readers=("gates",),
+        ordinal=True,
+    ),
+    _event("approval.frozen", "gates", approval.ApprovalFrozen, "A kill switch stops the clock.", ordinal=True),
+    _event("approval.thawed", "gates", approval.ApprovalThawed, "The clock goes on; deadlines have moved.", ordinal=True),
     _event(
         "approval.resolved",
         "gates",
-        governance.ApprovalResolved,
+        approval.ApprovalResolved,
         "The one answer to an approval.",
-        readers=("router", "worker", "orchestrator"),
+        readers=("router", "worker", "orchestrator", "gates"),
         tails=("runner",),
         auditors=("gates",),
     ),
+    _event("delegation.granted", "gates", approval.DelegationGranted, "A person lends another their powers to approve."),
+    _event("delegation.revoked", "gates", approval.DelegationRevoked, "The delegation of this id no longer holds."),
+    # --- notification -------------------------------------------------------------------------------------------------
+    _event("notification.queued", "gates", notification.NotificationQueued, "A target is to be told of an event."),
+    _event("notification.failed", "gates", notification.NotificationFailed, "Attempt n failed.", ordinal=True),
+    _event("notification.sent", "gates", notification.NotificationSent, "The target has taken it."),
+    _event("target.disabled", "gates", notification.TargetDisabled, "A target is gone and is told nothing any more."),
+    # --- more of governance -------------------------------------------------------------------------------------------
     _event(
         "violation.noted", "runner", governance.ViolationNoted, "A pack tried what its sandbox does not let it do.", ordinal=True
     ),
@@ -243,6 +286,7 @@ CHANNELS: tuple[Channel, ...] = (
         "gates",
         kill.KillEngaged,
         "Nothing in scope starts any more; what is in flight is cancelled, or finishes.",
+        readers=("gates",),
         tails=("policy",),
     ),
     _event(
@@ -256,7 +300,14 @@ CHANNELS: tuple[Channel, ...] = (
         "kill.eased", "gates", kill.KillEased, "For the n-th time a share of the tasks may start.", tails=("policy",), ordinal=True
     ),
     _event("kill.tightened", "gates", kill.KillTightened, "A trigger ended the n-th probation.", ordinal=True),
-    _event("kill.released", "gates", kill.KillReleased, "The switch of this id no longer holds.", tails=("policy",)),
+    _event(
+        "kill.released",
+        "gates",
+        kill.KillReleased,
+        "The switch of this id no longer holds.",
+        readers=("gates",),
+        tails=("policy",),
+    ),
     _event("kill.call-cancelled", "router", kill.KillCancelled, "A switch cancelled the model call of this id.", ordinal=True),
     _event("kill.tool-cancelled", "worker", kill.KillCancelled, "A switch cancelled the tool call of this id.", ordinal=True),
     _event(
@@ -281,6 +332,10 @@ CHANNELS: tuple[Channel, ...] = (
     _command("orchestrator", "cancel", "gateway", c.CancelTask, "Stop a task."),
     _command("orchestrator", "retry", "gateway", c.RetryTask, "Make another attempt of a task that ended or is parked."),
     _command("gates", "resolve", "gateway", c.ResolveApproval, "Answer an approval."),
+    _command("gates", "comment", "gateway", c.CommentApproval, "Remark on an approval."),
+    _command("gates", "edit", "gateway", c.EditApproval, "Change what an approval is for."),
+    _command("gates", "delegate", "gateway", c.DelegateApprovals, "Lend another person one's powers to approve."),
+    _command("gates", "undelegate", "gateway", c.RevokeDelegation, "Take a delegation back."),
     _command("gates", "engage", "gateway", c.EngageKill, "Engage a kill switch."),
     _command("gates", "release", "gateway", c.ReleaseKill, "Release a kill switch, in part or wholly, or ask for it."),
     _command("gates", "confirm", "gateway", c.ConfirmRelease, "Confirm a release that takes two persons."),
@@ -310,6 +365,8 @@ CHANNELS: tuple[Channel, ...] = (
     *_timer("gates", "expire", "an approval's expiry."),
     *_timer("gates", "confirm", "the next look at what a kill switch was to stop."),
     *_timer("policy", "budget", "the next try of a call that waits for room in a budget."),
+    *_timer("gates", "escalate", "an approval's next escalation step."),
+    *_timer("gates", "notify", "an attempt at a notification."),
     # --- dead letters -------------------------------------------------------------------------------------------------
     *(
         Channel(
@@ -360,6 +417,8 @@ BUCKETS: tuple[Bucket, ...] = (
         "Signed bundles of rules in chunks, `<sha-256>.<n>`, and `catalogue.published`: which versions there are.",
     ),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
+    Bucket("approvals", ("gates",), ("gates",), "`<tenant>.<task>.<approval>`: open approvals, to be found by their task."),
+    Bucket("delegations", ("gates",), ("gates", "policy", "gateway"), "`<tenant>.<id>`: who may answer approvals for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),
     Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB in chunks, `<sha-256>.<n>`."),

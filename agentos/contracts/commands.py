@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentos.contracts.base import Contract, Json, Principal, Token
+from agentos.contracts.base import Contract, Json, Principal, Sealed, Token, Utc
 from agentos.contracts.events.kill import KillMode, KillScope
 from agentos.contracts.events.task import TaskSubmitted
 
@@ -36,12 +36,55 @@ class RetryTask(Contract):
 
 
 class ResolveApproval(Contract):
-    """A person's answer to an approval."""
+    """A person's answer to an approval. ``digest`` is what they looked at; ``delegation`` names whose powers they answer with."""
 
     tenant: Token
     approval: Token
     outcome: Literal["approved", "rejected"]
-    comment: str | None = Field(default=None, max_length=4_000)
+    digest: str = Field(min_length=1, max_length=128)
+    comment: Sealed | None = None
+    delegation: Token | None = None
+    by: Principal
+
+
+class CommentApproval(Contract):
+    """A remark that is no vote."""
+
+    tenant: Token
+    approval: Token
+    text: Sealed
+    length: int = Field(ge=1)
+    by: Principal
+
+
+class EditApproval(Contract):
+    """Something else is to be done: ``content`` seals a tool's arguments or a ModelRequest, as the person wrote it."""
+
+    tenant: Token
+    approval: Token
+    base_digest: str = Field(min_length=1, max_length=128)
+    content: Sealed
+    by: Principal
+
+
+class DelegateApprovals(Contract):
+    """Until ``until`` principal ``to`` may answer with ``roles`` of ``by``; all of them when none is named."""
+
+    tenant: Token
+    to: Token
+    roles: tuple[str, ...] = ()
+    since: Utc
+    until: Utc
+    reason: str = Field(min_length=1, max_length=1_000)
+    by: Principal
+
+
+class RevokeDelegation(Contract):
+    """Take a delegation back."""
+
+    tenant: Token
+    delegation: Token
+    reason: str = Field(min_length=1, max_length=1_000)
     by: Principal
 
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from agentos.bus import Bus, Raw
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.envelope import Recorded
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.events.kill import Stopped
 from agentos.contracts.events.task import TaskStarted
 from agentos.contracts.subjects import EventSubject

@@ -1,5 +1,8 @@
 """Settings of the gates."""
 
+from pathlib import Path
+
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from agentos.contracts.events.kill import KillScope
@@ -13,3 +16,5 @@ class Settings(ServiceSettings):
 
     kill_second_person_scopes: frozenset[KillScope] = frozenset({"global"})
     """Scopes of switches that one person cannot open alone; a JSON list."""
+    notifications_file: Path | None = Field(default=None)
+    """JSON: ``link``, ``webhooks``, ``smtp`` (see ``services/gates/notifications/targets.py``). It holds secrets: mode 0600."""

@@ -4,15 +4,16 @@ Every answer is JSON: money as exact decimal text, times as ISO 8601 in UTC. Lis
 page, null on the last one.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
-from sqlalchemy import Connection, Select, Text, case, func, or_, select, type_coerce
+from sqlalchemy import Connection, Select, Text, and_, case, func, not_, or_, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json, Utc
@@ -58,8 +59,13 @@ class TaskEvents(Arguments):
 
 
 class ApprovalsList(Page):
+    """``for_person`` with ``roles``: only what that person may answer. ``like`` names an approval: only those that ask for the same."""
+
     state: Literal["pending", "approved", "rejected", "expired", "cancelled"] | None = None
     task: str | None = Field(default=None, max_length=300)
+    roles: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], ...] = Field(default=(), max_length=32)
+    for_person: str | None = Field(default=None, max_length=300)
+    like: str | None = Field(default=None, max_length=300)
 
 
 class KillList(Page):
@@ -187,11 +193,46 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
         query = query.where(c.state == args.state)
     if args.task is not None:
         query = query.where(c.task == args.task)
-    return _page(tx, query, c.first_seq, args, "approvals")
+    if args.roles:
+        # Roles are tokens, so a quoted one stands in the JSON text as itself and as nothing else.
+        query = query.where(or_(*(_as_text(c.approver_roles).contains(f'"{role}"', autoescape=True) for role in args.roles)))
+    if args.for_person is not None:
+        name = json.dumps(args.for_person)
+        voted = [_as_text(c.votes).contains(f'"{part}":{name}', autoescape=True) for part in ("by", "for")]
+        query = query.where(
+            c.state == "pending",
+            or_(c.four_eyes.is_(False), c.requester != args.for_person),
+            or_(c.votes.is_(None), not_(or_(*voted))),
+        )
+    if args.like is not None:
+        one = _one(tx, t.approvals, tenant, args.like, "approval")
+        query = query.where(c.pack == one["pack"], c.kind == one["kind"], c.target == one["target"])
+        query = query.where(_as_text(c.reasons) == json.dumps(one["reasons"], separators=(",", ":")))
+    page = _page(tx, query, c.first_seq, args, "approvals")
+    _add_history(tx, tenant, page["approvals"])
+    return page
 
 
 def approvals_get(tx: Connection, tenant: str, args: ById) -> Json:
-    return {"approval": _one(tx, t.approvals, tenant, args.id, "approval")}
+    approval = _one(tx, t.approvals, tenant, args.id, "approval")
+    _add_history(tx, tenant, [approval])
+    return {"approval": approval}
+
+
+def _add_history(tx: Connection, tenant: str, approvals: list[dict[str, Any]]) -> None:
+    """How often the same of the same pack has been answered how, and how far the quorum is."""
+    c = t.approvals.c
+    pairs = {(row["pack"], row["target"]) for row in approvals}
+    counted: dict[tuple[str | None, str | None], dict[str, int]] = {}
+    if pairs:
+        alike = or_(*(and_(c.pack == pack, c.target == target) for pack, target in pairs))
+        query = select(c.pack, c.target, c.state, func.count().label("n")).where(c.tenant == tenant, alike)
+        for found in tx.execute(query.group_by(c.pack, c.target, c.state)):
+            counted.setdefault((found.pack, found.target), {})[found.state] = found.n
+    for row in approvals:
+        row["history"] = counted.get((row["pack"], row["target"]), {})
+        votes: list[dict[str, Any]] = row["votes"] or []
+        row["approvals"] = sum(vote["outcome"] == "approved" for vote in votes)
 
 
 def kill_list(tx: Connection, tenant: str, args: KillList) -> Json:

@@ -176,15 +176,17 @@ approvals = Table(
     "approvals",
     metadata,
     *_key(),
-    *_texts("kind", "task", "task_type", "pack", "agent"),
+    *_texts("kind", "target", "task", "task_type", "pack", "agent", "requester"),
     Column("state", Text, nullable=False),
-    *_texts("summary", "digest", "resolved_kind", "resolved_by", "comment"),
-    *_jsons("preview", "reasons", "approver_roles"),
-    *_numbers("attempt", "step"),
+    *_texts("summary", "digest", "resolved_kind", "resolved_by", "reason"),
+    *_jsons("preview", "reasons", "approver_roles", "votes", "answers", "edits", "diff"),
+    *_numbers("attempt", "step", "revision", "quorum", "comments", "escalations"),
+    *(Column(name, Boolean, nullable=False) for name in ("four_eyes", "editable", "frozen")),
     *_times("expires_at", "requested_at", "resolved_at"),
     *_numbers("first_seq", "last_seq"),
     Index("approvals_newest", "tenant", "first_seq"),
     Index("approvals_task", "tenant", "task"),
+    Index("approvals_alike", "tenant", "pack", "target"),
 )
 
 kill_switches = Table(

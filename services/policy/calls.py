@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from services.policy.history.domain import FamilyHistory, used
 from services.policy.history.record import Record, as_question
 from services.policy.inspection import Inspection
 from services.policy.questions import Decision, ModelCallQuestion, Question, RedactionQuestion, ToolCallQuestion
+from services.policy.redacting.finding import Analysis
 from services.policy.redaction import Plan, read_json, read_request
 from services.policy.vaults import Vaults
 from services.policy.verdicts import askable, ruling
@@ -66,7 +68,8 @@ class CallRules:
             self._history(tenant, family, context), self._plan(tenant, context, "model", request.model)
         )
         read = read_request(request)
-        done = await self._vaults.redact(tenant, family, read, await self._vaults.analyses(read), plan)
+        analyses = await self._vaults.analyses(read)
+        done = await self._vaults.redact(tenant, family, read, analyses, plan)
         redacted = done.value
         question = askable(
             lambda: ModelCallQuestion(
@@ -77,7 +80,7 @@ class CallRules:
                 model=request.model,
                 estimated_input_tokens=sum(len(text) for text in texts(redacted)) // 4,
                 max_output_tokens=request.max_output_tokens,
-                data_classes=_classes(done.entities),
+                data_classes=_classes(analyses, done.entities),
                 redacted=True,
                 calls_so_far=context.step,
                 history=as_question(history, ()),
@@ -180,7 +183,7 @@ class CallRules:
                 declared_tools=asked.declared_tools,
                 effect=asked.effect,
                 untrusted=context.untrusted,
-                data_classes=_classes(done.entities),
+                data_classes=_classes(analyses, done.entities),
                 destinations=len(places),
                 foreign=foreign(places, trusted),
                 history=as_question(history, asked.task_tools),
@@ -245,12 +248,13 @@ class CallRules:
         return plan, providers
 
 
-def _classes(entities: tuple[RedactedEntity, ...]) -> tuple[str, ...]:
-    """The kinds of what was found; ``SECRET`` for any kind of secret."""
-    kinds = {one.entity for one in entities if one.entity != "LITERAL"}
-    if any(one.placeholder.startswith("<SECRET") or one.entity == "SECRET" for one in entities):
-        kinds.add("SECRET")
-    return tuple(sorted(kinds))
+def _classes(analyses: Iterable[Analysis], entities: Iterable[RedactedEntity]) -> tuple[str, ...]:
+    """The kinds of what was found, and of what is known from earlier; ``SECRET`` for any kind of secret."""
+    kinds = {one.entity for one in entities}
+    for analysis in analyses:
+        for finding in analysis.findings:
+            kinds |= {finding.entity, "SECRET"} if finding.stem == "SECRET" else {finding.entity}
+    return tuple(sorted(kinds - {"LITERAL", "NUMBER"}))
 
 
 def _within(decision: Decision, providers: tuple[str, ...]) -> Decision:

@@ -41,8 +41,8 @@ class Policy:
         self._record = Record(bus, keys, vaults)
         self.inspection = Inspection(bus, evaluator, keys, vaults, self._record)
         self._budgets = budgets
-        self._calls = CallRules(bus, evaluator, keys, vaults, self._record, self.inspection, budgets)
-        self._approvals = ApprovalRules(bus, evaluator)
+        self.calls = CallRules(bus, evaluator, keys, vaults, self._record, self.inspection, budgets)
+        self._approvals = ApprovalRules(bus, evaluator, keys, self.calls)
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
 
     def routes(self) -> list[Route]:
@@ -112,7 +112,7 @@ class Policy:
             decided = denied("kill_switch", blocked.describe())
         else:
             decided = await fail_closed(
-                message, lambda: self._calls.on_model(subject.tenant, subject.id, asked, message.meta.time), denied
+                message, lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time), denied
             )
         await self._close(message, subject, asked.request.key, decided)
 
@@ -128,7 +128,7 @@ class Policy:
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await fail_closed(message, lambda: self._calls.on_tool(subject.tenant, subject.id, asked), denied)
+            decided = await fail_closed(message, lambda: self.calls.on_tool(subject.tenant, subject.id, asked), denied)
         await self._close(message, subject, asked.arguments.key, decided)
 
     async def on_call_settled(self, message: Recorded) -> None:

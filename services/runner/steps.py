@@ -16,6 +16,7 @@ from agentos.contracts.base import Contract, Principal, Sealed
 from agentos.contracts.commands import SubmitTask, WorkItem
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import (
     CallContext,
     CallDecided,
@@ -25,7 +26,7 @@ from agentos.contracts.events.call import (
     ToolCallRequested,
     ToolCallSettled,
 )
-from agentos.contracts.events.governance import ApprovalResolved, CheckpointRequested
+from agentos.contracts.events.governance import CheckpointRequested
 from agentos.contracts.events.task import StepRecorded, TaskSettled, TaskSubmitted
 from agentos.contracts.ids import call_id, derived_id, new_id, step_key
 from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, ToolCallPart
@@ -44,6 +45,7 @@ REQUEST, RESPONSE, ARGUMENTS, TOOL_RESULT, INPUT, RESULT, PLACEHOLDERS = (
     "call.request", "call.response", "tool.arguments", "tool.result", "task.input", "task.result", "placeholders",
 )  # fmt: skip
 """What sealed values are for; a value sealed for one purpose opens for no other."""
+COMMENT = "approval.comment"
 _SUBTASK_POLL_S = 0.2
 
 
@@ -300,7 +302,8 @@ class Steps:
                 notify(step.ordinal, Note("long", "approval", cid))
             event = await resolved
         answer = event.payload(ApprovalResolved)
-        value = {"outcome": answer.outcome, "by": answer.by.id, "comment": answer.comment}
+        comment = answer.reason if answer.comment is None else (await self._open(COMMENT, answer.comment)).decode()
+        value = {"outcome": answer.outcome, "by": answer.by.id, "comment": comment}
         return Given(Answer(True, value), event.seq, event.meta.time)
 
     async def _record(self, step: Step, epoch: int, value: Any, found: Recorded | None) -> StepRecorded:

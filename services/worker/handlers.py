@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,8 @@ from agentos.contracts.base import Fault
 from agentos.contracts.channels import CHANNELS
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
 from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided, ToolCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch, Work
@@ -117,24 +117,37 @@ class Worker:
             raise RetryLater("the worker is leaving", delay=timedelta(milliseconds=50), code="draining")
         subject = EventSubject.parse(message.subject)
         view = domain.fold(event.data for event in await self._bus.load(subject.tenant, "tool", subject.id))
-        verdict = domain.decide(view, approval)
+        revised = None if approval is None else await self._revised(subject, approval)
+        verdict = domain.decide(view, approval, revised)
         if verdict is None or view.decided is None:
             return
         if isinstance(verdict, Refusal):
             await self._settle(message, subject.id, view.decided, "refused", fault=verdict.fault, reasons=verdict.reasons)
             return
-        if (stop := await self._stopped(_work(subject.tenant, view.decided), view.decided.context)) is not None:
-            await self._settle(message, subject.id, view.decided, "cancelled", fault=stop, reasons=(stop.message,))
+        # From here on: what was approved.
+        view = replace(view, decided=verdict.decided)
+        context = verdict.decided.context
+        if (stop := await self._stopped(_work(subject.tenant, verdict.decided), context)) is not None:
+            await self._settle(message, subject.id, verdict.decided, "cancelled", fault=stop, reasons=(stop.message,))
             return
         try:
             tool, arguments, hide = await self._open(subject.tenant, view)
         except NeverRetry as unfit:
             # Settled rather than dead-lettered: somebody waits for the answer.
             await self._settle(
-                message, subject.id, view.decided, "failed", fault=Fault(code=unfit.code, message=unfit.detail[:500])
+                message, subject.id, verdict.decided, "failed", fault=Fault(code=unfit.code, message=unfit.detail[:500])
             )
             return
         await self._execute(message, subject, view, tool, arguments, hide)
+
+    async def _revised(self, subject: EventSubject, approval: ApprovalResolved) -> ApprovalRevised | None:
+        """Policy's word on the edit that was approved; it, and not the approval, says what may be done."""
+        if approval.revision == 0:
+            return None
+        found = await self._bus.get(f"evt.{subject.tenant}.approval.{subject.id}.revised.{approval.revision}")
+        if found is None:
+            raise RetryLater(f"the edit of {subject.id} that was approved cannot be read yet")
+        return found.payload(ApprovalRevised)
 
     async def _stopped(self, work: Work, context: CallContext) -> Fault | None:
         if (entry := self._kill.blocked(work)) is not None:
@@ -154,7 +167,7 @@ class Worker:
                 f"no pack {decided.context.pack} with a tool {requested.tool} is installed here", code="no_such_tool"
             )
         arguments = json.loads(await self._keys.open(tenant, ARGUMENTS, decided.arguments))
-        if domain.arguments_differ(requested, decided.tool, arguments):
+        if domain.arguments_differ(requested, decided, arguments):
             raise NeverRetry("the arguments are not those that were decided on; nothing was done", code="arguments_differ")
         if (wrong := domain.misfit(tool.parameters, arguments)) is not None:
             raise NeverRetry(f"the arguments do not fit {tool.name}: {wrong}", code="bad_arguments")

@@ -10,8 +10,8 @@ from agentos.contracts.base import Contract, Principal, Sealed, Verdict
 from agentos.contracts.channels import BY_NAME
 from agentos.contracts.commands import Answer
 from agentos.contracts.envelope import Meta, Recorded, digest
+from agentos.contracts.events.approval import ApprovalRequested
 from agentos.contracts.events.call import CallContext, CallDecided
-from agentos.contracts.events.governance import ApprovalRequested
 from agentos.contracts.events.kill import KillScope
 from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import new_id
@@ -102,6 +102,8 @@ def approval(task: str = "t1", **fields: Any) -> ApprovalRequested:
         {
             "context": context(task),
             "kind": "tool",
+            "target": "github.comment",
+            "requester": OPERATOR,
             "summary": "s",
             "preview": {},
             "reasons": (),

@@ -1,8 +1,8 @@
-"""Approvals, checkpoints, webhook deliveries and audit checkpoints."""
+"""Checkpoints, budgets, violations, webhook deliveries and audit checkpoints."""
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Json, Principal, Ruling, Token, Usd, Utc
+from agentos.contracts.base import Contract, Principal, Token, Usd, Utc
 from agentos.contracts.budgets import Metric, Mode
 from agentos.contracts.events.call import CallContext
 
@@ -12,49 +12,6 @@ class CheckpointRequested(Contract):
 
     context: CallContext
     question: str
-    digest: str
-
-
-class ApprovalRequested(Contract):
-    """Something waits for a person: a held model call, a held tool call or a pack's checkpoint, by the id it has there."""
-
-    context: CallContext
-    kind: Literal["model", "tool", "checkpoint"]
-    summary: str
-    """One line for a person in a hurry."""
-    preview: dict[str, Json]
-    """The exact effect, redacted."""
-    reasons: tuple[str, ...]
-    digest: str
-    """What is approved: a later effect with another digest is not covered."""
-    approver_roles: tuple[str, ...]
-    expires_at: Utc
-
-
-class ApprovalAnswered(Contract):
-    """A person's n-th answer to an approval. It counts only once policy has ruled that this person may give it."""
-
-    context: CallContext
-    outcome: Literal["approved", "rejected"]
-    comment: str | None = None
-    by: Principal
-    approver_roles: tuple[str, ...]
-    request: Token
-    """Where the person waits for a word."""
-
-
-class ApprovalRuled(Ruling):
-    """Policy's verdict on the n-th answer: may this person answer this approval so?"""
-
-
-class ApprovalResolved(Contract):
-    """The one answer. ``expired`` and ``cancelled`` mean no. Whoever executes reads the decision of the same id and its digest."""
-
-    context: CallContext
-    kind: Literal["model", "tool", "checkpoint"]
-    outcome: Literal["approved", "rejected", "expired", "cancelled"]
-    by: Principal
-    comment: str | None = None
     digest: str
 
 

@@ -43,13 +43,6 @@ class Retry(Request):
     from_step: int | None = Field(default=None, ge=0, le=1_000_000)
 
 
-class Resolve(Request):
-    """An answer to an approval."""
-
-    outcome: Literal["approved", "rejected"]
-    comment: str | None = Field(default=None, max_length=4_000)
-
-
 class Engage(Request):
     """What to stop, how, and why."""
 

@@ -1,32 +1,8 @@
-"""Approvals, kill switches, webhook deliveries and audit checkpoints, a row each."""
+"""Kill switches, webhook deliveries and audit checkpoints, a row each."""
 
 from agentos.contracts.events import governance as g
 from agentos.contracts.events import kill as k
 from services.ledger.domain.facts import Fact, Row
-
-APPROVAL: Row = {
-    "kind": None,
-    "task": None,
-    "attempt": 0,
-    "step": 0,
-    "task_type": None,
-    "pack": None,
-    "agent": None,
-    "state": "pending",
-    "summary": None,
-    "preview": None,
-    "reasons": None,
-    "digest": None,
-    "approver_roles": None,
-    "expires_at": None,
-    "resolved_kind": None,
-    "resolved_by": None,
-    "comment": None,
-    "requested_at": None,
-    "resolved_at": None,
-    "first_seq": 0,
-    "last_seq": 0,
-}
 
 KILL: Row = {
     "scope": None,
@@ -68,37 +44,6 @@ CHECKPOINT: Row = {
     "first_seq": 0,
     "last_seq": 0,
 }
-
-
-def approval_requested(row: Row, fact: Fact, data: g.ApprovalRequested) -> Row:
-    return row | {
-        "kind": data.kind,
-        "task": data.context.task,
-        "attempt": data.context.attempt,
-        "step": data.context.step,
-        "task_type": data.context.task_type,
-        "pack": data.context.pack,
-        "agent": data.context.agent,
-        "summary": data.summary,
-        "preview": data.preview,
-        "reasons": list(data.reasons),
-        "digest": data.digest,
-        "approver_roles": list(data.approver_roles),
-        "expires_at": data.expires_at,
-        "requested_at": fact.meta.time,
-    }
-
-
-def approval_resolved(row: Row, fact: Fact, data: g.ApprovalResolved) -> Row:
-    return row | {
-        "kind": data.kind,
-        "task": data.context.task,
-        "state": data.outcome,
-        "resolved_kind": data.by.kind,
-        "resolved_by": data.by.id,
-        "comment": data.comment,
-        "resolved_at": fact.meta.time,
-    }
 
 
 def kill_engaged(row: Row, fact: Fact, data: k.KillEngaged) -> Row:

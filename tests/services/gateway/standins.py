@@ -263,6 +263,7 @@ APPROVAL = {
     "kind": "tool",
     "summary": "post a reply",
     "task": "task1",
+    "digest": "d1",
     "preview": {"body": "<EMAIL_1>"},
 }
 

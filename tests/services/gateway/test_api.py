@@ -87,13 +87,14 @@ async def test_approvals_are_listed_shown_and_answered_once(edge: Any) -> None:
     assert (await edge.http.get("/api/v1/approvals?state=pending")).json()["items"][0]["id"] == "appr1"
     assert (await edge.http.get("/api/v1/approvals/appr1")).json()["preview"] == {"body": "<EMAIL_1>"}
     url = "/api/v1/approvals/appr1/resolve"
-    assert (await edge.http.post(url, json={"outcome": "approved", "comment": "fine"})).json()["status"] == "approved"
-    assert problem(await edge.http.post(url, json={"outcome": "rejected"})) == (409, "already_resolved")
-    assert problem(await edge.http.post("/api/v1/approvals/unknown/resolve", json={"outcome": "approved"})) == (
+    assert (await edge.http.post(url, json={"outcome": "approved", "digest": "d1"})).json()["status"] == "approved"
+    assert problem(await edge.http.post(url, json={"outcome": "rejected", "digest": "d1"})) == (409, "already_resolved")
+    assert problem(await edge.http.post("/api/v1/approvals/unknown/resolve", json={"outcome": "approved", "digest": "d1"})) == (
         404,
         "not_found",
     )
-    assert problem(await edge.http.post(url, json={"outcome": "maybe"})) == (422, "invalid_request")
+    for body in ({"outcome": "maybe", "digest": "d1"}, {"outcome": "approved"}):
+        assert problem(await edge.http.post(url, json=body)) == (422, "invalid_request")
 
 
 async def test_the_kill_switch_is_engaged_shown_and_released(edge: Any) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from agentos.contracts.base import Contract, Fault, Principal, Sealed
 from agentos.contracts.channels import BY_NAME
 from agentos.contracts.envelope import Meta, encode_body, encode_headers
+from agentos.contracts.events import approval as a
 from agentos.contracts.events import call as c
 from agentos.contracts.events import governance as g
 from agentos.contracts.events import kill as k
@@ -122,9 +123,11 @@ def held_tool_call(task: str, step: int, outcome: Any = "approved") -> list[Plan
         tool="github.comment",
         redacted_arguments={"body": "Thanks, <PERSON_1>"},
     )
-    held = g.ApprovalRequested(
+    held = a.ApprovalRequested(
         context=whose,
         kind="tool",
+        target="github.comment",
+        requester=OPERATOR,
         summary="Post a reply",
         preview={"body": "Thanks, <PERSON_1>"},
         reasons=("egress needs a person",),
@@ -132,7 +135,7 @@ def held_tool_call(task: str, step: int, outcome: Any = "approved") -> list[Plan
         approver_roles=("approver",),
         expires_at=START + timedelta(days=1),
     )
-    answered = g.ApprovalResolved(context=whose, kind="tool", outcome=outcome, by=OPERATOR, comment="fine", digest="f" * 64)
+    answered = a.ApprovalResolved(context=whose, kind="tool", outcome=outcome, by=OPERATOR, digest="f" * 64)
     ran: dict[str, Any] = (
         {"outcome": "completed"} if outcome == "approved" else {"outcome": "refused", "reasons": ("rejected",)}
     )

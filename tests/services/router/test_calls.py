@@ -8,11 +8,11 @@ import pytest
 from adapters.openai import OpenAIAdapter
 from adapters.port import ModelAdapter
 from agentos.contracts.errors import RetryLater
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
 from agentos.contracts.events.call import CallAttempted, ModelCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.events.kill import KillCancelled, KillScope
 from agentos.contracts.events.task import TaskCancelling
-from agentos.contracts.model import ModelRequest, ModelResponse
+from agentos.contracts.model import ModelRequest, ModelResponse, user
 from agentos.keyring import KeyRing
 from tests.governance.scenario import APPROVER, OPERATOR, TENANT, context, decision, engage, message, switch, until
 from tests.loopback.provider import Answer, Garbage, Refuse, Stall, Status
@@ -66,6 +66,31 @@ async def test_a_held_call_waits_for_its_approval_and_does_what_it_says(
     settled = await site.settled("c1")
     assert (settled.outcome, settled.reasons) == (ends, reasons)
     assert len(site.provider.requests) == (1 if ends == "completed" else 0)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "digest", "ends"),
+    [("hold", "edited", "completed"), ("deny", "edited", "refused"), ("hold", "another", "refused")],
+)
+async def test_an_edit_that_was_approved_is_what_the_provider_gets_and_any_other_is_nothing(
+    site: Site, verdict: str, digest: str, ends: str
+) -> None:
+    await site.decide("c1", "hold")
+    revised = ApprovalRevised.model_validate(
+        {
+            "context": context(), "by": APPROVER, "base_digest": decision().digest, "digest": digest, "verdict": verdict,
+            "reasons": (), "rules": (), "bundle": "b", "model": "openai/gpt-5-mini",
+            "redacted_request": ModelRequest(model="openai/gpt-5-mini", messages=(user("Edited for <EMAIL_1>"),)),
+            "placeholders": decision().placeholders,
+        }
+    )  # fmt: skip
+    await site.policy.append("approval.revised", "c1", revised, tenant=TENANT, ordinal=1, correlation_id="t1")
+    resolved = ApprovalResolved(context=context(), kind="model", outcome="approved", by=APPROVER, digest="edited", revision=1)
+    await site.gates.append("approval.resolved", "c1", resolved, tenant=TENANT, correlation_id="t1")
+    assert (await site.settled("c1")).outcome == ends
+    assert ["Edited for" in request.body.decode() for request in site.provider.requests] == (
+        [True] if ends == "completed" else []
+    )
 
 
 async def _attempts(site: Site, call: str) -> list[CallAttempted]:

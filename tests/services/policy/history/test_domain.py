@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +58,8 @@ def test_a_window_is_never_too_small_and_at_most_a_slot_too_long(seconds: list[f
     seconds = sorted(seconds)
     now = at(seconds[-1])
     history = fold(*(used(str(n), "t", "egress", at(second)) for n, second in enumerate(seconds)))
-    for name, length in (("minute", 60), ("hour", 3_600)):
+    spans: tuple[tuple[Literal["minute", "hour"], int], ...] = (("minute", 60), ("hour", 3_600))
+    for name, length in spans:
         inside = sum(1 for second in seconds if seconds[-1] - second <= length)
         at_most = sum(1 for second in seconds if seconds[-1] - second <= length + SLOT_S)
         assert inside <= history.window(name, now).egress <= at_most
