@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agentos.contracts.base import Json
 from agentos.contracts.errors import Unavailable
 from services.policy.evaluator import BUNDLE, Bundle
-from services.policy.questions import Decision
+from services.policy.questions import BY_PACKAGE, Decision, Question
 
 
 class _Row(BaseModel):
@@ -55,6 +55,16 @@ class Case:
     config: Mapping[str, Json]
     """Merged over the bundle's own configuration."""
     drop: tuple[str, ...]
+
+    @property
+    def question(self) -> Question | None:
+        """The case as a question; None where it asks what no question could, which only the rules themselves can be asked."""
+        try:
+            question = BY_PACKAGE[self.package].model_validate_json(json.dumps(self.asked))
+        except (ValidationError, KeyError):
+            return None
+        # A field that is left out has its default in a question.
+        return question if question.model_dump(mode="json") == self.asked else None
 
     @property
     def own_config(self) -> bool:

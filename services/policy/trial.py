@@ -18,17 +18,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from agentos.contracts.errors import Unavailable
 from services.policy.bundles import BundleFault, SignedBundle, write_folder
 from services.policy.embedded import EmbeddedEvaluator
-from services.policy.questions import BY_PACKAGE
 from services.policy.tables import Case, cases_of, read_tables, with_config
 
 DEADLINE = timedelta(seconds=30)
 SLOWEST_MS = 50.0
-"""What the slowest of the probes may take on average. The shipped rules take half a millisecond."""
+"""What the slowest of the probes may take. The shipped rules take half a millisecond."""
 _TRIES = 3
 _PROBE_ONLY = "--probe-only"
 
@@ -127,31 +124,21 @@ def _check_modes(signed: SignedBundle) -> None:
 
 def _probe(evaluator: EmbeddedEvaluator) -> None:
     """Every question that the shipped tables know must be answered, whatever the answer, and soon."""
-    asked: set[str] = set()
     for case in cases_of(read_tables()):
-        if case.package in BY_PACKAGE and _is_question(case):
-            asked.add(case.package)
-            began = time.perf_counter()
-            for _ in range(_TRIES):
-                _answer(evaluator, case)
-            took_ms = (time.perf_counter() - began) / _TRIES * 1000
+        if case.question is not None:
+            took_ms = min(_answer(evaluator, case) for _ in range(_TRIES))
             if took_ms > SLOWEST_MS:
-                raise BundleFault(f"{case.package} took {took_ms:.0f} ms for one answer.", code="bundle.too_slow")
+                raise BundleFault(f"{case.package} takes {took_ms:.0f} ms for one answer.", code="bundle.too_slow")
 
 
-def _answer(evaluator: EmbeddedEvaluator, case: Case) -> None:
+def _answer(evaluator: EmbeddedEvaluator, case: Case) -> float:
+    """Milliseconds of computing: how busy the machine is must not decide about a bundle."""
+    began = time.process_time()
     try:
         evaluator.answer(case.package, case.asked)
     except Unavailable as bad:
         raise BundleFault(f"{case.package} does not answer ({case.note}): {bad.detail}", code="bundle.undefined") from None
-
-
-def _is_question(case: Case) -> bool:
-    try:
-        BY_PACKAGE[case.package].model_validate_json(json.dumps(case.asked))
-    except ValidationError:
-        return False
-    return True
+    return (time.process_time() - began) * 1000
 
 
 def _run_cases(signed: SignedBundle, evaluator: EmbeddedEvaluator) -> None:

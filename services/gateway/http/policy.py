@@ -47,7 +47,7 @@ class Publication(BaseModel):
 
 @router.get("/bundles", response_model=Page, responses=documented())
 @needs("policy.read")
-async def bundles(gateway: Parts, caller: Sender) -> Any:  # noqa: ARG001 - asked for by the permission check
+async def bundles(gateway: Parts) -> Any:
     """Published versions, newest first. An empty list means that the rules that AgentOS ships decide."""
     entry = await gateway.bus.bucket("bundles").get(CATALOGUE)
     listed = _Catalogue() if entry is None or entry.value is None else _Catalogue.model_validate_json(entry.value)

@@ -170,6 +170,12 @@ class Ledger:
                 return self._events(tenant, args["id"], args.get("after", 0))
             case "events-list":
                 return self._events(tenant, args.get("correlation_id"), args.get("after", 0))
+            case "decisions-list":
+                page = self._events(tenant, None, 0)
+                rows = [
+                    row for row in page["events"] if row["fact"] in ("decided", "ruled") and args.get("id") in (None, row["id"])
+                ]
+                return {"decisions": rows[::-1][: args["limit"]], "cursor": None}
             case "approvals-list":
                 return {"approvals": [APPROVAL], "cursor": None}
             case "approvals-get":
@@ -240,6 +246,7 @@ class Ledger:
                         "seq": event.seq,
                         "subject": event.subject,
                         "aggregate": subject.aggregate,
+                        "id": subject.id,
                         "fact": subject.fact,
                         "correlation_id": event.meta.correlation_id,
                         "sent_at": event.meta.time.isoformat(),

@@ -1,15 +1,16 @@
 """Publishing on a real broker: one bundle after the other takes effect while decisions flow, and a bad one changes nothing."""
 
 import asyncio
+import base64
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agentos.bus import Bus
+from agentos.bus import Bus, Route
 from agentos.contracts.base import Json
 from agentos.contracts.commands import Answer, PublishBundle
 from agentos.contracts.events.policy import BundlePublished, BundleRefused
@@ -24,6 +25,7 @@ from services.policy.opa import OpaEvaluator
 from services.policy.publishing import Bundles, MakeEvaluator
 from services.policy.questions import Decision, Question
 from services.policy.tables import merged
+from services.policy.trial import try_out
 from tests.conftest import Broker
 from tests.governance.scenario import OPERATOR, TENANT, answer, event, until
 from tests.services.policy.cases import tool_call
@@ -31,17 +33,17 @@ from tests.services.policy.cases import tool_call
 KEY = Ed25519PrivateKey.generate()
 TRUSTED = {key_id_of(KEY.public_key()): KEY.public_key()}
 SHIPPED = read_bundle()
+HELD = tool_call(untrusted=False)
+"""A question that is held, on the terms that tell one version from another."""
 
 
 def bundle(version: int, key: Ed25519PrivateKey = KEY, **changes: Any) -> SignedBundle:
     """The shipped rules without their tests, which would take their time, and with a configuration of this version's own."""
     config = merged(SHIPPED.config, {"approvals": {"terms": {"expires_after_s": version}}, **changes})
-    return _signed(Bundle(SHIPPED.modules, config), version, key)
+    return signed_by(Bundle(SHIPPED.modules, config), version, key)
 
 
-def _signed(content: Bundle, version: int, key: Ed25519PrivateKey) -> SignedBundle:
-    import base64
-
+def signed_by(content: Bundle, version: int, key: Ed25519PrivateKey) -> SignedBundle:
     unsigned = SignedBundle(
         version=version,
         revision=revision_of(content),
@@ -124,7 +126,7 @@ async def test_a_published_bundle_decides_from_then_on_and_the_fact_says_by_whom
     instance = await site.instance()
     assert (await site.publish(bundle(7))).ok
     await instance.at(7)
-    held = await instance.active.decide(tool_call())
+    held = await instance.active.decide(HELD)
     assert held.obligations["expires_after_s"] == 7
     assert held.revision == bundle(7).revision
     fact = (await event(site.gateway, "policy.7.published")).payload(BundlePublished)
@@ -142,7 +144,7 @@ async def test_an_instance_that_starts_later_begins_with_the_newest_version(site
 async def test_a_rollback_is_the_old_content_under_a_new_version(site: Site) -> None:
     instance = await site.instance()
     first = bundle(1)
-    for document in (first, bundle(2), _signed(first.bundle, 3, KEY)):
+    for document in (first, bundle(2), signed_by(first.bundle, 3, KEY)):
         assert (await site.publish(document)).ok
     await instance.at(3)
     assert instance.active.revision == first.revision
@@ -163,7 +165,7 @@ async def test_an_equal_or_older_version_is_refused_and_the_newer_one_goes_on_de
 
 def broken(document: dict[str, Json], source: str) -> dict[str, Json]:
     modules = {**document["modules"], "agentos.api": f"package agentos.api\n\n{source}\n"}
-    return _signed(Bundle(modules, document["config"]), document["version"], KEY).document()
+    return signed_by(Bundle(modules, document["config"]), document["version"], KEY).document()
 
 
 BAD: dict[str, tuple[dict[str, Json], str]] = {
@@ -186,7 +188,7 @@ async def test_a_bad_bundle_is_refused_and_what_decided_goes_on_deciding(site: S
     assert (await answer(site.gateway, "policy", request)).code == code
     refused = (await event(site.gateway, f"policy.{request}.refused")).payload(BundleRefused)
     assert (refused.code, refused.by, refused.serving) == (code, OPERATOR, 1)
-    assert (await instance.active.decide(tool_call())).revision == bundle(1).revision
+    assert (await instance.active.decide(HELD)).revision == bundle(1).revision
     listing, _ = await Catalogue(instance.bus).read()
     assert [one.version for one in listing.versions] == [1]
 
@@ -196,15 +198,12 @@ async def test_rules_that_loop_are_refused_and_publishing_goes_on(site: Site, mo
     instance = await site.instance()
     loop = "decision := count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); i * j < 0])"
     assert (await site.publish(broken(bundle(1).document(), loop))).code == "bundle.too_slow"
+    monkeypatch.undo()
     assert (await site.publish(bundle(1))).ok
     await instance.at(1)
 
 
 async def _impatient(signed: SignedBundle, **options: Any) -> None:
-    from datetime import timedelta
-
-    from services.policy.trial import try_out
-
     await try_out(signed, deadline=timedelta(seconds=3), **options)
 
 
@@ -216,8 +215,6 @@ async def test_a_publication_that_is_delivered_again_is_the_same_publication(sit
         await instance.bundles.on_publish(message)
         await instance.bundles.on_publish(message)
         delivered.append(message)
-
-    from agentos.bus import Route
 
     instance.bus.consume([Route("policy.publish", keep)])
     await instance.bus.start()
@@ -239,7 +236,7 @@ async def test_an_instance_that_cannot_run_a_published_bundle_keeps_its_rules_an
     refused = (await event(site.gateway, f"policy.v1-{stubborn.bus.instance}.refused")).payload(BundleRefused)
     assert (refused.code, refused.instance, refused.serving) == ("bundle.unknown_key", stubborn.bus.instance, None)
     await good.at(1)
-    assert (await stubborn.active.decide(tool_call())).revision == revision_of(SHIPPED)
+    assert (await stubborn.active.decide(HELD)).revision == revision_of(SHIPPED)
 
 
 async def test_of_two_at_once_one_is_first_and_both_are_answered(site: Site) -> None:
@@ -261,7 +258,7 @@ async def test_twenty_swaps_lose_no_decision_and_each_names_the_bundle_that_made
 
     async def ask(instance: Instance) -> None:
         while not stop.is_set():
-            made.append(await instance.active.decide(tool_call()))
+            made.append(await instance.active.decide(HELD))
             await asyncio.sleep(0.001)
 
     asking = [asyncio.create_task(ask(instance)) for instance in instances for _ in range(4)]
@@ -277,8 +274,6 @@ async def test_twenty_swaps_lose_no_decision_and_each_names_the_bundle_that_made
 
 @pytest.mark.opa
 async def test_swaps_through_an_opa_server_lose_no_decision_either(site: Site, empty_opa: str) -> None:
-    from datetime import timedelta
-
     async def make(content: Bundle) -> PolicyEvaluator:
         return await OpaEvaluator.connect(empty_opa, content, answer_within=timedelta(seconds=5))
 
@@ -288,7 +283,7 @@ async def test_swaps_through_an_opa_server_lose_no_decision_either(site: Site, e
 
     async def ask() -> None:
         while not stop.is_set():
-            made.append(await instance.active.decide(tool_call()))
+            made.append(await instance.active.decide(HELD))
             # The embedded evaluator, which decides first, never waits.
             await asyncio.sleep(0.001)
 
@@ -323,11 +318,11 @@ class Slow:
 async def test_a_decision_that_has_begun_ends_with_the_rules_it_began_with() -> None:
     old, new = Slow("old"), Slow("new")
     active = ActivePolicy(old)
-    running = asyncio.create_task(active.decide(tool_call()))
+    running = asyncio.create_task(active.decide(HELD))
     await asyncio.sleep(0)
     active.swap(new, 1)
     new.go.set()
-    assert (await active.decide(tool_call())).revision == "new"
+    assert (await active.decide(HELD)).revision == "new"
     assert not old.closed
     old.go.set()
     assert (await running).revision == "old"
