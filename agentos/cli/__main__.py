@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agentos.cli import governance, local, reports, tasks
+from agentos.cli import budgets, governance, kill, local, reports, tasks
 
 app = typer.Typer(
     name="agentos",
@@ -20,11 +20,12 @@ app = typer.Typer(
 
 app.add_typer(tasks.app, name="task")
 app.add_typer(governance.approvals, name="approval")
-app.add_typer(governance.kill, name="kill")
+app.add_typer(kill.kill, name="kill")
 app.add_typer(governance.audit, name="audit")
 app.add_typer(governance.keys, name="key")
 app.add_typer(reports.packs, name="pack")
 app.command("cost")(reports.cost)
+app.command("budgets")(budgets.budgets)
 app.command("events")(reports.events)
 app.command("up")(local.up)
 app.command("demo")(local.demo)

@@ -109,6 +109,14 @@ class AnalysisPool:
         long = any(len(each) > _AT_ONCE for each in parts)
         return await asyncio.to_thread(put_together) if long else put_together()
 
+    async def warm_up(self) -> None:
+        """Have the workers start before anybody waits for them."""
+        texts = [
+            Segment(f"Warm up {number}: a text of some length, so that a worker is asked") for number in range(self._count)
+        ]
+        with suppress(Unavailable):  # whoever asks in earnest is told
+            await asyncio.gather(*(self.analyses([text]) for text in texts))
+
     async def close(self) -> None:
         """Stop the workers. Calls that wait get ``Unavailable``."""
         self._closed = True

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from agentos.contracts.base import Contract, Fault, Json, Ruling, Sealed, Token, Usd, Utc
+from agentos.contracts.budgets import Metric
 from agentos.contracts.model import Cost, FinishReason, ModelRequest, Usage
 
 
@@ -72,10 +73,14 @@ class Reservation(Contract):
     """What a budget keeps back for a call until it is settled: the worst case, in the budget's unit (requests, tokens or USD)."""
 
     budget: str
+    account: Token
+    """Where the budget's state stands for this call's key, in bucket ``budgets`` below the tenant."""
     window: str
     """The window's key, such as ``2026-11-21`` for a day or ``sliding`` for a sliding one."""
-    metric: Literal["requests", "tokens", "usd"]
+    metric: Metric
     amount: Usd
+    provider: str | None = None
+    """Set where the budget is one provider's: another one's call costs it nothing."""
 
 
 class CallDecided(Ruling):
