@@ -4,13 +4,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agentos.sealing.sweeping import hidden
+
 
 @dataclass(frozen=True, slots=True)
 class Hider:
     """Takes personal data out of a text that is to be kept in clear.
 
-    Values that the redactor found in this task become their placeholders. Beyond those, whatever has the shape of an email address or
-    of a long number is blotted out: a pack may quote its input before any model call has shown it to the redactor.
+    Values that the redactor found in this task become their placeholders, where they are no part of a longer word. Beyond
+    those, whatever has the shape of an email address or of a long number is blotted out: a pack may quote its input before
+    any model call has shown it to the redactor.
     """
 
     values: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -18,8 +21,8 @@ class Hider:
 
     def __call__(self, text: str) -> str:
         for value in sorted(self.values, key=len, reverse=True):
-            if value:
-                text = text.replace(value, self.values[value])
+            placeholder = self.values[value]
+            text = hidden(text, value, placeholder[1:].partition("_")[0], placeholder)
         return _ID_OR_LONG_NUMBER.sub(lambda found: found["id"] or "<…>", _EMAIL.sub("<…>", text))
 
 

@@ -127,6 +127,8 @@ _UNDECIDED = re.compile(
     rf"|{_A_WORD}(?:{_STRICT.whole}|{_STRICT.begun}))\Z",
     re.ASCII,
 )
+_STRETCH = 64 * 1024
+"""Characters that are searched in one go: a search keeps the interpreter, and so the event loop of another thread, to itself."""
 _HAS_ONE = re.compile(r"[A-Za-z](?:[\\ \t\u00a0]{0,4}[_\- \t\u00a0\u2010-\u2014][ \t\u00a0]{0,2})?[0-9]")
 
 
@@ -141,11 +143,17 @@ class Writing:
 
 def writings(text: str, start: int = 0) -> Iterator[Writing]:
     """Every writing of a placeholder's name in ``text`` from ``start``, in order, whether or not there is such a placeholder."""
-    if _HAS_ONE.search(text, start) is None:
-        return
-    for match in _WRITING.finditer(text, start):
-        stem, *numbers = (part for part in match.groups() if part is not None)
-        yield Writing(*match.span(), "_".join((stem.upper(), *numbers)))
+    for first in range(start, len(text), _STRETCH):
+        last = first + _STRETCH
+        if _HAS_ONE.search(text, first, last + LONGEST) is None:
+            continue
+        # One character beyond the longest writing is looked at by what must not follow one.
+        for match in _WRITING.finditer(text, max(first, start), last + LONGEST + 1):
+            if match.start() >= last:
+                break
+            stem, *numbers = (part for part in match.groups() if part is not None)
+            start = match.end()
+            yield Writing(*match.span(), "_".join((stem.upper(), *numbers)))
 
 
 def undecided(text: str, start: int = 0) -> int:

@@ -9,7 +9,7 @@ from agentos.contracts.errors import Conflict
 from agentos.keyring import KeyRing
 from agentos.sealing import PlaceholderVault
 from services.policy.redacting.finding import Analysis
-from services.policy.redaction import Plan, Read, Redacted, Segment, redacted
+from services.policy.redaction import Plan, Read, Redacted, Segment, redact
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Vaults:
             if entry is not None and entry.value is not None:
                 sealed = Sealed.model_validate_json(entry.value)
                 vault = await self._keys.open_model(tenant, PLACEHOLDERS, sealed, PlaceholderVault)
-            done = redacted(read, analyses, vault, keyed)
+            done = await redact(read, analyses, vault, keyed)
             if done.vault == vault:
                 return done
             value = (await self._keys.seal_model(tenant, family, PLACEHOLDERS, done.vault)).model_dump_json().encode()

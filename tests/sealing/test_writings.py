@@ -90,3 +90,13 @@ def test_only_so_many_characters_before_decide(text: str) -> None:
     for writing in writings(text):
         start = max(0, writing.start - CONTEXT)
         assert writing.start - start in {found.start for found in writings(text[start:])}
+
+
+def test_a_long_text_is_read_in_stretches_without_a_seam() -> None:
+    piece = "<EMAIL_1> [EMAIL_1_2](x) x <EMAIL_1"
+    for shift in range(len(piece) + 2):
+        text = "." * (64 * 1024 - shift) + piece + "." * 70_000 + piece
+        found = [(text[writing.start : writing.end], writing.start) for writing in writings(text)]
+        alone = [(piece[writing.start : writing.end], writing.start) for writing in writings(piece)]
+        places = [64 * 1024 - shift, 64 * 1024 - shift + len(piece) + 70_000]
+        assert found == [(written, place + start) for place in places for written, start in alone]

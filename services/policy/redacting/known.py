@@ -1,46 +1,14 @@
 """Values that are known in the task, wherever they stand again: also where no recognizer would see them.
 
-Not every value may be looked for. Within words, an IP address or a key is still itself; a name is one only as a word of its own; and
-an age of 42, a ``Dr``, a town called Reading or a postcode says nothing about the next place where the same characters stand: these are
-left to the recognizers, which see the words around.
+Which values are looked for, and where one stands as itself, is said in ``agentos.sealing.sweeping``.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
+from agentos.sealing.sweeping import is_swept, stands
 from services.policy.detection import Finding
-
-
-@dataclass(frozen=True)
-class _Rule:
-    least: int
-    """Fewest characters of a value that is looked for."""
-    edges: Literal["any", "digits", "words"]
-    """What must not go on at its edges: nothing at all, a digit (after or before a digit), a letter or digit (likewise)."""
-
-
-_SWEPT: dict[str, _Rule] = {
-    "EMAIL": _Rule(6, "any"),
-    "SECRET": _Rule(6, "any"),
-    "IBAN": _Rule(12, "any"),
-    "CRYPTO": _Rule(20, "any"),
-    "PHONE": _Rule(7, "digits"),
-    "CARD": _Rule(12, "digits"),
-    "SSN": _Rule(9, "digits"),
-    "IP": _Rule(7, "digits"),
-    "MAC": _Rule(12, "words"),
-    "ID": _Rule(6, "words"),
-    "ACCOUNT": _Rule(6, "words"),
-    "PERSON": _Rule(4, "words"),
-    "USERNAME": _Rule(5, "words"),
-    "DOB": _Rule(8, "words"),
-    "ADDRESS": _Rule(8, "words"),
-    "ORG": _Rule(6, "words"),
-}
-"""Not in here, and so never swept: AGE, TITLE, POSTCODE, LOCATION. Of ORG only names of several words are: ``Target`` is a word."""
 
 _ENTITY_OF = {
     "EMAIL": "EMAIL_ADDRESS",
@@ -59,12 +27,6 @@ _ENTITY_OF = {
 
 _FEW = 32
 _HEAD = 4
-
-
-def is_swept(stem: str, value: str) -> bool:
-    """Whether a value of this kind is looked for wherever it stands."""
-    rule = _SWEPT.get(stem)
-    return rule is not None and len(value) >= rule.least and (stem != "ORG" or " " in value)
 
 
 def entity_of(stem: str) -> str:
@@ -98,7 +60,7 @@ class Known:
         for value in self._few:
             start = text.find(value)
             while start >= 0:
-                if self._stands(text, start, value):
+                if stands(text, start, value, self._kinds[value][0]):
                     places.append(self._place(start, value))
                     start += len(value) - 1
                 start = text.find(value, start + 1)
@@ -123,20 +85,10 @@ class Known:
             if not key.startswith(value):
                 # What is sought begins as both do: nothing between them in the order is a beginning of ``key``.
                 key = key[: _common(value, key)]
-            elif self._stands(text, start, value):
+            elif stands(text, start, value, self._kinds[value][0]):
                 return value
             else:
                 key = value[:-1]
-
-    def _stands(self, text: str, start: int, value: str) -> bool:
-        edges = _SWEPT[self._kinds[value][0]].edges
-        if edges == "any":
-            return True
-        goes_on = str.isdigit if edges == "digits" else str.isalnum
-        end = start + len(value)
-        before = start > 0 and goes_on(text[start - 1]) and goes_on(value[0])
-        after = end < len(text) and goes_on(text[end]) and goes_on(value[-1])
-        return not before and not after
 
     def _place(self, start: int, value: str) -> Finding:
         stem, entity = self._kinds[value]
@@ -151,4 +103,4 @@ def _common(one: str, other: str) -> int:
     return min(len(one), len(other))
 
 
-__all__ = ["Known", "entity_of", "is_swept"]
+__all__ = ["Known", "entity_of"]

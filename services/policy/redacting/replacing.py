@@ -151,10 +151,9 @@ def _new_texts(
                 piece = _Piece(named[place.name, value], ours=True)
             else:
                 piece = _Piece(plan.irreversible(place.operator, place.stem, value))
-            entities.setdefault(
-                piece.text if piece.ours else f"{place.entity} {piece.text}",
-                RedactedEntity(entity=place.entity, placeholder=piece.text, operator=place.operator),
-            )
+            once = piece.text if piece.ours else f"{place.entity} {piece.text}"
+            if once not in entities:
+                entities[once] = RedactedEntity(entity=place.entity, placeholder=piece.text, operator=place.operator)
             pieces += (_Piece(segment.text[position : place.start]), piece)
             position = place.end
         pieces.append(_Piece(segment.text[position:]))

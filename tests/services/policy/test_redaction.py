@@ -178,12 +178,17 @@ many = settings(
 @given(st.lists(texts, min_size=1, max_size=4))
 def test_every_text_of_a_task_restores_exactly_and_no_found_value_survives(redactor: Redactor, said: list[str]) -> None:
     vault = EMPTY
+    redacted_texts: list[str] = []
     for text in said:
         redacted = redactor.redact_text(text, vault)
+        redacted_texts.append(redacted.value)
         assert restore(redacted.value, redacted.vault) == text
         assert redacted.vault.values.items() >= vault.values.items()
         vault = redacted.vault
         assert not Known(vault.known()).places_in(_without_placeholders(redacted.value, vault))
+    assert [restore(text, vault) for text in redacted_texts] == said, (
+        "what came later changes nothing about what was said before"
+    )
     assert restore(redactor.redact_text(said[0], vault).value, redactor.redact_text(said[0], vault).vault) == said[0]
 
 
