@@ -34,6 +34,7 @@ MetricName = Literal[
     "agentos_http_requests_total",
     "agentos_http_request_seconds",
     "agentos_ledger_position",
+    "agentos_audit_anchored",
 ]
 """Every metric of AgentOS; a name that is not here does not type-check."""
 

@@ -212,7 +212,7 @@ audit_checkpoints = Table(
     metadata,
     *_key(),
     *_numbers("seq", "count"),
-    *_texts("chain", "key_id", "signature"),
+    *_texts("chain", "root", "key_id", "signature"),
     *_times("time"),
     *_numbers("first_seq", "last_seq"),
     Index("audit_checkpoints_seq", "seq"),
@@ -224,6 +224,23 @@ audit_chain = Table(
     Column("seq", Sequence, primary_key=True, autoincrement=False),
     Column("hash", Blob, nullable=False),
 )
+
+audit_nodes = Table(
+    "audit_nodes",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", Blob, nullable=False),
+)
+"""The complete subtrees of the Merkle tree over ``audit_chain``, from ``merkle.BLOCK`` up: one row in some 250 events."""
+
+audit_anchored = Table(
+    "audit_anchored",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+"""Up to which sequence each place outside holds an anchor. No projection: a rebuild leaves it alone."""
 
 dead_letters = Table(
     "dead_letters",
@@ -243,4 +260,5 @@ PROJECTED: dict[str, Table] = {
 }
 """Tables whose rows are folded, by (tenant, id)."""
 
-ALL: tuple[Table, ...] = (positions, events, audit_chain, dead_letters, *PROJECTED.values())
+ALL: tuple[Table, ...] = (positions, events, audit_chain, audit_nodes, dead_letters, *PROJECTED.values())
+"""What is folded from the streams."""

@@ -20,10 +20,10 @@ from agentos.contracts.channels import BY_NAME
 from agentos.contracts.commands import Answer, Query
 from services.ledger import tables
 from services.ledger.app import rebuild, run
+from services.ledger.audit.offline import verify_export
 from services.ledger.handlers import query_token
 from services.ledger.settings import Settings
 from services.ledger.store import SqlStore, StreamGap
-from services.ledger.verify import verify_export
 from tests.services.ledger import history
 
 
@@ -133,7 +133,7 @@ async def test_bad_questions_get_answers_that_name_the_field(edge: Callable[...,
 
 
 async def test_the_chain_is_signed_verified_and_exported(edge: Callable[..., Edge], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.ledger.handlers.EXPORT_LINES", 7)
+    monkeypatch.setattr("services.ledger.trail.EXPORT_LINES", 7)
     around = edge(checkpoint_events=19)
     async with around.running():
         seq = await around.append(*history.life("t1"), *history.governance())

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 from agentos.contracts.events import governance as g
-from services.ledger import audit
+from services.ledger.audit import chain
 from services.ledger.store import Head, Moved, SqlStore, StreamGap
 from services.ledger.tables import metadata
 from tests.services.ledger import history
@@ -86,7 +86,7 @@ def test_a_gap_stops_the_fold_and_stores_nothing(store: SqlStore) -> None:
 
 def test_the_chain_is_recorded_with_the_rows(store: SqlStore) -> None:
     applied = store.apply(LIFE)
-    expected = audit.links(audit.GENESIS, LIFE)
+    expected = chain.links(chain.GENESIS, LIFE)
     assert applied.head.chain == expected[-1] == store.head().chain
     assert store.hashes(3, 5) == {3: expected[2], 4: expected[3], 5: expected[4]}
 
@@ -154,7 +154,7 @@ def test_what_cannot_be_read_is_chained_and_kept_raw_and_stops_nothing(store: Sq
     assert all(kept[event.seq]["problem"] and kept[event.seq]["raw"] == event.body for event in events)
     assert kept[good.seq]["problem"] is None
     assert store.head().undecodable == len(KINDS)
-    assert store.head().chain == audit.links(audit.GENESIS, [*events, good])[-1]
+    assert store.head().chain == chain.links(chain.GENESIS, [*events, good])[-1]
 
 
 def test_text_and_numbers_that_no_database_holds_are_made_harmless(store: SqlStore) -> None:
