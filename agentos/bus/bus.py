@@ -351,7 +351,7 @@ class Bus:
         def tail(filters: tuple[str, ...], stream: str) -> Tail:
             return self.tail(filters, stream=stream, start="last_per_subject")
 
-        return KeyValue(name, publish, self._reading.last, tail)
+        return KeyValue(name, publish, self._reading.last, tail, self._reading.erase)
 
     # --- consuming ----------------------------------------------------------------------------------------------------
 

@@ -132,6 +132,7 @@ events = Table(
     Column("body", Text),
     Column("raw", Blob),
     Column("problem", Text),
+    Index("events_id", "event_id"),
     Index("events_correlation", "tenant", "correlation_id", "seq"),
     Index("events_aggregate", "tenant", "aggregate", "id", "seq"),
 )
@@ -143,14 +144,15 @@ tasks = Table(
     *_texts("type", "pack", "agent", "version", "priority"),
     Column("state", Text, nullable=False),
     *_texts("requester_kind", "requester", "parent", "waiting_for", "waiting_on", "outcome", "fault_code", "fault_message"),
-    *_texts("input_digest", "result_digest"),
+    *_texts("family", "input_digest", "result_digest"),
     Column("untrusted", Boolean, nullable=False),
     *_jsons("labels", "depends_on", "reasons"),
     *_numbers("attempt", "max_attempts", "calls", "tool_calls", "unpriced_calls", "simulated_calls", "refusals", *_TOKENS),
     Column("cost_usd", Money, nullable=False),
-    *_times("deadline", "submitted_at", "started_at", "retry_at", "settled_at", "updated_at"),
+    *_times("deadline", "submitted_at", "started_at", "retry_at", "settled_at", "erased_at", "updated_at"),
     *_numbers("first_seq", "last_seq"),
     Index("tasks_newest", "tenant", "first_seq"),
+    Index("tasks_family", "tenant", "family"),
 )
 
 calls = Table(

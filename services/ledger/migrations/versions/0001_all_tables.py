@@ -182,6 +182,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("events_aggregate", "events", ["tenant", "aggregate", "id", "seq"], unique=False)
+    op.create_index("events_id", "events", ["event_id"], unique=False)
     op.create_index("events_correlation", "events", ["tenant", "correlation_id", "seq"], unique=False)
     op.create_table(
         "kill_switches",
@@ -225,6 +226,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("fault_code", sa.Text(), nullable=True),
         sa.Column("fault_message", sa.Text(), nullable=True),
+        sa.Column("family", sa.Text(), nullable=True),
         sa.Column("input_digest", sa.Text(), nullable=True),
         sa.Column("result_digest", sa.Text(), nullable=True),
         sa.Column("untrusted", sa.Boolean(), nullable=False),
@@ -249,11 +251,13 @@ def upgrade() -> None:
         sa.Column("started_at", UtcTime(), nullable=True),
         sa.Column("retry_at", UtcTime(), nullable=True),
         sa.Column("settled_at", UtcTime(), nullable=True),
+        sa.Column("erased_at", UtcTime(), nullable=True),
         sa.Column("updated_at", UtcTime(), nullable=True),
         sa.Column("first_seq", sa.BigInteger(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id"),
     )
+    op.create_index("tasks_family", "tasks", ["tenant", "family"], unique=False)
     op.create_index("tasks_newest", "tasks", ["tenant", "first_seq"], unique=False)
 
 
