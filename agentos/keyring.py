@@ -57,6 +57,11 @@ class KeyRing:
                 continue  # a submission made the key in between, or another gateway erases it too
             return found
 
+    async def exists(self, tenant: str, key: str) -> bool:
+        """Whether data key ``key`` was made and not erased."""
+        entry = await self._bucket.get(f"{tenant}.{key}")
+        return entry is not None and bool(entry.value)
+
     async def seal(self, tenant: str, key: str, purpose: str, plaintext: bytes) -> Sealed:
         """Encrypt under data key ``key``. Raises KeyErased when it does not exist."""
         return seal(await self.data_key(tenant, key), key, purpose, plaintext)

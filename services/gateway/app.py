@@ -13,11 +13,12 @@ from agentos.bus import BrokerSettings, Bus
 from agentos.keyring import KeyRing
 from agentos.sealing import MasterKey
 from agentos.service import serve
+from agentos.subjects import SubjectIndex
 from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable, role_table
-from services.gateway.http import approvals, audit, events, health, keys, kill, ops, tasks, webhooks
+from services.gateway.http import approvals, audit, events, health, keys, kill, ops, payloads, privacy, tasks, webhooks
 from services.gateway.idempotency import Idempotency
 from services.gateway.middleware import Observed
 from services.gateway.packs import LivePacks
@@ -28,7 +29,7 @@ from services.gateway.webhooks import sources
 
 log = structlog.get_logger(__name__)
 
-ROUTERS = (webhooks, tasks, approvals, kill, audit, ops, events, keys)
+ROUTERS = (webhooks, tasks, approvals, kill, audit, ops, events, keys, payloads, privacy)
 """Everything under /api/v1, one file per kind of resource."""
 
 
@@ -96,6 +97,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
         answers=Answers(bus, settings.answer_timeout),
         api_keys=api_keys,
         keyring=keyring,
+        subjects=SubjectIndex(bus, master),
         authorizer=authorizer or RoleTable(),
         idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
         packs=LivePacks(bus),

@@ -131,7 +131,9 @@ def fold(rows: Mapping[Key, Row], facts: Iterable[Fact]) -> dict[Key, Row]:
             for id_ in ids_of(fact):
                 key = (table, fact.subject.tenant, id_)
                 row = changed.get(key) or rows.get(key) or _blank(key, fact.seq)
-                stamp: Row = {"last_seq": fact.seq, "updated_at": fact.meta.time} if table == "tasks" else {"last_seq": fact.seq}
+                stamp: Row = (
+                    {"last_seq": fact.seq, "updated_at": fact.meta.time} if table == "tasks" else {"last_seq": fact.seq}
+                )
                 changed[key] = evolve(row, fact, fact.data) | stamp
     return {key: storable(row) for key, row in changed.items()}
 

@@ -143,8 +143,7 @@ def tasks_events(tx: Connection, tenant: str, args: TaskEvents) -> Json:
 def tasks_family(tx: Connection, tenant: str, args: Family) -> Json:
     """Every task whose payloads are sealed with these data keys, oldest first."""
     c = t.tasks.c
-    columns = (c.id, c.family, c.state, c.type, c.pack, c.requester, c.submitted_at, c.settled_at, c.erased_at)
-    query = select(*columns).where(c.tenant == tenant, c.family.in_(args.families)).order_by(c.first_seq)
+    query = select(t.tasks).where(c.tenant == tenant, c.family.in_(args.families)).order_by(c.first_seq)
     return {"tasks": _rows(tx, query)}
 
 

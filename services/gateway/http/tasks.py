@@ -11,7 +11,7 @@ from agentos.contracts.commands import CancelTask, RetryTask
 from agentos.contracts.events.task import Outcome, RetryPolicy, TaskSettled
 from agentos.contracts.ids import derived_id, new_id
 from agentos.sealing import KeyErased
-from services.gateway import ledger, submission
+from services.gateway import disclosure, ledger, submission
 from services.gateway.auth import Caller
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Done, Made, Page, TaskItem, done
@@ -78,13 +78,15 @@ async def show(task: TaskId, gateway: Parts, caller: Sender) -> Any:
 
 async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: str) -> dict[str, Any]:
     """The result is read from the stream: projections keep digests, and never what is sealed."""
-    settled = [e.data for e in await gateway.bus.load(caller.tenant, "task", task) if isinstance(e.data, TaskSettled)]
-    sealed = settled[-1].result if settled else None
+    settled = [(e, e.data) for e in await gateway.bus.load(caller.tenant, "task", task) if isinstance(e.data, TaskSettled)]
+    sealed = settled[-1][1].result if settled else None
     if sealed is None:
         return {"result": None, "result_state": "none"}
     if not (_OPENS_ALL.intersection(caller.principal.roles) or row.get("requester") == caller.principal.id):
         return {"result": None, "result_state": "sealed"}
     try:
+        if row.get("requester") != caller.principal.id:
+            await disclosure.note_result(gateway, caller, task, settled[-1][0], sealed)
         return {
             "result": json.loads(await gateway.keyring.open(caller.tenant, sealed.purpose, sealed)),
             "result_state": "opened",

@@ -138,6 +138,8 @@ class Walk:
                 verdict.report(anchor.place or f"seq {seq}", "key", detail)
             if seq > verdict.last_seq:
                 detail = f"an anchor signs sequence {seq}, but the chain ends at {verdict.last_seq}"
+                if sound < verdict.last_seq:
+                    detail += f"; up to {sound} it is the one that was anchored"
                 verdict.report(f"seq {verdict.last_seq + 1} to {seq}", "truncated", detail)
                 return
             if self._stands(checkpoint):
