@@ -302,6 +302,7 @@ BUCKETS: tuple[Bucket, ...] = (
         "`<tenant>.<keyed hash of an identifier>.<task family>`: whose data a family holds, without saying who.",
         erasers=("gateway",),
     ),
+    Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),

@@ -9,7 +9,7 @@ from agentos.contracts.subjects import EventSubject
 from agentos.telemetry import counter
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import ApprovalQuestion, Asker, PendingApproval
-from services.policy.verdicts import append_verdict, askable, fail_closed
+from services.policy.verdicts import append_verdict, askable, fail_closed, ruling
 
 
 class ApprovalRules:
@@ -37,17 +37,15 @@ class ApprovalRules:
         if submitted is None:
             raise RetryLater(f"task {answered.context.task} cannot be read yet, so who asked for it is not known")
         requester = submitted.payload(TaskSubmitted).requester
-        decision = await self._evaluator.decide(
-            askable(
-                lambda: ApprovalQuestion(
-                    principal=Asker.of(answered.by),
-                    approval=PendingApproval(requested_by=requester.id, approver_roles=answered.approver_roles),
-                    outcome=answered.outcome,
-                )
+        question = askable(
+            lambda: ApprovalQuestion(
+                principal=Asker.of(answered.by),
+                approval=PendingApproval(requested_by=requester.id, approver_roles=answered.approver_roles),
+                outcome=answered.outcome,
             )
         )
         # An approval rule that would hold an approval is no answer; only "allow" lets it count.
-        return ApprovalRuled(verdict=decision.verdict, reasons=decision.reasons, rules=decision.rules, bundle=decision.revision)
+        return ApprovalRuled(**ruling(question, await self._evaluator.decide(question)))
 
     def _denied(self, code: str) -> ApprovalRuled:
         try:

@@ -28,9 +28,9 @@ from agentos.sealing import PlaceholderVault
 from agentos.telemetry import counter
 from services.policy.approvals import ApprovalRules
 from services.policy.evaluator import PolicyEvaluator
-from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, ToolCallQuestion
+from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, Question, ToolCallQuestion
 from services.policy.redaction import Redactor
-from services.policy.verdicts import append_verdict, askable, fail_closed
+from services.policy.verdicts import append_verdict, askable, fail_closed, ruling
 
 log = structlog.get_logger(__name__)
 
@@ -104,8 +104,7 @@ class Policy:
                 known_packs=tuple(sorted(entry.key for entry in registered)),
             )
         )
-        decision = await self._evaluator.decide(question)
-        return TaskDecided(verdict=decision.verdict, reasons=decision.reasons, rules=decision.rules, bundle=decision.revision)
+        return TaskDecided(**ruling(question, await self._evaluator.decide(question)))
 
     def _denied_task(self, *reasons: str) -> TaskDecided:
         return TaskDecided(verdict="deny", reasons=reasons, rules=(), bundle=self._revision())
@@ -136,22 +135,21 @@ class Policy:
             return self._redactor.redact_request(request, vault)
 
         redacted, vault, found = await self._redact(tenant, asked.request.key, redact)
-        decision = await self._evaluator.decide(
-            askable(
-                lambda: ModelCallQuestion(
-                    tenant=tenant,
-                    task=context.task,
-                    pack=context.pack,
-                    agent=context.agent,
-                    model=request.model,
-                    estimated_input_tokens=sum(len(text) for text in texts(redacted)) // 4,
-                    max_output_tokens=request.max_output_tokens,
-                    data_classes=tuple(sorted({one.entity for one in found})),
-                    redacted=True,
-                    calls_so_far=context.step,
-                )
+        question = askable(
+            lambda: ModelCallQuestion(
+                tenant=tenant,
+                task=context.task,
+                pack=context.pack,
+                agent=context.agent,
+                model=request.model,
+                estimated_input_tokens=sum(len(text) for text in texts(redacted)) // 4,
+                max_output_tokens=request.max_output_tokens,
+                data_classes=tuple(sorted({one.entity for one in found})),
+                redacted=True,
+                calls_so_far=context.step,
             )
         )
+        decision = await self._evaluator.decide(question)
         allowed = decision.obligations.get("max_output_tokens")
         if isinstance(allowed, int):
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
@@ -160,7 +158,7 @@ class Policy:
             "model",
             decision.verdict,
             decision.reasons,
-            decision=decision,
+            ruled=(question, decision),
             model=request.model,
             redacted_request=redacted,
             entities=found,
@@ -194,26 +192,25 @@ class Policy:
             return redacted.value, redacted.vault, redacted.entities
 
         redacted, vault, found = await self._redact(tenant, asked.arguments.key, redact)
-        decision = await self._evaluator.decide(
-            askable(
-                lambda: ToolCallQuestion(
-                    tenant=tenant,
-                    task=context.task,
-                    pack=context.pack,
-                    agent=context.agent,
-                    tool=asked.tool,
-                    declared_tools=asked.declared_tools,
-                    effect=asked.effect,
-                    untrusted=context.untrusted,
-                )
+        question = askable(
+            lambda: ToolCallQuestion(
+                tenant=tenant,
+                task=context.task,
+                pack=context.pack,
+                agent=context.agent,
+                tool=asked.tool,
+                declared_tools=asked.declared_tools,
+                effect=asked.effect,
+                untrusted=context.untrusted,
             )
         )
+        decision = await self._evaluator.decide(question)
         return self._decided(
             asked,
             "tool",
             decision.verdict,
             decision.reasons,
-            decision=decision,
+            ruled=(question, decision),
             tool=asked.tool,
             redacted_arguments=redacted,
             arguments=asked.arguments,
@@ -230,7 +227,7 @@ class Policy:
         verdict: Verdict,
         reasons: tuple[str, ...],
         *,
-        decision: Decision | None = None,
+        ruled: tuple[Question, Decision] | None = None,
         **fields: Contract | Json,
     ) -> CallDecided:
         return CallDecided.model_validate(
@@ -239,9 +236,9 @@ class Policy:
                 "kind": kind,
                 "verdict": verdict,
                 "reasons": reasons,
-                "rules": decision.rules if decision is not None else (),
-                "bundle": decision.revision if decision is not None else self._revision(),
-                "obligations": decision.obligations if decision is not None else {},
+                "rules": (),
+                "bundle": self._revision(),
+                **({} if ruled is None else {**ruling(*ruled), "obligations": ruled[1].obligations}),
                 "digest": asked.digest,
                 **fields,
             }

@@ -82,7 +82,7 @@ class OpaEvaluator:
         try:
             answer: Json = body["result"]
         except KeyError:
-            raise undefined(question) from None
+            raise undefined(question.package) from None
         except TypeError as error:
             raise Unavailable("The OPA server's answer is not an object.", code="policy.nonsense") from error
         return decision_from(answer, self._revision)

@@ -325,6 +325,7 @@ class ModelCalls:
             started_at=progress.started_at,
             duration_ms=int((time.perf_counter() - progress.clock) * 1000),
             placeholders=decided.placeholders,
+            inspect_first=decided.obligations.get("inspect") == "before",
         )
         self._cost.labels(response.provider, response.model).inc(float(cost.usd))
         self._seconds.labels(response.provider).observe(time.perf_counter() - progress.clock)

@@ -129,8 +129,11 @@ class Runner:
             await self._end(message, item, Done(Finish("failed", unreadable.code, unreadable.detail)), None)
             return
         attempt = Attempt(item, agent, steps, self._hosts, self._settings.runner_suspend_after)
-        async with self._listed(item, attempt):
-            came = await attempt.run(given, view.submitted.type)
+        try:
+            async with self._listed(item, attempt):
+                came = await attempt.run(given, view.submitted.type)
+        finally:
+            steps.close()
         match came:
             case Done():
                 await self._end(message, item, came, steps)

@@ -184,7 +184,7 @@ class Worker:
                     return
                 await self._settle(
                     message, subject.id, decided, "completed", simulated=came.simulated, duration=datetime.now(UTC) - began,
-                    result=sealed, result_digest=digest(plain),
+                    result=sealed, result_digest=digest(plain), inspect_first=decided.obligations.get("inspect") == "before",
                 )  # fmt: skip
                 return
             if came.code in ("cancelled", "killed"):

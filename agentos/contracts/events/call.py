@@ -23,6 +23,9 @@ class CallContext(Contract):
     untrusted: bool
     instance: str
     """The runner instance that awaits the answer."""
+    uninspected: tuple[str, ...] = Field(default=(), max_length=4_096)
+    """``call.<id>`` or ``tool.<id>`` of answers that the agent has seen and of which the runner does not know that policy has
+    looked at them. Policy looks before it decides: nothing is decided in ignorance of what the agent has read."""
 
 
 class ModelCallRequested(Contract):
@@ -42,6 +45,10 @@ class ToolCallRequested(Contract):
     tool: str
     """As declared in the pack's manifest, e.g. ``github.comment``."""
     declared_tools: tuple[str, ...]
+    task_tools: tuple[str, ...] = ()
+    """Of those, the ones that this task's agent declares as its own."""
+    destinations: tuple[str, ...] = ()
+    """Parameters that say where something goes, by the manifest; addresses and URLs are recognised without it."""
     effect: Literal["read", "write", "egress"]
     arguments: Sealed
     digest: str
@@ -135,6 +142,8 @@ class ModelCallSettled(Contract):
     reasons: tuple[str, ...] = ()
     placeholders: Sealed | None = None
     """Carried over from the decision, so that the runner needs one event to answer the pack."""
+    inspect_first: bool = False
+    """The decision obliges the runner to wait for the inspection before the agent sees the answer."""
 
 
 class ToolCallSettled(Contract):
@@ -149,3 +158,5 @@ class ToolCallSettled(Contract):
     duration_ms: int = 0
     fault: Fault | None = None
     reasons: tuple[str, ...] = ()
+    inspect_first: bool = False
+    """As for a model call."""
