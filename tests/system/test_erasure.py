@@ -46,7 +46,7 @@ async def test_after_erasure_nothing_in_the_data_folder_decrypts_or_greps_and_th
         "AGENTOS_LEDGER_ANCHORS": json.dumps([str(anchors)]),
     }
     async with running(tmp_path, Choices(provider_url=provider.openai_base_url, extra={"ledger": ledger})) as system:
-        kept, erased = [await _triaged(system) for _ in range(2)]
+        kept, erased = [await _triaged(system, number) for number in (1, 2)]
         stored = await system.stored()
         keys = wrapped_keys(system, stored)
         assert {kept, erased} <= set(keys)
@@ -75,9 +75,11 @@ async def test_after_erasure_nothing_in_the_data_folder_decrypts_or_greps_and_th
         _assert_clear_of_personal_data(str(path), path.read_bytes())
 
 
-async def _triaged(system: Topology) -> str:
+async def _triaged(system: Topology, number: int) -> str:
     """A delivery full of personal data, answered and settled; its task."""
-    answer = await system.deliver(DELIVERY.read_bytes())
+    delivery = json.loads(DELIVERY.read_bytes())
+    delivery["issue"]["number"] += number
+    answer = await system.deliver(json.dumps(delivery).encode())
     task = str(answer.json()["task"])
     await system.resolve((await system.approval(task))["id"])
     assert (await system.settled(task))["outcome"] == "completed"
