@@ -204,7 +204,8 @@ async def test_an_erasure_that_a_crash_cut_off_is_finished_by_asking_again(edge:
 
 
 async def test_a_submission_repeated_after_the_erasure_is_gone_for_good(edge: Any) -> None:
-    task = await settled(edge, **{"Idempotency-Key": "k1"})
+    headers: dict[str, Any] = {"Idempotency-Key": "k1"}
+    task = await settled(edge, **headers)
     await erase(edge, task=task)
     await edge.gateway.bus.bucket("idempotency").delete((await edge.gateway.bus.bucket("idempotency").keys())[0])
     edge.gateway.keyring._cache.clear()

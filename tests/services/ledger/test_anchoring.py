@@ -1,7 +1,7 @@
 """Anchors: written outside, tried again until they are kept, and never in the way of the chain."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -45,7 +45,7 @@ class Auditor:
         self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator["Auditor"]:
+    async def serving(self) -> AsyncGenerator["Auditor"]:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/anchors?token=hidden"
         async with server:
