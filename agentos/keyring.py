@@ -30,6 +30,10 @@ class KeyRing:
         self._master = master
         self._cache: dict[tuple[str, str], tuple[float, bytes]] = {}
 
+    def derive(self, purpose: str) -> bytes:
+        """A key of this installation for something else than sealing; see ``MasterKey.derive``."""
+        return self._master.derive(purpose)
+
     async def create(self, tenant: str, key: str) -> None:
         """Make the data key of a new task family, unless it exists. For the gateway, which alone may write the bucket."""
         try:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from agentos.bus import Bus
 from agentos.contracts.errors import Conflict, Refused
-from agentos.sealing import MasterKey
+from agentos.keyring import KeyRing
 
 INDEXED = frozenset(
     {"EMAIL", "PHONE", "CARD", "IBAN", "IP", "MAC", "SSN", "ID", "ACCOUNT", "CRYPTO", "PERSON", "USERNAME", "ADDRESS"}
@@ -29,9 +29,9 @@ NOTED = 50_000
 class SubjectIndex:
     """The index as one service uses it."""
 
-    def __init__(self, bus: Bus, master: MasterKey) -> None:
+    def __init__(self, bus: Bus, keys: KeyRing) -> None:
         self._bucket = bus.bucket("subjects")
-        self._master = master
+        self._ring = keys
         self._keys: dict[str, bytes] = {}
         self._noted: set[str] = set()
 
@@ -62,7 +62,7 @@ class SubjectIndex:
             )
         key = self._keys.get(tenant)
         if key is None:
-            key = self._keys[tenant] = self._master.derive(f"subjects\0{tenant}")
+            key = self._keys[tenant] = self._ring.derive(f"subjects\0{tenant}")
         return hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()
 
     async def families(self, tenant: str, person: str) -> list[str]:

@@ -97,7 +97,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
         answers=Answers(bus, settings.answer_timeout),
         api_keys=api_keys,
         keyring=keyring,
-        subjects=SubjectIndex(bus, master),
+        subjects=SubjectIndex(bus, keyring),
         authorizer=authorizer or RoleTable(),
         idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
         packs=LivePacks(bus),

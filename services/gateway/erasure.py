@@ -69,7 +69,7 @@ class Erasure:
 async def target(gateway: Gateway, tenant: str, task: str | None, subject: str | None) -> Target:
     """What ``task`` or ``subject`` stands for now. Raises NotFound for a task that does not exist, Refused for no identifier."""
     if task is not None:
-        family = await _family(gateway, tenant, task)
+        family = await family_of(gateway, tenant, task)
         return Target("task", derived_id("erasure", tenant, "task", family), (family,), task=task)
     person = gateway.subjects.person(tenant, subject or "")
     families = tuple(dict.fromkeys(await gateway.subjects.families(tenant, person)))
@@ -119,7 +119,8 @@ async def tasks_of(gateway: Gateway, tenant: str, families: Sequence[str]) -> li
     return cast("list[dict[str, Any]]", data["tasks"])
 
 
-async def _family(gateway: Gateway, tenant: str, task: str) -> str:
+async def family_of(gateway: Gateway, tenant: str, task: str) -> str:
+    """The name of the data key that a task's payloads are sealed with. Raises NotFound for a task that does not exist."""
     for event in await gateway.bus.load(tenant, "task", task):
         if isinstance(event.data, TaskSubmitted):
             return event.data.input.key

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos.contracts.errors import Refused
+from agentos.keyring import KeyRing
 from agentos.sealing import MasterKey
 from agentos.subjects import SubjectIndex, normalised
 from tests.conftest import Broker
@@ -19,11 +20,13 @@ def master(tmp_path: Path) -> MasterKey:
     return MasterKey.load_or_create(tmp_path / "keys" / "master.key")
 
 
+async def index(broker: Broker, service: str, master: MasterKey) -> SubjectIndex:
+    bus = await broker.connect(service)
+    return SubjectIndex(bus, KeyRing(bus, master))
+
+
 async def test_a_person_is_found_by_any_spelling_and_forgotten_with_the_family(broker: Broker, master: MasterKey) -> None:
-    policy, gateway = (
-        SubjectIndex(await broker.connect("policy"), master),
-        SubjectIndex(await broker.connect("gateway"), master),
-    )
+    policy, gateway = await index(broker, "policy", master), await index(broker, "gateway", master)
     found = [("EMAIL", "Ann@Example.org"), ("PHONE", "+1 415 555 0132"), ("AGE", "41"), ("LITERAL", "<EMAIL_1>")]
     await policy.note(TENANT, "f1", found)
     await policy.note(TENANT, "f1", found)
@@ -45,10 +48,7 @@ async def test_a_person_is_found_by_any_spelling_and_forgotten_with_the_family(b
 async def test_the_brokers_files_hold_no_identifier_and_after_forgetting_no_trace_of_it(
     broker: Broker, master: MasterKey
 ) -> None:
-    policy, gateway = (
-        SubjectIndex(await broker.connect("policy"), master),
-        SubjectIndex(await broker.connect("gateway"), master),
-    )
+    policy, gateway = await index(broker, "policy", master), await index(broker, "gateway", master)
     await policy.note(TENANT, "f1", [("EMAIL", "ann@example.org")])
     person = gateway.person(TENANT, "ann@example.org").encode()
 
@@ -65,9 +65,8 @@ async def test_the_brokers_files_hold_no_identifier_and_after_forgetting_no_trac
 async def test_the_same_person_has_another_name_for_each_tenant_and_under_each_master_key(
     broker: Broker, master: MasterKey, tmp_path: Path
 ) -> None:
-    gateway = await broker.connect("gateway")
-    one = SubjectIndex(gateway, master)
-    two = SubjectIndex(gateway, MasterKey.load_or_create(tmp_path / "other" / "master.key"))
+    one = await index(broker, "gateway", master)
+    two = await index(broker, "gateway", MasterKey.load_or_create(tmp_path / "other" / "master.key"))
     assert len({one.person("t1", "ann@x.org"), one.person("t2", "ann@x.org"), two.person("t1", "ann@x.org")}) == 3
     for empty in ("", " \t"):
         with pytest.raises(Refused):

@@ -31,7 +31,7 @@ async def settled(
 async def noted(edge: Any, task: str, person: str) -> None:
     if not hasattr(edge, "index"):
         policy = await edge.broker.connect("policy")
-        edge.index = SubjectIndex(policy, edge.gateway.subjects._master)
+        edge.index = SubjectIndex(policy, edge.gateway.keyring)
         edge.maps = policy.bucket("placeholders")
     await edge.index.note("default", task, [("EMAIL", person)])
     await edge.maps.put(f"default.{task}", b"a sealed map")
@@ -151,6 +151,7 @@ async def test_an_erased_task_is_unreadable_certified_and_erased_once(edge: Any)
     assert (await edge.http.get(f"/api/v1/tasks/{task}")).json()["result_state"] == "erased"
     reveal = {"event": f"evt.default.task.{task}.submitted", "reason": "looking"}
     assert problem(await edge.http.post("/api/v1/payloads/reveal", json=reveal)) == (410, "key_erased")
+    assert problem(await edge.http.post(f"/api/v1/tasks/{task}/retry")) == (410, "key_erased")
     assert told(edge, PayloadRevealed) == []
 
 
