@@ -51,7 +51,7 @@ def ours() -> Callable[[str], object]:
     from services.policy.redaction import Redactor
 
     redactor = Redactor()
-    return lambda text: redactor.redact(text, PlaceholderVault())
+    return lambda text: redactor.redact_text(text, PlaceholderVault())
 
 
 def presidio() -> Callable[[str], object]:

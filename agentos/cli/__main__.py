@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agentos.cli import audit, governance, local, privacy, reports, tasks
+from agentos.cli import audit, budgets, governance, kill, local, privacy, reports, tasks
 
 app = typer.Typer(
     name="agentos",
@@ -20,13 +20,14 @@ app = typer.Typer(
 
 app.add_typer(tasks.app, name="task")
 app.add_typer(governance.approvals, name="approval")
-app.add_typer(governance.kill, name="kill")
+app.add_typer(kill.kill, name="kill")
 app.add_typer(audit.app, name="audit")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(privacy.payloads, name="payload")
 app.add_typer(governance.keys, name="key")
 app.add_typer(reports.packs, name="pack")
 app.command("cost")(reports.cost)
+app.command("budgets")(budgets.budgets)
 app.command("events")(reports.events)
 app.command("up")(local.up)
 app.command("demo")(local.demo)

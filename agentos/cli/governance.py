@@ -1,4 +1,4 @@
-"""``agentos approval``, ``agentos kill`` and ``agentos key``."""
+"""``agentos approval`` and ``agentos key``."""
 
 import sys
 from typing import Annotated, Any
@@ -8,12 +8,10 @@ import typer
 from agentos.cli.options import AsJson, api
 
 approvals = typer.Typer(no_args_is_help=True, help="What waits for a person.")
-kill = typer.Typer(no_args_is_help=True, help="Stop things at once, and let them go on.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 
 ApprovalId = Annotated[str, typer.Argument(help="The approval's id.")]
 Comment = Annotated[str | None, typer.Option("--comment", "-m", help="Stands in the log beside your answer.")]
-Reason = Annotated[str, typer.Option(help="Why; it stands in the log.")]
 
 
 @approvals.command("list")
@@ -93,59 +91,6 @@ def _post(ctx: typer.Context, path: str, body: dict[str, Any], told: str, as_jso
     with api(ctx) as server:
         answer = server.post(path, body)
     show.print_json(answer) if as_json else show.out.print(told.format(**answer))
-
-
-@kill.command()
-def engage(
-    ctx: typer.Context,
-    scope: Annotated[str, typer.Argument(help="global, tenant, pack, provider or task.")],
-    reason: Reason,
-    target: Annotated[str | None, typer.Argument(help="Which pack, provider or task.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Nothing in scope starts any more, and what is in flight is cancelled."""
-    body = {"scope": scope, "reason": reason} | ({"target": target} if target else {})
-    _post(
-        ctx,
-        "kill",
-        body,
-        "[red bold]engaged[/red bold]: switch {id}; take it back with `agentos kill release {id} --reason …`",
-        as_json,
-    )
-
-
-@kill.command()
-def release(
-    ctx: typer.Context, switch: Annotated[str, typer.Argument(help="The switch's id.")], reason: Reason, as_json: AsJson = False
-) -> None:
-    """Take a switch back."""
-    _post(ctx, f"kill/{switch}/release", {"reason": reason}, "[green]released[/green]: switch {id}", as_json)
-
-
-@kill.command()
-def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """The switches that are engaged right now."""
-    from agentos.cli import show
-
-    with api(ctx) as server:
-        page = server.get("kill")
-    if as_json:
-        show.print_json(page)
-        return
-    show.table(
-        ("switch", "scope", "target", "since", "reason"),
-        (
-            (
-                show.text(s["id"]),
-                show.text(s["scope"]),
-                show.text(s["target"]),
-                show.ago(s.get("since")),
-                show.text(s["reason"]),
-            )
-            for s in page["items"]
-        ),
-        empty="no switch is engaged",
-    )
 
 
 @keys.command("list")

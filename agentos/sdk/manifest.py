@@ -44,7 +44,7 @@ class AgentEntry(Contract):
     task_types: tuple[Token, ...] = Field(min_length=1)
     timeout_s: float = Field(default=60.0, gt=0, le=86_400)
     tools: tuple[ToolName, ...] | None = None
-    """The tools that its tasks need; None means all of the pack's. A task that has read what came from outside changes nothing with any other."""
+    """The tools that its tasks need; None means all of the pack's. A task that has read what came from outside changes nothing with others."""
 
 
 class ToolEntry(Contract):

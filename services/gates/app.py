@@ -10,10 +10,9 @@ from services.gates.settings import Settings
 
 async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -> None:
     """Serve until ``stop``."""
-    del settings  # nothing of its own to set yet; the signature is every service's
 
     async def body(bus: Bus, stop: asyncio.Event) -> None:
-        gates = Gates(bus)
+        gates = Gates(bus, settings)
         await gates.reconcile()
         bus.consume(gates.routes())
         await bus.start()

@@ -18,7 +18,21 @@ from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable, role_table
-from services.gateway.http import approvals, audit, events, health, keys, kill, ops, payloads, privacy, tasks, webhooks
+from services.gateway.http import (
+    approvals,
+    audit,
+    budgets,
+    events,
+    health,
+    keys,
+    kill,
+    ops,
+    payloads,
+    policy,
+    privacy,
+    tasks,
+    webhooks,
+)
 from services.gateway.idempotency import Idempotency
 from services.gateway.middleware import Observed
 from services.gateway.packs import LivePacks
@@ -29,7 +43,7 @@ from services.gateway.webhooks import sources
 
 log = structlog.get_logger(__name__)
 
-ROUTERS = (webhooks, tasks, approvals, kill, audit, ops, events, keys, payloads, privacy)
+ROUTERS = (webhooks, tasks, approvals, kill, audit, ops, budgets, events, keys, policy, payloads, privacy)
 """Everything under /api/v1, one file per kind of resource."""
 
 

@@ -82,6 +82,15 @@ class EventsList(Arguments):
     undecodable: bool = False
 
 
+class DecisionsList(Arguments):
+    """Decisions of the policy, newest first."""
+
+    kind: Literal["admission", "model", "tool", "approval", "checkpoint"] | None = None
+    id: str | None = Field(default=None, max_length=300)
+    limit: int = Field(default=100, ge=1, le=500)
+    cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
+
+
 class CostBy(Arguments):
     by: Literal["tenant", "pack", "agent", "model", "provider", "day"] = "pack"
     since: Utc | None = None
@@ -166,6 +175,29 @@ def events_list(tx: Connection, tenant: str, args: EventsList) -> Json:
     if args.undecodable:
         query = query.where(e.problem.is_not(None))
     return _events(tx, query, args.limit)
+
+
+_DECISIONS = {
+    "admission": ("task", "decided"),
+    "model": ("call", "decided"),
+    "tool": ("tool", "decided"),
+    "approval": ("approval", "ruled"),
+    "checkpoint": ("checkpoint", "decided"),
+}
+"""Aggregate and fact of each kind of decision."""
+
+
+def decisions_list(tx: Connection, tenant: str, args: DecisionsList) -> Json:
+    e = t.events.c
+    kinds = _DECISIONS.values() if args.kind is None else (_DECISIONS[args.kind],)
+    wanted = or_(*((e.aggregate == aggregate) & (e.fact == fact) for aggregate, fact in kinds))
+    query = select(t.events).where(e.tenant == tenant, wanted, e.problem.is_(None))
+    if args.id is not None:
+        query = query.where(e.id == args.id)
+    if args.cursor is not None:
+        query = query.where(e.seq < int(args.cursor))
+    page = _events(tx, query.order_by(e.seq.desc()), args.limit)
+    return {"decisions": page["events"], "cursor": None if page["after"] is None else str(page["after"])}
 
 
 def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
@@ -279,6 +311,7 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "approvals.get": SqlQuery(ById, approvals_get),
     "kill.list": SqlQuery(KillList, kill_list),
     "events.list": SqlQuery(EventsList, events_list),
+    "decisions.list": SqlQuery(DecisionsList, decisions_list),
     "cost": SqlQuery(CostBy, cost),
     "calls.get": SqlQuery(ById, calls_get),
     "deadletters.list": SqlQuery(DeadLetters, deadletters_list),

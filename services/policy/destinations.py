@@ -28,6 +28,8 @@ _BARE = re.compile(
 _WWW = re.compile(r"(?<![\w.@/-])(?P<host>www\.(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24})", re.IGNORECASE)
 _PHONE_FILL = re.compile(r"[\s().\-/]")
 _LONGEST = 4_096
+_NUMBER = 6
+"""A parameter with so many digits is a number of something, and may be grouped in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def foreign(places: Iterable[Destination], trusted: Iterable[str]) -> tuple[str,
         value = _plain(place.value)
         if not value or len(value) > _LONGEST:
             return False
-        if place.kind in ("PHONE", "IBAN", "ACCOUNT"):
+        if place.kind in ("PHONE", "IBAN", "ACCOUNT") or (
+            place.kind == "PARAMETER" and sum(map(str.isdigit, value)) >= _NUMBER
+        ):
             number = _PHONE_FILL.sub("", value)
             return any(re.search(rf"(?<!\d){re.escape(number)}(?!\d)", text) is not None for text in digits)
         return any(_stands_alone(value, text, host=place.kind == "HOST") for text in texts)

@@ -284,6 +284,24 @@ class ApprovalQuestion(Contract):
     digest_matches: bool = True
 
 
+class BudgetQuestion(Contract):
+    """Which budgets apply to this model call?
+
+    ``providers`` are all that may serve it. Obligations of an allow: ``budgets``, each as ``agentos.contracts.budgets.Budget`` reads it.
+    """
+
+    package: ClassVar[str] = "agentos/budget"
+
+    tenant: Name
+    pack: Name
+    agent: Name
+    task: Name
+    task_type: Name
+    requester: Asker
+    model: Name
+    providers: Names = ()
+
+
 class ApiQuestion(Contract):
     """May this principal do this through the API? Any string may be asked; the rules refuse an action they do not know."""
 
@@ -293,16 +311,43 @@ class ApiQuestion(Contract):
     action: Name
 
 
+class WindowTotals(Contract):
+    """Sums over one window. ``failed`` is of ``calls``, ``denied`` of ``decided``."""
+
+    calls: Count = 0
+    failed: Count = 0
+    decided: Count = 0
+    denied: Count = 0
+    spent_microusd: Count = 0
+
+
+class TriggerQuestion(Contract):
+    """Is what happened lately too much? A deny trips a kill switch.
+
+    ``windows`` holds the sums of the last minute (``1m``) and the last five (``5m``). Obligations of an allow: ``triggers``, how many are
+    configured at all. Of a deny: ``trigger``, ``scope``, ``target``, ``mode``, ``reason`` and ``cool_down_s``.
+    """
+
+    package: ClassVar[str] = "agentos/trigger"
+
+    tenant: Name
+    scope: Literal["tenant", "pack", "agent", "provider", "model", "tool"]
+    target: Name
+    windows: dict[Literal["1m", "5m"], WindowTotals]
+
+
 Question = (
     AdmissionQuestion
     | RoutingQuestion
     | RedactionQuestion
     | ModelCallQuestion
     | ToolCallQuestion
+    | BudgetQuestion
     | InspectionQuestion
     | CheckpointQuestion
     | ApprovalQuestion
     | ApiQuestion
+    | TriggerQuestion
 )
 
 QUESTIONS: tuple[type[Question], ...] = get_args(Question)

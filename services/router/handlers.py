@@ -13,6 +13,7 @@ from agentos.contracts.events.call import CallDecided
 from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.events.task import TaskDecided, TaskQueued, TaskResumed, TaskRouted
 from agentos.contracts.subjects import EventSubject
+from agentos.killswitch import KillSwitch, Work
 from services.router import domain
 from services.router.calls import ModelCalls
 from services.router.presence import LivePacks
@@ -23,8 +24,9 @@ log = structlog.get_logger(__name__)
 class Router:
     """Handlers of the router."""
 
-    def __init__(self, bus: Bus, packs: LivePacks, calls: ModelCalls, concurrency: int) -> None:
+    def __init__(self, bus: Bus, packs: LivePacks, kill: KillSwitch, calls: ModelCalls, concurrency: int) -> None:
         self._bus = bus
+        self._kill = kill
         self._packs = packs
         self._calls = calls
         self._concurrency = concurrency
@@ -99,6 +101,12 @@ class Router:
             routed = domain.route(asked.type, asked.pack, asked.priority, self._packs.alive())
             if routed is None:
                 return False
+            work = Work(subject.tenant, pack=routed.pack, agent=routed.agent, task=subject.id)
+            if (entry := self._kill.blocked(work)) is not None:
+                # Engaged since it was admitted: like what comes in now, it does not wait for the release.
+                routed = routed.model_copy(
+                    update={"pack": None, "agent": None, "version": None, "reason": entry.describe(), "killed": True}
+                )
             try:
                 await self._bus.append("task.routed", subject.id, routed, ordinal=attempt, cause=message)
             except Conflict:

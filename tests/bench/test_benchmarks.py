@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import _processes, _report, bus, embedded, governed_call, kill_switch, redaction
+from bench import _processes, _report, budgets, bus, embedded, governed_call, kill_switch, redaction
 
 
 def test_a_percentile_is_a_value_that_was_observed() -> None:
@@ -65,6 +65,10 @@ async def test_kill_switch_runs(tmp_path: Path) -> None:
 
 async def test_bus_runs(tmp_path: Path) -> None:
     assert "append alone" in await bus.run(1, 16, tmp_path)
+
+
+async def test_budgets_runs(tmp_path: Path) -> None:
+    assert "3 instances, one account" in await budgets.run(1, 30, tmp_path)
 
 
 async def test_embedded_runs(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from agentos.contracts.base import Contract, Fault, Json, Ruling, Sealed, Token, Usd, Utc
+from agentos.contracts.budgets import Metric
 from agentos.contracts.model import Cost, FinishReason, ModelRequest, Usage
 
 
@@ -54,21 +55,32 @@ class ToolCallRequested(Contract):
     digest: str
 
 
+Operator = Literal["replace", "mask", "hash", "drop", "block", "allow"]
+"""What is done with a find. replace: a reversible placeholder. mask: ``****1234``. hash: ``<EMAIL#1f2e3d4c>``, the same for the same
+value of the task, not reversible. drop: removed. block: the call is refused. allow: left as it is."""
+
+
 class RedactedEntity(Contract):
-    """One thing that the redactor replaced: its kind and its placeholder, never the value."""
+    """One thing that the redactor found: its kind, what was done with it, and what stands in its place; never the value."""
 
     entity: str
     placeholder: str
+    """Empty where nothing stands in its place: it was dropped, or blocked or allowed (these two stand once for all of their kind)."""
+    operator: Operator = "replace"
 
 
 class Reservation(Contract):
     """What a budget keeps back for a call until it is settled: the worst case, in the budget's unit (requests, tokens or USD)."""
 
     budget: str
+    account: Token
+    """Where the budget's state stands for this call's key, in bucket ``budgets`` below the tenant."""
     window: str
     """The window's key, such as ``2026-11-21`` for a day or ``sliding`` for a sliding one."""
-    metric: Literal["requests", "tokens", "usd"]
+    metric: Metric
     amount: Usd
+    provider: str | None = None
+    """Set where the budget is one provider's: another one's call costs it nothing."""
 
 
 class CallDecided(Ruling):

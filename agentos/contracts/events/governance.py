@@ -1,11 +1,10 @@
-"""Approvals, checkpoints, the kill switch, webhook deliveries and audit checkpoints."""
+"""Approvals, checkpoints, webhook deliveries and audit checkpoints."""
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Json, Principal, Ruling, Token, Utc
+from agentos.contracts.base import Contract, Json, Principal, Ruling, Token, Usd, Utc
+from agentos.contracts.budgets import Metric, Mode
 from agentos.contracts.events.call import CallContext
-
-KillScope = Literal["global", "tenant", "pack", "provider", "task"]
 
 
 class CheckpointRequested(Contract):
@@ -73,20 +72,33 @@ class ViolationNoted(Contract):
     """How often, when the same was tried many times at once."""
 
 
-class KillEngaged(Contract):
-    """From now on nothing in scope starts, and what is in flight is cancelled. ``target`` is ``*`` for the global scope."""
+class BudgetWarned(Contract):
+    """A share ``threshold`` of a budget's limit is spent in this window. Told once a window and threshold; in the metric's own unit."""
 
-    scope: KillScope
-    target: str
-    reason: str
-    by: Principal
+    budget: str
+    key: dict[str, str]
+    metric: Metric
+    mode: Mode
+    window: str
+    threshold: float
+    limit: Usd
+    spent: Usd
+    reserved: Usd
 
 
-class KillReleased(Contract):
-    """The switch of this id no longer holds."""
+class BudgetExceeded(Contract):
+    """A budget had no room for a call: such calls are denied (hard) or wait (throttle) until the window moves on. Told once a window."""
 
-    reason: str
-    by: Principal
+    budget: str
+    key: dict[str, str]
+    metric: Metric
+    mode: Mode
+    window: str
+    limit: Usd
+    spent: Usd
+    reserved: Usd
+    until: Utc | None
+    """When there will be more room; None where there never will."""
 
 
 class DeliveryReceived(Contract):

@@ -77,6 +77,8 @@ class TaskRouted(Contract):
     priority: Priority
     candidates: tuple[Candidate, ...]
     reason: str
+    killed: bool = False
+    """Whether a kill switch is why nothing takes it."""
 
 
 class TaskStarted(Contract):

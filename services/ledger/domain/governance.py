@@ -1,6 +1,7 @@
 """Approvals, kill switches, webhook deliveries and audit checkpoints, a row each."""
 
 from agentos.contracts.events import governance as g
+from agentos.contracts.events import kill as k
 from services.ledger.domain.facts import Fact, Row
 
 APPROVAL: Row = {
@@ -30,7 +31,13 @@ APPROVAL: Row = {
 KILL: Row = {
     "scope": None,
     "target": None,
+    "mode": None,
+    "trigger": None,
     "state": "engaged",
+    "share_percent": 0,
+    "cancelled": 0,
+    "unconfirmed": 0,
+    "running": 0,
     "reason": None,
     "engaged_by": None,
     "engaged_at": None,
@@ -95,17 +102,31 @@ def approval_resolved(row: Row, fact: Fact, data: g.ApprovalResolved) -> Row:
     }
 
 
-def kill_engaged(row: Row, fact: Fact, data: g.KillEngaged) -> Row:
+def kill_engaged(row: Row, fact: Fact, data: k.KillEngaged) -> Row:
     return row | {
         "scope": data.scope,
         "target": data.target,
+        "mode": data.mode,
+        "trigger": data.trigger,
         "reason": data.reason,
         "engaged_by": data.by.id,
         "engaged_at": fact.meta.time,
     }
 
 
-def kill_released(row: Row, fact: Fact, data: g.KillReleased) -> Row:
+def kill_eased(row: Row, _: Fact, data: k.KillEased) -> Row:
+    return row if row["state"] == "released" else row | {"state": "probation", "share_percent": data.share_percent}
+
+
+def kill_tightened(row: Row, _: Fact, __: k.KillTightened) -> Row:
+    return row if row["state"] == "released" else row | {"state": "engaged", "share_percent": 0}
+
+
+def kill_confirmed(row: Row, _: Fact, data: k.KillConfirmed) -> Row:
+    return row | {"cancelled": data.cancelled, "unconfirmed": data.unconfirmed, "running": data.running}
+
+
+def kill_released(row: Row, fact: Fact, data: k.KillReleased) -> Row:
     return row | {
         "state": "released",
         "release_reason": data.reason,

@@ -17,6 +17,8 @@ always_enforced := {
 	"approval.digest",
 	"approval.principal_kind",
 	"approval.votes_once",
+	"budget.one_of_each_id",
+	"budget.valid",
 	"model_call.redacted",
 	"redaction.operators",
 	"routing.permitted",

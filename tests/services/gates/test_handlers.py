@@ -1,4 +1,4 @@
-"""The gates on a real broker: approvals are asked for, answered once, closed; switches stand where the services look."""
+"""Approvals on a real broker: they are asked for, answered once, closed."""
 
 import asyncio
 from typing import Any
@@ -7,17 +7,16 @@ import pytest
 
 from agentos.bus import Bus
 from agentos.contracts.base import Contract
-from agentos.contracts.commands import Answer, EngageKill, ReleaseKill, ResolveApproval
+from agentos.contracts.commands import Answer, ResolveApproval
 from agentos.contracts.events.governance import (
     ApprovalRequested,
     ApprovalResolved,
     ApprovalRuled,
     CheckpointRequested,
-    KillEngaged,
-    KillReleased,
 )
 from agentos.contracts.events.task import TaskCancelling, TaskSettled, TaskSuspended
 from services.gates.handlers import Gates
+from services.gates.settings import Settings
 from services.policy.approvals import ApprovalRules
 from services.policy.embedded import EmbeddedEvaluator
 from tests.conftest import Broker
@@ -31,11 +30,7 @@ from tests.governance.scenario import (
     event,
     message,
     submission,
-    switch,
-    until,
 )
-
-ENGAGE = EngageKill(tenant=TENANT, scope="pack", target="engineering", reason="a drill", by=OPERATOR)
 
 
 class Site:
@@ -55,7 +50,7 @@ class Site:
 
     async def gates(self) -> Bus:
         bus = await self.broker.connect("gates")
-        gates = Gates(bus)
+        gates = Gates(bus, Settings())
         await gates.reconcile()
         bus.consume(gates.routes())
         await bus.start()
@@ -160,7 +155,7 @@ async def test_of_two_concurrent_answers_one_wins_and_the_other_is_told(site: Si
 
 async def test_an_answer_that_comes_again_is_answered_alike(broker: Broker) -> None:
     bus, policy = await broker.connect("gates"), await broker.connect("policy")
-    gates = Gates(bus)
+    gates = Gates(bus, Settings())
     await policy.append("call.decided", "c1", decision("hold"), tenant=TENANT, correlation_id="t1")
     held = await bus.get(f"evt.{TENANT}.call.c1.decided")
     assert held is not None
@@ -181,84 +176,6 @@ async def test_an_answer_that_comes_again_is_answered_alike(broker: Broker) -> N
         await gates.approvals.on_ruled(ruling)
     gateway = await broker.connect("gateway")
     assert (await answer(gateway, "gates", "r1")).ok
-
-
-# --- kill switch ------------------------------------------------------------------------------------------------------
-
-
-async def _engaged(site: Site) -> list[str]:
-    return sorted(await site.bus.bucket("kill").keys())
-
-
-async def test_a_switch_is_engaged_and_released_once_and_each_command_is_answered(site: Site) -> None:
-    assert (await site.command("engage", ENGAGE.model_copy(update={"target": "*"}))).code == "target_missing"
-    assert (await site.command("engage", ENGAGE, request="k1")).data["target"] == "engineering"
-    assert await _engaged(site) == ["k1"]
-    entry = await site.bus.bucket("kill").get("k1")
-    assert entry is not None
-    assert entry.value == switch("pack", "engineering").model_dump_json().encode()
-    release = ReleaseKill(tenant=TENANT, switch="k1", reason="over", by=OPERATOR)
-    assert (await site.command("release", release.model_copy(update={"switch": "k9"}))).code == "not_found"
-    assert (await site.command("release", release.model_copy(update={"tenant": "other"}))).code == "not_found"
-    assert (await site.command("release", release)).ok
-    assert await _engaged(site) == []
-    assert (await site.command("release", release)).code == "already_released"
-
-
-async def test_an_engagement_that_comes_again_is_answered_and_does_not_undo_its_release(broker: Broker) -> None:
-    bus, gateway = await broker.connect("gates"), await broker.connect("gateway")
-    gates = Gates(bus)
-    first = message("gates.engage", ("k1",), ENGAGE)
-    for _ in range(2):
-        await gates.kill.on_engage(first)
-    release = ReleaseKill(tenant=TENANT, switch="k1", reason="over", by=OPERATOR)
-    await gates.kill.on_release(message("gates.release", ("r1",), release))
-    await gates.kill.on_engage(first)
-    assert await bus.bucket("kill").keys() == []
-    # Another command under the id of a released switch engages nothing, and says so.
-    await gates.kill.on_engage(message("gates.engage", ("k1",), ENGAGE))
-    assert await bus.bucket("kill").keys() == []
-    tail = gateway.tail(("ans.gates.k1",), stream="ANSWERS", start="first").updates()
-    answers = [(await gateway.decode(raw)).payload(Answer) for raw in [await anext(tail), await anext(tail)] if raw is not None]
-    await tail.aclose()
-    assert [one.code for one in answers] == ["ok", "already_released"]
-
-
-@pytest.mark.parametrize("fact", [KillEngaged, KillReleased])
-async def test_at_the_start_the_bucket_is_made_what_the_log_says(site: Site, fact: type[Contract]) -> None:
-    """A crash between the bucket and the fact, either way round."""
-    engaged = KillEngaged(scope="pack", target="engineering", reason="a drill", by=OPERATOR)
-    await site.bus.append("kill.engaged", "k1", engaged, tenant=TENANT, correlation_id="k1")
-    entry = switch("pack", "engineering").model_dump_json().encode()
-    if fact is KillReleased:
-        await site.bus.bucket("kill").put("k1", entry)
-        released = KillReleased(reason="over", by=OPERATOR)
-        await site.bus.append("kill.released", "k1", released, tenant=TENANT, correlation_id="k1")
-    await site.gates()
-    assert await _engaged(site) == ([] if fact is KillReleased else ["k1"])
-
-
-async def test_an_engagement_that_crashed_before_its_fact_holds_and_is_completed_when_it_comes_again(site: Site) -> None:
-    await site.bus.bucket("kill").put("k1", switch("pack", "engineering").model_dump_json().encode())
-    await site.gates()
-    assert await _engaged(site) == ["k1"]
-    assert (await site.command("engage", ENGAGE, request="k1")).ok
-    assert (await event(site.gateway, "kill.k1.engaged")).payload(KillEngaged).target == "engineering"
-
-
-async def test_an_unreadable_entry_neither_stops_the_start_nor_outlives_what_the_log_says(site: Site) -> None:
-    assert (await site.command("engage", ENGAGE, request="k1")).ok
-    for key in ("k1", "unknown"):
-        await site.bus.bucket("kill").put(key, b"\xff not json")
-    await site.gates()
-    entry = await site.bus.bucket("kill").get("k1")
-    assert entry is not None
-    assert entry.value == switch("pack", "engineering").model_dump_json().encode()
-    await until(lambda: _has(site, "unknown"))
-
-
-async def _has(site: Site, key: str) -> bool:
-    return key in await _engaged(site)
 
 
 async def test_the_requester_may_not_approve_but_may_withdraw_and_a_refused_answer_leaves_the_approval_open(site: Site) -> None:

@@ -22,7 +22,7 @@ from agentos.contracts.commands import (
 )
 from agentos.contracts.envelope import Recorded, encode_body
 from agentos.contracts.errors import Conflict
-from agentos.contracts.events.governance import KillEngaged, KillReleased
+from agentos.contracts.events.kill import KillEngaged, KillReleased
 from agentos.contracts.events.task import TaskSettled, TaskSubmitted
 from agentos.contracts.packs import AgentCard, Presence
 from agentos.contracts.subjects import EventSubject
@@ -105,7 +105,14 @@ class Gates:
         await self.bus.append("kill.engaged", id_, fact, tenant=wanted.tenant, cause=recorded)
         self.switches.append(id_)
         entry = KillEntry(
-            switch=id_, tenant=wanted.tenant, scope=wanted.scope, target=wanted.target, reason=wanted.reason, by=wanted.by
+            switch=id_,
+            tenant=wanted.tenant,
+            scope=wanted.scope,
+            target=wanted.target,
+            mode=wanted.mode,
+            reason=wanted.reason,
+            by=wanted.by,
+            engaged_at=recorded.meta.time,
         )
         await self.bus.bucket("kill").put(id_, entry.model_dump_json().encode())
         await self.bus.send("gates.answer", (id_,), Answer(ok=True, data={"switch": id_}), tenant=wanted.tenant, cause=recorded)

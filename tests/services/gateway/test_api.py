@@ -6,12 +6,15 @@ import json
 import stat
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from agentos.contracts.budgets import Budget, BudgetState, Sliding
+from agentos.contracts.envelope import encode_body
 from agentos.contracts.ids import derived_id
 from services.gateway.app import create_app
 from services.gateway.auth import ApiKeys
@@ -117,6 +120,33 @@ async def test_reads_answer(edge: Any) -> None:
     exported = await edge.http.get("/api/v1/audit/export")
     assert exported.text == '{"count":2}\n{"closed":true}\n'
     assert problem(await edge.http.get("/api/v1/cost?by=colour")) == (422, "invalid_request")
+
+
+async def test_budgets_are_shown_with_what_is_spent_held_back_and_left(edge: Any, broker: Any) -> None:
+    bucket = (await broker.connect("policy")).bucket("budgets")
+    key = {"tenant": "default", "pack": "engineering"}
+    full = Budget.model_validate(
+        {"id": "pack-month", "key": key, "metric": "usd", "limit": "2.50", "window": "month", "mode": "hard"}
+    )
+    sliding = full.model_copy(
+        update={"id": "rate", "metric": "requests", "limit": Decimal(10), "window": Sliding(sliding_s=3600)}
+    )
+    now = datetime.now(UTC)
+    holds = {"c1": (full.slot(now), 500_000_000_000, 0, "o"), "c0": (full.slot(now) - 1, 9, 0, "o")}
+    spent = {full.slot(now): 2_000_000_000_000, full.slot(now) - 1: 7}
+    await bucket.put(f"default.{full.account}", encode_body(BudgetState(budget=full, spent=spent, holds=holds)))
+    await bucket.put(f"default.{sliding.account}", encode_body(BudgetState(budget=sliding, spent={sliding.slot(now): 1})))
+    await bucket.put("default.broken", b"?")
+    await bucket.put(f"other.{full.account}", encode_body(BudgetState(budget=full, spent=spent)))
+    month, rate, broken = (await edge.http.get("/api/v1/budgets")).json()["items"]
+    assert {name: month[name] for name in ("id", "state", "key", "limit", "spent", "reserved", "remaining", "window")} == {
+        "id": "pack-month", "state": "full", "key": key, "limit": "2.5", "spent": "2", "reserved": "0.5", "remaining": "0",
+        "window": "month",
+    }  # fmt: skip
+    assert month["begins_at"].endswith("-01T00:00:00+00:00")
+    assert (rate["window"], rate["remaining"], rate["forecast"], rate["ends_at"]) == ({"sliding_s": 3600}, "9", None, None)
+    assert broken["state"] == "unreadable"
+    assert [item["id"] for item in (await edge.http.get("/api/v1/budgets?id=rate")).json()["items"]] == ["rate"]
 
 
 async def test_an_unknown_type_or_pack_is_refused_with_the_known_ones_while_a_pack_is_alive(edge: Any) -> None:

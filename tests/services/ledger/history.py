@@ -12,6 +12,7 @@ from agentos.contracts.channels import BY_NAME
 from agentos.contracts.envelope import Meta, encode_body, encode_headers
 from agentos.contracts.events import call as c
 from agentos.contracts.events import governance as g
+from agentos.contracts.events import kill as k
 from agentos.contracts.events import task as t
 from agentos.contracts.ids import derived_id
 from agentos.contracts.model import Cost, ModelRequest, Usage, user
@@ -172,8 +173,8 @@ def life(task: str, *, outcome: Any = "completed", cost: str = "0.0123", pack: s
 def governance() -> list[Planned]:
     """A kill switch engaged and released, a webhook delivery."""
     return [
-        ("kill.engaged", ("k1",), g.KillEngaged(scope="pack", target="engineering", reason="odd", by=OPERATOR), "k1"),
-        ("kill.released", ("k1",), g.KillReleased(reason="mended", by=OPERATOR), "k1"),
+        ("kill.engaged", ("k1",), k.KillEngaged(scope="pack", target="engineering", reason="odd", by=OPERATOR), "k1"),
+        ("kill.released", ("k1",), k.KillReleased(reason="mended", by=OPERATOR), "k1"),
         ("delivery.received", ("w1",), g.DeliveryReceived(source="github", delivery="x", task="t1", body_digest="d"), "t1"),
         ("apikey.changed", ("k9", "1"), g.ApiKeyChanged(change="created", name="ci", roles=("viewer",), by=OPERATOR), "k9"),
     ]

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from agentos.contracts.errors import Unavailable
 from services.policy.embedded import EmbeddedEvaluator
-from services.policy.evaluator import BUNDLE, PolicyEvaluator, read_bundle
+from services.policy.evaluator import BUNDLE, Bundle, PolicyEvaluator, read_bundle
 from services.policy.opa import OpaEvaluator
 from services.policy.questions import (
     BY_PACKAGE,
@@ -24,6 +24,7 @@ from services.policy.questions import (
     ApiQuestion,
     ApprovalQuestion,
     Asker,
+    BudgetQuestion,
     CheckpointQuestion,
     Effects,
     History,
@@ -33,12 +34,15 @@ from services.policy.questions import (
     RedactionQuestion,
     RoutingQuestion,
     ToolCallQuestion,
+    TriggerQuestion,
     Window,
+    WindowTotals,
 )
-from services.policy.tables import Case, with_config
+from services.policy.tables import Case, merged, with_config
+from services.policy.trial import rules_in
 from tests.opa import opa_binary
 from tests.services.policy.cases import CASES, api, model_call
-from tests.services.policy.conftest import BundleOf, running_opa
+from tests.services.policy.conftest import BundleOf
 
 PATIENT = timedelta(seconds=5)
 
@@ -48,7 +52,7 @@ async def evaluator(request: pytest.FixtureRequest) -> AsyncIterator[PolicyEvalu
     if request.param == "embedded":
         made: PolicyEvaluator = EmbeddedEvaluator()
     else:
-        made = await OpaEvaluator.connect(request.getfixturevalue("opa_url"), answer_within=PATIENT)
+        made = await OpaEvaluator.connect(request.getfixturevalue("opa_url"), read_bundle(), answer_within=PATIENT)
     yield made
     await made.close()
 
@@ -139,6 +143,14 @@ name = words | plain
 names = st.lists(name, max_size=5).map(tuple)
 askers = st.builds(Asker, kind=st.sampled_from(["api_key", "webhook", "pack", "service"]), id=name, roles=names)
 count = st.integers(0, 250_000) | st.integers(0, 2**53 - 1)
+sums = st.builds(
+    WindowTotals,
+    calls=st.integers(0, 50),
+    failed=st.integers(0, 50),
+    decided=st.integers(0, 50),
+    denied=st.integers(0, 50),
+    spent_microusd=st.integers(0, 20_000_000),
+)
 effects = st.builds(Effects, read=count, write=count, egress=count)
 windows = st.builds(Window, models=count, tools=count, effects=effects, denied=count, spent_microusd=count)
 labels = st.lists(st.sampled_from(["untrusted", "injection.suspected"]) | name, max_size=3, unique=True).map(tuple)
@@ -237,19 +249,56 @@ questions: st.SearchStrategy[Question] = st.one_of(
         edited_by=names,
         digest_matches=st.booleans(),
     ),
+    st.builds(
+        BudgetQuestion,
+        tenant=name,
+        pack=name,
+        agent=name,
+        task=name,
+        task_type=name,
+        requester=askers,
+        model=name,
+        providers=names,
+    ),
     st.builds(ApiQuestion, principal=askers, action=st.sampled_from(get_args(Action)) | name),
+    st.builds(
+        TriggerQuestion,
+        tenant=name,
+        scope=st.sampled_from(["tenant", "pack", "agent", "provider", "model", "tool"]),
+        target=name,
+        windows=st.fixed_dictionaries({"1m": sums, "5m": sums}),
+    ),
 )
 
 
+MONITORING = merged(
+    read_bundle().config,
+    {
+        "modes": dict.fromkeys(
+            sorted(rule for source in read_bundle().modules.values() for rule in rules_in(source)), "monitor"
+        ),
+        "routing": {
+            "packs": {"engineering": {"tenants": ["admin"], "trusted_only": True}},
+            "providers": {"openai": {"packs": []}},
+        },
+        "data_classes": {"denied": ["engineering"], "providers": {"local.note": ["ollama"], "admin": []}},
+        "models": {"denied": ["viewer"], "allowed": ["admin", "viewer"]},
+    },
+)
+"""Every rule that may be monitored is, and more of them have something to say."""
+
+
 @pytest.mark.opa
-def test_both_evaluators_decide_any_question_alike(opa_url: str) -> None:
-    embedded = EmbeddedEvaluator()
+@pytest.mark.parametrize("config", [read_bundle().config, MONITORING], ids=["shipped", "monitoring"])
+def test_both_evaluators_decide_any_question_alike(opa_url: str, config: dict[str, Any]) -> None:
+    bundle = Bundle(read_bundle().modules, config)
+    embedded = EmbeddedEvaluator(bundle)
 
     with asyncio.Runner() as runner:
-        server = runner.run(OpaEvaluator.connect(opa_url, answer_within=PATIENT, revision_ttl=timedelta(hours=1)))
+        server = runner.run(OpaEvaluator.connect(opa_url, bundle, answer_within=PATIENT, look_every=timedelta(hours=1)))
         try:
 
-            @settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+            @settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
             @given(questions)
             def alike(question: Question) -> None:
                 assert runner.run(server.decide(question)) == embedded.decide_now(question)
@@ -257,6 +306,44 @@ def test_both_evaluators_decide_any_question_alike(opa_url: str) -> None:
             alike()
         finally:
             runner.run(server.close())
+
+
+# The shipped rules hold no trigger, so that generated questions reach none of them.
+TRIGGERS = [
+    {"name": "spend", "scope": "pack", "metric": "spend_usd", "window": "1m", "limit": 2.5, "mode": "drain", "cool_down_s": 600},
+    {"name": "errors", "scope": "provider", "target": "engineering", "metric": "error_rate", "window": "5m", "limit": 0.5,
+     "min_count": 5, "mode": "halt", "cool_down_s": 300},
+    {"name": "denials", "scope": "pack", "metric": "denial_rate", "window": "1m", "limit": 0.8, "min_count": 10, "mode": "halt",
+     "cool_down_s": 60},
+]  # fmt: skip
+
+
+@pytest.mark.opa
+def test_both_evaluators_trip_alike(bundle_of: BundleOf, tmp_path: Path) -> None:
+    data = json.loads((BUNDLE / "data.json").read_text())
+    data["config"]["kill"] = {"triggers": TRIGGERS}
+    folder = bundle_of(data__json=json.dumps(data))
+    embedded = EmbeddedEvaluator(read_bundle(folder))
+    asked = [
+        TriggerQuestion(
+            tenant="acme",
+            scope=scope,
+            target=target,
+            windows={
+                "1m": WindowTotals(calls=calls, failed=calls // 2, decided=10, denied=denied, spent_microusd=spent),
+                "5m": WindowTotals(calls=calls, failed=calls // 2),
+            },
+        )
+        for scope in ("pack", "provider", "tenant")
+        for target in ("engineering", "sales")
+        for calls, denied, spent in ((0, 0, 0), (9, 8, 2_500_000), (10, 7, 2_499_999), (4, 10, 100_125_000))
+    ]
+    with asyncio.Runner() as runner, running_opa(folder, tmp_path / "triggers.log") as url:
+        server = runner.run(OpaEvaluator.connect(url, answer_within=PATIENT, revision_ttl=timedelta(hours=1)))
+        answers = [runner.run(server.decide(question)) for question in asked]
+        runner.run(server.close())
+    assert answers == [embedded.decide_now(question) for question in asked]
+    assert {answer.verdict for answer in answers} == {"allow", "deny"}
 
 
 @pytest.mark.opa
@@ -283,17 +370,17 @@ def test_the_rules_are_strict_and_formatted() -> None:
 # Other data and broken rules: each evaluator over the same folder.
 
 
-async def both(folder: Path, request: str, log: Path, question: Question) -> tuple[str, ...] | str:
+async def asked_of(kind: str, request: pytest.FixtureRequest, folder: Path, question: Question) -> tuple[str, ...] | str:
     """The reasons that one evaluator over ``folder`` gives, or the code of the error that it raises."""
+    bundle = read_bundle(folder)
     try:
-        if request == "embedded":
-            return (await EmbeddedEvaluator(read_bundle(folder)).decide(question)).reasons
-        with running_opa(folder, log) as url:
-            evaluator = await OpaEvaluator.connect(url, answer_within=PATIENT)
-            try:
-                return (await evaluator.decide(question)).reasons
-            finally:
-                await evaluator.close()
+        if kind == "embedded":
+            return (await EmbeddedEvaluator(bundle).decide(question)).reasons
+        evaluator = await OpaEvaluator.connect(request.getfixturevalue("opa_url"), bundle, answer_within=PATIENT)
+        try:
+            return (await evaluator.decide(question)).reasons
+        finally:
+            await evaluator.close()
     except Unavailable as error:
         return error.code
 
@@ -302,12 +389,14 @@ each = pytest.mark.parametrize("kind", ["embedded", pytest.param("opa", marks=py
 
 
 @each
-async def test_data_changes_decisions_without_a_change_of_rules(kind: str, bundle_of: BundleOf, tmp_path: Path) -> None:
+async def test_data_changes_decisions_without_a_change_of_rules(
+    kind: str, request: pytest.FixtureRequest, bundle_of: BundleOf
+) -> None:
     data = json.loads((BUNDLE / "data.json").read_text())
     data["config"]["data_classes"]["providers"] = {"CREDIT_CARD": ["ollama", "openai"], "EMAIL_ADDRESS": ["anthropic"]}
     data["config"]["packs"]["engineering"]["limits"]["max_calls_per_task"] = 0
     folder = bundle_of(data__json=json.dumps(data))
-    assert await both(folder, kind, tmp_path / "log", model_call()) == ("limit.calls", "provider.none_permitted")
+    assert await asked_of(kind, request, folder, model_call()) == ("limit.calls", "provider.none_permitted")
 
 
 @each
@@ -349,10 +438,10 @@ async def test_data_changes_decisions_without_a_change_of_rules(kind: str, bundl
     ],
 )
 async def test_rules_that_do_not_decide_make_no_decision(
-    kind: str, rule: str | None, code: str, bundle_of: BundleOf, tmp_path: Path
+    kind: str, rule: str | None, code: str, request: pytest.FixtureRequest, bundle_of: BundleOf
 ) -> None:
     folder = bundle_of(api__rego=None if rule is None else f"package agentos.api\n\n{rule}\n")
-    assert await both(folder, kind, tmp_path / "log", api("tasks.read", "admin")) == code
+    assert await asked_of(kind, request, folder, api("tasks.read", "admin")) == code
 
 
 @pytest.mark.parametrize(
