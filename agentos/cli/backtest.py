@@ -108,7 +108,6 @@ def exported(file: Path, last: int, kind: str | None, tenant: str | None) -> "li
     from collections import deque
 
     from services.ledger.audit.export import Closing, Malformed, parse_header, parse_line
-
     from services.policy.compare import KINDS, Past
 
     found: deque[Past] = deque(maxlen=last)
