@@ -20,7 +20,8 @@ from agentos.contracts.errors import Unavailable
 from agentos.contracts.events.call import RedactedEntity
 from agentos.contracts.model import Message, ModelRequest, Part, TextPart, ToolCallPart, ToolResultPart, ToolSpec
 from agentos.sealing.placeholders import PlaceholderVault, TooDeep, map_json
-from services.policy.detection import Detector, Finding, resolve
+from services.policy.detection import Detector
+from services.policy.findings import Finding, resolve
 from services.policy.secret_patterns import KEYED_HINT
 
 MAX_CHARS = 2 * 1024 * 1024

@@ -14,7 +14,7 @@ from agentos.contracts.errors import Unavailable
 from agentos.contracts.model import JsonSchemaFormat, Message, ModelRequest, TextPart, ToolCallPart, ToolResultPart, ToolSpec
 from agentos.sealing import PlaceholderVault, restore, restore_json
 from agentos.sealing.placeholders import TooDeep
-from services.policy.detection import Finding, resolve
+from services.policy.findings import Finding, resolve
 from services.policy.redaction import Redactor
 
 EMPTY = PlaceholderVault()

@@ -1,0 +1,97 @@
+"""Dates of birth, ages and titles."""
+
+import re
+from collections.abc import Iterator
+
+from services.policy.findings import Finding
+from services.policy.recognizers.announced import CLOSE, Announcement, announced, announcement
+
+_MONTH = (
+    r"(?i:jan(?:uary|uar|vier|uari|\.)?|jän(?:ner)?|feb(?:ruary|ruar|rero|braio|ruari|\.)?|f[ée]v(?:rier|\.)?|mar(?:ch|s|zo|ch|\.)?|mär(?:z|\.)?|maart|mrt|apr(?:il|ile|\.)?|avr(?:il|\.)?|abril|abr|"
+    r"may|mai|mayo|maggio|mag|mei|jun(?:e|i|io|\.)?|juin|giu(?:gno|\.)?|jul(?:y|i|io|\.)?|juil(?:let|\.)?|lug(?:lio|\.)?|aug(?:ust|ustus|\.)?|ao[uû]t|ago(?:sto|\.)?|"
+    r"sep(?:t(?:ember|embre|iembre|\.)?|\.)?|set(?:tembre|\.)?|o[ck]t(?:ober|obre|ubre|\.)?|ott(?:obre|\.)?|nov(?:ember|embre|iembre|\.)?|de[czs](?:ember|embre|iembre|\.)?|d[ée]c(?:embre|\.)?|dic(?:embre|iembre|\.)?|gen(?:naio|\.)?|ene(?:ro|\.)?)"
+)
+_YEAR = r"(?:1[89]\d{2}|20[0-3]\d|['’]?\d{2})"
+_DATE = (
+    rf"(?:\d{{1,4}}(?P<s>[-./ ]|\. |[ ]?/[ ]?)\d{{1,2}}(?P=s)\d{{1,4}}|\d{{1,2}}(?:st|nd|rd|th|er|º|°|\.)?(?:[ -]|\. )?(?:of |de |di |del )?{_MONTH}(?:,? ?|-|/)(?:of |de |del )?{_YEAR}"
+    rf"|{_MONTH}[ -]\d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}|(?:19|20)\d{{2}}[ -]{_MONTH}[ -]\d{{1,2}}|(?:19[0-9]{{2}}|20[0-2]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:T00:00:00(?:\.0+)?Z?)?)"
+)
+
+_BIRTH = (
+    r"(?:born|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|\bdobs?\b|d\.o\.b\.?|\bdob|geboren|geburts(?:datum|tag)|\bgeb\.|n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|"
+    r"data di nascita|nacid[oa](?:/a|\(a\))?|fecha de nacimiento|f\. nac\.|nacimiento|geboortedatum|geb\b|birth_?dt)"
+)
+
+ANNOUNCED: tuple[Announcement, ...] = (
+    announcement(
+        "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nascita|nacid|nacim|f. nac|naissance", _BIRTH, _DATE,
+        gap=r"[^\d\n]{0,40}?(?:\n[^\d\n]{0,16}?)?", score=0.9,
+    ),
+    # On the day, in words.
+    announcement("DATE_OF_BIRTH", "DOB", "born|geboren|nato|nata|nacid|née|né ", r"(?:born|geboren|nat[oa]|nacid[oa]|n[ée]e?)", r"(?:19\d{2}|20[01]\d)", gap=r" (?:in|en|nel|im Jahr|anno)? ?", score=0.6),
+    announcement(
+        "AGE", "AGE", "age|alter|âge|edad|età|eta\"|leeftijd", r"(?:(?<![-_])ages?|aged|alter|[âa]ge|edad|et[àa]|leeftijd)", r"1[01]\d|[1-9]?\d",
+        gap=CLOSE + r"(?:of |approx\.? |about |ca\. |von )?", score=0.6,
+    ),
+    announcement("AGE", "AGE", "i'm |i am |im |turn|she's|he's|she is|he is|they're|is |son|daughter|ich bin|sie ist|er ist", r"(?:\bi['’]?m|i am|turn(?:s|ed|ing)|s?he['’]s|s?he is|ich bin|sie ist|er ist)", r"[1-9]\d", gap=r" (?:now |just |nearly |almost |jetzt |schon )?", score=0.5),
+)  # fmt: skip
+
+_AGE_AFTER = re.compile(
+    r"(?<![\w.,:/$€£-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|[ ]?y/?o\b|-year-old|[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
+    r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
+    re.IGNORECASE,
+)
+_AGE_WORDS = ("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años")
+_THINGS = re.compile(
+    r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|branch|release|api|ticket|pr|problem|"
+    r"company|software|data|backup|log|file|record|machine|library|project|driver|firmware|kernel|dependency|test|script|account|phone|boiler)",
+    re.IGNORECASE,
+)
+# Durations, not ages: "après 3 ans", "da 10 anni", "hace 5 años", "depuis 12 ans".
+_DURATION = re.compile(
+    r"(?:depuis|après|pendant|dans|il y a|tous les|sur|en|da|per|fa|tra|ogni|hace|durante|desde|cada|in|tras|sinds|na|voor|al|ultimi|primi|últimos|près de|plus de|contrat de|garantie)[ ](?:les |los |gli |le )?(?:\w{1,9} )?$",
+    re.IGNORECASE,
+)
+_COLUMN = re.compile(r"^[ \t]{0,3}[|,;\t]")
+
+_TITLE = re.compile(
+    r"(?<![\w.@/-])(?P<value>"
+    r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|Dhr|dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr)\."
+    r"(?: (?:med|phil|rer|jur|Dr|Ing|h\.c|nat)\.){0,3}"
+    r"|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
+    r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri|Pastor|Reverend|Captain|Sergeant|Officer(?= [A-Z])"
+    r")(?=[ \u00a0](?P<next>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*))"
+)
+_NOT_NAMES = frozenset(
+    "Rate Ratio Count Name Index The A An Who No Null None Type Value Width Header Key Data And Or Is In Of To Id ID Sir Madam Madame Monsieur Hit Cache".split()
+)
+
+
+def personal(text: str, lowered: str) -> Iterator[Finding]:
+    """In any order, and with overlaps."""
+    for finding in announced(text, lowered, ANNOUNCED):
+        if finding.stem != "AGE" or _is_age(text, finding):
+            yield finding
+    if any(word in lowered for word in _AGE_WORDS):
+        for match in _AGE_AFTER.finditer(text):
+            end = match.end("value")
+            if not _THINGS.match(text[end : end + 24]) and not _DURATION.search(
+                text, max(0, match.start() - 20), match.start()
+            ):
+                yield Finding(*match.span("value"), "AGE", "AGE", 0.7)
+    for match in _TITLE.finditer(text):
+        if match["next"] not in _NOT_NAMES and not (match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "):
+            yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
+
+
+_UNIT = re.compile(
+    r"[ ]?(?:%|s\b|ms\b|sec|min|h\b|hours?|days?|weeks?|months?|tage?|[.,]\d|:\d|/|°|px|kb|mb|gb|k\b|x\b|[€$£]|percent|am\b|pm\b|minutes?|of\b|different|new\b|more\b|times|items|files)",
+    re.IGNORECASE,
+)
+
+
+def _is_age(text: str, finding: Finding) -> bool:
+    return _UNIT.match(text, finding.end) is None and text[finding.end : finding.end + 1] not in ("-", "_", "(")
+
+
+__all__ = ["ANNOUNCED", "personal"]

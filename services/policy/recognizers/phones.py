@@ -1,0 +1,119 @@
+"""Telephone numbers: by shape, checked with the numbering plans of ``phonenumbers`` where the shape alone says little."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import phonenumbers
+
+from services.policy.findings import Finding
+
+PHONE_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "IN", "AU", "BR", "JP", "IL", "IE", "PL", "SE")
+MAX_VALIDATED_PHONES = 500
+"""Beyond so many candidates in one text each counts as a number unchecked: checking costs up to a millisecond, and an attacker's
+text is full of them."""
+
+_EXTENSION = r"(?:[ ,;]{0,3}(?:ext\.?|extension|x|durchwahl|poste|int\.?)[ .:]{0,2}\d{1,6})?"
+_PLUS = re.compile(r"(?<![\w+])(?:\+\(?|00[ ]?(?=[1-9]))\d(?:[ .()/-]{0,3}\d){6,14}(?!\d)")
+_DECIMAL = re.compile(r"\+\d+\.\d+")
+_LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
+_NANP = re.compile(r"(?<![\w.+/#$=-])(?:1[ .-])?(?:\(\d{3}\)[ -]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-]|\.\d)")
+_TRUNK = re.compile(r"(?<![\w.+/#$=-])(?:\(0\d{1,5}\)|0\d{1,5})(?:[ /.-]{1,3}\d{2,8}){1,5}(?![\w-]|\.\d)")
+_TRUNK_BARE = re.compile(r"(?<![\w.+/#$=:-])0[1-9]\d{8,9}(?![\w-]|\.\d)")
+_FREE = re.compile(r"(?<![\w.+/#$=-])(?:1[ -])?(?:0?800|888|877|866|855|844|833)[ -]\d{3}[ -]?\d{3,4}(?![\w-]|\.\d)")
+# Spain, Italy, India: no trunk prefix, told by how they are grouped; India, the United States: ten digits in one piece.
+_UNPREFIXED = re.compile(
+    r"(?<![\w.+/#$=:-])(?<!\d[ ,])(?:[6789]\d{2} \d{2} \d{2} \d{2}|[679]\d{2} \d{3} \d{3}|9\d \d{3} \d{2} \d{2}|3\d{2} ?\d{3} ?\d{3,4}|3\d{2} \d{4} \d{3}|[6-9]\d{4} \d{5}|3\d{2}[ -]\d{7})"
+    r"(?![\w-]|\.\d| \d)"
+)
+_FRENCH = re.compile(r"(?<![\w.+/#$=:-])(?<!\d[ .])0[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
+_BARE = re.compile(r"(?<![\w.+/#$-])\(?\d(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)")
+_EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
+_WORDS = re.compile(
+    r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|handy|mobile|mobil|mob|"
+    r"cell|cellphone|ph|fax|whatsapp|sms|call|dial|ring|text|reach|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|erreich\w+|anruf\w*|rückruf|"
+    r"nummer|number|numero|numéro|contact|llam\w+|chiam\w+|gsm|msisdn|hotline)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+_CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umber|[Nn]o))?[\"']?\s{0,3}[:=]\s{0,3}[\"']?$")
+_OTHER_NUMBERS = re.compile(
+    r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|bestell|rechnungs?|commande|"
+    r"client|port|error|code|version|id|pid|size|bytes|count|amount|total)(?:[ _-]?(?:number|no|nr|nummer|id|#))?[.:]?[ #\"'=:]{0,3}$",
+    re.IGNORECASE,
+)
+_CONTEXT_CHARS = 48
+
+
+def phones(text: str) -> Iterator[Finding]:
+    """In any order, and with overlaps."""
+    checked = 0
+
+    def valid(number: str) -> bool:
+        nonlocal checked
+        checked += 1
+        return checked > MAX_VALIDATED_PHONES or _is_phone(number)
+
+    def whole(pattern: re.Pattern[str]) -> Iterator[tuple[int, str, str]]:
+        """Place, as written, and the longest run of whole groups from there that is a number ("" when there is none)."""
+        position = 0
+        while (match := pattern.search(text, position)) is not None:
+            number = match[0]
+            while number and not valid(_international(number)):
+                shorter = _LAST_GROUP.sub("", number)
+                number = shorter if shorter != number and sum(map(str.isdigit, shorter)) > 6 else ""
+            yield match.start(), match[0], number
+            position = match.start() + max(len(number), 1) if number else match.end()
+
+    def found(start: int, end: int, score: float) -> Finding:
+        extension = _EXTENDED.match(text, end)
+        return Finding(start, extension.end() if extension else end, "PHONE_NUMBER", "PHONE", score)
+
+    for start, written, number in whole(_PLUS):
+        # A plus says enough, though no such number be in use; but not before a decimal fraction.
+        taken = number or (written if written.startswith("+") and not _DECIMAL.fullmatch(written) else "")
+        if taken:
+            yield found(start, start + len(taken), 0.5)
+    for match in _NANP.finditer(text):
+        # Dashes or brackets are enough; blanks and dots also separate columns and versions.
+        if "-" in match[0] or "(" in match[0] or _announced(text, match.start()) or valid(match[0]):
+            yield found(*match.span(), 0.45)
+    for start, written, number in whole(_TRUNK):
+        taken = number or (written if _announced(text, start) else "")
+        if taken:
+            yield found(start, start + len(taken), 0.4)
+    for pattern in (_FREE, _FRENCH):
+        for match in pattern.finditer(text):
+            yield found(*match.span(), 0.45)
+    for pattern in (_UNPREFIXED, _TRUNK_BARE):
+        for match in pattern.finditer(text):
+            if not _OTHER_NUMBERS.search(text, max(0, match.start() - 24), match.start()) and valid(match[0]):
+                yield found(*match.span(), 0.4)
+    for match in _BARE.finditer(text):
+        if sum(map(str.isdigit, match[0])) > 6 and _announced(text, match.start()):
+            yield found(*match.span(), 0.4)
+
+
+def _announced(text: str, start: int) -> bool:
+    """Whether a word of telephony is close before, and no word of another number closer."""
+    before = max(0, start - _CONTEXT_CHARS)
+    if _WORDS.search(text, before, start) is None and _CAMEL_WORDS.search(text, before, start) is None:
+        return False
+    return _OTHER_NUMBERS.search(text, max(0, start - 24), start) is None
+
+
+def _international(number: str) -> str:
+    return "+" + number[2:].lstrip() if re.match(r"00[ ]?[1-9]", number) else number
+
+
+@lru_cache(maxsize=4096)
+def _is_phone(number: str) -> bool:
+    for region in (None,) if number.startswith("+") else PHONE_REGIONS:
+        try:
+            if phonenumbers.is_valid_number(phonenumbers.parse(number, region)):
+                return True
+        except phonenumbers.NumberParseException:
+            continue
+    return False
+
+
+__all__ = ["MAX_VALIDATED_PHONES", "PHONE_REGIONS", "phones"]
