@@ -23,10 +23,11 @@ from services.policy.recognizers.contact import emails, usernames
 from services.policy.recognizers.national_ids import NationalIds
 from services.policy.recognizers.network import Network
 from services.policy.recognizers.payment import Payment
-from services.policy.recognizers.personal import personal
+from services.policy.recognizers.personal import births_and_ages, titles
 from services.policy.recognizers.phones import phones
 from services.policy.recognizers.secrets import secrets
 from services.policy.recognizers.social_security import SocialSecurity
+from services.policy.recognizers.tables import tables
 
 _SEPARATORS = str.maketrans({
     **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
@@ -34,7 +35,11 @@ _SEPARATORS = str.maketrans({
     "\uff0b": "+", "\uff20": "@", "\uff0e": ".", "\uff08": "(", "\uff09": ")",
 })  # fmt: skip
 
-_DIGIT = re.compile(r"\d")
+_AFTER_DIGIT = 160
+_BEFORE_DIGIT = 304
+_WORD = 64
+_DIGIT_AND_AFTER = re.compile(rf"\d.{{0,{_AFTER_DIGIT}}}", re.DOTALL)
+_BLANK = re.compile(r"\s|$")
 _PROTECTED = re.compile(
     r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"
     r"|\b\d{4}[-/.]\d{2}[-/.]\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
@@ -66,20 +71,22 @@ class Detector:
         yield from secrets(text, lowered)
         yield from emails(text, lowered)
         yield from usernames(text, lowered)
-        yield from personal(text, lowered)
-        if "::" in text:
-            yield from self._network.find(text)
-        if _DIGIT.search(text) is not None:
-            yield from addresses(text, lowered)
-            yield from self._numbers(text, lowered)
+        yield from titles(text)
+        yield from tables(text, lowered)
+        for start, end in _around_digits(text):
+            for finding in self._with_digits(text[start:end], lowered[start:end]):
+                yield Finding(finding.start + start, finding.end + start, finding.entity, finding.stem, finding.score)
 
-    def _numbers(self, text: str, lowered: str) -> Iterator[Finding]:
+    def _with_digits(self, text: str, lowered: str) -> Iterator[Finding]:
+        """What has digits, or stands beside some."""
         spans = [match.span() for match in _PROTECTED.finditer(text)]
         protected = bytearray(len(text)) if spans else b""
         for start, end in spans:
             protected[start:end] = b"\1" * (end - start)  # pyright: ignore[reportIndexIssue]  # a bytearray whenever there are spans
 
+        yield from births_and_ages(text, lowered)
         for family in (
+            addresses(text, lowered),
             self._network.find(text),
             self._payment.find(text, lowered),
             self._social_security.find(text),
@@ -89,6 +96,33 @@ class Detector:
             for finding in family:
                 if not protected or not any(protected[finding.start : finding.end]):
                     yield finding
+
+
+def _around_digits(text: str) -> Iterator[tuple[int, int]]:
+    """The parts of a text that are near a digit, cut at blanks: in prose, most of it is far from any.
+
+    Before a digit there is room for a word that announces it and for the question on the line above; after it, for the name of a street.
+    """
+    start = end = -1
+    for match in _DIGIT_AND_AFTER.finditer(text):
+        first = max(0, match.start() - _BEFORE_DIGIT)
+        if first <= end:
+            end = match.end()
+            continue
+        if end >= 0:
+            yield start, _at_blank(text, end)
+        start, end = first, match.end()
+        if first:
+            blank = _BLANK.search(text, first, first + _WORD)
+            start = blank.end() if blank else first
+    if end >= 0:
+        yield start, _at_blank(text, end)
+
+
+def _at_blank(text: str, position: int) -> int:
+    """The end of the word at ``position``, or what is left of it when it has none soon."""
+    blank = _BLANK.search(text, position, position + _WORD)
+    return blank.start() if blank else min(position + _WORD, len(text))
 
 
 def _lowered(text: str) -> str:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SecretPattern:
-    """``trigger`` is a text without which the pattern cannot match, in lower case: a cheap first look."""
+    """``triggers`` are texts in lower case without one of which the pattern cannot match: a cheap first look."""
 
     entity: str
-    trigger: str
+    triggers: tuple[str, ...]
     pattern: re.Pattern[str]
 
 
 def _of(entity: str, trigger: str, pattern: str, flags: int = re.ASCII) -> SecretPattern:
-    return SecretPattern(entity, trigger, re.compile(pattern, flags))
+    return SecretPattern(entity, tuple(trigger.split("|")), re.compile(pattern, flags))
 
 
 def _token(entity: str, prefix: str, body: str) -> SecretPattern:
@@ -26,24 +26,39 @@ def _token(entity: str, prefix: str, body: str) -> SecretPattern:
 
 
 _NAMED = (
-    r"(?:api[_-]?key|apikey|access[_-]?key(?:[_-]?id)?|secret[_-]?access[_-]?key|secret[_-]?key(?:[_-]?base)?|account[_-]?key|shared[_-]?access[_-]?key|client[_-]?secret|secret|"
-    r"auth[_-]?token|access[_-]?token|refresh[_-]?token|bearer[_-]?token|token|password|passwd|passwort|kennwort|mot de passe|contraseña|wachtwoord|pwd|passphrase|pass|private[_-]?key|"
-    r"signing[_-]?key|encryption[_-]?key|master[_-]?key|webhook[_-]?secret|credentials?)"
+    r"(?:api[_-]?key|apikey|access[_-]?key(?:[_-]?id)?|secret[_-]?access[_-]?key|secret[_-]?key|client[_-]?secret|secret|"
+    r"auth[_-]?token|access[_-]?token|refresh[_-]?token|token|password|passwd|pwd|passphrase|private[_-]?key)"
 )
-# A value with a letter and a digit, or a quoted one with a digit: names of variables, types and calls have their own shapes. Bounded
-# look-aheads keep it linear.
-_BARE = r"(?=[^\s\"',;]{0,64}?\d)(?=[^\s\"',;]{0,64}?[A-Za-z])(?![^\s\"',;]{0,128}?\()[A-Za-z0-9_\-+/=.~!@#$%^&*:?|]{6,512}(?<![.,:?])(?![\w(\[])"
+# A value with a letter and a digit, or a quoted one with a digit or a sign: names of variables, types and calls have their own shapes.
+# Bounded look-aheads keep it linear.
+_BARE = (
+    r"(?=[^\s\"',;]{0,64}?\d)(?=[^\s\"',;]{0,64}?[A-Za-z])(?![^\s\"',;]{0,128}?\()[A-Za-z0-9_\-+/=.~!@#$%^&*:?|]{6,512}"
+    r"(?<![.,:?])(?![\w(\[])"
+)
 _QUOTED = r"(?=[^\s\"']{0,64}?[\d!@#$%^&*+=?])[^\s\"'<>{}()]{6,512}(?=[\"'])"
 
+_ANY = re.compile("")
+_WORD_BEGINS = re.compile(r"(?:^|[^A-Za-z])$|[a-z]$")
+_ALONE = re.compile(r"(?:^|[^A-Za-z])$")
+_OF_A_KEY = re.compile(r"(?:api|access|secret|account|private|signing|encryption|master|auth|service|license|app|client|ssh|shared)[_ -]?$", re.IGNORECASE)
+
+KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    *((word, _ANY) for word in ("password", "passwd", "passwort", "passphrase", "kennwort", "contraseña", "wachtwoord", "mot de passe", "secret")),
+    ("token", _WORD_BEGINS),
+    ("pwd", _WORD_BEGINS),
+    ("pass", _ALONE),
+    ("credential", _ALONE),
+    ("key", _OF_A_KEY),
+)  # fmt: skip
+"""Words in lower case that may announce a secret, and how the 24 characters before each must end."""
+
 KEYED = re.compile(
-    rf"(?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,32}}[_-]|[a-z]{{1,16}}(?=[A-Z])){{0,4}}{_NAMED}(?:[_-](?:prod|dev|staging|test|live|v?\d))?[\"'`]?(?:\s{{0,4}}(?:[:=]|=>|:=)\s{{0,4}}| (?:is|was|ist|lautet|est|es|è) )"
+    r"s?(?:[_-]?(?:access[_-]?key|key|id|base|token|value|hash|prod|dev|staging|test|live|default|root|admin|v?\d)){0,2}[\"'`]?"
+    r"(?:\s{0,4}(?:[:=]|=>|:=)\s{0,4}| (?:is|was|ist|lautet|est|es|è) )"
     rf"(?:[\"'`](?P<quoted>{_QUOTED})|(?P<value>{_BARE}))",
     re.IGNORECASE,
 )
-"""``api_key=…``, ``"password": "…"``, ``AWS_SECRET_ACCESS_KEY: …``, ``smtpPassword: …``, ``root pw was …``."""
-
-KEYED_WORDS = ("key", "secret", "token", "pass", "pwd", "kennwort", "contraseña", "wachtwoord", "credential")
-"""One of these is in everything that ``KEYED`` matches, in lower case."""
+"""What follows the word: ``api_key=…``, ``"password": "…"``, ``AWS_SECRET_ACCESS_KEY: …``, ``smtpPassword: …``."""
 
 KEYED_HINT = re.compile(rf"(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9]{{1,32}}[_-]){{0,4}}{_NAMED}$", re.IGNORECASE | re.ASCII)
 """Whether the key of a JSON object announces a secret."""
@@ -53,7 +68,7 @@ PRIVATE_KEY_END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: B
 
 SECRETS: tuple[SecretPattern, ...] = (
     # Clouds
-    _of("AWS_KEY", "a", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    _of("AWS_KEY", "akia|asia|aroa|aida|abia|acca", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
     _of("GOOGLE_KEY", "aiza", r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     _of("GOOGLE_TOKEN", "ya29.", r"(?<![A-Za-z0-9])ya29\.[A-Za-z0-9_-]{20,512}"),
     _of("GOOGLE_SECRET", "gocspx-", r"(?<![A-Za-z0-9])GOCSPX-[A-Za-z0-9_-]{20,64}"),
@@ -66,9 +81,9 @@ SECRETS: tuple[SecretPattern, ...] = (
     _token("HEROKU_KEY", "HRKU-", r"[A-Za-z0-9_-]{30,80}"),
     _token("FLY_TOKEN", "FlyV1 fm2_", r"[A-Za-z0-9+/=_,-]{40,2048}"),
     # Where code lives, and where packages do
-    _of("GITHUB_TOKEN", "gh", r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{20,255}"),
+    _of("GITHUB_TOKEN", "ghp_|gho_|ghu_|ghs_|ghr_", r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{20,255}"),
     _of("GITHUB_TOKEN", "github_pat_", r"(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{22,255}"),
-    _of("GITLAB_TOKEN", "gl", r"(?<![A-Za-z0-9])gl(?:pat|ptt|rt|dt|ft|soat|agent|cbt|imt)-[A-Za-z0-9_.-]{16,128}"),
+    _of("GITLAB_TOKEN", "glpat-|glptt-|glrt-|gldt-|glft-|glsoat-|glagent-|glcbt-|glimt-", r"(?<![A-Za-z0-9])gl(?:pat|ptt|rt|dt|ft|soat|agent|cbt|imt)-[A-Za-z0-9_.-]{16,128}"),
     _of("ATLASSIAN_TOKEN", "atatt3", r"(?<![A-Za-z0-9])ATATT3[A-Za-z0-9_=-]{40,400}"),
     _of("BITBUCKET_TOKEN", "atbb", r"(?<![A-Za-z0-9])ATBB[A-Za-z0-9]{28,64}"),
     _of("NPM_TOKEN", "npm_", r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{30,64}(?![A-Za-z0-9_])"),
@@ -101,7 +116,7 @@ SECRETS: tuple[SecretPattern, ...] = (
         re.IGNORECASE,
     ),
     # Payment
-    _of("STRIPE_KEY", "k_", r"(?<![A-Za-z0-9])[srp]k_(?:live|test)_[A-Za-z0-9]{10,255}"),
+    _of("STRIPE_KEY", "k_live_|k_test_", r"(?<![A-Za-z0-9])[srp]k_(?:live|test)_[A-Za-z0-9]{10,255}"),
     _of("WEBHOOK_SECRET", "whsec_", r"(?<![A-Za-z0-9])whsec_[A-Za-z0-9+/=]{16,255}"),
     _of("SQUARE_TOKEN", "sq0", r"(?<![A-Za-z0-9])sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{22,43}"),
     _of("SQUARE_TOKEN", "eaaa", r"(?<![A-Za-z0-9])EAAA[A-Za-z0-9_-]{60}(?![A-Za-z0-9_-])"),
@@ -127,7 +142,7 @@ SECRETS: tuple[SecretPattern, ...] = (
         re.ASCII | re.IGNORECASE,
     ),
     _of("TERRAFORM_TOKEN", ".atlasv1.", r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,72}"),
-    _of("GRAFANA_TOKEN", "gl", r"(?<![A-Za-z0-9])gl(?:sa|c)_[A-Za-z0-9+/_=]{32,200}"),
+    _of("GRAFANA_TOKEN", "glsa_|glc_", r"(?<![A-Za-z0-9])gl(?:sa|c)_[A-Za-z0-9+/_=]{32,200}"),
     _of("NEWRELIC_KEY", "nrak-", r"(?<![A-Za-z0-9])NRAK-[A-Z0-9]{27}(?![A-Za-z0-9])"),
     _of("SENTRY_TOKEN", "sntry", r"(?<![A-Za-z0-9])sntry[su]_[A-Za-z0-9+/=_]{40,300}"),
     _of("SENTRY_DSN", "sentry", r"https://(?P<value>[a-f0-9]{32}(?::[a-f0-9]{32})?)@[\w.-]{0,60}sentry"),
@@ -180,7 +195,7 @@ SECRETS: tuple[SecretPattern, ...] = (
     ),
     _of(
         "CONNECTION_STRING",
-        "p",
+        "password=|pwd=",
         r"(?<![A-Za-z0-9])(?:password|pwd)=(?P<value>(?![<{$*%])[^\s;\"'<>{}$()&]{4,128})(?=[;\"'\s]|$)(?!\s{0,2}\()",
         re.ASCII | re.IGNORECASE,
     ),

@@ -107,12 +107,13 @@ _LOCATED_WORDS = (
 )
 _LOWER_WORDS = (" street", " st", " ave", " road", " rd", " lane", " ln", " drive", " blvd", " boulevard", " court", " terrace", " crescent", " close", " square")  # fmt: skip
 
-_LABELLED = re.compile(
-    r"(?<![\w])(?:(?:home|mailing|postal|billing|shipping|delivery|residential|street|permanent|current|work|new|old)[ _-]?address|street(?:[ _-]?(?:address|line|name))?[ _]?\d?|address(?:[ _-]?line)?[ _]?\d?|addr(?:ess)?|line1|anschrift|adresse|"
-    r"wohnhaft|indirizzo|residenza|direcci[óo]n|domicilio|adres|straße|strasse|straat(?: en huisnummer)?|rue|house)[\"'>]{0,2}[ \t]{0,3}[:=][ \t]{0,12}[\"']?"
-    r"(?P<value>(?=[^\n,;\"<|]{0,60}\d)(?=[^\n,;\"<|]{0,60}[A-Za-zÀ-ž]{3})[A-Z0-9À-Ž][^\n,;\"<|@:=(){}\[\]]{4,60}?)(?=[,;\"<|]|\n|$|  )",
-    re.IGNORECASE,
-)
+_LABELLED = announcement(
+    "STREET_ADDRESS", "ADDRESS", "address|street|addr|line1|line_1|anschrift|adresse|wohnhaft|indirizzo|residenza|direcci|domicilio|adres|straße|strasse|straat|rue|house",
+    r"(?:(?:(?:home|mailing|postal|billing|shipping|delivery|residential|street|permanent|current|work|new|old)[ _-]?)?address|street(?:[ _-]?(?:address|line|name))?[ _]?\d?|address(?:[ _-]?line)?[ _]?\d?|addr(?:ess)?|"
+    r"line_?1|anschrift|adresse|wohnhaft|indirizzo|residenza|direcci[óo]n|domicilio|adres|straße|strasse|straat(?: en huisnummer)?|rue|house)",
+    r"(?=[^\n,;\"<|]{0,60}\d)(?=[^\n,;\"<|]{0,60}[A-Za-zÀ-ž]{3})[A-Za-z0-9À-Ž][^\n,;\"<|@:=(){}\[\]]{4,60}?(?=[,;\"<|]|\n|$|  )",
+    gap=r"[\"'>]{0,2}[ \t]{0,3}[:=][ \t]{0,12}[\"']?", score=0.7,
+)  # fmt: skip
 _MACHINE = re.compile(
     r"0x[0-9a-f]|^\d{1,3}(?:\.\d{1,3}){3}|^[0-9a-f]{8,}|https?|\.(?:com|org|net|io|py|js|go)\b|^(?:line|port|bus|slot)\b",
     re.IGNORECASE,
@@ -150,18 +151,9 @@ def _streets(text: str, lowered: str) -> Iterator[Finding]:
     for match in _GERMAN_REST.finditer(text):
         if not _NO_GERMAN_LOCATION.search(match[0]):
             yield _street(*match.span())
-    if (
-        "ad" in lowered
-        or "str" in lowered
-        or "line1" in lowered
-        or "anschrift" in lowered
-        or "dire" in lowered
-        or "ind" in lowered
-    ):
-        for match in _LABELLED.finditer(text):
-            if not _MACHINE.search(match["value"]):
-                start = match.start("value")
-                yield _street(start, start + len(match["value"].rstrip()))
+    for labelled in announced(text, lowered, (_LABELLED,)):
+        if not _MACHINE.search(text[labelled.start : labelled.end]):
+            yield labelled
 
 
 _UK = r"(?:[A-Z]{1,2}\d[A-Z\d]?|[A-Z]{1,2}\d) ?\d[ABD-HJLNP-UW-Z]{2}"
@@ -184,22 +176,21 @@ _STATE_NAMES = (
     r"Mississippi|Missouri|Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|"
     r"Texas|Utah|Vermont|Virginia|Washington|West Virginia|Wisconsin|Wyoming)"
 )
-_US = re.compile(
-    rf"(?:(?<=[a-z.],)|(?<=[a-z.])|(?<=\n))[ ]?{_STATES},? {{1,3}}(?P<value>\d{{5}}(?:-\d{{4}})?)(?![\w-]|\.\d)|\b{_STATE_NAMES},? {{1,2}}(?P<named>\d{{5}}(?:-\d{{4}})?)(?![\w-]|\.\d)"
+_AFTER_US = re.compile(rf"(?:(?:^|[a-z.,\n\"]),?[ ]?{_STATES}|\b{_STATE_NAMES}),? {{1,3}}$")
+_AFTER_AU = re.compile(
+    r"\b(?:NSW|VIC|QLD|SA|WA|TAS|NT|ACT|New South Wales|Victoria|Queensland|South Australia|Western Australia|Tasmania),? {1,2}$"
 )
-_AU = re.compile(
-    r"\b(?:NSW|VIC|QLD|SA|WA|TAS|NT|ACT|New South Wales|Victoria|Queensland|South Australia|Western Australia|Tasmania),? {1,2}(?P<value>\d{4})(?![\w-]|[.,:]\d)"
-)
+_FOUR_TO_SIX = re.compile(r"(?<![\w.,:/#$=+-])(?:\d{5}(?:-\d{4})?|\d{4}|\d{6}|\d{3} \d{3})(?!\w|[.,:]\d|-\w)")
 _PREFIXED = re.compile(r"(?<![\w-])(?:D|DE|F|FR|I|IT|E|ES|A|AT|CH|NL|B|BE|L)-(?P<value>\d{4,5})(?= [A-ZÀ-Ž][a-zà-ž])")
 _PLACED = re.compile(
     r"(?:(?<=, )|(?<=· )|(?<=\| )|^[ \t>]{0,4})(?P<value>\d{5})(?= [A-ZÀ-Ž][\wÀ-ž'’-]{2,}(?:[ -](?:[A-ZÀ-Ž][\wÀ-ž'’-]*|am|an der|im|de|la|sur|en|le|les|di|del|in|a\.M\.|\([A-Z]{2}\)|[IVX]+))*[ ]?(?:[,.;)\n(]|$))",
     re.MULTILINE,
 )
-_INDIAN = re.compile(
+_AFTER_INDIAN = re.compile(
     r"\b(?:Mumbai|Delhi|Bengaluru|Bangalore|Hyderabad|Ahmedabad|Chennai|Kolkata|Surat|Pune|Jaipur|Lucknow|Kanpur|Nagpur|Indore|Thane|Bhopal|Visakhapatnam|Patna|Vadodara|Ghaziabad|Ludhiana|Agra|Nashik|"
     r"Faridabad|Meerut|Rajkot|Varanasi|Srinagar|Aurangabad|Amritsar|Navi Mumbai|Allahabad|Ranchi|Howrah|Coimbatore|Jabalpur|Gwalior|Vijayawada|Jodhpur|Madurai|Raipur|Kota|Guwahati|Chandigarh|Mysore|Mysuru|"
     r"Gurgaon|Gurugram|Noida|Kochi|Thiruvananthapuram|Dehradun|Goa|Mangalore|Maharashtra|Karnataka|Tamil Nadu|Kerala|Gujarat|Rajasthan|Punjab|Haryana|Bihar|Telangana|West Bengal|Uttar Pradesh|Madhya Pradesh|"
-    r"Andhra Pradesh|Odisha|Assam|India|[A-Z][a-z]{2,12}(?:pur|abad|garh|nagar))\b,?[ ]{0,2}[-–—:]?[ ]{0,2}(?P<value>[1-8]\d{2} ?\d{3})(?!\w|[.,]\d)"
+    r"Andhra Pradesh|Odisha|Assam|India|[A-Z][a-z]{2,12}(?:pur|abad|garh|nagar))\b,?[ ]{0,2}[-–—:]?[ ]{0,2}$"
 )
 _AFTER_STREET = re.compile(
     rf"^[ ,;·|\n\t]{{1,6}}(?:[^\d\n]{{2,48}}?[ ,(·|\n-]{{1,4}})?(?P<value>{_UK}|{_CA}|{_NL}(?!\w)|\d{{5}}(?:-\d{{4}})?|\d{{3}} \d{{2,3}}|\d{{6}}|\d{{4}}(?= [A-Z][a-zà-ž]{{2,}}))(?![\w-]|[.:/]\d)",
@@ -228,11 +219,14 @@ def _postcodes(text: str, lowered: str, streets: list[Finding]) -> Iterator[Find
             yield code(*match.span())
     for match in _CA_SPACED.finditer(text):
         yield code(*match.span())
-    for pattern in (_NL_PLACED, _AU, _PREFIXED, _PLACED, _INDIAN):
+    for pattern in (_NL_PLACED, _PREFIXED, _PLACED):
         for match in pattern.finditer(text):
             yield code(*match.span("value"))
-    for match in _US.finditer(text):
-        yield code(*match.span("value" if match["value"] else "named"))
+    for match in _FOUR_TO_SIX.finditer(text):
+        before = text[max(0, match.start() - 24) : match.start()]
+        after = {4: _AFTER_AU, 6: _AFTER_INDIAN, 7: _AFTER_INDIAN}.get(len(match[0]), _AFTER_US)
+        if after.search(before) is not None:
+            yield code(*match.span())
     for street in streets:
         match = _AFTER_STREET.match(text[street.end : street.end + _AROUND])
         if match:

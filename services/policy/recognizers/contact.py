@@ -14,9 +14,10 @@ _SPELT = re.compile(
     r"(?<![\w.-])[\w.+-]{1,64} ?[\[({<] ?(?:at|ät|arobase|AT) ?[\])}>] ?[\w-]{1,63}(?: ?(?:[\[({<] ?(?:dot|punkt|point|DOT) ?[\])}>]|\.) ?[\w-]{1,63}){1,4}(?![\w-])"
     r"|(?<![\w.-])[\w+-]{1,64}(?: dot [\w+-]{1,64}){0,2} at [\w-]{1,63}(?: dot [\w-]{1,63}){1,3}(?![\w-])"
 )
+_CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
-_HANDLE = re.compile(r"(?<![\w@/.:`\\])@(?P<value>[A-Za-z][\w-]{1,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<])")
+_HANDLE = re.compile(r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<])")
 _MENTIONED = re.compile(
     r"(?:\b(?:cc|ping|thanks|thank you|thx|hey|hi|hello|by|from|with|and|or|ask|asked|to|for|via|follow|add|insta|instagram|twitter|telegram|tiktok|x|dm|"
     r"contact|see|assign(?:ed)?|owner|reviewer|author|at|@\w+,?|user|handle|name|me|on|danke|merci|hola|ciao|hoi|hallo|salut|frag|an|avec|con|met|"
@@ -43,6 +44,11 @@ _GENERIC = frozenset(
     "system default string str int the and not for is required must example self args input password login email field value data client session "
     "optional form page error invalid unknown missing already exists taken and or not with request provided failed found does cannot should be undefined "
     "oder und ist nicht fehlt et ou pas no y o en de la le les a an to in of on by from this that your my their user1 me you".split()
+)
+_CALL = re.compile(r"[(\[{]| or | and |\.\w")
+_ATTRIBUTE = re.compile(
+    r"(?:self|settings|config|request|req|ctx|this|data|args|session|user|current_user|options|params|props|env|os|process|cfg|conf|row|obj|"
+    r"item|event|body|res|response|msg|message|account|client|auth|payload|state|u)\."
 )
 _NAME = r"(?=[\w.-]{0,30}[A-Za-z])[A-Za-z0-9_][\w.-]{1,31}(?<![.-])"
 _PLAIN_NAME = r"(?=[a-z])(?:[a-z]+[._-][a-z0-9._-]{1,24}|[a-z]{2,20}\d{1,6}|[a-z]{4,20})(?<![._-])"
@@ -80,12 +86,15 @@ def emails(text: str, lowered: str) -> Iterator[Finding]:
                 match["domain"]
             ):
                 continue
+            # ``scheme://user:password@host`` is a connection.
+            if _CREDENTIALS.search(text, max(0, match.start() - 128), match.start()) is not None:
+                continue
             start = match.start() + (len(match["local"]) - len(match["local"].lstrip("'")))
             yield Finding(start, match.end(), "EMAIL_ADDRESS", "EMAIL", 1.0)
     if "%40" in text:
         for match in _ENCODED.finditer(text):
             yield Finding(match.start(), match.end(), "EMAIL_ADDRESS", "EMAIL", 0.9)
-    if "dot" in lowered or "punkt" in lowered or "(at" in lowered or "[at" in lowered:
+    if any(sign in lowered for sign in (" dot ", "(at)", "[at]", "( at )", "[ at ]", "{at}", "<at>", "(ät)", "(arobase)")):
         for match in _SPELT.finditer(text):
             yield Finding(match.start(), match.end(), "EMAIL_ADDRESS", "EMAIL", 0.8)
 
@@ -93,7 +102,8 @@ def emails(text: str, lowered: str) -> Iterator[Finding]:
 def usernames(text: str, lowered: str) -> Iterator[Finding]:
     """Handles in running text, names on sites, and what is announced as a name of a user. Not decorators, annotations and packages."""
     for finding in announced(text, lowered, ANNOUNCED):
-        if lowered[finding.start : finding.end] not in _GENERIC and text[finding.end : finding.end + 1] not in ("(", "[", "{"):
+        name = lowered[finding.start : finding.end]
+        if name not in _GENERIC and not _CALL.match(text, finding.end) and not _ATTRIBUTE.match(name):
             yield finding
     if "@" not in text:
         return

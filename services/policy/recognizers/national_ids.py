@@ -56,8 +56,8 @@ ANNOUNCED: tuple[Announcement, ...] = (
     announcement("UK_UTR", "ID", "utr|taxpayer ref", r"(?:utr|(?:unique )?taxpayer'?s? ref\w*)", r"\d{5} ?\d{5}", gap=FAR),
     # Germany
     announcement(
-        "DE_TAX_ID", "ID", "steuer|idnr|identifikationsn|tax id|tin",
-        r"(?:steuer[ -]?(?:id|identifikations?)\w*|steuerliche\w* identifikations\w*|idnr|id-nr|identifikationsn\w*|german tax id\w*|\btin\b)",
+        "DE_TAX_ID", "ID", "steuer|idnr|identifikationsn|tax id",
+        r"(?:steuer[ -]?(?:id|identifikations?)\w*|steuerliche\w* identifikations\w*|idnr|id-nr|identifikationsn\w*|german tax id\w*)",
         r"\d{2}[ ./]?\d{3}[ ./]?\d{3}[ ./]?\d{3}|" + _digits(10, 13, " "), gap=FAR,
     ),
     announcement(

@@ -33,8 +33,30 @@ ANNOUNCED: tuple[Announcement, ...] = (
         "AGE", "AGE", "age|alter|âge|edad|età|eta\"|leeftijd", r"(?:(?<![-_])ages?|aged|alter|[âa]ge|edad|et[àa]|leeftijd)", r"1[01]\d|[1-9]?\d",
         gap=CLOSE + r"(?:of |approx\.? |about |ca\. |von )?", score=0.6,
     ),
-    announcement("AGE", "AGE", "i'm |i am |im |turn|she's|he's|she is|he is|they're|is |son|daughter|ich bin|sie ist|er ist", r"(?:\bi['’]?m|i am|turn(?:s|ed|ing)|s?he['’]s|s?he is|ich bin|sie ist|er ist)", r"[1-9]\d", gap=r" (?:now |just |nearly |almost |jetzt |schon )?", score=0.5),
 )  # fmt: skip
+
+# What stands before and after two digits when they say how old somebody is, though no word for it does.
+_TWO_DIGITS = re.compile(r"(?<![\w.,:/$€£#=+-])(?<!\d )[1-9]\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
+_ABOUT_SOMEBODY = re.compile(
+    r"(?:\b(?:i['’]?m|i am|s?he['’]s|s?he is|s?he was|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|ik ben|(?:zij|hij) is)"
+    r"(?: (?:now|just|nearly|almost|only|turning|jetzt|schon|erst))?"
+    r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd)"
+    r"|\b(?:mother|father|mum|mom|dad|wife|husband|partner|son|daughter|brother|sister|grandmother|grandfather|gran|grandma|grandpa|aunt|uncle|kid|"
+    r"girlfriend|boyfriend|fianc[ée]e?)(?: [A-ZÀ-Ž][\w'’-]+)? (?:is|was|turned|turns))"
+    r"[ ]$",
+    re.IGNORECASE,
+)
+_NAME_COMMA = re.compile(r"[A-ZÀ-Ž][\wÀ-ž'’-]{1,30}[\"”)]?,[ ]$")
+_ON_SOMEBODY = re.compile(
+    r",? (?:and|but|so|who|which|of|a|an|the|from|was|is|has|had|originally|living|works?|working|male|female|m|f|single|married|divorced|widowed|"
+    r"passed|died|told|said|und|aus|et|y|e|en|uit|nurse|teacher)\b"
+    r"|, (?:[a-z]+ing|mother|father)\b|[.!?;)](?:\s|$)|,? ?\n|$|, ",
+    re.IGNORECASE,
+)
+_ON_NAME = re.compile(
+    r", (?:who|whose|of|a|an|the|from|was|is|has|had|originally|living|told|said|died|passed|works?|mother|father|married|single|male|female|[a-z]+ing)\b",
+    re.IGNORECASE,
+)
 
 _AGE_AFTER = re.compile(
     r"(?<![\w.,:/$€£-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|[ ]?y/?o\b|-year-old|[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
@@ -52,7 +74,6 @@ _DURATION = re.compile(
     r"(?:depuis|après|pendant|dans|il y a|tous les|sur|en|da|per|fa|tra|ogni|hace|durante|desde|cada|in|tras|sinds|na|voor|al|ultimi|primi|últimos|près de|plus de|contrat de|garantie)[ ](?:les |los |gli |le )?(?:\w{1,9} )?$",
     re.IGNORECASE,
 )
-_COLUMN = re.compile(r"^[ \t]{0,3}[|,;\t]")
 
 _TITLE = re.compile(
     r"(?<![\w.@/-])(?P<value>"
@@ -63,11 +84,11 @@ _TITLE = re.compile(
     r")(?=[ \u00a0](?P<next>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*))"
 )
 _NOT_NAMES = frozenset(
-    "Rate Ratio Count Name Index The A An Who No Null None Type Value Width Header Key Data And Or Is In Of To Id ID Sir Madam Madame Monsieur Hit Cache".split()
+    "Rate Ratio Count Name Index The A An Who No Null None Type Value Width Header Key Data And Or Is In Of To Id ID Sir Madam Madame Monsieur Hit Cache January February March April June July August September October November December".split()
 )
 
 
-def personal(text: str, lowered: str) -> Iterator[Finding]:
+def births_and_ages(text: str, lowered: str) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     for finding in announced(text, lowered, ANNOUNCED):
         if finding.stem != "AGE" or _is_age(text, finding):
@@ -79,8 +100,19 @@ def personal(text: str, lowered: str) -> Iterator[Finding]:
                 text, max(0, match.start() - 20), match.start()
             ):
                 yield Finding(*match.span("value"), "AGE", "AGE", 0.7)
+    for match in _TWO_DIGITS.finditer(text):
+        before, after = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 24]
+        if (_ABOUT_SOMEBODY.search(before) and _ON_SOMEBODY.match(after) and not _UNIT.match(after)) or (
+            _NAME_COMMA.search(before) and _ON_NAME.match(after)
+        ):
+            yield Finding(*match.span(), "AGE", "AGE", 0.5)
+
+
+def titles(text: str) -> Iterator[Finding]:
+    """In order."""
     for match in _TITLE.finditer(text):
-        if match["next"] not in _NOT_NAMES and not (match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "):
+        initial = text[match.end("next") : match.end("next") + 1] == "." and len(match["next"]) == 1
+        if (initial or match["next"].rstrip(".") not in _NOT_NAMES) and not (match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "):
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
 
 
@@ -94,4 +126,4 @@ def _is_age(text: str, finding: Finding) -> bool:
     return _UNIT.match(text, finding.end) is None and text[finding.end : finding.end + 1] not in ("-", "_", "(")
 
 
-__all__ = ["ANNOUNCED", "personal"]
+__all__ = ["ANNOUNCED", "births_and_ages", "titles"]

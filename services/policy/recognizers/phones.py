@@ -89,8 +89,9 @@ def phones(text: str) -> Iterator[Finding]:
             if not _OTHER_NUMBERS.search(text, max(0, match.start() - 24), match.start()) and valid(match[0]):
                 yield found(*match.span(), 0.4)
     for match in _BARE.finditer(text):
-        if sum(map(str.isdigit, match[0])) > 6 and _announced(text, match.start()):
-            yield found(*match.span(), 0.4)
+        start = match.start() + (match[0].startswith("(") and ")" not in match[0])
+        if sum(map(str.isdigit, match[0])) > 6 and _announced(text, start):
+            yield found(start, match.end(), 0.4)
 
 
 def _announced(text: str, start: int) -> bool:

@@ -24,15 +24,11 @@ _PUBLIC = re.compile(
 def secrets(text: str, lowered: str) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     for secret in SECRETS:
-        if secret.trigger in lowered:
+        if any(trigger in lowered for trigger in secret.triggers):
             group = "value" if "value" in secret.pattern.groupindex else 0
             for match in secret.pattern.finditer(text):
                 yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
-    if any(word in lowered for word in KEYED_WORDS):
-        for match in KEYED.finditer(text):
-            group = "quoted" if match["quoted"] is not None else "value"
-            if _is_value(match[group]):
-                yield Finding(*match.span(group), "CREDENTIAL", "SECRET", 0.8)
+    yield from _keyed(text, lowered)
     position = 0
     while (begin := PRIVATE_KEY_BEGIN.search(text, position)) is not None:
         end = PRIVATE_KEY_END.search(text, begin.end())
@@ -44,8 +40,21 @@ def secrets(text: str, lowered: str) -> Iterator[Finding]:
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 
 
+def _keyed(text: str, lowered: str) -> Iterator[Finding]:
+    for word, before in KEYED_WORDS:
+        position = lowered.find(word)
+        while position >= 0:
+            after = position + len(word)
+            match = KEYED.match(text, after)
+            if match is not None and before.search(text[max(0, position - 24) : position]) is not None:
+                group = "quoted" if match["quoted"] is not None else "value"
+                if _is_value(match[group]):
+                    yield Finding(*match.span(group), "CREDENTIAL", "SECRET", 0.8)
+            position = lowered.find(word, after)
+
+
 _CODE = re.compile(
-    r"^(?:[a-z_]\w*(?:\.\w+)+|[\w.]*\$\{?\w*\}?.*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:_[a-z0-9]+)+\d?|v\d+(?:\.\d+)*|sha\d+-.*|\d+[smhd]|\d+(?:\.\d+)*|/[\w./-]+|[a-z]+\d?:(?:[a-z]+:?)+)$"
+    r"^(?:[a-z_]\w*(?:\.\w+)+|[\w.]*\$\{?\w*\}?.*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:_[a-z0-9]+)+\d?|[a-z]+\d|v\d+(?:\.\d+)*|sha\d+-.*|\d+[smhd]|\d+(?:\.\d+)*|/[\w./-]+|[a-z]+\d?:(?:[a-z]+:?)+)$"
 )
 
 
