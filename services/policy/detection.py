@@ -43,7 +43,7 @@ _BLANK = re.compile(r"\s|$")
 _PROTECTED = re.compile(
     r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"
     r"|\b\d{4}[-/.]\d{2}[-/.]\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
-    r"|\b\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?:[ ,]{1,2}\d{1,2}:\d{2}(?::\d{2})?)?"
+    r"|(?<![\w+-])\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?![-/.]?\d)(?:[ ,]{1,2}\d{1,2}:\d{2}(?::\d{2})?)?"
     r"|\b\d{8}[T ]\d{6}(?:Z|\b)"
 )
 """Identifiers and times, of whose digits nothing is a number of a person, a card or a telephone."""

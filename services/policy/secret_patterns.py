@@ -29,18 +29,18 @@ _NAMED = (
     r"(?:api[_-]?key|apikey|access[_-]?key(?:[_-]?id)?|secret[_-]?access[_-]?key|secret[_-]?key|client[_-]?secret|secret|"
     r"auth[_-]?token|access[_-]?token|refresh[_-]?token|token|password|passwd|pwd|passphrase|private[_-]?key)"
 )
-# A value with a letter and a digit, or a quoted one with a digit or a sign: names of variables, types and calls have their own shapes.
+# A value with a letter, and a digit or a sign: names of variables and types have their own shapes, and calls are told by ``_is_value``.
 # Bounded look-aheads keep it linear.
-_BARE = (
-    r"(?=[^\s\"',;]{0,64}?\d)(?=[^\s\"',;]{0,64}?[A-Za-z])(?![^\s\"',;]{0,128}?\()[A-Za-z0-9_\-+/=.~!@#$%^&*:?|]{6,512}"
-    r"(?<![.,:?])(?![\w(\[])"
-)
-_QUOTED = r"(?=[^\s\"']{0,64}?[\d!@#$%^&*+=?])[^\s\"'<>{}()]{6,512}(?=[\"'])"
+_BARE = r"(?=[^\s\"',;]{0,64}?[\d!@#$%^&*])(?=[^\s\"',;]{0,64}?[A-Za-z])[^\s\"'`,;<>{}\[\]]{6,512}(?<![.,:?!])(?![\w\[])"
+_QUOTED = r"(?=[^\s\"']{0,64}?[\d!@#$%^&*+=?])[^\s\"'<>{}]{6,512}(?=[\"'])"
 
 _ANY = re.compile("")
 _WORD_BEGINS = re.compile(r"(?:^|[^A-Za-z])$|[a-z]$")
 _ALONE = re.compile(r"(?:^|[^A-Za-z])$")
-_OF_A_KEY = re.compile(r"(?:api|access|secret|account|private|signing|encryption|master|auth|service|license|app|client|ssh|shared)[_ -]?$", re.IGNORECASE)
+_OF_A_KEY = re.compile(
+    r"(?:api|access|secret|account|private|signing|encryption|master|auth|service|license|app|client|ssh|shared)[_ -]?$",
+    re.IGNORECASE,
+)
 
 KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     *((word, _ANY) for word in ("password", "passwd", "passwort", "passphrase", "kennwort", "contraseña", "wachtwoord", "mot de passe", "secret")),
@@ -68,7 +68,11 @@ PRIVATE_KEY_END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: B
 
 SECRETS: tuple[SecretPattern, ...] = (
     # Clouds
-    _of("AWS_KEY", "akia|asia|aroa|aida|abia|acca", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    _of(
+        "AWS_KEY",
+        "akia|asia|aroa|aida|abia|acca",
+        r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+    ),
     _of("GOOGLE_KEY", "aiza", r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     _of("GOOGLE_TOKEN", "ya29.", r"(?<![A-Za-z0-9])ya29\.[A-Za-z0-9_-]{20,512}"),
     _of("GOOGLE_SECRET", "gocspx-", r"(?<![A-Za-z0-9])GOCSPX-[A-Za-z0-9_-]{20,64}"),
@@ -83,7 +87,11 @@ SECRETS: tuple[SecretPattern, ...] = (
     # Where code lives, and where packages do
     _of("GITHUB_TOKEN", "ghp_|gho_|ghu_|ghs_|ghr_", r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{20,255}"),
     _of("GITHUB_TOKEN", "github_pat_", r"(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{22,255}"),
-    _of("GITLAB_TOKEN", "glpat-|glptt-|glrt-|gldt-|glft-|glsoat-|glagent-|glcbt-|glimt-", r"(?<![A-Za-z0-9])gl(?:pat|ptt|rt|dt|ft|soat|agent|cbt|imt)-[A-Za-z0-9_.-]{16,128}"),
+    _of(
+        "GITLAB_TOKEN",
+        "glpat-|glptt-|glrt-|gldt-|glft-|glsoat-|glagent-|glcbt-|glimt-",
+        r"(?<![A-Za-z0-9])gl(?:pat|ptt|rt|dt|ft|soat|agent|cbt|imt)-[A-Za-z0-9_.-]{16,128}",
+    ),
     _of("ATLASSIAN_TOKEN", "atatt3", r"(?<![A-Za-z0-9])ATATT3[A-Za-z0-9_=-]{40,400}"),
     _of("BITBUCKET_TOKEN", "atbb", r"(?<![A-Za-z0-9])ATBB[A-Za-z0-9]{28,64}"),
     _of("NPM_TOKEN", "npm_", r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{30,64}(?![A-Za-z0-9_])"),

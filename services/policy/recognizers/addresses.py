@@ -17,9 +17,18 @@ _SUFFIX = (
     r"Mews|Gardens|Gdns|Grove|Hill|Row|Walk|Quay|Wharf|Green|Rise|View|Turnpike|Pike|Alley|Cottages|Park|Parade|Esplanade|Loop|Path|Plaza|Broadway|Heights|Vale|Yard|Crossing|Bend|"
     r"Point|Ridge|Run|Approach|Arcade|Embankment|Bypass|Expressway|Freeway|Fwy|Causeway|Promenade|Marg|Nagar|Chowk|Bazaar|Colony|Layout|Enclave)"
 )
+# Suffixes of USPS Publication 28, appendix C1, that are also words of their own: only where the line or a town goes on.
+_RARE_SUFFIX = (
+    r"(?:Circus|Copse|Corso|Crossway|Driveway|Nook|Parklands|Ramp|Ride|Rotary|Tarn|Towers?|Walkway|Annex|Bayou|Beach|Bluffs?|Bottom|Branch|Bridge|Brooks?|Burgs?|Camp|Canyon|Cape|Centers?|Circles|Circlet|Cliffs?|Club|Common|Concourse|Corners?|Course|Courts|Coves?|Creek|Crest|Crossroad|Curve|Dale|Dam|"
+    r"Divide|Drives|Elbow|End|Estates?|Extensions?|Falls?|Ferry|Fields?|Flats?|Fords?|Forest|Forges?|Forks?|Fort|Garden|Gateway|Glens?|Greens|Groves|Harbors?|Haven|Hills|Hollow|Inlet|Islands?|Isle|Junctions?|Keys?|"
+    r"Knolls?|Lakes?|Land|Landing|Lights?|Little|Loaf|Locks?|Lodge|Mall|Manors?|Meadows?|Mills?|Mission|Motorway|Mount|Mountains?|Neck|Orchard|Oval|Overpass|Parks|Parkways|Pass|Passage|Pines?|Plains?|Plazas|Points|Ports?|"
+    r"Prairie|Quadrant|Radial|Ranch|Rapids?|Rest|Ridges|Rivers?|Roads|Route|Rue|Shoals?|Shores?|Skyway|Springs?|Spurs?|Squares|Stations?|Stravenue|Streams?|Streets|Studios?|Summit|Throughway|Trace|Track|Trafficway|"
+    r"Trailer|Tunnel|Turn|Underpass|Unions?|Valleys?|Via|Viaduct|Views|Villages?|Ville|Vista|Walks|Wall|Ways|Wells?|Woods?)"
+)
 _BEFORE_NUMBER = r"(?<![\w.,:/#$€£@+=-])(?<!\d )"
 _ENGLISH = re.compile(
     rf"{_BEFORE_NUMBER}(?:No\.? ?)?\d{{1,5}}(?:[-–/]\d{{1,4}})?[A-Za-z]?,? (?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |la |del ){{1,5}}?{_SUFFIX}\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
+    rf"|{_BEFORE_NUMBER}\d{{1,5}}[A-Za-z]? (?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]| in [A-Z]|\.?$){_UNIT}"
     rf"|{_BEFORE_NUMBER}\d{{1,5}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|th) (?:St|Ave|Street|Avenue)\b\.?|The [A-Z][a-z]{{3,14}}(?=,|\n)|(?:Highway|Route|State Route|County Road|Avenue|Avenida|Rue|Calle|Via|Rua) [A-Z0-9]\w{{0,14}}(?: {_CAP}){{0,3}}){_UNIT}"
 )
 _LOWER = re.compile(
@@ -30,7 +39,9 @@ _NOT_STREETS = frozenset(
     "different new old long from is are was were per cent percent lanes side we they he she it this that hrs mins blocks seconds sec days weeks years".split()
 )
 _HOUSE = re.compile(
-    rf"(?<![\w-])(?:(?:Flat|Apartment|Apt\.?|Unit|Suite|Level|Shop|Room|Plot|House|Door|Block|Villa|H\.)(?: [Nn]o\.?| #)? ?[A-Z]?-?\d{{1,5}}[A-Za-z]?(?:/\d{{1,3}})?,? )(?:\d{{1,5}}[A-Za-z]?,? )?(?:{_CAP},? ){{0,7}}?(?:House|Court|Lodge|Mansions?|Tower|Towers|Building|Residency|Heights|Apartments?|Complex|Society|Business Park|Industrial Estate|Park|Arcade|Enclave|Colony|Nagar|{_SUFFIX})\b(?:, (?:{_CAP} ){{1,3}}{_SUFFIX}\b)?"
+    rf"(?<![\w-])(?:(?:Flat|Apartment|Apt\.?|Unit|Suite|Studio|Level|Shop|Room|Plot|House|Door|Block|Villa|H\.)(?: [Nn]o\.?| #)? ?[A-Z]?-?\d{{1,5}}[A-Za-z]?(?:/\d{{1,3}})?,? )(?:\d{{1,5}}[A-Za-z]?,? )?(?:{_CAP},? ){{0,7}}?(?:House|Court|Lodge|Mansions?|Tower|Towers|Building|Residency|Heights|Apartments?|Complex|Society|Business Park|Industrial Estate|Park|Arcade|Enclave|Colony|Nagar|{_SUFFIX}|{_RARE_SUFFIX})\b(?:, (?:{_CAP} ){{1,3}}{_SUFFIX}\b)?"
+    rf"|(?<![\w-])(?<!Visual )(?<!Android )(?:Flat|Studio|Apartment|Apt\.?) \d{{1,4}}[A-Za-z]?(?=,|\n| in [A-Z]|$)"
+    rf"|(?<![\w-])(?:H\. ?No\.?|House [Nn]o\.?|Plot [Nn]o\.?|Door [Nn]o\.?|D\. ?No\.?) ?\d{{1,5}}[A-Z]?(?:[-/]\d{{1,5}}){{0,3}}"
     rf"|(?<![\w-])\d{{1,3}} {_CAP} (?:Cottages|House|Mansions|Towers?|Villas), (?:{_CAP} ){{1,3}}{_SUFFIX}\b"
 )
 _BOX = re.compile(
@@ -39,7 +50,7 @@ _BOX = re.compile(
 )
 
 _GERMAN = re.compile(
-    rf"(?<![\w-])(?:{_CAP}[ -]){{0,2}}(?:[A-ZÄÖÜ][\wäöüß-]{{1,30}}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ring|ufer|damm|steig|stieg|chaussee|markt|graben|promenade|twiete|kamp)|(?:Stra(?:ß|ss)e|Str\.|Weg|Platz|Allee|Ring|Ufer|Damm|Chaussee|Promenade)(?: (?:des|der|vom|am|zum|zur|an der) {_CAP}(?: {_CAP})?)?)"
+    rf"(?<![\w-])(?:{_CAP}[ -]){{0,2}}(?:[A-ZÄÖÜ][\wäöüß-]{{1,30}}(?:[Ss]tra(?:ß|ss)e|[Ss]tr\.|[Ww]eg|[Pp]latz|[Aa]llee|[Gg]asse|[Rr]ing|[Uu]fer|damm|steig|stieg|chaussee|markt|graben|promenade|twiete|kamp)|(?:Stra(?:ß|ss)e|Str\.|Weg|Platz|Allee|Ring|Ufer|Damm|Chaussee|Promenade)(?: (?:des|der|vom|am|zum|zur|an der) {_CAP}(?: {_CAP})?)?)"
     r" {0,2}(?P<number>\d{1,4}(?: ?[a-zA-Z](?![\w.]))?(?:[-/+]\d{1,4}[a-z]?)?)(?![\w%]|[.,:]\d| (?:GB|MB|TB|KB|Uhr|Euro|EUR|%|Prozent|Personen|von))"
 )
 _NO_GERMAN_STREET = re.compile(
@@ -57,7 +68,7 @@ _GERMAN_REST = re.compile(
 )
 
 _DUTCH = re.compile(
-    rf"(?<![\w-])(?:{_CAP} |van |de |der |den |het |'t ){{0,4}}(?:[A-Z][\w'’-]{{1,30}}(?:straat|laan|weg|plein|gracht|kade|dijk|singel|pad|steeg|dreef|plantsoen|burgwal|hof|markt|baan|wal|oord)|(?:Straat|Laan|Weg|Plein|Gracht|Kade|Dijk|Singel|Hof|Markt|Wal))"
+    rf"(?<![\w-])(?:{_CAP} |van |de |der |den |het |'t ){{0,4}}(?:[A-Z][\w'’-]{{1,30}}(?:straat|laan|weg|plein|gracht|kade|dijk|singel|pad|steeg|dreef|plantsoen|boulevard|burgwal|hof|markt|baan|wal|oord)|(?:Straat|Laan|Weg|Plein|Gracht|Kade|Dijk|Singel|Hof|Markt|Wal))"
     r" {1,2}\d{1,4}(?: ?[a-zA-Z](?!\w))?(?:[-/ ](?:\d{1,4}|bis|hs|[IVX]{1,3}))?(?![\w%]|[.,:]\d)"
 )
 _FRENCH_TYPE = r"(?:rue|avenue|av\.|boulevard|bd\.?|blvd|place|pl\.|chemin|ch\.|allée|allee|impasse|quai|cours|route|square|passage|faubourg|fbg|esplanade|ruelle|sentier|villa|cité|résidence|rond-point|traverse|montée|promenade|voie|lotissement)"
@@ -65,11 +76,11 @@ _FRENCH = re.compile(
     rf"{_BEFORE_NUMBER}\d{{1,4}}(?: ?(?:bis|ter|quater)\b|[A-D]\b)?,? (?i:{_FRENCH_TYPE}) (?:(?:de la |de l['’]|du |des |de |d['’]|la |le |les |l['’]|à |aux |au |et |sous |sur |en |saint[e]?-)?(?:{_CAP}|\d{{1,2}}(?= [A-Za-zéû]{{3,9}}))[ -]?){{1,6}}(?<![ -]){_UNIT}"
 )
 _ITALIAN = re.compile(
-    rf"(?<![\w.])(?:[Vv]ia|[Vv]iale|V\.le|[Pp]iazza|P\.?zza|[Cc]orso|C\.so|[Ll]argo|[Vv]icolo|[Pp]iazzale|P\.le|[Ss]trada|Lungo\w{{3,10}}|[Ss]alita|[Cc]ontrada|[Ff]razione|[Cc]alle|[Ff]ondamenta|[Ss]anta Croce)"
+    rf"(?<![\w.])(?:[Vv]ia|[Vv]iale|V\.le|[Pp]iazza|P\.?zza|[Cc]orso|C\.so|[Ll]argo|[Vv]icolo|[Pp]iazzale|P\.le|[Ss]trada|Lungo\w{{3,10}}|[Ss]alita|[Cc]ontrada|[Ff]razione|[Cc]alle|[Bb]orgo|[Rr]otonda|[Ii]ncrocio|[Ss]tretto|[Cc]anale|[Ff]ondamenta|[Ss]anta Croce)"
     rf" (?:(?:della|delle|dello|degli|dei|del|dell['’]|di|da|dal|de|d['’]|la|le|e|al|alla|lo|[IVX]{{1,4}}|\d{{1,2}}(?= [A-Za-z]{{4,9}}))? ?(?:{_CAP})[ ]?){{1,6}}(?<! ),? (?:n\.? ?°? ?|nr\.? ?)?\d{{1,4}}(?:/?[A-Za-z](?!\w)|/\d{{1,3}}|-\d{{1,3}}| ?bis)?(?![\w%]|[.:]\d){_UNIT}"
 )
 _SPANISH = re.compile(
-    rf"(?<![\w.])(?i:calle|c/|avenida|avda\.?|av\.|plaza|pza\.?|plza\.?|paseo|pº|camino|carretera|ctra\.?|ronda|travesía|rambla|gran vía|glorieta|carrer|passeig|avinguda|plaça|cuesta|urbanización|urb\.|polígono|barrio|carrera|calzada|autopista)"
+    rf"(?<![\w.])(?i:calle|c/|avenida|avda\.?|av\.|plaza|pza\.?|plza\.?|paseo|pº|camino|carretera|ctra\.?|ronda|travesía|rambla|gran vía|glorieta|carrer|passeig|avinguda|plaça|cuesta|urbanización|urb\.|polígono|barrio|carrera|calzada|autopista|acceso|vial|cañada|callejón|pasadizo|pasaje|alameda|vía|via)"
     rf" ?(?:(?:de la |de las |de los |del |de |la |el |los |las |dels |d['’])?(?:{_CAP}|\d{{1,2}}(?= de))[ ]?(?:y |i )?){{0,6}}(?<! ),? (?:n\.?[º°o]? ?|núm\.? ?|#|s/n)?\d{{1,5}}(?:-\d{{1,3}}|[A-Za-z](?!\w))?(?![\w%]|[.:]\d){_UNIT}"
 )
 _GRAN_VIA = re.compile(r"(?<!\w)Gran Vía(?: de [A-ZÁ-Ú]\w+)?,? \d{1,3}(?!\w)")
@@ -81,12 +92,12 @@ _NORDIC = re.compile(
 # By what a text must hold for a pattern to be tried.
 _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     ((), _ENGLISH),
-    (("flat ", "apartment", "apt", "unit ", "suite", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ", "villa", "h.", "cottages", "mansions", "tower"), _HOUSE),
+    (("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ", "villa", "h.", "cottages", "mansions", "tower"), _HOUSE),
     (("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb"), _BOX),
-    (("straat", "laan", "weg", "plein", "gracht", "kade", "dijk", "singel", "pad", "steeg", "dreef", "plantsoen", "wal", "hof", "markt", "baan", "oord"), _DUTCH),
+    (("straat", "laan", "weg", "plein", "gracht", "kade", "dijk", "singel", "pad", "steeg", "dreef", "plantsoen", "boulevard", "wal", "hof", "markt", "baan", "oord"), _DUTCH),
     (("rue", "av", "boul", "bd", "blvd", "pl", "ch", "all", "impasse", "quai", "cours", "route", "square", "passage", "f", "esplanade", "ruelle", "sentier", "villa", "cité", "rés", "rond", "traverse", "mont", "promenade", "voie", "lot"), _FRENCH),
-    (("via", "v.le", "piazza", "zza", "corso", "c.so", "largo", "vicolo", "p.le", "strada", "lungo", "salita", "contrada", "frazione", "calle", "fondamenta", "santa croce"), _ITALIAN),
-    (("calle", "c/", "avenida", "avda", "av.", "plaza", "pza", "plza", "paseo", "pº", "camino", "carretera", "ctra", "ronda", "traves", "rambla", "vía", "glorieta", "carrer", "passeig", "avinguda", "plaça", "cuesta", "urb", "polígono", "barrio", "carrera", "calzada", "autopista"), _SPANISH),
+    (("via", "v.le", "piazza", "zza", "corso", "c.so", "largo", "vicolo", "p.le", "strada", "lungo", "salita", "contrada", "frazione", "calle", "borgo", "rotonda", "incrocio", "stretto", "canale", "fondamenta", "santa croce"), _ITALIAN),
+    (("calle", "c/", "avenida", "avda", "av.", "plaza", "pza", "plza", "paseo", "pº", "camino", "carretera", "ctra", "ronda", "traves", "rambla", "vía", "glorieta", "carrer", "passeig", "avinguda", "plaça", "cuesta", "urb", "polígono", "barrio", "carrera", "calzada", "autopista", "acceso", "vial", "cañada", "callej", "pasadizo", "pasaje", "alameda", "vía", "via "), _SPANISH),
     (("gran vía",), _GRAN_VIA),
     (("vägen", "gat", "gade", "vej", "vei", "gränd", "allén", "torget", "tie ", "katu", "straede", "utca", "ul.", "al.", "pl.", "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str."), _NORDIC),
 )  # fmt: skip
@@ -170,7 +181,7 @@ _NL_PLACED = re.compile(
     r"(?<![\w.,:-])(?P<value>[1-9]\d{3} ?(?!SA|SD|SS|AM|PM|AD|BC|CE|MB|KB|GB|TB|MS|US|UK|EU|HZ|KM|OK|IN|ON|OR|TO|OF|AT|BY|IS|IT|NO|CET|UTC|PS|HP|CC|KG|IP|ID|PC|VM|DB|CPU|PR|QA|CI|CD)[A-Z]{2}),? {1,2}"
     r"(?:'s-|'s |Den |De |Het |Sint |St\. )?[A-Z][a-z]{2,}"
 )
-_STATES = r"(?:AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|PR|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY)"
+_STATES = r"(?:AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|PR|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|VI|GU|AS|MP|MH|FM|PW|AE|AP|AA)"
 _STATE_NAMES = (
     r"(?:Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|"
     r"Mississippi|Missouri|Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|"
@@ -193,7 +204,7 @@ _AFTER_INDIAN = re.compile(
     r"Andhra Pradesh|Odisha|Assam|India|[A-Z][a-z]{2,12}(?:pur|abad|garh|nagar))\b,?[ ]{0,2}[-–—:]?[ ]{0,2}$"
 )
 _AFTER_STREET = re.compile(
-    rf"^[ ,;·|\n\t]{{1,6}}(?:[^\d\n]{{2,48}}?[ ,(·|\n-]{{1,4}})?(?P<value>{_UK}|{_CA}|{_NL}(?!\w)|\d{{5}}(?:-\d{{4}})?|\d{{3}} \d{{2,3}}|\d{{6}}|\d{{4}}(?= [A-Z][a-zà-ž]{{2,}}))(?![\w-]|[.:/]\d)",
+    rf"^[ ,;·|\n\t]{{1,6}}(?:[^\d\n]{{2,48}}?[ ,(·|\n-]{{1,4}})?(?P<value>{_UK}|{_CA}|{_NL}(?!\w)|\d{{5}}(?:-\d{{4}})?|\d{{3}} \d{{2,3}}|\d{{6}}|\d{{4}}(?= [A-Z][a-zà-ž]{{2,}}|[ ]?(?:$|[\n.,;)])))(?![\w-]|[.:/]\d)",
     re.IGNORECASE,
 )
 _AROUND = 72

@@ -17,7 +17,9 @@ _SPELT = re.compile(
 _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
-_HANDLE = re.compile(r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<])")
+_HANDLE = re.compile(
+    r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<])"
+)
 _MENTIONED = re.compile(
     r"(?:\b(?:cc|ping|thanks|thank you|thx|hey|hi|hello|by|from|with|and|or|ask|asked|to|for|via|follow|add|insta|instagram|twitter|telegram|tiktok|x|dm|"
     r"contact|see|assign(?:ed)?|owner|reviewer|author|at|@\w+,?|user|handle|name|me|on|danke|merci|hola|ciao|hoi|hallo|salut|frag|an|avec|con|met|"

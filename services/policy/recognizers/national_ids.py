@@ -51,7 +51,7 @@ ANNOUNCED: tuple[Announcement, ...] = (
     ),
     announcement(
         "UK_NINO", "ID", "national ins|nino|ni n|ni:|ni #|insurance n", r"(?:national ins(?:urance)?|nino|ni(?: number| no\.?|:| #)|insurance (?:no|number))",
-        r"[A-Za-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-Da-d]?", gap=r"[^\d\n]{0,60}?(?:\n[^\d\n]{0,8}?)?",
+        r"[A-Za-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-Za-z]?", gap=r"[^\d\n]{0,60}?(?:\n[^\d\n]{0,8}?)?",
     ),
     announcement("UK_UTR", "ID", "utr|taxpayer ref", r"(?:utr|(?:unique )?taxpayer'?s? ref\w*)", r"\d{5} ?\d{5}", gap=FAR),
     # Germany

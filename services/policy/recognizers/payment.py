@@ -43,7 +43,7 @@ ANNOUNCED: tuple[Announcement, ...] = (
         "CREDIT_CARD", "CARD", "card|visa|mastercard|amex|karte|carte|carta|tarjeta|kaart|pan|maestro",
         r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|master ?card|amex|maestro|american express"
         r"|carte(?: bancaire| bleue| de crédit)?|carta di credito|tarjeta(?: de crédito)?|\bpan\b)",
-        r"\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{1,7}|\d{4}[ -]?\d{6}[ -]?\d{4,5}", gap=r"[^\d\n]{0,32}?",
+        r"\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,7})?|\d{4}[ -]?\d{6}[ -]?\d{4,5}", gap=r"[^\d\n]{0,32}?",
     ),
     announcement(
         "BANK_SORT_CODE", "ACCOUNT", "sort", r"sort(?:[ _-]?code)?", r"\d{2}[ -]?\d{2}[ -]?\d{2}", gap=r"[^\d\n]{0,24}?"

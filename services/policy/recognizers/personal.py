@@ -112,7 +112,9 @@ def titles(text: str) -> Iterator[Finding]:
     """In order."""
     for match in _TITLE.finditer(text):
         initial = text[match.end("next") : match.end("next") + 1] == "." and len(match["next"]) == 1
-        if (initial or match["next"].rstrip(".") not in _NOT_NAMES) and not (match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "):
+        if (initial or match["next"].rstrip(".") not in _NOT_NAMES) and not (
+            match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "
+        ):
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
 
 

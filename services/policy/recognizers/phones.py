@@ -17,8 +17,10 @@ _EXTENSION = r"(?:[ ,;]{0,3}(?:ext\.?|extension|x|durchwahl|poste|int\.?)[ .:]{0
 _PLUS = re.compile(r"(?<![\w+])(?:\+\(?|00[ ]?(?=[1-9]))\d(?:[ .()/-]{0,3}\d){6,14}(?!\d)")
 _DECIMAL = re.compile(r"\+\d+\.\d+")
 _LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
-_NANP = re.compile(r"(?<![\w.+/#$=-])(?:1[ .-])?(?:\(\d{3}\)[ -]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-]|\.\d)")
-_TRUNK = re.compile(r"(?<![\w.+/#$=-])(?:\(0\d{1,5}\)|0\d{1,5})(?:[ /.-]{1,3}\d{2,8}){1,5}(?![\w-]|\.\d)")
+_NANP = re.compile(r"(?<![\w.+/#$=-])(?:1[ .-])?(?:\(\d{3}\)[ -]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!(?!x\d)\w|-|\.\d)")
+_TRUNK = re.compile(
+    r"(?<![\w.+/#$=-])(?:\(0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|0\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}(?![\w-]|\.\d)"
+)
 _TRUNK_BARE = re.compile(r"(?<![\w.+/#$=:-])0[1-9]\d{8,9}(?![\w-]|\.\d)")
 _FREE = re.compile(r"(?<![\w.+/#$=-])(?:1[ -])?(?:0?800|888|877|866|855|844|833)[ -]\d{3}[ -]?\d{3,4}(?![\w-]|\.\d)")
 # Spain, Italy, India: no trunk prefix, told by how they are grouped; India, the United States: ten digits in one piece.
@@ -32,7 +34,7 @@ _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|handy|mobile|mobil|mob|"
     r"cell|cellphone|ph|fax|whatsapp|sms|call|dial|ring|text|reach|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|erreich\w+|anruf\w*|rückruf|"
-    r"nummer|number|numero|numéro|contact|llam\w+|chiam\w+|gsm|msisdn|hotline)(?![^\W\d_])",
+    r"nummer|number|numero|numéro|contact|kontakt|llam\w+|chiam\w+|gsm|msisdn|hotline)(?![^\W\d_])",
     re.IGNORECASE,
 )
 _CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umber|[Nn]o))?[\"']?\s{0,3}[:=]\s{0,3}[\"']?$")
@@ -78,7 +80,8 @@ def phones(text: str) -> Iterator[Finding]:
         if "-" in match[0] or "(" in match[0] or _announced(text, match.start()) or valid(match[0]):
             yield found(*match.span(), 0.45)
     for start, written, number in whole(_TRUNK):
-        taken = number or (written if _announced(text, start) else "")
+        # An area code in brackets says enough too.
+        taken = number or (written if written.startswith("(") or _announced(text, start) else "")
         if taken:
             yield found(start, start + len(taken), 0.4)
     for pattern in (_FREE, _FRENCH):

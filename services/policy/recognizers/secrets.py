@@ -48,19 +48,24 @@ def _keyed(text: str, lowered: str) -> Iterator[Finding]:
             match = KEYED.match(text, after)
             if match is not None and before.search(text[max(0, position - 24) : position]) is not None:
                 group = "quoted" if match["quoted"] is not None else "value"
-                if _is_value(match[group]):
-                    yield Finding(*match.span(group), "CREDENTIAL", "SECRET", 0.8)
+                value = match[group]
+                # (password: hunter2)
+                value = value[:-1] if value.endswith(")") and "(" not in value else value
+                if _is_value(value):
+                    yield Finding(match.start(group), match.start(group) + len(value), "CREDENTIAL", "SECRET", 0.8)
             position = lowered.find(word, after)
 
 
 _CODE = re.compile(
-    r"^(?:[a-z_]\w*(?:\.\w+)+|[\w.]*\$\{?\w*\}?.*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:_[a-z0-9]+)+\d?|[a-z]+\d|v\d+(?:\.\d+)*|sha\d+-.*|\d+[smhd]|\d+(?:\.\d+)*|/[\w./-]+|[a-z]+\d?:(?:[a-z]+:?)+)$"
+    r"[a-z_]\w*(?:\.\w+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|v?\d+(?:\.\d+)*|(?:sha|md|SHA|MD)-?\d+.*|\d+[smhd]|/[\w./-]+|"
+    r"[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|\$\(|%\(|://|\(\)|=>|!=|==).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|(?:[A-Z]?[a-z]+)+\d?",
+    re.DOTALL,
 )
 
 
 def _is_value(value: str) -> bool:
-    """Whether it may be a secret: not a path into an object, a variable, a constant's name, a version or a file."""
-    return _CODE.match(value) is None and "://" not in value
+    """Whether it may be a secret: not a path into an object, a variable, a constant's name, a call, a version or a file."""
+    return _CODE.fullmatch(value) is None
 
 
 def _is_random(token: str) -> bool:

@@ -10,8 +10,13 @@ from dataclasses import dataclass
 from services.policy.findings import Finding
 
 _CELL = r"[\"'`]?[A-Za-zÀ-ž][\w .#/()-]{0,30}[\"'`]?"
-_HEAD = re.compile(rf"^[ \t]{{0,4}}\|?[ \t]{{0,2}}{_CELL}[ \t]{{0,8}}(?P<between>[,;\t|])[ \t]{{0,2}}{_CELL}(?:[ \t]{{0,8}}(?P=between)[ \t]{{0,2}}{_CELL}){{0,40}}[ \t|]{{0,8}}$", re.MULTILINE)
-_INSERT = re.compile(r"insert\s{1,4}into\s{1,4}[\w.\"`]{1,64}\s{0,4}\((?P<head>[^()]{3,1000})\)\s{0,8}values\s{0,8}", re.IGNORECASE)
+_HEAD = re.compile(
+    rf"^[ \t]{{0,4}}\|?[ \t]{{0,2}}{_CELL}[ \t]{{0,8}}(?P<between>[,;\t|])[ \t]{{0,2}}{_CELL}(?:[ \t]{{0,8}}(?P=between)[ \t]{{0,2}}{_CELL}){{0,40}}[ \t|]{{0,8}}$",
+    re.MULTILINE,
+)
+_INSERT = re.compile(
+    r"insert\s{1,4}into\s{1,4}[\w.\"`]{1,64}\s{0,4}\((?P<head>[^()]{3,1000})\)\s{0,8}values\s{0,8}", re.IGNORECASE
+)
 _TUPLE = re.compile(r"\s{0,8},?\s{0,8}\((?P<row>(?:[^()'\n]|'[^'\n]{0,400}'){1,4000})\)")
 _RULE = re.compile(r"^[ \t|:-]+$")
 _LINE = re.compile(r"[^\n]*\n?")
@@ -140,7 +145,10 @@ def _cells(text: str, start: int, end: int, between: str) -> list[tuple[int, int
 
 def _columns_of(heads: Iterator[str]) -> list[_Column | None]:
     names = [_NOT_WORDS.sub("_", _CAMEL.sub("_", head).lower()).strip("_") for head in heads]
-    columns = [next((column for column in _COLUMNS if column.head.search(name.replace("_", " ")) or column.head.search(name)), None) for name in names]
+    columns = [
+        next((column for column in _COLUMNS if column.head.search(name.replace("_", " ")) or column.head.search(name)), None)
+        for name in names
+    ]
     if any(column is not None and column.personal for column in columns) or any(_EMAIL_HEAD.search(name) for name in names):
         return columns
     return []
