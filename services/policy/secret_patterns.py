@@ -36,6 +36,7 @@ _QUOTED = r"(?=[^\s\"']{0,64}?[\d!@#$%^&*+=?])[^\s\"'<>{}]{6,512}(?=[\"'])"
 
 _ANY = re.compile("")
 _WORD_BEGINS = re.compile(r"(?:^|[^A-Za-z])$|[a-z]$")
+_TOKEN_BEGINS = re.compile(r"(?:^|[^A-Za-z](?<!ublic_key_)|[a-z](?<!ublicKey)(?<!ublickey))$")
 _ALONE = re.compile(r"(?:^|[^A-Za-z])$")
 _OF_A_KEY = re.compile(
     r"(?:api|access|secret|account|private|signing|encryption|master|auth|service|license|app|client|ssh|shared)[_ -]?$",
@@ -44,7 +45,7 @@ _OF_A_KEY = re.compile(
 
 KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     *((word, _ANY) for word in ("password", "passwd", "passwort", "passphrase", "kennwort", "contraseña", "wachtwoord", "mot de passe", "secret")),
-    ("token", _WORD_BEGINS),
+    ("token", _TOKEN_BEGINS),
     ("pwd", _WORD_BEGINS),
     ("pass", _ALONE),
     ("credential", _ALONE),
@@ -204,7 +205,7 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of(
         "CONNECTION_STRING",
         "password=|pwd=",
-        r"(?<![A-Za-z0-9])(?:password|pwd)=(?P<value>(?![<{$*%])[^\s;\"'<>{}$()&]{4,128})(?=[;\"'\s]|$)(?!\s{0,2}\()",
+        r"(?<=;)\s?(?:password|pwd)\s?=\s?(?P<value>(?![<{$*%])[^\s;\"'<>{}$()&]{4,128})(?=[;\"'\s]|$)",
         re.ASCII | re.IGNORECASE,
     ),
     _of(

@@ -89,6 +89,7 @@ _NORDIC = re.compile(
     rf"|(?<![\w.])(?:[Uu]l\.|[Aa]l\.|[Pp]l\.|[Oo]s\.|Rua|Avenida|Travessa|Largo|Rruga|Bulevardi|Strada|Str\.) (?:(?:da|do|das|dos|de) )?(?:{_CAP} ){{0,4}}{_CAP},? \d{{1,4}}[A-Za-z]?(?:/\d{{1,4}})?(?![\w%]|[.:]\d)"
 )
 
+_NUMBERED = re.compile(r"\b(?:section|chapter|figure|fig\.|table|step|page|line|version|part|phase|level|test|case|issue|item|rule|top|stage|day|sprint|appendix|exercise|question|lesson|unit|slide) $", re.IGNORECASE)
 # By what a text must hold for a pattern to be tried.
 _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     ((), _ENGLISH),
@@ -122,7 +123,7 @@ _LABELLED = announcement(
     "STREET_ADDRESS", "ADDRESS", "address|street|addr|line1|line_1|anschrift|adresse|wohnhaft|indirizzo|residenza|direcci|domicilio|adres|straße|strasse|straat|rue|house",
     r"(?:(?:(?:home|mailing|postal|billing|shipping|delivery|residential|street|permanent|current|work|new|old)[ _-]?)?address|street(?:[ _-]?(?:address|line|name))?[ _]?\d?|address(?:[ _-]?line)?[ _]?\d?|addr(?:ess)?|"
     r"line_?1|anschrift|adresse|wohnhaft|indirizzo|residenza|direcci[óo]n|domicilio|adres|straße|strasse|straat(?: en huisnummer)?|rue|house)",
-    r"(?=[^\n,;\"<|]{0,60}\d)(?=[^\n,;\"<|]{0,60}[A-Za-zÀ-ž]{3})[A-Za-z0-9À-Ž][^\n,;\"<|@:=(){}\[\]]{4,60}?(?=[,;\"<|]|\n|$|  )",
+    r"(?=[^\n,;\"<|]{0,60}\d)(?=[^\n,;\"<|]{0,60}[A-Za-zÀ-ž]{3})[A-Za-z0-9À-Ž][^\n,;\"<|@:=(){}\[\]\\+*$]{4,60}?(?=[,;\"<|]|\n|$|  )",
     gap=r"[\"'>]{0,2}[ \t]{0,3}[:=][ \t]{0,12}[\"']?", score=0.7,
 )  # fmt: skip
 _MACHINE = re.compile(
@@ -146,6 +147,8 @@ def _streets(text: str, lowered: str) -> Iterator[Finding]:
     for words, pattern in _PATTERNS:
         if not words or any(word in lowered for word in words):
             for match in pattern.finditer(text):
+                if pattern is _ENGLISH and _NUMBERED.search(text, max(0, match.start() - 16), match.start()):
+                    continue
                 yield _street(match.start(), match.start() + len(match[0].rstrip(" ,")))
     if any(word in lowered for word in _GERMAN_WORDS):
         for match in _GERMAN.finditer(text):

@@ -34,7 +34,7 @@ _ANNOTATIONS = frozenset(
     "dataclass abstractmethod cached_property contextmanager media import font-face keyframes supports charset layer container page namespace test "
     "before after beforeeach aftereach beforeall afterall autowired bean component service controller restcontroller repository entity table id column "
     "nullable notnull nonnull suppresswarnings functionalinterface inject singleton module input output injectable viewchild hostlistener pytest app "
-    "router click task shared_task celery lru_cache cache wraps fixture given when then interface implements extends private public protected readonly "
+    "router click task shared_task celery lru_cache cache wraps fixture total_ordering asynccontextmanager singledispatch given when then interface implements extends private public protected readonly "
     "internal todo var const echo off if include extends section yield foreach endif end synthesize selector interface protocol optional objc main "
     "available escaping autoclosure published state binding environment mainactor discardableresult here channel everyone all latest next beta alpha "
     "types babel angular vue react nestjs storybook testing-library jest eslint typescript-eslint rollup docker actions v1 v2 v3 v4 v5 v6 master "
@@ -45,7 +45,7 @@ _GENERIC = frozenset(
     "root admin administrator user username name none null true false test guest nobody postgres mysql redis nginx www-data ubuntu ec2-user anonymous "
     "system default string str int the and not for is required must example self args input password login email field value data client session "
     "optional form page error invalid unknown missing already exists taken and or not with request provided failed found does cannot should be undefined "
-    "oder und ist nicht fehlt et ou pas no y o en de la le les a an to in of on by from this that your my their user1 me you".split()
+    "oder und ist nicht fehlt et ou pas no y o en de la le les a an to in of on by from this that your my their user1 me you set unset empty passwd acct username password host port token key id unique case-sensitive read write".split()
 )
 _CALL = re.compile(r"[(\[{]| or | and |\.\w")
 _ATTRIBUTE = re.compile(
@@ -59,7 +59,7 @@ ANNOUNCED: tuple[Announcement, ...] = (
     announcement(
         "USERNAME", "USERNAME", "user|login|handle|benutzer|identifiant|utilisateur|usuario|utente|gebruiker|screen name|nickname|account name",
         r"(?:user[ _-]?names?|user ?id|login(?: name| is)?|handle|benutzer(?:name|kennung)?|(?:nom d['’])?utilisateur|identifiant|(?:nombre de )?usuario|nome utente|gebruikersnaam"
-        r"|screen[ _]?name|nick(?:name)?|account name|uid)",
+        r"|screen[ _]?name|nick(?:name)?|account name)",
         _NAME, gap=r"[\"'\])>]{0,3}[ \t]{0,4}(?:[:=]|(?:is|was|ist|lautet|c['’]est|est|es|è)\b|(?<=name))[ \t]{0,4}[\"'`(<>@|]{0,3}", score=0.6,
     ),
     announcement(

@@ -15,6 +15,11 @@ _MAC = re.compile(
     r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
 )
 
+_VERSION_BEFORE = re.compile(r"(?:[A-Za-z]/|==|[<>~^]=?|\b(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})$", re.IGNORECASE)
+_VERSION_AFTER = re.compile(r"-[A-Za-z]")
+_SINGLE_DIGITS = re.compile(r"\d(?:\.\d){3}")
+_ADDRESS_WORDS = re.compile(r"\b(?:ip|ips|ipv4|address|addr|host|from|client|src|dst|remote|server|gateway|ping|dns|to|peer|node|at|resolver|nameserver)\b|[=\[]$", re.IGNORECASE)
+
 
 class Network:
     """The recognizers, built once from presidio's."""
@@ -26,7 +31,7 @@ class Network:
     def find(self, text: str) -> Iterator[Finding]:
         """In any order."""
         for match in _IPV4.finditer(text):
-            if not self._ip.invalidate_result(match[0]) and not _is_nobodys(match[0]):
+            if not self._ip.invalidate_result(match[0]) and not _is_nobodys(match[0]) and not _is_version(text, match):
                 yield Finding(match.start(), match.end(), "IP_ADDRESS", "IP", 0.6)
         if text.count(":") > 1:
             yield from self._ipv6(text)
@@ -46,6 +51,14 @@ class Network:
             # ``x[1::2]`` and ``a::b`` are code; an address has three groups or a first one of four digits.
             if len(groups) >= 3 or (groups and len(groups[0]) == 4):
                 yield Finding(match.start(), match.start() + len(address), "IP_ADDRESS", "IP", 0.6)
+
+
+def _is_version(text: str, match: re.Match[str]) -> bool:
+    """``Chrome/122.0.0.0``, ``Version=8.0.0.0``, ``rails (7.1.3.2)``, ``1.2.3.4-r5``."""
+    before = text[max(0, match.start() - 32) : match.start()]
+    if _VERSION_BEFORE.search(before) or match[0].endswith(".0.0.0") or _VERSION_AFTER.match(text, match.end()):
+        return True
+    return _SINGLE_DIGITS.fullmatch(match[0]) is not None and _ADDRESS_WORDS.search(before) is None
 
 
 def _is_nobodys(address: str) -> bool:

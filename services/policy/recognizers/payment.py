@@ -11,6 +11,7 @@ from services.policy.recognizers.checksums import luhn
 # Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
 _CARD_START = re.compile(r"(?<![\w+])(?<!\d[.,])(?=([2-6]\d{3}(?:[ .-]{0,2}\d){8,15}))")
 _LAST_GROUP = re.compile(r"[ .-]{0,2}\d+$")
+_GROUP_BEFORE = re.compile(r"\d[ .-]{1,2}$")
 _NOT_DIGITS = re.compile(r"\D")
 _GROUPS = re.compile(r"\d+")
 _DEVICE = re.compile(r"\b(?:imei|sim|iccid|esn|meid|isbn|serial)\b[^\n]{0,24}$", re.IGNORECASE)
@@ -43,7 +44,7 @@ ANNOUNCED: tuple[Announcement, ...] = (
         "CREDIT_CARD", "CARD", "card|visa|mastercard|amex|karte|carte|carta|tarjeta|kaart|pan|maestro",
         r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|master ?card|amex|maestro|american express"
         r"|carte(?: bancaire| bleue| de crédit)?|carta di credito|tarjeta(?: de crédito)?|\bpan\b)",
-        r"\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,7})?|\d{4}[ -]?\d{6}[ -]?\d{4,5}", gap=r"[^\d\n]{0,32}?",
+        r"\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,7})?|\d{4}[ -]?\d{6}[ -]?\d{4,5}", gap=r"[^\d\n_/\\]{0,32}?",
     ),
     announcement(
         "BANK_SORT_CODE", "ACCOUNT", "sort", r"sort(?:[ _-]?code)?", r"\d{2}[ -]?\d{2}[ -]?\d{2}", gap=r"[^\d\n]{0,24}?"
@@ -114,7 +115,9 @@ def _cards(text: str) -> Iterator[Finding]:
             number = _NOT_DIGITS.sub("", shown)
             if len(number) < 12:
                 break
-            if _ISSUERS.fullmatch(number) and luhn(number) and _grouped(shown):
+            if _ISSUERS.fullmatch(number) and luhn(number) and _grouped(shown) and not (
+                len(number) < 14 and _GROUP_BEFORE.search(text, max(0, start - 3), start)
+            ):
                 if not _DEVICE.search(text, max(0, start - 32), start):
                     yield Finding(start, start + len(shown), "CREDIT_CARD", "CARD", 1.0)
                 break

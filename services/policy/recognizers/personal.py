@@ -30,7 +30,7 @@ ANNOUNCED: tuple[Announcement, ...] = (
     # On the day, in words.
     announcement("DATE_OF_BIRTH", "DOB", "born|geboren|nato|nata|nacid|née|né ", r"(?:born|geboren|nat[oa]|nacid[oa]|n[ée]e?)", r"(?:19\d{2}|20[01]\d)", gap=r" (?:in|en|nel|im Jahr|anno)? ?", score=0.6),
     announcement(
-        "AGE", "AGE", "age|alter|âge|edad|età|eta\"|leeftijd", r"(?:(?<![-_])ages?|aged|alter|[âa]ge|edad|et[àa]|leeftijd)", r"1[01]\d|[1-9]?\d",
+        "AGE", "AGE", "age|alter|âge|edad|età|eta\"|leeftijd", r"(?:(?<![-_])(?:ages?|aged|alter|âge|edad|et[àa]|leeftijd)|(?<=user_)age|(?<=patient_)age|(?<=customer_)age|(?<=person_)age|(?<=client_)age|(?<=employee_)age)", r"1[01]\d|[1-9]?\d",
         gap=CLOSE + r"(?:of |approx\.? |about |ca\. |von )?", score=0.6,
     ),
 )  # fmt: skip

@@ -25,18 +25,21 @@ _TRUNK_BARE = re.compile(r"(?<![\w.+/#$=:-])0[1-9]\d{8,9}(?![\w-]|\.\d)")
 _FREE = re.compile(r"(?<![\w.+/#$=-])(?:1[ -])?(?:0?800|888|877|866|855|844|833)[ -]\d{3}[ -]?\d{3,4}(?![\w-]|\.\d)")
 # Spain, Italy, India: no trunk prefix, told by how they are grouped; India, the United States: ten digits in one piece.
 _UNPREFIXED = re.compile(
-    r"(?<![\w.+/#$=:-])(?<!\d[ ,])(?:[6789]\d{2} \d{2} \d{2} \d{2}|[679]\d{2} \d{3} \d{3}|9\d \d{3} \d{2} \d{2}|3\d{2} ?\d{3} ?\d{3,4}|3\d{2} \d{4} \d{3}|[6-9]\d{4} \d{5}|3\d{2}[ -]\d{7})"
+    r"(?<![\w.+/#$=:-])(?<!\d[ ,])(?:[6789]\d{2} \d{2} \d{2} \d{2}|[679]\d{2} \d{3} \d{3}|9\d \d{3} \d{2} \d{2}|3\d{2} \d{3} \d{3,4}|3\d{2} \d{6}|3\d{2} \d{4} \d{3}|[6-9]\d{4} \d{5}|3\d{2}[ -]\d{7})"
     r"(?![\w-]|\.\d| \d)"
 )
+_LONG_GROUP = re.compile(r"\d{3}")
 _FRENCH = re.compile(r"(?<![\w.+/#$=:-])(?<!\d[ .])0[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
 _BARE = re.compile(r"(?<![\w.+/#$-])\(?\d(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)")
 _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|handy|mobile|mobil|mob|"
-    r"cell|cellphone|ph|fax|whatsapp|sms|call|dial|ring|text|reach|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|erreich\w+|anruf\w*|rückruf|"
-    r"nummer|number|numero|numéro|contact|kontakt|llam\w+|chiam\w+|gsm|msisdn|hotline)(?![^\W\d_])",
+    r"cell|cellphone|ph|fax|whatsapp|sms|call|dial|ring|text|reach|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|erreich\w+|anruf\w*|rückruf|hotline|"
+    r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])",
     re.IGNORECASE,
 )
+# Everything has a number; of a telephone's it is said, not assigned.
+_WEAK_WORDS = re.compile(r"(?<![^\W\d_])(?:nummer|number|numbers|num|numero|numéro|número|line|direct)(?![^\W\d_])[^\n\d=()\[\]]{0,20}$", re.IGNORECASE)
 _CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umber|[Nn]o))?[\"']?\s{0,3}[:=]\s{0,3}[\"']?$")
 _OTHER_NUMBERS = re.compile(
     r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|bestell|rechnungs?|commande|"
@@ -80,6 +83,9 @@ def phones(text: str) -> Iterator[Finding]:
         if "-" in match[0] or "(" in match[0] or _announced(text, match.start()) or valid(match[0]):
             yield found(*match.span(), 0.45)
     for start, written, number in whole(_TRUNK):
+        # Two digits and two digits: a dump, a table, a time.
+        if number and not _LONG_GROUP.search(number[1:]):
+            continue
         # An area code in brackets says enough too.
         taken = number or (written if written.startswith("(") or _announced(text, start) else "")
         if taken:
@@ -89,7 +95,7 @@ def phones(text: str) -> Iterator[Finding]:
             yield found(*match.span(), 0.45)
     for pattern in (_UNPREFIXED, _TRUNK_BARE):
         for match in pattern.finditer(text):
-            if not _OTHER_NUMBERS.search(text, max(0, match.start() - 24), match.start()) and valid(match[0]):
+            if match[0] != "0123456789" and not _OTHER_NUMBERS.search(text, max(0, match.start() - 24), match.start()) and valid(match[0]):
                 yield found(*match.span(), 0.4)
     for match in _BARE.finditer(text):
         start = match.start() + (match[0].startswith("(") and ")" not in match[0])
@@ -100,7 +106,7 @@ def phones(text: str) -> Iterator[Finding]:
 def _announced(text: str, start: int) -> bool:
     """Whether a word of telephony is close before, and no word of another number closer."""
     before = max(0, start - _CONTEXT_CHARS)
-    if _WORDS.search(text, before, start) is None and _CAMEL_WORDS.search(text, before, start) is None:
+    if not any(words.search(text, before, start) for words in (_WORDS, _CAMEL_WORDS, _WEAK_WORDS)):
         return False
     return _OTHER_NUMBERS.search(text, max(0, start - 24), start) is None
 

@@ -16,7 +16,7 @@ _ENTROPY_BITS = 4.3
 _CHANGES = 12
 """So often at least the class of character (upper, lower, digit) changes in what nobody typed."""
 _PUBLIC = re.compile(
-    r"(?:sha\d{1,3}|md5|integrity|digest|checksum|hash|etag|fingerprint|nonce|commit|rev|ssh-\w+|ecdsa-\w+|id|cursor|sig)[\"']?[ :=\"'-]{0,4}$",
+    r"(?:sha\d{1,3}|md5|integrity|digest|checksum|hash|etag|fingerprint|nonce|commit|rev|ssh-\w+|ecdsa-\w+|id|cursor|sig|receipts?|request|req|trace|span|layer|version)[\"']?[ :=\"'-]{0,4}$",
     re.IGNORECASE,
 )
 
@@ -27,6 +27,8 @@ def secrets(text: str, lowered: str) -> Iterator[Finding]:
         if any(trigger in lowered for trigger in secret.triggers):
             group = "value" if "value" in secret.pattern.groupindex else 0
             for match in secret.pattern.finditer(text):
+                if secret.entity == "CREDENTIAL" and not _is_value(match[group]):
+                    continue
                 yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
     position = 0
@@ -58,7 +60,7 @@ def _keyed(text: str, lowered: str) -> Iterator[Finding]:
 
 _CODE = re.compile(
     r"[a-z_]\w*(?:\.\w+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|v?\d+(?:\.\d+)*|(?:sha|md|SHA|MD)-?\d+.*|\d+[smhd]|/[\w./-]+|"
-    r"[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|\$\(|%\(|://|\(\)|=>|!=|==).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|(?:[A-Z]?[a-z]+)+\d?",
+    r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|\$\(|%\(|://|\(\)|=>|!=|==).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|(?:[A-Z]?[a-z]+)+\d?",
     re.DOTALL,
 )
 
