@@ -89,11 +89,14 @@ _NORDIC = re.compile(
     rf"|(?<![\w.])(?:[Uu]l\.|[Aa]l\.|[Pp]l\.|[Oo]s\.|Rua|Avenida|Travessa|Largo|Rruga|Bulevardi|Strada|Str\.) (?:(?:da|do|das|dos|de) )?(?:{_CAP} ){{0,4}}{_CAP},? \d{{1,4}}[A-Za-z]?(?:/\d{{1,4}})?(?![\w%]|[.:]\d)"
 )
 
-_NUMBERED = re.compile(r"\b(?:section|chapter|figure|fig\.|table|step|page|line|version|part|phase|level|test|case|issue|item|rule|top|stage|day|sprint|appendix|exercise|question|lesson|unit|slide) $", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"\b(?:section|chapter|figure|fig\.|table|step|page|line|version|part|phase|level|test|case|issue|item|rule|top|stage|day|sprint|appendix|exercise|question|lesson|unit|slide) $",
+    re.IGNORECASE,
+)
 # By what a text must hold for a pattern to be tried.
 _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     ((), _ENGLISH),
-    (("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ", "villa", "h.", "cottages", "mansions", "tower"), _HOUSE),
+    (("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ", "villa", "h.no", "h. no", "cottages", "mansions", "tower"), _HOUSE),
     (("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb"), _BOX),
     (("straat", "laan", "weg", "plein", "gracht", "kade", "dijk", "singel", "pad", "steeg", "dreef", "plantsoen", "boulevard", "wal", "hof", "markt", "baan", "oord"), _DUTCH),
     (("rue", "av", "boul", "bd", "blvd", "pl", "ch", "all", "impasse", "quai", "cours", "route", "square", "passage", "f", "esplanade", "ruelle", "sentier", "villa", "cité", "rés", "rond", "traverse", "mont", "promenade", "voie", "lot"), _FRENCH),

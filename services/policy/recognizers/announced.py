@@ -18,9 +18,13 @@ FAR = r"[^\d\n]{0,60}?(?:\n[^\d\n]{0,24}?)?"
 CLOSE = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|is|ist|est|es|è)?[ \t]{0,8}[\"'(<>|]{0,3}"
 """Nothing but what stands between a label and its value in a form, a configuration, JSON, XML or a table."""
 
-_STEP = 48
-_BEFORE = 32
-_WINDOW = 192
+_LABEL = 40
+"""No word that announces begins further before its trigger."""
+
+_BEGINS = r"(?:(?<![^\W\d_])|(?<=[a-z])(?=[A-Z]))"
+"""A word begins after anything but a letter, or with the capital of camelCase."""
+
+_BEGINNING = re.compile(rf"{_BEGINS}\S")
 
 
 @dataclass(frozen=True)
@@ -38,22 +42,23 @@ def announcement(
     entity: str, stem: str, triggers: str, label: str, value: str, *, gap: str = NEAR, score: float = 0.9
 ) -> Announcement:
     """``triggers`` are separated by ``|``; ``label`` is read in any case, ``value`` as it is written."""
-    # A word begins after anything but a letter, or with the capital of camelCase.
-    begins = r"(?:(?<![^\W\d_])|(?<=[a-z])(?=[A-Z]))"
-    pattern = re.compile(rf"{begins}(?i:{label}){gap}(?<![A-Za-z0-9])(?P<value>{value})(?![A-Za-z0-9])")
+    pattern = re.compile(rf"{_BEGINS}(?i:{label}){gap}(?<![A-Za-z0-9])(?P<value>{value})(?![A-Za-z0-9])")
     return Announcement(entity, stem, tuple(triggers.split("|")), pattern, score)
 
 
 def announced(text: str, lowered: str, rules: Iterable[Announcement]) -> Iterator[Finding]:
-    """What the rules say is announced in ``text``. Looks only at the surroundings of triggers."""
+    """What the rules say is announced in ``text``. Tries a rule only where a word begins that holds one of its triggers."""
     for rule in rules:
         for trigger in rule.triggers:
+            tried = -1
             position = lowered.find(trigger)
             while position >= 0:
-                for match in rule.pattern.finditer(text, max(0, position - _BEFORE), position + _WINDOW):
-                    yield Finding(*match.span("value"), rule.entity, rule.stem, rule.score)
-                # A window sees every announcement that begins within a step of it.
-                position = lowered.find(trigger, position + _STEP)
+                for beginning in _BEGINNING.finditer(text, max(tried + 1, position - _LABEL), position + 1):
+                    tried = beginning.start()
+                    match = rule.pattern.match(text, tried)
+                    if match is not None:
+                        yield Finding(*match.span("value"), rule.entity, rule.stem, rule.score)
+                position = lowered.find(trigger, position + len(trigger))
 
 
 __all__ = ["CLOSE", "FAR", "NEAR", "Announcement", "announced", "announcement"]

@@ -15,10 +15,16 @@ _MAC = re.compile(
     r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
 )
 
-_VERSION_BEFORE = re.compile(r"(?:[A-Za-z]/|==|[<>~^]=?|\b(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})$", re.IGNORECASE)
+_VERSION_BEFORE = re.compile(
+    r"(?:[A-Za-z]/|==|[<>~^]=?|\b(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})$",
+    re.IGNORECASE,
+)
 _VERSION_AFTER = re.compile(r"-[A-Za-z]")
 _SINGLE_DIGITS = re.compile(r"\d(?:\.\d){3}")
-_ADDRESS_WORDS = re.compile(r"\b(?:ip|ips|ipv4|address|addr|host|from|client|src|dst|remote|server|gateway|ping|dns|to|peer|node|at|resolver|nameserver)\b|[=\[]$", re.IGNORECASE)
+_ADDRESS_WORDS = re.compile(
+    r"\b(?:ip|ips|ipv4|address|addr|host|from|client|src|dst|remote|server|gateway|ping|dns|to|peer|node|at|resolver|nameserver)\b|[=\[]$",
+    re.IGNORECASE,
+)
 
 
 class Network:
@@ -56,7 +62,7 @@ class Network:
 def _is_version(text: str, match: re.Match[str]) -> bool:
     """``Chrome/122.0.0.0``, ``Version=8.0.0.0``, ``rails (7.1.3.2)``, ``1.2.3.4-r5``."""
     before = text[max(0, match.start() - 32) : match.start()]
-    if _VERSION_BEFORE.search(before) or match[0].endswith(".0.0.0") or _VERSION_AFTER.match(text, match.end()):
+    if _VERSION_BEFORE.search(before) or _VERSION_AFTER.match(text, match.end()):
         return True
     return _SINGLE_DIGITS.fullmatch(match[0]) is not None and _ADDRESS_WORDS.search(before) is None
 

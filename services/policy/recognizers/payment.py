@@ -115,8 +115,11 @@ def _cards(text: str) -> Iterator[Finding]:
             number = _NOT_DIGITS.sub("", shown)
             if len(number) < 12:
                 break
-            if _ISSUERS.fullmatch(number) and luhn(number) and _grouped(shown) and not (
-                len(number) < 14 and _GROUP_BEFORE.search(text, max(0, start - 3), start)
+            if (
+                _ISSUERS.fullmatch(number)
+                and luhn(number)
+                and _grouped(shown)
+                and not (len(number) < 14 and _GROUP_BEFORE.search(text, max(0, start - 3), start))
             ):
                 if not _DEVICE.search(text, max(0, start - 32), start):
                     yield Finding(start, start + len(shown), "CREDIT_CARD", "CARD", 1.0)

@@ -15,6 +15,7 @@ text is full of them."""
 
 _EXTENSION = r"(?:[ ,;]{0,3}(?:ext\.?|extension|x|durchwahl|poste|int\.?)[ .:]{0,2}\d{1,6})?"
 _PLUS = re.compile(r"(?<![\w+])(?:\+\(?|00[ ]?(?=[1-9]))\d(?:[ .()/-]{0,3}\d){6,14}(?!\d)")
+_ENOUGH_DIGITS = re.compile(r"\d(?:[ .()/-]{0,3}\d){5}")
 _DECIMAL = re.compile(r"\+\d+\.\d+")
 _LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
 _NANP = re.compile(r"(?<![\w.+/#$=-])(?:1[ .-])?(?:\(\d{3}\)[ -]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!(?!x\d)\w|-|\.\d)")
@@ -39,7 +40,10 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 # Everything has a number; of a telephone's it is said, not assigned.
-_WEAK_WORDS = re.compile(r"(?<![^\W\d_])(?:nummer|number|numbers|num|numero|numéro|número|line|direct)(?![^\W\d_])[^\n\d=()\[\]]{0,20}$", re.IGNORECASE)
+_WEAK_WORDS = re.compile(
+    r"(?<![^\W\d_])(?:nummer|number|numbers|num|numero|numéro|número|line|direct)(?![^\W\d_])[^\n\d=()\[\]]{0,20}$",
+    re.IGNORECASE,
+)
 _CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umber|[Nn]o))?[\"']?\s{0,3}[:=]\s{0,3}[\"']?$")
 _OTHER_NUMBERS = re.compile(
     r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|bestell|rechnungs?|commande|"
@@ -51,6 +55,8 @@ _CONTEXT_CHARS = 48
 
 def phones(text: str) -> Iterator[Finding]:
     """In any order, and with overlaps."""
+    if _ENOUGH_DIGITS.search(text) is None:
+        return
     checked = 0
 
     def valid(number: str) -> bool:
@@ -95,7 +101,11 @@ def phones(text: str) -> Iterator[Finding]:
             yield found(*match.span(), 0.45)
     for pattern in (_UNPREFIXED, _TRUNK_BARE):
         for match in pattern.finditer(text):
-            if match[0] != "0123456789" and not _OTHER_NUMBERS.search(text, max(0, match.start() - 24), match.start()) and valid(match[0]):
+            if (
+                match[0] != "0123456789"
+                and not _OTHER_NUMBERS.search(text, max(0, match.start() - 24), match.start())
+                and valid(match[0])
+            ):
                 yield found(*match.span(), 0.4)
     for match in _BARE.finditer(text):
         start = match.start() + (match[0].startswith("(") and ")" not in match[0])

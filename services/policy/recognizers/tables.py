@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 from services.policy.findings import Finding
 
-_CELL = r"[\"'`]?[A-Za-zÀ-ž][\w .#/()-]{0,30}[\"'`]?"
-_HEAD = re.compile(
-    rf"^[ \t]{{0,4}}\|?[ \t]{{0,2}}{_CELL}[ \t]{{0,8}}(?P<between>[,;\t|])[ \t]{{0,2}}{_CELL}(?:[ \t]{{0,8}}(?P=between)[ \t]{{0,2}}{_CELL}){{0,40}}[ \t|]{{0,8}}$",
-    re.MULTILINE,
-)
+_HEAD_CELL = re.compile(r"[\"'`]?[A-Za-zÀ-ž][\w .#/()-]{0,30}[\"'`]?")
+_BETWEEN = "\t|;,"
+_LONGEST_HEAD = 2_000
 _INSERT = re.compile(
     r"insert\s{1,4}into\s{1,4}[\w.\"`]{1,64}\s{0,4}\((?P<head>[^()]{3,1000})\)\s{0,8}values\s{0,8}", re.IGNORECASE
 )
@@ -71,15 +69,16 @@ _WORTH_IT = (
 
 def tables(text: str, lowered: str) -> Iterator[Finding]:
     """In order of the tables."""
-    if "\n" not in text or not any(word in lowered for word in _WORTH_IT):
-        return
     position = 0
-    while (head := _HEAD.search(text, position)) is not None:
-        position = head.end()
-        between = head["between"]
-        columns = _columns_of(text[start:end] for start, end in _cells(text, *head.span(), between))
-        if any(columns):
-            position = yield from _rows(text, position + 1, between, columns)
+    for start, end in sorted(_lines_worth_it(text, lowered)):
+        between = next((between for between in _BETWEEN if between in text[start:end]), "")
+        if start < position or not between:
+            continue
+        cells = _cells(text, start, end, between)
+        if len(cells) > 1 and all(_HEAD_CELL.fullmatch(text, *cell) for cell in cells):
+            columns = _columns_of(text[first:last] for first, last in cells)
+            if any(columns):
+                position = yield from _rows(text, end + 1, between, columns)
     if "insert" in lowered:
         for insert in _INSERT.finditer(text):
             columns = _columns_of(text[start:end] for start, end in _cells(text, *insert.span("head"), ","))
@@ -87,6 +86,22 @@ def tables(text: str, lowered: str) -> Iterator[Finding]:
             while any(columns) and (row := _TUPLE.match(text, position)) is not None:
                 yield from _row(text, _cells(text, *row.span("row"), ","), columns)
                 position = row.end()
+
+
+def _lines_worth_it(text: str, lowered: str) -> set[tuple[int, int]]:
+    """The lines, but for the last, that have a word of the head of a table about people, and are not too long for one."""
+    lines: set[tuple[int, int]] = set()
+    for word in _WORTH_IT:
+        position = lowered.find(word)
+        while position >= 0:
+            end = text.find("\n", position)
+            if end < 0:
+                break
+            start = text.rfind("\n", max(0, position - _LONGEST_HEAD), position) + 1
+            if end - start <= _LONGEST_HEAD:
+                lines.add((start, end))
+            position = lowered.find(word, end)
+    return lines
 
 
 def _rows(text: str, position: int, between: str, columns: Sequence[_Column | None]) -> Generator[Finding, None, int]:
