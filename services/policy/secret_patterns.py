@@ -44,7 +44,8 @@ _OF_A_KEY = re.compile(
 )
 
 KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    *((word, _ANY) for word in ("password", "passwd", "passwort", "passphrase", "kennwort", "contraseña", "wachtwoord", "mot de passe", "secret")),
+    *((word, _ANY) for word in ("password", "passwd", "passwort", "passphrase", "kennwort", "contraseña", "wachtwoord",
+    "mot de passe", "secret")),
     ("token", _TOKEN_BEGINS),
     ("pwd", _WORD_BEGINS),
     ("pass", _ALONE),
@@ -182,25 +183,29 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of(
         "AUTHORIZATION",
         "authorization",
-        r"(?<![A-Za-z0-9])authorization[\"']?[:=] {0,2}[\"']?(?:token|apikey|digest|key)[ =\t]{1,4}(?P<value>(?=[A-Za-z0-9._~+/-]{0,64}?\d)[A-Za-z0-9._~+/-]{12,4096}={0,2})",
+        r"(?<![A-Za-z0-9])authorization[\"']?[:=] {0,2}[\"']?(?:token|apikey|digest|key)"
+        r"[ =\t]{1,4}(?P<value>(?=[A-Za-z0-9._~+/-]{0,64}?\d)[A-Za-z0-9._~+/-]{12,4096}={0,2})",
         re.ASCII | re.IGNORECASE,
     ),
     _of(
         "API_KEY",
         "x-",
-        r"(?<![A-Za-z0-9])x-[a-z-]{0,24}(?:key|token|secret|auth)[\"']?[:=] {0,2}[\"']?(?P<value>(?=[A-Za-z0-9._~+/-]{0,64}?\d)[A-Za-z0-9._~+/-]{12,4096}={0,2})",
+        r"(?<![A-Za-z0-9])x-[a-z-]{0,24}(?:key|token|secret|auth)"
+        r"[\"']?[:=] {0,2}[\"']?(?P<value>(?=[A-Za-z0-9._~+/-]{0,64}?\d)[A-Za-z0-9._~+/-]{12,4096}={0,2})",
         re.ASCII | re.IGNORECASE,
     ),
     # Who may connect: ``scheme://user:password@host``. A password of placeholders (``${…}``, ``<…>``, ``***``) is none.
     _of(
         "CONNECTION_STRING",
         "://",
-        r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,24}://(?P<value>[^\s:/@\"'<>{}$?#]{0,64}:(?![*x]{2,}@|password@|pass@)[^\s/@\"'<>{}$?#]{2,256})@(?=[\w\[.-])",
+        r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,24}://(?P<value>[^\s:/@\"'<>{}$?#]{0,64}:(?![*x]{2,}@|password@|pass@)"
+        r"[^\s/@\"'<>{}$?#]{2,256})@(?=[\w\[.-])",
     ),
     _of(
         "CONNECTION_STRING",
         "://",
-        r"(?<![A-Za-z0-9])(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|mssql|sqlserver|clickhouse|nats|ftp|sftp|smtps?|ldaps?)(?:\+\w{1,16})?://(?P<value>[^\s:/@\"'<>{}$]{0,64}:[^\s@\"'<>{}$]{2,256})@(?=[\w\[.-])",
+        r"(?<![A-Za-z0-9])(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|mssql|sqlserver|clickhouse|nats|"
+        r"ftp|sftp|smtps?|ldaps?)(?:\+\w{1,16})?://(?P<value>[^\s:/@\"'<>{}$]{0,64}:[^\s@\"'<>{}$]{2,256})@(?=[\w\[.-])",
     ),
     _of(
         "CONNECTION_STRING",
@@ -216,7 +221,8 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of(
         "CREDENTIAL",
         "pw",
-        r"(?<![A-Za-z])(?:pw|pwd)(?:\s{0,2}[:=]|\s(?:is|was|ist|war))\s{0,2}[`\"']?(?P<value>(?=[^\s`\"']{0,64}\d)(?=[^\s`\"']{0,64}[A-Za-z])[^\s`\"'()<>,;]{6,64})",
+        r"(?<![A-Za-z])(?:pw|pwd)(?:\s{0,2}[:=]|\s(?:is|was|ist|war))\s{0,2}[`\"']?(?P<value>(?=[^\s`\"']{0,64}\d)"
+        r"(?=[^\s`\"']{0,64}[A-Za-z])[^\s`\"'()<>,;]{6,64})",
         re.IGNORECASE,
     ),
 )

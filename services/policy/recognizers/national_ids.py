@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, FAR, NEAR, Announcement, announced, announcement
+from services.policy.recognizers.announced import CLOSE, FAR, Announcement, announced, announcement
 from services.policy.recognizers.checksums import bsn, luhn, nir, nuss, spi, utr
 
 # An identifier of capitals and digits that has at least four digits; and one with at least two, for passports.
@@ -38,7 +38,8 @@ ANNOUNCED: tuple[Announcement, ...] = (
         r"9\d{2}[ -]?\d{2}[ -]?\d{4}",
     ),
     announcement(
-        "US_EIN", "ID", "ein|employer id|tax id|tax_id|taxid|fein", r"(?:\bf?ein\b|employer id\w*|tax[ _]?id\w*)", r"\d{2}-\d{7}"
+        "US_EIN", "ID", "ein|employer id|tax id|tax_id|taxid|fein", r"(?:\bf?ein\b|employer id\w*|tax[ _]?id\w*)",
+        r"\d{2}-\d{7}"
     ),
     announcement(
         "US_MEDICARE", "ID", "medicare|mbi", r"(?:medicare|mbi)", r"[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}"
@@ -50,14 +51,16 @@ ANNOUNCED: tuple[Announcement, ...] = (
         r"\d{3}[ .-]?\d{3}[ .-]?\d{4}", gap=FAR,
     ),
     announcement(
-        "UK_NINO", "ID", "national ins|nino|ni n|ni:|ni #|insurance n", r"(?:national ins(?:urance)?|nino|ni(?: number| no\.?|:| #)|insurance (?:no|number))",
+        "UK_NINO", "ID", "national ins|nino|ni n|ni:|ni #|insurance n",
+        r"(?:national ins(?:urance)?|nino|ni(?: number| no\.?|:| #)|insurance (?:no|number))",
         r"[A-Za-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-Za-z]?", gap=r"[^\d\n]{0,60}?(?:\n[^\d\n]{0,8}?)?",
     ),
     announcement("UK_UTR", "ID", "utr|taxpayer ref", r"(?:utr|(?:unique )?taxpayer'?s? ref\w*)", r"\d{5} ?\d{5}", gap=FAR),
     # Germany
     announcement(
         "DE_TAX_ID", "ID", "steuer|idnr|identifikationsn|tax id",
-        r"(?:steuer[ -]?(?:id|identifikations?)\w*|steuerliche\w* identifikations\w*|idnr|id-nr|identifikationsn\w*|german tax id\w*)",
+        r"(?:steuer[ -]?(?:id|identifikations?)\w*|steuerliche\w* identifikations\w*|idnr|id-nr|identifikationsn\w*|"
+        r"german tax id\w*)",
         r"\d{2}[ ./]?\d{3}[ ./]?\d{3}[ ./]?\d{3}|" + _digits(10, 13, " "), gap=FAR,
     ),
     announcement(
@@ -80,39 +83,47 @@ ANNOUNCED: tuple[Announcement, ...] = (
         r"[12378] ?\d{2} ?\d{2} ?(?:\d{2}|2[ABab]) ?\d{3} ?\d{3}(?: ?[/|-]? ?\d{2})?", gap=FAR,
     ),
     announcement(
-        "FR_TAX_ID", "ID", "fiscal|spi|impôt", r"(?:num[ée]ro fiscal\w*|n° fiscal|num[ée]ro spi|spi\b|fiscal(?:e)? (?:n°|number|ref\w*)|identifiant fiscal)",
+        "FR_TAX_ID", "ID", "fiscal|spi|impôt", r"(?:num[ée]ro fiscal\w*|n° fiscal|num[ée]ro spi|spi\b|fiscal(?:e)? (?:n°|"
+        r"number|ref\w*)|identifiant fiscal)",
         r"[0-3]\d? ?\d{2} ?\d{3} ?\d{3} ?\d{3}|" + _digits(13, 13, " "),
     ),
     # Italy
     announcement(
-        "IT_CODICE_FISCALE", "ID", "fiscal|c.f.|cf|tax code", r"(?:cod(?:ice|\.)? ?fisc(?:ale|\.)?|c\.f\.|cf|fiscal code|tax code)",
+        "IT_CODICE_FISCALE", "ID", "fiscal|c.f.|cf|tax code", r"(?:cod(?:ice|\.)? ?fisc(?:ale|\.)?|c\.f\.|cf|fiscal code|"
+        r"tax code)",
         r"(?i:[A-Z]{6} ?[0-9LMNP-V]{2} ?[A-EHLMPR-T] ?[0-9LMNP-V]{2} ?[A-Z] ?[0-9LMNP-V]{3} ?[A-Z])",
     ),
     announcement("IT_VAT", "ID", "iva", r"(?:p(?:art(?:ita)?)?\.? ?iva)", r"(?:IT ?)?\d{11}"),
     announcement(
-        "IT_ID_CARD", "ID", "identit|c.i.", r"(?:carta d['’]identit[àa]|carta identit[àa]|c\.i\.)", r"[A-Z]{2} ?\d{5} ?[A-Z]{2}|[A-Z]{2} ?\d{7}|\d{7}[A-Z]{2}"
+        "IT_ID_CARD", "ID", "identit|c.i.", r"(?:carta d['’]identit[àa]|carta identit[àa]|c\.i\.)",
+        r"[A-Z]{2} ?\d{5} ?[A-Z]{2}|[A-Z]{2} ?\d{7}|\d{7}[A-Z]{2}"
     ),
     # Spain
     announcement(
-        "ES_NIF", "ID", "nif|dni|documento nacional|identificación fiscal", r"(?:nif|dni|d\.n\.i\.|n\.i\.f\.|documento nacional de identidad)",
+        "ES_NIF", "ID", "nif|dni|documento nacional|identificación fiscal",
+        r"(?:nif|dni|d\.n\.i\.|n\.i\.f\.|documento nacional de identidad)",
         r"\d{1,2}\.?\d{3}\.?\d{3}[ -]?[A-Za-z]|[KLM]\d{7}[A-Z]",
     ),
-    announcement("ES_NIE", "ID", "nie|extranjero", r"(?:nie|n\.i\.e\.|identidad de extranjeros?)", r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]"),
+    announcement("ES_NIE", "ID", "nie|extranjero", r"(?:nie|n\.i\.e\.|identidad de extranjeros?)",
+    r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]"),
     announcement(
         "ES_NUSS", "ID", "seguridad social|nuss|naf|afiliación", r"(?:seguridad social|nuss|naf|afiliaci[óo]n)",
         r"\d{2}[ /-]?\d{7,8}[ /-]?\d{2}", gap=FAR,
     ),
     # Netherlands
     announcement(
-        "NL_BSN", "ID", "bsn|burgerservice|sofi", r"(?:bsn|burgerservicen\w*|sofi-?n\w*)", r"\d{4}[ .]?\d{2}[ .]?\d{3}|\d{3}[ .-]?\d{3}[ .-]?\d{3}|\d{8}", gap=FAR
+        "NL_BSN", "ID", "bsn|burgerservice|sofi", r"(?:bsn|burgerservicen\w*|sofi-?n\w*)",
+        r"\d{4}[ .]?\d{2}[ .]?\d{3}|\d{3}[ .-]?\d{3}[ .-]?\d{3}|\d{8}", gap=FAR
     ),
     # Canada
     announcement(
-        "CA_SIN", "ID", "social insurance|sin:|sin #|sin n|sin on|sin is|(sin|sin ", r"(?:social insurance(?: (?:no|number|num))?|(?-i:\bSIN\b)(?: (?:no|number|#))?)",
+        "CA_SIN", "ID", "social insurance|sin:|sin #|sin n|sin on|sin is|(sin|sin ",
+        r"(?:social insurance(?: (?:no|number|num))?|(?-i:\bSIN\b)(?: (?:no|number|#))?)",
         r"\d{3}[ .-]?\d{3}[ .-]?\d{3}", gap=FAR,
     ),
     announcement(
-        "CA_NAS", "ID", "assurance sociale|nas:|nas ", r"(?:num[ée]ro d['’]assurance sociale|assurance sociale|(?-i:\bNAS\b))", r"\d{3}[ .-]?\d{3}[ .-]?\d{3}"
+        "CA_NAS", "ID", "assurance sociale|nas:|nas ", r"(?:num[ée]ro d['’]assurance sociale|assurance sociale|(?-i:\bNAS\b))",
+        r"\d{3}[ .-]?\d{3}[ .-]?\d{3}"
     ),
     announcement(
         "CA_HEALTH_CARD", "ID", "health card|ohip|ramq|phn|health number", r"(?:health(?: card| number)|ohip|ramq|phn)",
@@ -123,35 +134,43 @@ ANNOUNCED: tuple[Announcement, ...] = (
         "IN_AADHAAR", "ID", "aadhaar|aadhar|adhaar|uidai|uid", r"(?:aadhaa?r|adhaar|uidai|uid\b)", r"\d{4}[ -]?\d{4}[ -]?\d{4}", gap=FAR
     ),
     announcement(
-        "IN_PAN", "ID", "pan|permanent account", r"(?:(?-i:PAN)|pan (?:no|number|card)|permanent account n\w*)", r"[A-Za-z]{5}\d{4}[A-Za-z]"
+        "IN_PAN", "ID", "pan|permanent account", r"(?:(?-i:PAN)|pan (?:no|number|card)|permanent account n\w*)",
+        r"[A-Za-z]{5}\d{4}[A-Za-z]"
     ),
     announcement("IN_GSTIN", "ID", "gst", r"gst(?:in)?", r"\d{2}[A-Z]{5}\d{4}[A-Z][A-Z0-9]Z[A-Z0-9]"),
     announcement("IN_VOTER", "ID", "voter|epic", r"(?:voter(?:'s)? id\w*|(?-i:EPIC))", r"[A-Z]{3}\d{7}"),
     # Australia
     announcement("AU_TFN", "ID", "tfn|tax file", r"(?:tfn|tax file(?: n\w*)?)", r"\d{3}[ .-]?\d{3}[ .-]?\d{2,3}", gap=FAR),
     announcement("AU_MEDICARE", "ID", "medicare", r"medicare", r"[2-6]\d{3}[ -]?\d{5}[ -]?\d(?:[ /-]?\d)?", gap=FAR),
-    announcement("AU_ABN", "ID", "abn|business number", r"(?:abn|australian business n\w*)", r"\d{2}[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d{3}"),
+    announcement("AU_ABN", "ID", "abn|business number", r"(?:abn|australian business n\w*)",
+    r"\d{2}[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d{3}"),
     announcement("AU_ACN", "ID", "acn|company number", r"(?:acn|australian company n\w*)", r"\d{3}[ .-]?\d{3}[ .-]?\d{3}"),
     # Documents that every country has
     announcement(
         "PASSPORT", "ID", "passport|passeport|pasaporte|passaporto|paspoort|reisepass|pass-nr|passnummer|pass nr",
-        r"(?:passport|passeport|pasaporte|passaporto|paspoort|reisepass|passnummer|pass[ -]nr)\w*", _PASSPORT + r"|[A-Z]{1,2} ?\d{6,8}",
+        r"(?:passport|passeport|pasaporte|passaporto|paspoort|reisepass|passnummer|pass[ -]nr)\w*", _PASSPORT +
+        r"|[A-Z]{1,2} ?\d{6,8}",
     ),
     announcement(
         "DRIVER_LICENSE", "ID", "licen|führerschein|fuehrerschein|permis|patente|conduc|rijbewijs|dl #|dl#|dl no|dl:|dvla",
-        r"(?:driv(?:er'?s?|er’s|ing|ers)[ _-]?licen[cs]es?|licen[cs]e[ _](?:no|number|num|nr|#)\.?|f(?:ü|ue)hrerschein\w*|permis de conduire|patente(?: di guida)?"
+        r"(?:driv(?:er'?s?|er’s|ing|ers)[ _-]?licen[cs]es?|licen[cs]e[ _](?:no|number|num|nr|#)\.?|f(?:ü|ue)hrerschein\w*|"
+        r"permis de conduire|patente(?: di guida)?"
         r"|(?:permiso|carn[ée]t?|licencia) de conduc\w+|rijbewijs\w*|dl ?(?:#|no\.?|number|:)|dvla)",
         _DOCUMENT, gap=FAR,
     ),
     announcement(
-        "ID_CARD", "ID", "ausweis|identity card|id card|national id|identité|identidad|identiteit|id-kaart|identity n|id number|cni|nationalid|national_id|identification n",
-        r"(?:(?:personal)?ausweis\w*|(?:national )?identity (?:card|number|no)|id[ -]card|national[ _-]?id(?:entification)?|carte (?:nationale )?d['’]identit[ée]|(?-i:CNI)"
+        "ID_CARD", "ID", "ausweis|identity card|id card|national id|identité|identidad|identiteit|id-kaart|identity n|id "
+        "number|cni|nationalid|national_id|identification n",
+        r"(?:(?:personal)?ausweis\w*|(?:national )?identity (?:card|number|no)|id[ -]card|national[ _-]?id(?:entification)?|"
+        r"carte (?:nationale )?d['’]identit[ée]|(?-i:CNI)"
         r"|identiteits\w+|id-kaart|id number|identification number)", _CODE + "|" + _PASSPORT,
     ),
     announcement(
         "VAT_ID", "ID", "vat|ust-id|ustid|umsatzsteuer|tva|btw|siret|siren|cif",
-        r"(?:vat(?: (?:no|number|id|reg))?\w*|ust-?id\w*|umsatzsteuer-id\w*|tva(?: intracommunautaire)?|btw-?\w*|sire[tn]|(?-i:\bCIF\b))",
-        r"(?:DE|GB|FR|IT|ES|NL|AT|BE|IE) ?(?:[A-Z0-9]{2} ?)?\d{3} ?\d{3} ?\d{3}(?: ?\d{2,3}|B\d{2})?|\d{3} ?\d{3} ?\d{3}(?: ?\d{5})?|[ABEGHNPQSUVW]-?\d{8}",
+        r"(?:vat(?: (?:no|number|id|reg))?\w*|ust-?id\w*|umsatzsteuer-id\w*|tva(?: intracommunautaire)?|btw-?\w*|sire[tn]|"
+        r"(?-i:\bCIF\b))",
+        r"(?:DE|GB|FR|IT|ES|NL|AT|BE|IE) ?(?:[A-Z0-9]{2} ?)?\d{3} ?\d{3} ?\d{3}(?: ?\d{2,3}|B\d{2})?|"
+        r"\d{3} ?\d{3} ?\d{3}(?: ?\d{5})?|[ABEGHNPQSUVW]-?\d{8}",
     ),
     # Health and insurance
     announcement(
@@ -160,7 +179,8 @@ ANNOUNCED: tuple[Announcement, ...] = (
     ),
     announcement(
         "INSURANCE_MEMBER", "ID", "member|subscriber|insured|policyholder|policy/|beneficiary",
-        rf"(?:(?:policy ?/ ?)?member|subscriber|insured|beneficiary)(?:[ _-]?(?:id|number|no|nr|#)\.?)", r"(?=(?:[A-Z-]{0,8}\d){4})[A-Z0-9][A-Z0-9 -]{4,16}[A-Z0-9]",
+        r"(?:(?:policy ?/ ?)?member|subscriber|insured|beneficiary)(?:[ _-]?(?:id|number|no|nr|#)\.?)",
+        r"(?=(?:[A-Z-]{0,8}\d){4})[A-Z0-9][A-Z0-9 -]{4,16}[A-Z0-9]",
         gap=r"[^\d\n]{0,16}?",
     ),
 )  # fmt: skip
@@ -172,7 +192,8 @@ _NINO_SPACED = re.compile(
 )
 _DIGIT_FIRST = re.compile(r"(?<![\w.,:/+=#-])\d(?:[ -]?\d){6,15}(?:[ -]?[A-Z](?![a-z])(?: ?\d){0,3})?(?![\w=/+]|[.,:]\d|-\w)")
 _MBI = re.compile(
-    r"(?<![\w-])[1-9][AC-HJ-KM-NP-RT-Y][AC-HJ-KM-NP-RT-Y0-9]\d-[AC-HJ-KM-NP-RT-Y][AC-HJ-KM-NP-RT-Y0-9]\d-[AC-HJ-KM-NP-RT-Y]{2}\d{2}(?![\w-])"
+    r"(?<![\w-])"
+    r"[1-9][AC-HJ-KM-NP-RT-Y][AC-HJ-KM-NP-RT-Y0-9]\d-[AC-HJ-KM-NP-RT-Y][AC-HJ-KM-NP-RT-Y0-9]\d-[AC-HJ-KM-NP-RT-Y]{2}\d{2}(?![\w-])"
 )
 _SPLIT = re.compile(r"[ .-]")
 

@@ -12,7 +12,8 @@ _IPV6_START = re.compile(
     r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{3,39}(?:(?:\.\d{1,3}){3})?(?:%\w{1,16})?(?![\w:])"
 )
 _MAC = re.compile(
-    r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
+    r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2}|"
+    r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
 )
 
 _VERSION_BEFORE = re.compile(
@@ -22,7 +23,8 @@ _VERSION_BEFORE = re.compile(
 _VERSION_AFTER = re.compile(r"-[A-Za-z]")
 _SINGLE_DIGITS = re.compile(r"\d(?:\.\d){3}")
 _ADDRESS_WORDS = re.compile(
-    r"\b(?:ip|ips|ipv4|address|addr|host|from|client|src|dst|remote|server|gateway|ping|dns|to|peer|node|at|resolver|nameserver)\b|[=\[]$",
+    r"\b(?:ip|ips|ipv4|address|addr|host|from|client|src|dst|remote|server|gateway|ping|dns|to|peer|node|at|resolver|"
+    r"nameserver)\b|[=\[]$",
     re.IGNORECASE,
 )
 

@@ -42,7 +42,8 @@ _ACCOUNT = r"\d(?:[ -]?\d){5,16}"
 ANNOUNCED: tuple[Announcement, ...] = (
     announcement(
         "CREDIT_CARD", "CARD", "card|visa|mastercard|amex|karte|carte|carta|tarjeta|kaart|pan|maestro",
-        r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|master ?card|amex|maestro|american express"
+        r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|"
+        r"master ?card|amex|maestro|american express"
         r"|carte(?: bancaire| bleue| de crédit)?|carta di credito|tarjeta(?: de crédito)?|\bpan\b)",
         r"\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,7})?|\d{4}[ -]?\d{6}[ -]?\d{4,5}", gap=r"[^\d\n_/\\]{0,32}?",
     ),
@@ -51,11 +52,13 @@ ANNOUNCED: tuple[Announcement, ...] = (
     ),
     announcement(
         "BANK_ACCOUNT", "ACCOUNT", "account|acct|acc |a/c|konto|compte|conto|cuenta|rekening",
-        rf"(?:(?:bank )?account(?:[ _]?holder)?|acct\.?|acc|a/c|konto(?:nummer|-nr\.?)?|(?:num[ée]ro de )?compte|conto(?: corrente)?|cuenta(?: bancaria)?|rekening(?:nummer)?){_NUMBER}",
+        rf"(?:(?:bank )?account(?:[ _]?holder)?|acct\.?|acc|a/c|konto(?:nummer|-nr\.?)?|(?:num[ée]ro de )?compte|"
+        rf"conto(?: corrente)?|cuenta(?: bancaria)?|rekening(?:nummer)?){_NUMBER}",
         _ACCOUNT, gap=r"(?:[^\d\n\w]{0,6}(?:is|ist|est|es|number|no|at|with|of|und|and|-)?){0,3}?[^\d\n\w]{0,4}",
     ),
     announcement(
-        "US_BANK_ROUTING", "ACCOUNT", "routing|aba|transit", r"(?:routing|aba|transit)(?:[ /_-]?(?:number|no|rtn|transit|aba|#))?\.?", r"\d{9}|\d{5}(?:-\d{3})?",
+        "US_BANK_ROUTING", "ACCOUNT", "routing|aba|transit", r"(?:routing|aba|transit)(?:[ /_-]?(?:number|no|rtn|transit|aba|"
+        r"#))?\.?", r"\d{9}|\d{5}(?:-\d{3})?",
         gap=r"[^\d\n]{0,24}?",
     ),
     announcement("DE_BLZ", "ACCOUNT", "blz|bankleitzahl", r"(?:blz|bankleitzahl)", r"\d{3} ?\d{3} ?\d{2}"),
@@ -63,7 +66,8 @@ ANNOUNCED: tuple[Announcement, ...] = (
     announcement("AU_BSB", "ACCOUNT", "bsb", r"bsb", r"\d{3}[ -]?\d{3}"),
     announcement("IN_IFSC", "ACCOUNT", "ifsc", r"ifsc(?: code)?", r"[A-Z]{4}0[A-Z0-9]{6}"),
     announcement(
-        "BIC", "ACCOUNT", "bic|swift", r"(?:bic|swift)(?: ?/ ?(?:bic|swift))?(?:[ -]?code)?", r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?",
+        "BIC", "ACCOUNT", "bic|swift", r"(?:bic|swift)(?: ?/ ?(?:bic|swift))?(?:[ -]?code)?",
+        r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?",
         gap=r"[^\dA-Z\n]{0,16}?",
     ),
     announcement(
@@ -132,7 +136,7 @@ def _grouped(shown: str) -> bool:
     """Whether the digits stand as on a card: in one piece, or in groups of which all but the last have four to six."""
     groups = [len(group) for group in _GROUPS.findall(shown)]
     # Twelve and thirteen digits in one piece are also times in milliseconds and ids: Maestro and old Visa come grouped or announced.
-    return len(groups) > 1 and all(4 <= length <= 6 for length in groups[:-1]) or len(groups) == 1 and groups[0] > 13
+    return (len(groups) > 1 and all(4 <= length <= 6 for length in groups[:-1])) or (len(groups) == 1 and groups[0] > 13)
 
 
 __all__ = ["ANNOUNCED", "Payment"]

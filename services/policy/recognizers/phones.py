@@ -20,13 +20,15 @@ _DECIMAL = re.compile(r"\+\d+\.\d+")
 _LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
 _NANP = re.compile(r"(?<![\w.+/#$=-])(?:1[ .-])?(?:\(\d{3}\)[ -]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!(?!x\d)\w|-|\.\d)")
 _TRUNK = re.compile(
-    r"(?<![\w.+/#$=-])(?:\(0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|0\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}(?![\w-]|\.\d)"
+    r"(?<![\w.+/#$=-])(?:\(0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|0\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}(?![\w-]|"
+    r"\.\d)"
 )
 _TRUNK_BARE = re.compile(r"(?<![\w.+/#$=:-])0[1-9]\d{8,9}(?![\w-]|\.\d)")
 _FREE = re.compile(r"(?<![\w.+/#$=-])(?:1[ -])?(?:0?800|888|877|866|855|844|833)[ -]\d{3}[ -]?\d{3,4}(?![\w-]|\.\d)")
 # Spain, Italy, India: no trunk prefix, told by how they are grouped; India, the United States: ten digits in one piece.
 _UNPREFIXED = re.compile(
-    r"(?<![\w.+/#$=:-])(?<!\d[ ,])(?:[6789]\d{2} \d{2} \d{2} \d{2}|[679]\d{2} \d{3} \d{3}|9\d \d{3} \d{2} \d{2}|3\d{2} \d{3} \d{3,4}|3\d{2} \d{6}|3\d{2} \d{4} \d{3}|[6-9]\d{4} \d{5}|3\d{2}[ -]\d{7})"
+    r"(?<![\w.+/#$=:-])(?<!\d[ ,])(?:[6789]\d{2} \d{2} \d{2} \d{2}|[679]\d{2} \d{3} \d{3}|9\d \d{3} \d{2} \d{2}|"
+    r"3\d{2} \d{3} \d{3,4}|3\d{2} \d{6}|3\d{2} \d{4} \d{3}|[6-9]\d{4} \d{5}|3\d{2}[ -]\d{7})"
     r"(?![\w-]|\.\d| \d)"
 )
 _LONG_GROUP = re.compile(r"\d{3}")
@@ -34,8 +36,10 @@ _FRENCH = re.compile(r"(?<![\w.+/#$=:-])(?<!\d[ .])0[1-9](?:(?: \d{2}){4}|(?:\.\
 _BARE = re.compile(r"(?<![\w.+/#$-])\(?\d(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)")
 _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
-    r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|handy|mobile|mobil|mob|"
-    r"cell|cellphone|ph|fax|whatsapp|sms|call|dial|ring|text|reach|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|erreich\w+|anruf\w*|rückruf|hotline|"
+    r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|"
+    r"handy|mobile|mobil|mob|"
+    r"cell|cellphone|ph|fax|whatsapp|sms|call|dial|ring|text|reach|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
+    r"erreich\w+|anruf\w*|rückruf|hotline|"
     r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])",
     re.IGNORECASE,
 )
@@ -46,8 +50,10 @@ _WEAK_WORDS = re.compile(
 )
 _CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umber|[Nn]o))?[\"']?\s{0,3}[:=]\s{0,3}[\"']?$")
 _OTHER_NUMBERS = re.compile(
-    r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|bestell|rechnungs?|commande|"
-    r"client|port|error|code|version|id|pid|size|bytes|count|amount|total)(?:[ _-]?(?:number|no|nr|nummer|id|#))?[.:]?[ #\"'=:]{0,3}$",
+    r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|"
+    r"bestell|rechnungs?|commande|"
+    r"client|port|error|code|version|id|pid|size|bytes|count|amount|total)(?:[ _-]?(?:number|no|nr|nummer|id|"
+    r"#))?[.:]?[ #\"'=:]{0,3}$",
     re.IGNORECASE,
 )
 _CONTEXT_CHARS = 48

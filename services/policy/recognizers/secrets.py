@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from services.policy.findings import Finding
 from services.policy.secret_patterns import KEYED, KEYED_WORDS, PRIVATE_KEY_BEGIN, PRIVATE_KEY_END, SECRETS
@@ -16,7 +17,8 @@ _ENTROPY_BITS = 4.3
 _CHANGES = 12
 """So often at least the class of character (upper, lower, digit) changes in what nobody typed."""
 _PUBLIC = re.compile(
-    r"(?:sha\d{1,3}|md5|integrity|digest|checksum|hash|etag|fingerprint|nonce|commit|rev|ssh-\w+|ecdsa-\w+|id|cursor|sig|receipts?|request|req|trace|span|layer|version)[\"']?[ :=\"'-]{0,4}$",
+    r"(?:sha\d{1,3}|md5|integrity|digest|checksum|hash|etag|fingerprint|nonce|commit|rev|ssh-\w+|ecdsa-\w+|id|cursor|sig|"
+    r"receipts?|request|req|trace|span|layer|version)[\"']?[ :=\"'-]{0,4}$",
     re.IGNORECASE,
 )
 
@@ -59,8 +61,10 @@ def _keyed(text: str, lowered: str) -> Iterator[Finding]:
 
 
 _CODE = re.compile(
-    r"[a-z_]\w*(?:\.\w+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|v?\d+(?:\.\d+)*|(?:sha|md|SHA|MD)-?\d+.*|\d+[smhd]|/[\w./-]+|"
-    r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|\$\(|%\(|://|\(\)|=>|!=|==).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|(?:[A-Z]?[a-z]+)+\d?",
+    r"[a-z_]\w*(?:\.\w+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|v?\d+(?:\.\d+)*|(?:sha|md|SHA|MD)-?\d+.*|"
+    r"\d+[smhd]|/[\w./-]+|"
+    r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|"
+    r"\$\(|%\(|://|\(\)|=>|!=|==).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|(?:[A-Z]?[a-z]+)+\d?",
     re.DOTALL,
 )
 
@@ -75,7 +79,7 @@ def _is_random(token: str) -> bool:
     counted = Counter(kinds)
     if min(counted["u"], counted["l"], counted["d"]) < 3 or counted["-"] > 3:
         return False
-    if sum(a != b for a, b in zip(kinds, kinds[1:], strict=False)) < _CHANGES:
+    if sum(a != b for a, b in pairwise(kinds)) < _CHANGES:
         return False
     if -sum(n / len(token) * math.log2(n / len(token)) for n in Counter(token).values()) < _ENTROPY_BITS:
         return False

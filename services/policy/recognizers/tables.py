@@ -37,33 +37,45 @@ def _column(entity: str, stem: str, head: str, value: str, *, personal: bool = T
 _NAME = r"[A-ZÀ-ÖØ-ÞĀ-Ž][^\d@:/\\<>{}=_]{0,60}"
 _COLUMNS = (
     _column("US_SSN", "SSN", r"\bssn|social_sec", r"\d{3}[ -]?\d{2}[ -]?\d{4}"),
-    _column("DATE_OF_BIRTH", "DOB", r"\bdob\b|birth|geburt|geboren|naissance|nascita|nacim|geboorte", r"(?=.*\d)[\w ./,-]{6,24}(?:T[\d:.Z]+)?"),
-    _column("PHONE_NUMBER", "PHONE", r"phone|\btel\b|telefon|mobil|\bcell|\bfax|msisdn|handy|movil|t[ée]l\b|\bdirect\b", r"(?:tel:)?[+(\d][\d ().x/+-]{5,24}"),
-    _column("POSTCODE", "POSTCODE", r"\bzip|post_?code|postal|\bplz\b|\bcap\b|\bcp\b|pin_?code", r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9 -]{2,9}"),
+    _column("DATE_OF_BIRTH", "DOB", r"\bdob\b|birth|geburt|geboren|naissance|nascita|nacim|geboorte",
+    r"(?=.*\d)[\w ./,-]{6,24}(?:T[\d:.Z]+)?"),
+    _column("PHONE_NUMBER", "PHONE", r"phone|\btel\b|telefon|mobil|\bcell|\bfax|msisdn|handy|movil|t[ée]l\b|\bdirect\b",
+    r"(?:tel:)?[+(\d][\d ().x/+-]{5,24}"),
+    _column("POSTCODE", "POSTCODE", r"\bzip|post_?code|postal|\bplz\b|\bcap\b|\bcp\b|pin_?code",
+    r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9 -]{2,9}"),
     _column("IBAN_CODE", "IBAN", r"iban", r"[A-Z]{2}\d{2}[A-Z0-9 ]{10,40}"),
     _column("CREDIT_CARD", "CARD", r"card_?(?:no|num)|\bcard\b|\bpan\b|credit_?card", r"\d[\d -]{10,22}\d"),
-    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|konto|routing|sort_?code|compte|cuenta|rekening|\bbsb\b", r"\d[\d -]{4,20}\d"),
+    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|konto|routing|sort_?code|compte|cuenta|rekening|\bbsb\b",
+    r"\d[\d -]{4,20}\d"),
     _column(
         "NATIONAL_ID", "ID",
-        r"\bnhs|nino|national_?i|passport|licen[cs]e|aadhaa?r|\bpan\b|tax_?(?:id|no|num)|steuer|\bnif\b|\bdni\b|\bnie\b|\bbsn\b|\bsin\b|\btfn\b|medicare|\bnir\b|codice|fiscal|\bmrn\b|insurance_?(?:no|num)|identity|"
+        r"\bnhs|nino|national_?i|passport|licen[cs]e|aadhaa?r|\bpan\b|tax_?(?:id|no|num)|steuer|\bnif\b|\bdni\b|\bnie\b|"
+        r"\bbsn\b|\bsin\b|\btfn\b|medicare|\bnir\b|codice|fiscal|\bmrn\b|insurance_?(?:no|num)|identity|"
         r"member_?(?:id|no)|\bitin\b|\bein\b|\butr\b|versicherung|s[ée]curit[ée]_soc",
         r"(?=(?:.*\d){4})[A-Za-z0-9][A-Za-z0-9 /.-]{4,22}",
     ),
     _column("CREDENTIAL", "SECRET", r"passw|\bsecret|api_?key|\btoken\b|\bpwd\b", r"(?=.*[\d!@#$%^&*])\S{6,512}"),
     _column("USERNAME", "USERNAME", r"user_?name|\blogin\b|\bhandle\b", r"[A-Za-z0-9][\w.-]{2,31}"),
-    _column("STREET_ADDRESS", "ADDRESS", r"street|addr|anschrift|adres|indirizzo|direcci|stra(?:ß|ss)e|address_?line", r"(?=.*\d)(?=.*[A-Za-zÀ-ž]{3}).{5,80}"),
+    _column("STREET_ADDRESS", "ADDRESS", r"street|addr|anschrift|adres|indirizzo|direcci|stra(?:ß|ss)e|address_?line",
+    r"(?=.*\d)(?=.*[A-Za-zÀ-ž]{3}).{5,80}"),
     _column("AGE", "AGE", r"\bage\b|\balter\b|\bedad\b|\bleeftijd\b", r"1[01]\d|[1-9]?\d", personal=False),
-    _column("PERSON", "PERSON", r"(?:first|last|full|given|family|middle|customer|patient|employee|contact|holder|sur|display)_?name|surname|vorname|nachname|pr[ée]nom|cognome|apellido|achternaam|voornaam", _NAME),
-    _column("PERSON", "PERSON", r"^(?:name|nom|nombre|nome|naam|contact|customer|patient|employee|owner|holder|person|user|client|tenant|member)$", _NAME, personal=False),
-    _column("LOCATION", "LOCATION", r"^(?:city|town|ort|stadt|ville|citt[àa]|ciudad|plaats|woonplaats|state|province|region|country|land|pays|paese)$", _NAME, personal=False),
-    _column("ORGANIZATION", "ORG", r"^(?:company|company_name|organi[sz]ation|employer|firma|soci[ée]t[ée]|azienda|empresa|bedrijf)$", _NAME, personal=False),
+    _column("PERSON", "PERSON", r"(?:first|last|full|given|family|middle|customer|patient|employee|contact|holder|sur|"
+    r"display)_?name|surname|vorname|nachname|pr[ée]nom|cognome|apellido|achternaam|voornaam", _NAME),
+    _column("PERSON", "PERSON", r"^(?:name|nom|nombre|nome|naam|contact|customer|patient|employee|owner|holder|person|user|"
+    r"client|tenant|member)$", _NAME, personal=False),
+    _column("LOCATION", "LOCATION", r"^(?:city|town|ort|stadt|ville|citt[àa]|ciudad|plaats|woonplaats|state|province|region|"
+    r"country|land|pays|paese)$", _NAME, personal=False),
+    _column("ORGANIZATION", "ORG", r"^(?:company|company_name|organi[sz]ation|employer|firma|soci[ée]t[ée]|azienda|empresa|"
+    r"bedrijf)$", _NAME, personal=False),
 )  # fmt: skip
 _EMAIL_HEAD = re.compile(r"e_?mail")
 _NOT_WORDS = re.compile(r"[^a-zà-ž0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORTH_IT = (
-    "ssn", "social", "dob", "birth", "geburt", "naissance", "nascita", "nacim", "geboor", "phone", "tel", "mobil", "cell", "fax", "zip", "post", "plz", "iban", "card", "account", "acct", "konto", "nhs", "nino", "passport",
-    "licen", "aadha", "tax", "steuer", "nif", "dni", "bsn", "tfn", "medicare", "codice", "mrn", "mail", "street", "addr", "adres", "name", "vorname", "nom", "cognome", "apellido", "passw", "login",
+    "ssn", "social", "dob", "birth", "geburt", "naissance", "nascita", "nacim", "geboor", "phone", "tel", "mobil", "cell", "fax",
+    "zip", "post", "plz", "iban", "card", "account", "acct", "konto", "nhs", "nino", "passport",
+    "licen", "aadha", "tax", "steuer", "nif", "dni", "bsn", "tfn", "medicare", "codice", "mrn", "mail", "street", "addr",
+    "adres", "name", "vorname", "nom", "cognome", "apellido", "passw", "login",
 )  # fmt: skip
 
 
