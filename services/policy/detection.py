@@ -79,12 +79,8 @@ class Detector:
 
     def _with_digits(self, text: str, lowered: str) -> Iterator[Finding]:
         """What has digits, or stands beside some."""
-        spans = [match.span() for match in _PROTECTED.finditer(text)]
-        protected = bytearray(len(text)) if spans else b""
-        for start, end in spans:
-            protected[start:end] = b"\1" * (end - start)  # pyright: ignore[reportIndexIssue]  # a bytearray whenever there are spans
-
         yield from births_and_ages(text, lowered)
+        protected: bytearray | None = None
         for family in (
             addresses(text, lowered),
             self._network.find(text),
@@ -94,8 +90,18 @@ class Detector:
             phones(text),
         ):
             for finding in family:
-                if not protected or not any(protected[finding.start : finding.end]):
+                if protected is None:
+                    protected = _protected(text)
+                if not any(protected[finding.start : finding.end]):
                     yield finding
+
+
+def _protected(text: str) -> bytearray:
+    """A byte for each character: whether it belongs to an identifier or a time."""
+    protected = bytearray(len(text))
+    for match in _PROTECTED.finditer(text):
+        protected[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    return protected
 
 
 def _around_digits(text: str) -> Iterator[tuple[int, int]]:

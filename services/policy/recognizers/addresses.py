@@ -144,8 +144,6 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ",
     "villa", "h.no", "h. no", "cottages", "mansions", "tower"), _HOUSE),
     (("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb"), _BOX),
-    (("straat", "laan", "weg", "plein", "gracht", "kade", "dijk", "singel", "pad", "steeg", "dreef", "plantsoen", "boulevard",
-    "wal", "hof", "markt", "baan", "oord"), _DUTCH),
     (("rue", "av", "boul", "bd", "blvd", "pl", "ch", "all", "impasse", "quai", "cours", "route", "square", "passage", "f",
     "esplanade", "ruelle", "sentier", "villa", "cité", "rés", "rond", "traverse", "mont", "promenade", "voie", "lot"), _FRENCH),
     (("via", "v.le", "piazza", "zza", "corso", "c.so", "largo", "vicolo", "p.le", "strada", "lungo", "salita", "contrada",
@@ -154,11 +152,20 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     "traves", "rambla", "vía", "glorieta", "carrer", "passeig", "avinguda", "plaça", "cuesta", "urb", "polígono", "barrio",
     "carrera", "calzada", "autopista", "acceso", "vial", "cañada", "callej", "pasadizo", "pasaje", "alameda", "vía", "via "), _SPANISH),
     (("gran vía",), _GRAN_VIA),
-    (("vägen", "gat", "gade", "vej", "vei", "gränd", "allén", "torget", "tie ", "katu", "straede", "utca", "ul.", "al.", "pl.",
-    "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str."), _NORDIC),
+    (("ul.", "al.", "pl.", "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str."), _NORDIC),
 )  # fmt: skip
-_GERMAN_WORDS = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "ufer", "damm", "steig", "stieg",
+# And by how a word ends that a number follows.
+_ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
+    (("straat", "laan", "weg", "plein", "gracht", "kade", "dijk", "singel", "pad", "steeg", "dreef", "plantsoen", "boulevard",
+    "wal", "hof", "markt", "baan", "oord"), _DUTCH),
+    (("vägen", "gatan", "gata", "gade", "gaten", "vej", "veien", "vei", "gränd", "allén", "torget", "tie", "katu", "straede",
+    "strasse", "utca"), _NORDIC),
+)  # fmt: skip
+_GERMAN_ENDINGS = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "ufer", "damm", "steig", "stieg",
 "chaussee", "markt", "graben", "promenade", "twiete", "kamp")  # fmt: skip
+_GERMAN_WORDS = ("straße d", "straße v", "straße z", "straße a", "platz d", "platz z", "allee d", "allee z")
+_FIVE_DIGITS = re.compile(r"\d{5}")
+_BLANK_DIGIT = re.compile(r" \d")
 _LOCATED_WORDS = (
     "am ",
     "an de",
@@ -211,7 +218,12 @@ def _streets(text: str, lowered: str) -> Iterator[Finding]:
                 if pattern is _ENGLISH and _NUMBERED.search(text, max(0, match.start() - 16), match.start()):
                     continue
                 yield _street(match.start(), match.start() + len(match[0].rstrip(" ,")))
-    if any(word in lowered for word in _GERMAN_WORDS):
+    before_numbers = [lowered[max(0, match.start() - 12) : match.start()].rstrip() for match in _BLANK_DIGIT.finditer(lowered)]
+    for endings, pattern in _ENDINGS:
+        if any(before.endswith(endings) for before in before_numbers):
+            for match in pattern.finditer(text):
+                yield _street(*match.span())
+    if any(before.endswith(_GERMAN_ENDINGS) for before in before_numbers) or any(word in lowered for word in _GERMAN_WORDS):
         for match in _GERMAN.finditer(text):
             if not _NO_GERMAN_STREET.search(text[match.start() : match.start("number")].strip()):
                 yield _street(*match.span())
@@ -223,7 +235,7 @@ def _streets(text: str, lowered: str) -> Iterator[Finding]:
         for match in _LOWER.finditer(text):
             if not _NOT_STREETS.intersection(match["words"].lower().split()):
                 yield _street(*match.span())
-    for match in _GERMAN_REST.finditer(text):
+    for match in _GERMAN_REST.finditer(text) if _FIVE_DIGITS.search(text) else ():
         if not _NO_GERMAN_LOCATION.search(match[0]):
             yield _street(*match.span())
     for labelled in announced(text, lowered, (_LABELLED,)):

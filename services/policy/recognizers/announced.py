@@ -50,6 +50,8 @@ def announced(text: str, lowered: str, rules: Iterable[Announcement]) -> Iterato
     """What the rules say is announced in ``text``. Tries a rule only where a word begins that holds one of its triggers."""
     for rule in rules:
         for trigger in rule.triggers:
+            if trigger not in lowered:
+                continue
             tried = -1
             position = lowered.find(trigger)
             while position >= 0:

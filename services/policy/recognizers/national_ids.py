@@ -245,21 +245,21 @@ class NationalIds:
             (_ITIN, "US_ITIN", _always, 0.86),
         )
         # Bare digits: the checksum, and a word nearby.
-        self._in_context: tuple[tuple[re.Pattern[str], str, _Check, re.Pattern[str]], ...] = (
-            (_bare(11), "DE_TAX_ID", valid("DeTaxIdRecognizer"), _words("steuer|finanzamt|elster|lohn|tax")),
-            (_bare(13), "FR_TAX_ID", spi, _words("impôt|impots|fiscal|trésor|tax")),
-            (_bare(11), "IT_VAT", luhn, _words("iva|fattura|azienda")),
-            (_bare(12), "ES_NUSS", nuss, _words("seguridad|afilia|cotiza")),
-            (_bare(9), "NL_BSN", bsn, _words("burger|belasting|identiteit|dutch|zorg|sofi")),
-            (_bare(9), "CA_SIN", luhn, _words("social|insurance|canad|cra\\b|sin\\b")),
-            (_bare(9), "AU_TFN", valid("AuTfnRecognizer"), _words("tax|ato\\b|super|austral")),
-            (_bare(9), "AU_ACN", valid("AuAcnRecognizer"), _words("company|asic|pty")),
-            (_bare(11), "AU_ABN", valid("AuAbnRecognizer"), _words("business|pty|austral|gst")),
-            (_bare(10), "AU_MEDICARE", valid("AuMedicareRecognizer"), _words("medicare|health|bulk")),
-            (_bare(10), "UK_NHS", valid("NhsRecognizer"), _words("nhs|patient|hospital|surgery|gp\\b|health")),
-            (_bare(10), "UK_UTR", utr, _words("hmrc|self assessment|tax|taxpayer")),
+        self._in_context: tuple[tuple[int, str, _Check, re.Pattern[str]], ...] = (
+            (11, "DE_TAX_ID", valid("DeTaxIdRecognizer"), _words("steuer|finanzamt|elster|lohn|tax")),
+            (13, "FR_TAX_ID", spi, _words("impôt|impots|fiscal|trésor|tax")),
+            (11, "IT_VAT", luhn, _words("iva|fattura|azienda")),
+            (12, "ES_NUSS", nuss, _words("seguridad|afilia|cotiza")),
+            (9, "NL_BSN", bsn, _words("burger|belasting|identiteit|dutch|zorg|sofi")),
+            (9, "CA_SIN", luhn, _words("social|insurance|canad|cra\\b|sin\\b")),
+            (9, "AU_TFN", valid("AuTfnRecognizer"), _words("tax|ato\\b|super|austral")),
+            (9, "AU_ACN", valid("AuAcnRecognizer"), _words("company|asic|pty")),
+            (11, "AU_ABN", valid("AuAbnRecognizer"), _words("business|pty|austral|gst")),
+            (10, "AU_MEDICARE", valid("AuMedicareRecognizer"), _words("medicare|health|bulk")),
+            (10, "UK_NHS", valid("NhsRecognizer"), _words("nhs|patient|hospital|surgery|gp\\b|health")),
+            (10, "UK_UTR", utr, _words("hmrc|self assessment|tax|taxpayer")),
             (
-                _bare(12),
+                12,
                 "IN_AADHAAR",
                 lambda compact: aadhaar.validate_result(compact) is True,
                 _words("kyc|uid|india|card|aadh"),
@@ -291,17 +291,13 @@ class NationalIds:
 
     def _near_a_word(self, text: str, number: re.Match[str]) -> Iterator[Finding]:
         compact = _SPLIT.sub("", number[0])
-        for pattern, entity, check, words in self._in_context:
+        for digits, entity, check, words in self._in_context:
             if (
-                pattern.fullmatch(number[0])
+                digits == len(compact)
                 and words.search(text, max(0, number.start() - _NEARBY), number.end() + _NEARBY // 2)
                 and check(compact)
             ):
                 yield Finding(*number.span(), entity, "ID", 0.6)
-
-
-def _bare(digits: int) -> re.Pattern[str]:
-    return re.compile(_digits(digits, digits))
 
 
 def _words(beginnings: str) -> re.Pattern[str]:

@@ -69,8 +69,21 @@ _CONTEXT_CHARS = 48
 
 def phones(text: str) -> Iterator[Finding]:
     """In any order, and with overlaps."""
-    if _ENOUGH_DIGITS.search(text) is None:
-        return
+    start = end = -1
+    for match in _ENOUGH_DIGITS.finditer(text):
+        first = max(0, match.start() - _CONTEXT_CHARS - 16)
+        if first > end:
+            if end >= 0:
+                yield from _phones(text, start, end)
+            start = first
+        end = match.end() + _CONTEXT_CHARS
+    if end >= 0:
+        yield from _phones(text, start, end)
+
+
+def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
+    """Those in a part of the text, at their places in the whole."""
+    text = whole_text[offset:end]
     checked = 0
 
     def valid(number: str, regions: tuple[str, ...]) -> bool:
@@ -80,7 +93,7 @@ def phones(text: str) -> Iterator[Finding]:
 
     def found(start: int, end: int, score: float) -> Finding:
         extension = _EXTENDED.match(text, end)
-        return Finding(start, extension.end() if extension else end, "PHONE_NUMBER", "PHONE", score)
+        return Finding(start + offset, (extension.end() if extension else end) + offset, "PHONE_NUMBER", "PHONE", score)
 
     for start, written, number in _whole(text, _PLUS, _is_dialable):
         # A plus says enough, though no such number be in use; but not before a decimal fraction.

@@ -23,10 +23,13 @@ _PUBLIC = re.compile(
 )
 
 
+_TRIGGERS = tuple((trigger, secret) for secret in SECRETS for trigger in secret.triggers)
+
+
 def secrets(text: str, lowered: str) -> Iterator[Finding]:
     """In any order, and with overlaps."""
-    for secret in SECRETS:
-        if any(trigger in lowered for trigger in secret.triggers):
+    for trigger, secret in _TRIGGERS:
+        if trigger in lowered:
             group = "value" if "value" in secret.pattern.groupindex else 0
             for match in secret.pattern.finditer(text):
                 if secret.entity == "CREDENTIAL" and not _is_value(match[group]):

@@ -104,6 +104,8 @@ def _lines_worth_it(text: str, lowered: str) -> set[tuple[int, int]]:
     """The lines, but for the last, that have a word of the head of a table about people, and are not too long for one."""
     lines: set[tuple[int, int]] = set()
     for word in _WORTH_IT:
+        if word not in lowered:
+            continue
         position = lowered.find(word)
         while position >= 0:
             end = text.find("\n", position)
