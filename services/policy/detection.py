@@ -29,11 +29,12 @@ from services.policy.recognizers.secrets import secrets
 from services.policy.recognizers.social_security import SocialSecurity
 from services.policy.recognizers.tables import tables
 
-_SEPARATORS = str.maketrans({
+_SEPARATORS = {
     **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
     "\uff0b": "+", "\uff20": "@", "\uff0e": ".", "\uff08": "(", "\uff09": ")",
-})  # fmt: skip
+}  # fmt: skip
+_SEPARATOR = re.compile(f"[{re.escape(''.join(_SEPARATORS))}]")
 
 _AFTER_DIGIT = 160
 _BEFORE_DIGIT = 304
@@ -61,7 +62,7 @@ class Detector:
 
     def find(self, text: str) -> tuple[Finding, ...]:
         """What to redact in ``text``, in order and without overlaps. About linear in its length, whatever it holds."""
-        view = text if text.isascii() else text.translate(_SEPARATORS)
+        view = text if text.isascii() else _SEPARATOR.sub(lambda match: _SEPARATORS[match[0]], text)
         return resolve(finding for finding in self._all(view) if finding.score >= THRESHOLD)
 
     def _all(self, text: str) -> Iterator[Finding]:

@@ -31,7 +31,8 @@ CACHED_TEXTS = 4096
 _SHORTEST = 5
 _SECRET_SHAPE = re.compile(r"(?=.*[^a-z]).{6}", re.DOTALL)
 """Under a key such as ``password``: any six characters that are not just one lower-case word ("required", "string")."""
-_HINT_WORDS = ("phone", "telephone", "tel", "mobile", "cell", "fax", "whatsapp", "ssn", "social")
+_PLAIN_KEY = re.compile(r"[^\W\d](?:[ ._-]?[^\W_]){1,63}")
+"""A key that is a word or some, and no value itself."""
 
 
 @dataclass(frozen=True)
@@ -204,11 +205,8 @@ class Redactor:
 
 
 def _context_of(hint: str, announces_secret: bool) -> str:
-    """What to read before the value of the key ``hint``: ``customerPhone`` announces a number as the word ``phone`` does."""
-    if announces_secret:
-        return f"{hint}: "
-    lowered = hint.lower()
-    return next((f"{word}: " for word in _HINT_WORDS if word in lowered), "")
+    """What to read before the value of the key ``hint``: a key announces as a word in a text does (``nhsNumber``, ``dateOfBirth``)."""
+    return f"{hint}: " if announces_secret or _PLAIN_KEY.fullmatch(hint) else ""
 
 
 _OnString = Callable[[str, str], str]

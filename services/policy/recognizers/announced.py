@@ -27,6 +27,9 @@ _BEGINS = r"(?:(?<![^\W\d_])|(?<=[a-z])(?=[A-Z]))"
 _BEGINNING = re.compile(rf"{_BEGINS}\S")
 
 
+_BLANK_OR_CLASS = re.compile(r"\[(?:\\.|[^\]])*\]| ")
+
+
 @dataclass(frozen=True)
 class Announcement:
     """``triggers``: texts in lower case of which every announcement has one. The pattern has the group ``value``."""
@@ -42,8 +45,14 @@ def announcement(
     entity: str, stem: str, triggers: str, label: str, value: str, *, gap: str = NEAR, score: float = 0.9
 ) -> Announcement:
     """``triggers`` are separated by ``|``; ``label`` is read in any case, ``value`` as it is written."""
-    pattern = re.compile(rf"{_BEGINS}(?i:{label}){gap}(?<![A-Za-z0-9])(?P<value>{value})(?![A-Za-z0-9])")
-    return Announcement(entity, stem, tuple(triggers.split("|")), pattern, score)
+    pattern = re.compile(rf"{_BEGINS}(?i:{_with_underscores(label)}){gap}(?<![A-Za-z0-9])(?P<value>{value})(?![A-Za-z0-9])")
+    cheap = {written for trigger in triggers.split("|") for written in (trigger, trigger[:-1].replace(" ", "_") + trigger[-1])}
+    return Announcement(entity, stem, tuple(sorted(cheap)), pattern, score)
+
+
+def _with_underscores(label: str) -> str:
+    """``tax id`` also as a key: ``tax_id``."""
+    return _BLANK_OR_CLASS.sub(lambda match: "[ _]" if match[0] == " " else match[0].replace("[ ", "[ _", 1), label)
 
 
 def announced(text: str, lowered: str, rules: Iterable[Announcement]) -> Iterator[Finding]:
