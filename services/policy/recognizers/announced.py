@@ -58,9 +58,7 @@ def _with_underscores(label: str) -> str:
 def announced(text: str, lowered: str, rules: Iterable[Announcement]) -> Iterator[Finding]:
     """What the rules say is announced in ``text``. Tries a rule only where a word begins that holds one of its triggers."""
     for rule in rules:
-        for trigger in rule.triggers:
-            if trigger not in lowered:
-                continue
+        for trigger in [trigger for trigger in rule.triggers if trigger in lowered]:
             tried = -1
             position = lowered.find(trigger)
             while position >= 0:
