@@ -43,7 +43,7 @@ _ANNOTATIONS = frozenset(
     "repository entity table id column "
     "nullable notnull nonnull suppresswarnings functionalinterface inject singleton module input output injectable viewchild "
     "hostlistener pytest app "
-    "router click task shared_task celery lru_cache cache wraps fixture total_ordering asynccontextmanager singledispatch "
+    "router click task shared_task celery lru_cache cache wraps fixture total_ordering runtime_checkable asynccontextmanager singledispatch "
     "given when then interface implements extends private public protected readonly "
     "internal todo var const echo off if include extends section yield foreach endif end synthesize selector interface "
     "protocol optional objc main "
@@ -62,7 +62,7 @@ _GENERIC = frozenset(
     "optional form page error invalid unknown missing already exists taken and or not with request provided failed found does "
     "cannot should be undefined "
     "oder und ist nicht fehlt et ou pas no y o en de la le les a an to in of on by from this that your my their user1 me you "
-    "set unset empty passwd acct username password host port token key id unique case-sensitive read write".split()
+    "set unset empty passwd acct account classes username password host port token key id unique case-sensitive read write".split()
 )
 _CALL = re.compile(r"[(\[{]| or | and |\.\w")
 _ATTRIBUTE = re.compile(
@@ -70,7 +70,7 @@ _ATTRIBUTE = re.compile(
     r"cfg|conf|row|obj|"
     r"item|event|body|res|response|msg|message|account|client|auth|payload|state|u)\."
 )
-_NAME = r"(?=[\w.-]{0,30}[A-Za-z])[A-Za-z0-9_][\w.-]{1,31}(?<![.-])"
+_NAME = r"(?=[\w.-]{0,30}[A-Za-z])[A-Za-z0-9][\w.-]{1,31}(?<![.-])"
 _PLAIN_NAME = r"(?=[a-z])(?:[a-z]+[._-][a-z0-9._-]{1,24}|[a-z]{2,20}\d{1,6}|[a-z]{4,20})(?<![._-])"
 
 ANNOUNCED: tuple[Announcement, ...] = (

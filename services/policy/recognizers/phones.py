@@ -42,6 +42,8 @@ _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
 _FRENCH = re.compile(r"(?<![\w.+/#$=:-])(?<!\d[ .])0[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
 _BARE = re.compile(r"(?<![\w.+/#$-])\(?\d(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)")
+# A span of years, a size.
+_NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
 _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|"
@@ -125,7 +127,7 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
                 yield found(*match.span(), 0.4)
     for match in _BARE.finditer(text):
         start = match.start() + (match[0].startswith("(") and ")" not in match[0])
-        if sum(map(str.isdigit, match[0])) > 6 and _announced(text, start):
+        if sum(map(str.isdigit, match[0])) > 6 and not _NO_NUMBER.match(text, match.start()) and _announced(text, start):
             yield found(start, match.end(), 0.4)
 
 
