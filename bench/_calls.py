@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from agentos.bus import Bus
+from agentos.contracts.base import Principal
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.events.call import CallContext, ModelCallRequested
+from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import call_id, new_id
 from agentos.contracts.model import ModelRequest, user
 from agentos.keyring import KeyRing
@@ -38,8 +40,9 @@ def request(number: int) -> ModelRequest:
 class Caller:
     """Safe to use from many coroutines. Every ``CALLS_PER_TASK`` calls belong to one task with its own data key."""
 
-    def __init__(self, runner: Bus, answers: Answers, gateway: Bus, master: MasterKey) -> None:
+    def __init__(self, runner: Bus, answers: Answers, gateway: Bus, orchestrator: Bus, master: MasterKey) -> None:
         self._runner = runner
+        self._orchestrator = orchestrator
         self._answers = answers
         self._makes = KeyRing(gateway, master)
         self._keys = KeyRing(runner, master)
@@ -47,10 +50,17 @@ class Caller:
         self._places: list[tuple[str, int]] = []
 
     async def prepare(self, calls: int) -> None:
-        """Make the tasks of the next ``calls`` calls: their data keys exist before the clock runs, as a submission makes them."""
+        """Make the tasks of the next ``calls`` calls: their data keys and submissions exist before the clock runs."""
         tasks = [new_id() for _ in range(-(-calls // CALLS_PER_TASK))]
         for task in tasks:
             await self._makes.create(TENANT, task)
+            submitted = TaskSubmitted(
+                type="issue-triage",
+                input=await self._makes.seal(TENANT, task, "task.input", b"{}"),
+                input_digest=digest(b"{}"),
+                requester=Principal(kind="api_key", id="bench"),
+            )
+            await self._orchestrator.append("task.submitted", task, submitted, tenant=TENANT, correlation_id=task)
         # A task makes its calls one after the other: those in flight together are of different tasks.
         self._places += [(task, step) for step in range(CALLS_PER_TASK) for task in tasks]
 
@@ -81,11 +91,13 @@ async def caller(installation: Installation) -> AsyncGenerator[Caller]:
     master = MasterKey.load_or_create(installation.data / "secrets" / "master.key")
     runner = await Bus.connect(installation.settings("runner"), "runner")
     gateway = await Bus.connect(installation.settings("gateway"), "gateway")
+    orchestrator = await Bus.connect(installation.settings("orchestrator"), "orchestrator")
     answers = Answers(runner, timedelta(seconds=2))
     await answers.start()
     try:
-        yield Caller(runner, answers, gateway, master)
+        yield Caller(runner, answers, gateway, orchestrator, master)
     finally:
         await answers.stop()
         await runner.drain()
         await gateway.drain()
+        await orchestrator.drain()

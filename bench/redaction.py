@@ -68,7 +68,7 @@ def ours() -> tuple[Callable[[str], object], Finder]:
     def find(text: str) -> Iterable[Span]:
         return [Span(finding.start, finding.end, finding.stem) for finding in detector.find(text)]
 
-    return lambda text: redactor.redact(text, PlaceholderVault()), find
+    return lambda text: redactor.redact_text(text, PlaceholderVault()), find
 
 
 _STEMS = {

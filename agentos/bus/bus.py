@@ -24,9 +24,9 @@ from nats.js.errors import APIError, NoStreamResponseError
 from agentos.bus import claim
 from agentos.bus.consume import Consumption, Route
 from agentos.bus.kv import KeyValue
-from agentos.bus.reading import Reading
+from agentos.bus.reading import HandedOut, Reading
 from agentos.bus.settings import BrokerSettings
-from agentos.bus.tail import Raw, Start, Tail
+from agentos.bus.tail import HEARTBEAT_S, Raw, Start, Tail
 from agentos.contracts.base import Contract
 from agentos.contracts.channels import BY_NAME, Channel
 from agentos.contracts.commands import TimerDue
@@ -338,9 +338,24 @@ class Bus:
             body = await claim.check_out(self.bucket("payloads"), reference)
         return decode(raw.subject, raw.headers, body, raw.seq)
 
-    def tail(self, filters: tuple[str, ...], *, stream: str = "EVENTS", start: Start = "new") -> Tail:
+    def tail(
+        self, filters: tuple[str, ...], *, stream: str = "EVENTS", start: Start = "new", heartbeat_s: float = HEARTBEAT_S
+    ) -> Tail:
         """Follow a stream live, in order, without gaps. See ``Tail``."""
-        return Tail(self._client, stream, filters, start, f"_INBOX_{self.service}")
+        return Tail(self._client, stream, filters, start, f"_INBOX_{self.service}", heartbeat_s)
+
+    async def handed_out(self, channel: str, reader: str) -> HandedOut | None:
+        """What ``reader`` was given of ``channel`` and may not have answered; None when it has answered everything.
+
+        For the auditors of the channel table.
+        """
+        row = BY_NAME[channel]
+        return await self._reading.handed_out(row.stream, row.consumer(reader))
+
+    async def queued(self, channel: str, span: HandedOut) -> list[Recorded]:
+        """The messages of a work queue within ``span``: what is answered is gone from it."""
+        row = BY_NAME[channel]
+        return [await self.decode(raw) for raw in await self._reading.between(row.stream, row.pattern, span)]
 
     def bucket(self, name: str) -> KeyValue:
         """A key-value bucket of the channel table."""
@@ -348,8 +363,8 @@ class Bus:
         async def publish(subject: str, body: bytes, headers: dict[str, str]) -> int:
             return (await self._publish(subject, body, headers))[0]
 
-        def tail(filters: tuple[str, ...], stream: str) -> Tail:
-            return self.tail(filters, stream=stream, start="last_per_subject")
+        def tail(filters: tuple[str, ...], stream: str, heartbeat_s: float) -> Tail:
+            return self.tail(filters, stream=stream, start="last_per_subject", heartbeat_s=heartbeat_s)
 
         return KeyValue(name, publish, self._reading.last, tail)
 

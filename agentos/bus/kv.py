@@ -5,11 +5,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agentos.bus.tail import Raw, Tail
+from agentos.bus.tail import HEARTBEAT_S, Raw, Tail
 from agentos.contracts.errors import Conflict, RetryLater
 from agentos.contracts.ids import is_token, new_id
 
 OPERATION = "KV-Operation"
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 WRITE_ID = "Agentos-Write-Id"
 """Tells a writer its own entry from another's, when the acknowledgement of a conditional write was lost."""
 
@@ -36,7 +37,9 @@ class KeyValue:
     All methods wait for the broker and raise RetryLater when it is away.
     """
 
-    def __init__(self, name: str, publish: Publish, get_last: GetLast, tail: Callable[[tuple[str, ...], str], Tail]) -> None:
+    def __init__(
+        self, name: str, publish: Publish, get_last: GetLast, tail: Callable[[tuple[str, ...], str, float], Tail]
+    ) -> None:
         self._name = name
         self._publish = publish
         self._get_last = get_last
@@ -64,7 +67,7 @@ class KeyValue:
     async def update(self, key: str, value: bytes, revision: int) -> int:
         """Set ``key`` if it still stands at ``revision``. Raises Conflict when another writer was first."""
         write_id = new_id()
-        expected = {"Nats-Expected-Last-Subject-Sequence": str(revision), WRITE_ID: write_id}
+        expected = {EXPECTED: str(revision), WRITE_ID: write_id}
         try:
             return await self._publish(self._subject(key), value, expected)
         except Conflict:
@@ -73,9 +76,13 @@ class KeyValue:
                 return standing.seq
             raise
 
-    async def delete(self, key: str) -> None:
-        """Leave a delete marker; the former value is gone from the store at once, for a bucket keeps one message a key."""
-        await self._publish(self._subject(key), b"", {OPERATION: "DEL"})
+    async def delete(self, key: str, revision: int | None = None) -> None:
+        """Leave a delete marker; the former value is gone from the store at once, for a bucket keeps one message a key.
+
+        With ``revision`` only if it still stands there: raises Conflict when another writer was first.
+        """
+        expected = {} if revision is None else {EXPECTED: str(revision)}
+        await self._publish(self._subject(key), b"", {OPERATION: "DEL"} | expected)
 
     async def keys(self, prefix: str = "") -> list[str]:
         """The live keys that begin with ``prefix`` (whole tokens, such as ``default.`` ), in the order of their last write."""
@@ -100,11 +107,11 @@ class KeyValue:
             async for raw in updates:
                 yield None if raw is None else entry_of(raw, self._name)
 
-    def follow(self, prefix: str = "") -> Tail:
+    def follow(self, prefix: str = "", *, heartbeat_s: float = HEARTBEAT_S) -> Tail:
         """The tail beneath ``watch``, for those who must know how fresh it is."""
         if prefix and not (prefix.endswith(".") and is_key(prefix[:-1])):
             raise ValueError(f"{prefix!r} is no prefix: whole tokens, each with its dot, such as 'default.'")
-        return self._tail((f"$KV.{self._name}.{prefix}>",), f"KV_{self._name}")
+        return self._tail((f"$KV.{self._name}.{prefix}>",), f"KV_{self._name}", heartbeat_s)
 
     async def _read(self, key: str) -> Entry | None:
         raw = await self._get_last(f"KV_{self._name}", self._subject(key))

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,14 @@ TIMEOUT_S = 2.0
 NO_MESSAGE = 10037
 """JetStream's code for a subject without a message."""
 _AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """Stream sequences, both included: all that a durable consumer's reader has not answered lies between them."""
+
+    first: int
+    last: int
 
 
 class Reading:
@@ -45,6 +54,25 @@ class Reading:
 
         found = await asyncio.gather(*(read(subject) for subject in subjects))
         return sorted((raw for raw in found if raw is not None), key=lambda raw: raw.seq)
+
+    async def handed_out(self, stream: str, consumer: str) -> HandedOut | None:
+        """What a durable's reader holds; None when nothing is left unanswered."""
+        info = await self._ask(f"CONSUMER.INFO.{stream}.{consumer}", {}) or {}
+        if not info.get("num_ack_pending"):
+            return None
+        return HandedOut(int(info["ack_floor"]["stream_seq"]) + 1, int(info["delivered"]["stream_seq"]))
+
+    async def between(self, stream: str, pattern: str, span: HandedOut) -> list[Raw]:
+        """The messages that ``pattern`` covers within ``span``, one request each."""
+        found: list[Raw] = []
+        at = span.first
+        while at <= span.last:
+            answer = await self._ask(f"STREAM.MSG.GET.{stream}", {"seq": at, "next_by_subj": pattern})
+            if answer is None or (raw := _stored(answer["message"])).seq > span.last:
+                break
+            found.append(raw)
+            at = raw.seq + 1
+        return found
 
     async def _subjects(self, stream: str, pattern: str) -> list[str]:
         found: list[str] = []

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import structlog
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 1.0
 HEARTBEATS_MISSED = 3
-Start = int | Literal["new", "first", "last_per_subject"]
+Start = int | datetime | Literal["new", "first", "last_per_subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,22 @@ class Lost(Exception):
 class Tail:
     """Iterate it once. ``heard_at`` is the monotonic time of the last sign of life, for those who must fail closed."""
 
-    def __init__(self, client: Client, stream: str, filters: tuple[str, ...], start: Start, inbox: str) -> None:
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        filters: tuple[str, ...],
+        start: Start,
+        inbox: str,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        """``heartbeat_s`` is how often the broker shows a sign of life while it has nothing to deliver; 0.1 is its least."""
         self._client = client
         self._stream = stream
         self._filters = filters
         self._start = start
         self._inbox = inbox
+        self._heartbeat_s = heartbeat_s
         self._next = 0
         """Where to go on after a loss; 0 while nothing was seen and the start is not pinned."""
         self._behind = True
@@ -143,7 +154,7 @@ class Tail:
             "mem_storage": True,
             "num_replicas": 1,
             "inactive_threshold": 30_000_000_000,
-            "idle_heartbeat": int(HEARTBEAT_S * 1_000_000_000),
+            "idle_heartbeat": int(self._heartbeat_s * 1_000_000_000),
             "flow_control": True,
             "filter_subjects": list(self._filters),
         }
@@ -151,6 +162,8 @@ class Tail:
             config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": self._next}
         elif isinstance(self._start, int):
             config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, self._start)}
+        elif isinstance(self._start, datetime):
+            config |= {"deliver_policy": "by_start_time", "opt_start_time": self._start.astimezone(UTC).isoformat()}
         else:
             config["deliver_policy"] = "all" if self._start == "first" else self._start
         body = json.dumps({"stream_name": self._stream, "config": config, "action": "create"}).encode()
@@ -202,7 +215,7 @@ class Tail:
                 if self._client.is_closed or self._client.is_draining:
                     raise Lost("the connection is being closed") from None
             try:
-                async with asyncio.timeout(HEARTBEAT_S / 4):
+                async with asyncio.timeout(self._heartbeat_s / 4):
                     return await arrived.get()
             except TimeoutError:
                 continue

@@ -153,6 +153,11 @@ def permissions(service: str) -> dict[str, list[str]]:
                 # 2.15 may write the acknowledgement subject with domain and account hash first.
                 f"$JS.ACK.*.*.{stream}.{name}.>",
             ]
+    for channel in CHANNELS:
+        if service in channel.auditors:
+            # How far the readers have come, and what lies on a queue: looking changes nothing.
+            allow += [f"$JS.API.CONSUMER.INFO.{channel.stream}.{channel.consumer(reader)}" for reader in channel.readers]
+            allow.append(f"$JS.API.STREAM.MSG.GET.{channel.stream}")
     # Every service may read every fact; raw payloads are sealed, so reading shows facts, not personal data.
     allow += ["$JS.API.STREAM.MSG.GET.EVENTS", "$JS.API.STREAM.INFO.EVENTS"]
     # Flow control of live tails: the reply slows the broker down to our pace.

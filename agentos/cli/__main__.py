@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agentos.cli import governance, local, reports, tasks
+from agentos.cli import approvals, budgets, governance, kill, local, policy, reports, tasks
 
 app = typer.Typer(
     name="agentos",
@@ -19,12 +19,15 @@ app = typer.Typer(
 )
 
 app.add_typer(tasks.app, name="task")
-app.add_typer(governance.approvals, name="approval")
-app.add_typer(governance.kill, name="kill")
+app.add_typer(approvals.app, name="approval")
+app.add_typer(approvals.delegations, name="delegation")
+app.add_typer(kill.kill, name="kill")
 app.add_typer(governance.audit, name="audit")
 app.add_typer(governance.keys, name="key")
+app.add_typer(policy.policy, name="policy")
 app.add_typer(reports.packs, name="pack")
 app.command("cost")(reports.cost)
+app.command("budgets")(budgets.budgets)
 app.command("events")(reports.events)
 app.command("up")(local.up)
 app.command("demo")(local.demo)

@@ -95,9 +95,10 @@ class Stage:
         answer.raise_for_status()
         return cast("dict[str, Any]", answer.json())
 
-    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST JSON to the API."""
-        answer = await self.client.post(f"/api/v1/{path}", json=body)
+    async def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> dict[str, Any]:
+        """POST JSON to the API, as the administrator or as whose key it is."""
+        headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
+        answer = await self.client.post(f"/api/v1/{path}", json=body, headers=headers)
         if answer.is_error:
             raise DemoFailed(f"POST {path}: {answer.status_code} {answer.text}")
         return cast("dict[str, Any]", answer.json())
@@ -249,7 +250,8 @@ async def _approval(stage: Stage, task: str) -> None:
         f"{approval['summary']}\nheld because: {', '.join(approval['reasons'])}; expires {approval['expires_at']}"
     )
     async with _timeline(stage) as lines:
-        await stage.post(f"approvals/{approval['id']}/resolve", {"outcome": "approved", "comment": "reads well"})
+        answer = {"outcome": "approved", "digest": approval["digest"], "comment": "reads well"}
+        await stage.post(f"approvals/{approval['id']}/resolve", answer)
         stage.console.print("POST /api/v1/approvals/…/resolve → approved")
         await _show_until(stage, lines, task, "task.settled")
     outcome = await _settled(stage, task)
@@ -285,9 +287,13 @@ async def _kill(stage: Stage) -> None:
     )
     if refused["outcome"] != "refused":
         raise DemoFailed(f"under the kill switch the task ended {refused['outcome']}")
-    await stage.post(f"kill/{switch}/release", {"reason": "demo: looked into it"})
+    stopped = await stage.post(f"kill/{switch}/release", {"reason": "demo: looked into it"})
+    stage.console.print(f"POST /api/v1/kill/…/release → {stopped['status']}: a global switch takes a second person")
+    second = (await stage.post("keys", {"name": "second-person", "roles": ["operator"]}))["key"]
+    agreed = {"request": stopped["request"], "reason": "demo: looked as well"}
+    await stage.post(f"kill/{switch}/confirm", agreed, key=second)
     left = (await stage.get("kill"))["items"]
-    stage.console.print(f"POST /api/v1/kill/…/release → released; engaged switches: {len(left)}")
+    stage.console.print(f"POST /api/v1/kill/…/confirm → released; engaged switches: {len(left)}")
     if left:
         raise DemoFailed("the kill switch is still engaged")
 

@@ -60,6 +60,24 @@ class Principal(Contract):
     roles: tuple[str, ...] = ()
 
 
+class Ruling(Contract):
+    """What every decision of the policy says of itself: enough to explain it, and to ask the same question of other rules.
+
+    ``question`` is the whole input of the Rego package ``package``; it holds no payload and no personal data. It is empty when the rules
+    were not asked (a kill switch, a fault).
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    rules: tuple[str, ...]
+    monitored: tuple[str, ...] = ()
+    """Rules that would have denied or held if they were enforced rather than monitored."""
+    bundle: str
+    """Revision of the policy bundle that decided."""
+    package: str = ""
+    question: dict[str, Json] = Field(default_factory=dict)
+
+
 class Fault(Contract):
     """Why something failed. ``message`` is for people, says what to do, and holds no secret and no personal data."""
 

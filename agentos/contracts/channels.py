@@ -9,7 +9,7 @@ from typing import Literal
 
 from agentos.contracts import commands as c
 from agentos.contracts.base import Contract
-from agentos.contracts.events import call, governance, task
+from agentos.contracts.events import approval, call, governance, kill, notification, policy, task
 
 Kind = Literal["event", "command", "query", "answer", "work", "timer", "dead_letter"]
 
@@ -17,9 +17,16 @@ SERVICES = ("gateway", "orchestrator", "router", "policy", "gates", "runner", "w
 """Every service is also a broker user of the same name."""
 
 
+KILLABLE = ("policy", "router", "gates", "runner", "worker")
+"""The services that ask the kill switch before they start anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One row. ``readers`` share a durable consumer per service; ``tails`` follow live, each instance on its own."""
+    """One row. ``readers`` share a durable consumer per service; ``tails`` follow live, each instance on its own.
+
+    ``auditors`` may look at what the readers were handed and have not answered: what is in their hands.
+    """
 
     name: str
     pattern: str
@@ -29,6 +36,7 @@ class Channel:
     doc: str
     readers: tuple[str, ...] = ()
     tails: tuple[str, ...] = ()
+    auditors: tuple[str, ...] = ()
     version: int = 1
 
     @property
@@ -65,11 +73,12 @@ def _event(
     *,
     readers: tuple[str, ...] = (),
     tails: tuple[str, ...] = (),
+    auditors: tuple[str, ...] = (),
     ordinal: bool = False,
 ) -> Channel:
     aggregate, fact = name.split(".")
     pattern = f"evt.*.{aggregate}.*.{fact}" + (".*" if ordinal else "")
-    return Channel(name, pattern, "event", publisher, payload, doc, readers, tails)
+    return Channel(name, pattern, "event", publisher, payload, doc, readers, tails, auditors)
 
 
 def _command(service: str, verb: str, publisher: str, payload: type[Contract], doc: str) -> Channel:
@@ -159,10 +168,19 @@ CHANNELS: tuple[Channel, ...] = (
         call.CallDecided,
         "The verdict on a model call, with the redacted request.",
         readers=("router", "gates"),
-        tails=("runner",),
+        tails=("runner", "policy"),
+        auditors=("gates",),
     ),
     _event("call.attempted", "router", call.CallAttempted, "An attempt that did not settle the call.", ordinal=True),
-    _event("call.settled", "router", call.ModelCallSettled, "The end of a model call.", tails=("runner",)),
+    _event(
+        "call.settled",
+        "router",
+        call.ModelCallSettled,
+        "The end of a model call.",
+        readers=("policy",),
+        tails=("runner", "policy"),
+    ),
+    _event("call.inspected", "policy", call.Inspected, "What policy saw in a model's answer.", tails=("runner",)),
     # --- tool: a governed tool call -----------------------------------------------------------------------------------
     _event("tool.requested", "runner", call.ToolCallRequested, "A pack asks for a tool.", readers=("policy",)),
     _event(
@@ -171,17 +189,34 @@ CHANNELS: tuple[Channel, ...] = (
         call.CallDecided,
         "The verdict on a tool call, with the redacted arguments.",
         readers=("worker", "gates"),
-        tails=("runner",),
+        tails=("runner", "policy"),
+        auditors=("gates",),
     ),
     _event("tool.attempted", "worker", call.CallAttempted, "An attempt that did not settle the tool call.", ordinal=True),
-    _event("tool.settled", "worker", call.ToolCallSettled, "The end of a tool call.", tails=("runner",)),
+    _event(
+        "tool.settled",
+        "worker",
+        call.ToolCallSettled,
+        "The end of a tool call.",
+        readers=("policy",),
+        tails=("runner", "policy"),
+    ),
+    _event("tool.inspected", "policy", call.Inspected, "What policy saw in a tool's result.", tails=("runner",)),
     # --- governance ---------------------------------------------------------------------------------------------------
     _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack asks a person.", readers=("gates",)),
-    _event("approval.requested", "gates", governance.ApprovalRequested, "Something waits for a person.", tails=("runner",)),
+    # --- approval -----------------------------------------------------------------------------------------------------
+    _event(
+        "approval.requested",
+        "gates",
+        approval.ApprovalRequested,
+        "Something waits for a person.",
+        readers=("gates",),
+        tails=("runner",),
+    ),
     _event(
         "approval.answered",
         "gates",
-        governance.ApprovalAnswered,
+        approval.ApprovalAnswered,
         "A person's n-th answer, to be ruled on.",
         readers=("policy",),
         ordinal=True,
@@ -189,21 +224,113 @@ CHANNELS: tuple[Channel, ...] = (
     _event(
         "approval.ruled",
         "policy",
-        governance.ApprovalRuled,
+        approval.ApprovalRuled,
         "Whether that person may give that answer.",
         readers=("gates",),
         ordinal=True,
     ),
+    _event("approval.commented", "gates", approval.ApprovalCommented, "A person's n-th remark, sealed.", ordinal=True),
+    _event(
+        "approval.edited",
+        "gates",
+        approval.ApprovalEdited,
+        "A person's n-th edit of what is to be done, to be ruled on.",
+        readers=("policy",),
+        ordinal=True,
+    ),
+    _event(
+        "approval.revised",
+        "policy",
+        approval.ApprovalRevised,
+        "The verdict on that edit, with the redacted difference.",
+        readers=("gates",),
+        ordinal=True,
+    ),
+    _event(
+        "approval.escalated",
+        "gates",
+        approval.ApprovalEscalated,
+        "Nobody answered in time: more roles may.",
+        readers=("gates",),
+        ordinal=True,
+    ),
+    _event("approval.frozen", "gates", approval.ApprovalFrozen, "A kill switch stops the clock.", ordinal=True),
+    _event("approval.thawed", "gates", approval.ApprovalThawed, "The clock goes on; deadlines have moved.", ordinal=True),
     _event(
         "approval.resolved",
         "gates",
-        governance.ApprovalResolved,
+        approval.ApprovalResolved,
         "The one answer to an approval.",
-        readers=("router", "worker", "orchestrator"),
+        readers=("router", "worker", "orchestrator", "gates"),
         tails=("runner",),
+        auditors=("gates",),
     ),
-    _event("kill.engaged", "gates", governance.KillEngaged, "Nothing in scope starts any more; what is in flight is cancelled."),
-    _event("kill.released", "gates", governance.KillReleased, "The switch of this id no longer holds."),
+    _event("delegation.granted", "gates", approval.DelegationGranted, "A person lends another their powers to approve."),
+    _event("delegation.revoked", "gates", approval.DelegationRevoked, "The delegation of this id no longer holds."),
+    # --- notification -------------------------------------------------------------------------------------------------
+    _event("notification.queued", "gates", notification.NotificationQueued, "A target is to be told of an event."),
+    _event("notification.failed", "gates", notification.NotificationFailed, "Attempt n failed.", ordinal=True),
+    _event("notification.sent", "gates", notification.NotificationSent, "The target has taken it."),
+    _event("target.disabled", "gates", notification.TargetDisabled, "A target is gone and is told nothing any more."),
+    # --- more of governance -------------------------------------------------------------------------------------------
+    _event(
+        "violation.noted", "runner", governance.ViolationNoted, "A pack tried what its sandbox does not let it do.", ordinal=True
+    ),
+    _event("budget.warned", "policy", governance.BudgetWarned, "A share of a budget is spent: once a window and threshold.", ordinal=True),
+    _event("budget.exceeded", "policy", governance.BudgetExceeded, "A budget has no room left: once a window.", ordinal=True),
+    _event("policy.published", "policy", policy.BundlePublished, "A bundle of rules was accepted; its version is the id."),
+    _event("policy.refused", "policy", policy.BundleRefused, "A bundle of rules was refused; the last good one goes on deciding."),
+    # --- kill: a switch and what it stopped ---------------------------------------------------------------------------
+    _event(
+        "kill.engaged",
+        "gates",
+        kill.KillEngaged,
+        "Nothing in scope starts any more; what is in flight is cancelled, or finishes.",
+        readers=("gates",),
+        tails=("policy",),
+    ),
+    _event(
+        "kill.release-requested",
+        "gates",
+        kill.KillReleaseRequested,
+        "The n-th request to open a switch that takes two persons.",
+        ordinal=True,
+    ),
+    _event(
+        "kill.eased",
+        "gates",
+        kill.KillEased,
+        "For the n-th time a share of the tasks may start.",
+        readers=("gates",),
+        tails=("policy",),
+        ordinal=True,
+    ),
+    _event(
+        "kill.tightened", "gates", kill.KillTightened, "A trigger ended the n-th probation.", readers=("gates",), ordinal=True
+    ),
+    _event(
+        "kill.released",
+        "gates",
+        kill.KillReleased,
+        "The switch of this id no longer holds.",
+        readers=("gates",),
+        tails=("policy",),
+    ),
+    _event("kill.call-cancelled", "router", kill.KillCancelled, "A switch cancelled the model call of this id.", ordinal=True),
+    _event("kill.tool-cancelled", "worker", kill.KillCancelled, "A switch cancelled the tool call of this id.", ordinal=True),
+    _event(
+        "kill.attempt-cancelled",
+        "runner",
+        kill.KillCancelled,
+        "A switch cancelled this attempt, `<task>-<attempt>`.",
+        ordinal=True,
+    ),
+    _event(
+        "kill.unconfirmed", "gates", kill.KillUnconfirmed, "Nobody has said that the thing of this id has stopped.", ordinal=True
+    ),
+    _event("kill.confirmed", "gates", kill.KillConfirmed, "What the switch had stopped by the n-th look.", ordinal=True),
+    _event("kill.drilled", "gates", kill.KillDrilled, "How soon every instance saw a switch."),
+    # --- the edge and the audit ---------------------------------------------------------------------------------------
     _event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
     _event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
     _event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
@@ -213,8 +340,16 @@ CHANNELS: tuple[Channel, ...] = (
     _command("orchestrator", "cancel", "gateway", c.CancelTask, "Stop a task."),
     _command("orchestrator", "retry", "gateway", c.RetryTask, "Make another attempt of a task that ended or is parked."),
     _command("gates", "resolve", "gateway", c.ResolveApproval, "Answer an approval."),
+    _command("gates", "comment", "gateway", c.CommentApproval, "Remark on an approval."),
+    _command("gates", "edit", "gateway", c.EditApproval, "Change what an approval is for."),
+    _command("gates", "delegate", "gateway", c.DelegateApprovals, "Lend another person one's powers to approve."),
+    _command("gates", "undelegate", "gateway", c.RevokeDelegation, "Take a delegation back."),
     _command("gates", "engage", "gateway", c.EngageKill, "Engage a kill switch."),
-    _command("gates", "release", "gateway", c.ReleaseKill, "Release a kill switch."),
+    _command("gates", "release", "gateway", c.ReleaseKill, "Release a kill switch, in part or wholly, or ask for it."),
+    _command("gates", "confirm", "gateway", c.ConfirmRelease, "Confirm a release that takes two persons."),
+    _command("gates", "drill", "gateway", c.DrillKill, "Measure how soon a kill switch is seen."),
+    _command("gates", "trip", "policy", c.TripKill, "Engage a kill switch because a trigger tripped."),
+    _command("policy", "publish", "gateway", c.PublishBundle, "Check a signed bundle of rules and let it decide."),
     # --- queries and answers ------------------------------------------------------------------------------------------
     Channel("ledger.query", "qry.ledger.*.*", "query", "gateway", c.Query, "Read a projection of the ledger.", ("ledger",)),
     *(
@@ -222,13 +357,13 @@ CHANNELS: tuple[Channel, ...] = (
             f"{service}.answer", f"ans.{service}.*", "answer", service, c.Answer, f"What {service} says to a command or query.",
             tails=("gateway",),
         )
-        for service in ("orchestrator", "gates", "ledger")
+        for service in ("orchestrator", "gates", "policy", "ledger")
     ),
     # --- work and timers ----------------------------------------------------------------------------------------------
     *(
         Channel(
             f"work.{priority}", f"work.*.{priority}.*", "work", "router", c.WorkItem, f"Run an attempt of a task, priority {priority}.",
-            ("runner",),
+            ("runner",), auditors=("gates",),
         )
         for priority in ("high", "normal", "low")
     ),
@@ -236,6 +371,10 @@ CHANNELS: tuple[Channel, ...] = (
     *_timer("orchestrator", "deadline", "a task's deadline."),
     *_timer("orchestrator", "wake", "the end of an agent's sleep."),
     *_timer("gates", "expire", "an approval's expiry."),
+    *_timer("gates", "confirm", "the next look at what a kill switch was to stop."),
+    *_timer("policy", "budget", "the next try of a call that waits for room in a budget."),
+    *_timer("gates", "escalate", "an approval's next escalation step."),
+    *_timer("gates", "notify", "an attempt at a notification."),
     # --- dead letters -------------------------------------------------------------------------------------------------
     *(
         Channel(
@@ -262,6 +401,8 @@ class Bucket:
 
 BUCKETS: tuple[Bucket, ...] = (
     Bucket("kill", ("gates",), SERVICES, "Engaged kill switches, by id; watched by whoever starts work."),
+    Bucket("instances", KILLABLE, ("gates",), "Who has to see the kill switch: `<service>.<instance>`.", max_age_s=15),
+    Bucket("killacks", KILLABLE, ("gates",), "Drills: `<switch>.<service>.<instance>` has seen it.", max_age_s=600),
     Bucket("presence", ("runner",), ("router", "policy", "gateway"), "Live packs: `<pack>.<instance>`.", max_age_s=15),
     Bucket("packs", ("runner",), ("router", "policy", "gateway"), "Registered packs, alive or not: `<pack>` → its manifest."),
     Bucket(
@@ -272,7 +413,20 @@ BUCKETS: tuple[Bucket, ...] = (
     ),
     Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
     Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
+    Bucket("budgets", ("policy",), ("policy", "gateway"), "`<tenant>.<account>`: what of a budget is spent and held back."),
+    Bucket(
+        "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."
+    ),
+    Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
+    Bucket(
+        "bundles",
+        ("policy",),
+        ("policy", "gateway"),
+        "Signed bundles of rules in chunks, `<sha-256>.<n>`, and `catalogue.published`: which versions there are.",
+    ),
     Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
+    Bucket("approvals", ("gates",), ("gates",), "`<tenant>.<task>.<approval>`: open approvals, to be found by their task."),
+    Bucket("delegations", ("gates",), ("gates", "policy", "gateway"), "`<tenant>.<id>`: who may answer approvals for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),
     Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB in chunks, `<sha-256>.<n>`."),

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentos.contracts.base import Contract, Json, Principal, Token
-from agentos.contracts.events.governance import KillScope
+from agentos.contracts.base import Contract, Json, Principal, Sealed, Token, Utc
+from agentos.contracts.events.kill import KillMode, KillScope
 from agentos.contracts.events.task import TaskSubmitted
 
 
@@ -36,12 +36,55 @@ class RetryTask(Contract):
 
 
 class ResolveApproval(Contract):
-    """A person's answer to an approval."""
+    """A person's answer to an approval. ``digest`` is what they looked at; ``delegation`` names whose powers they answer with."""
 
     tenant: Token
     approval: Token
     outcome: Literal["approved", "rejected"]
-    comment: str | None = Field(default=None, max_length=4_000)
+    digest: str = Field(min_length=1, max_length=128)
+    comment: Sealed | None = None
+    delegation: Token | None = None
+    by: Principal
+
+
+class CommentApproval(Contract):
+    """A remark that is no vote."""
+
+    tenant: Token
+    approval: Token
+    text: Sealed
+    length: int = Field(ge=1)
+    by: Principal
+
+
+class EditApproval(Contract):
+    """Something else is to be done: ``content`` seals a tool's arguments or a ModelRequest, as the person wrote it."""
+
+    tenant: Token
+    approval: Token
+    base_digest: str = Field(min_length=1, max_length=128)
+    content: Sealed
+    by: Principal
+
+
+class DelegateApprovals(Contract):
+    """Until ``until`` principal ``to`` may answer with ``roles`` of ``by``; all of them when none is named."""
+
+    tenant: Token
+    to: Token
+    roles: tuple[str, ...] = ()
+    since: Utc
+    until: Utc
+    reason: str = Field(min_length=1, max_length=1_000)
+    by: Principal
+
+
+class RevokeDelegation(Contract):
+    """Take a delegation back."""
+
+    tenant: Token
+    delegation: Token
+    reason: str = Field(min_length=1, max_length=1_000)
     by: Principal
 
 
@@ -51,17 +94,58 @@ class EngageKill(Contract):
     tenant: Token
     scope: KillScope
     target: str = Field(default="*", max_length=200)
+    mode: KillMode = "halt"
     reason: str = Field(min_length=1, max_length=1_000)
     by: Principal
 
 
 class ReleaseKill(Contract):
-    """Take a switch back."""
+    """Take a switch back, wholly or for a share of the tasks. Where a second person is needed this is the request for it."""
 
     tenant: Token
     switch: Token
+    stage: Literal["probation", "released"] = "released"
+    share_percent: int = Field(default=10, ge=1, le=99)
     reason: str = Field(min_length=1, max_length=1_000)
     by: Principal
+
+
+class ConfirmRelease(Contract):
+    """The second person's word on release request ``request`` of a switch."""
+
+    tenant: Token
+    switch: Token
+    request: int = Field(ge=1)
+    reason: str = Field(min_length=1, max_length=1_000)
+    by: Principal
+
+
+class TripKill(Contract):
+    """A trigger of the policy tripped: stop its target. The id of the switch is the last token of the subject."""
+
+    tenant: Token
+    scope: KillScope
+    target: str = Field(max_length=200)
+    mode: KillMode = "halt"
+    trigger: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
+class DrillKill(Contract):
+    """Measure how soon every instance sees a switch."""
+
+    tenant: Token
+    rounds: int = Field(default=20, ge=1, le=100)
+    reason: str = Field(min_length=1, max_length=1_000)
+    by: Principal
+
+
+class PublishBundle(Contract):
+    """Let these rules decide from now on. ``bundle`` is a signed bundle as `agentos policy sign` writes it; policy checks all of it."""
+
+    tenant: Token
+    by: Principal
+    bundle: dict[str, Json]
 
 
 class TimerDue(Contract):

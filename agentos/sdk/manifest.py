@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from agentos.contracts.base import Contract, Json, Token
 from agentos.sdk.errors import ManifestError
@@ -43,6 +43,8 @@ class AgentEntry(Contract):
     entry: EntryPoint
     task_types: tuple[Token, ...] = Field(min_length=1)
     timeout_s: float = Field(default=60.0, gt=0, le=86_400)
+    tools: tuple[ToolName, ...] | None = None
+    """The tools that its tasks need; None means all of the pack's. A task that has read what came from outside changes nothing with others."""
 
 
 class ToolEntry(Contract):
@@ -58,6 +60,8 @@ class ToolEntry(Contract):
     settings: tuple[str, ...] = ()
     """Environment variables that are no secrets and may be set for it, such as another base URL."""
     timeout_s: float = Field(default=30.0, gt=0, le=3_600)
+    destinations: tuple[str, ...] = ()
+    """Parameters that say where something goes (``to``, ``repository``): policy asks whether whoever asked for the task named them."""
 
 
 class Manifest(Contract):
@@ -77,6 +81,24 @@ class Manifest(Contract):
     def tool(self, name: str) -> ToolEntry | None:
         """The tool of that name."""
         return next((tool for tool in self.tools if tool.name == name), None)
+
+    def tools_of(self, agent: str) -> tuple[str, ...]:
+        """The tools that an agent's tasks need: those it names, or all of the pack's."""
+        entry = self.agent(agent)
+        every = tuple(tool.name for tool in self.tools)
+        return every if entry is None or entry.tools is None else entry.tools
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Manifest":
+        names = {tool.name for tool in self.tools}
+        for agent in self.agents:
+            if strangers := sorted(set(agent.tools or ()) - names):
+                raise ValueError(f"agent {agent.name} names tools that the pack does not have: {', '.join(strangers)}")
+        for tool in self.tools:
+            known: dict[str, Json] = tool.parameters.get("properties") or {}
+            if strangers := sorted(set(tool.destinations) - set(known)):
+                raise ValueError(f"tool {tool.name} calls destinations what are no parameters of it: {', '.join(strangers)}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from agentos.sealing.envelope import (
     seal_model,
 )
 from agentos.sealing.master import MasterKey, MasterKeyUnsafe
-from agentos.sealing.placeholders import ENTITIES, PlaceholderVault, restore, restore_json
+from agentos.sealing.placeholders import ENTITIES, PlaceholderVault, restore, restore_json, restore_json_text
 
 __all__ = [
     "ENTITIES",
@@ -24,6 +24,7 @@ __all__ = [
     "open_sealed",
     "restore",
     "restore_json",
+    "restore_json_text",
     "seal",
     "seal_model",
 ]

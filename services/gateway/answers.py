@@ -93,5 +93,5 @@ class Answers:
         """As ``ask``; raises the problem that a refusal stands for."""
         answer = await self.ask(request, send, late=late, timeout=timeout)
         if not answer.ok:
-            raise from_answer(answer.code, answer.detail)
+            raise from_answer(answer.code, answer.detail, answer.data)
         return answer

@@ -17,7 +17,20 @@ from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable, role_table
-from services.gateway.http import approvals, audit, events, health, keys, kill, ops, tasks, webhooks
+from services.gateway.http import (
+    approvals,
+    audit,
+    budgets,
+    delegations,
+    events,
+    health,
+    keys,
+    kill,
+    ops,
+    policy,
+    tasks,
+    webhooks,
+)
 from services.gateway.idempotency import Idempotency
 from services.gateway.middleware import Observed
 from services.gateway.packs import LivePacks
@@ -28,7 +41,7 @@ from services.gateway.webhooks import sources
 
 log = structlog.get_logger(__name__)
 
-ROUTERS = (webhooks, tasks, approvals, kill, audit, ops, events, keys)
+ROUTERS = (webhooks, tasks, approvals, delegations, kill, audit, ops, budgets, events, keys, policy)
 """Everything under /api/v1, one file per kind of resource."""
 
 

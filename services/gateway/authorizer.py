@@ -9,10 +9,12 @@ from agentos.contracts.base import Principal
 
 Action = Literal[
     "tasks.read", "tasks.submit", "tasks.cancel", "tasks.retry",
-    "approvals.read", "approvals.resolve",
-    "kill.read", "kill.engage", "kill.release",
+    "approvals.read", "approvals.resolve", "approvals.delegate",
+    "kill.read", "kill.engage", "kill.release", "kill.drill",
     "audit.read", "audit.export",
-    "cost.read", "packs.read", "events.read",
+    "policy.read", "policy.publish",
+    "privacy.erase", "privacy.export", "payloads.reveal",
+    "cost.read", "budgets.read", "packs.read", "events.read",
     "keys.manage", "metrics.read",
 ]  # fmt: skip
 Role = Literal["admin", "operator", "approver", "author", "viewer"]

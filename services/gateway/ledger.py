@@ -11,6 +11,7 @@ from services.gateway.answers import Answers
 What = Literal[
     "tasks.list", "tasks.get", "tasks.events", "approvals.list", "approvals.get", "calls.get", "events.list", "cost", "packs.stats",
     "ledger.status", "audit.status", "audit.verify", "audit.export",
+    "decisions.list",
 ]  # fmt: skip
 
 VERIFY_TIMEOUT = timedelta(seconds=50)

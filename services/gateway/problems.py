@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from fastapi import FastAPI, Request
@@ -53,6 +53,7 @@ class Problem(Exception):
         errors: Sequence[FieldError] = (),
         headers: dict[str, str] | None = None,
         settled: bool = False,
+        extension: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -62,6 +63,8 @@ class Problem(Exception):
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
         self.settled = settled
+        self.extension = extension or {}
+        """Further members of the document (RFC 9457 §3.2): what a program, or a person, goes on with."""
 
     def document(self, instance: str | None) -> dict[str, Any]:
         """The JSON object."""
@@ -74,7 +77,7 @@ class Problem(Exception):
             code=self.code,
             errors=list(self.errors) or None,
         )
-        return found.model_dump(exclude_none=True)
+        return self.extension | found.model_dump(exclude_none=True)
 
 
 def unauthorized(code: str, detail: str) -> Problem:
@@ -92,8 +95,19 @@ STATUS_OF = {
     "forbidden": 403,
     "wrong_role": 403,
     "self_approval": 403,
+    "same_person": 403,
     "conflict": 409,
     "unavailable": 503,
+    "bundle.malformed": 422,
+    "bundle.bad_signature": 422,
+    "bundle.unknown_key": 422,
+    "bundle.revision_differs": 422,
+    "bundle.uncompilable": 422,
+    "bundle.undefined": 422,
+    "bundle.too_slow": 422,
+    "bundle.bad_mode": 422,
+    "bundle.case_failed": 422,
+    "bundle.tests_failed": 422,
     "bad_arguments": 422,
     "bad_query": 422,
     "target_missing": 422,
@@ -103,14 +117,15 @@ STATUS_OF = {
 """HTTP status by a service's answer code; a code that is not here is a refusal of the request's sense in the present state: 409."""
 
 
-def from_answer(code: str, detail: str) -> Problem:
-    """The problem for a service's refusal."""
+def from_answer(code: str, detail: str, data: Any = None) -> Problem:
+    """The problem for a service's refusal, with what it adds to it."""
     status = STATUS_OF.get(code)
     if status is None:
         status = 404 if code.endswith("not_found") or code.startswith("unknown") else 409
     if status == 503:
         return unavailable(detail, code=code)
-    return Problem(status, code, detail or HTTPStatus(status).phrase, settled=True)
+    extension = cast("dict[str, Any]", data) if isinstance(data, dict) else None
+    return Problem(status, code, detail or HTTPStatus(status).phrase, settled=True, extension=extension)
 
 
 def from_validation(errors: Sequence[Any]) -> Problem:

@@ -8,7 +8,7 @@ import structlog
 
 from agentos.contracts.envelope import CAUSATION, CORRELATION, EVENT_ID, SCHEMA, TRACEPARENT, digest
 from agentos.contracts.errors import NeverRetry
-from services.ledger.domain import calls, governance, tasks
+from services.ledger.domain import approvals, calls, governance, tasks
 from services.ledger.domain.facts import Fact, Incoming, Row, read_fact
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ Evolve = Callable[[Row, Fact, Any], Row]
 BLANKS: dict[str, Row] = {
     "tasks": tasks.BLANK,
     "calls": calls.BLANK,
-    "approvals": governance.APPROVAL,
+    "approvals": approvals.APPROVAL,
     "kill_switches": governance.KILL,
     "deliveries": governance.DELIVERY,
     "audit_checkpoints": governance.CHECKPOINT,
@@ -54,18 +54,46 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = 
     "call.decided": (("calls", _own, calls.decided),),
     "call.attempted": (("calls", _own, calls.attempted),),
     "call.settled": (("calls", _own, calls.model_settled), ("tasks", _task, tasks.model_call_settled)),
+    "call.inspected": (),
     "tool.requested": (("calls", _own, calls.tool_requested),),
     "tool.decided": (("calls", _own, calls.decided),),
     "tool.attempted": (("calls", _own, calls.attempted),),
     "tool.settled": (("calls", _own, calls.tool_settled), ("tasks", _task, tasks.tool_call_settled)),
+    "tool.inspected": (),
+    "violation.noted": (),
     "checkpoint.requested": (),
-    "approval.requested": (("approvals", _own, governance.approval_requested),),
-    # An answer and its ruling change no row until the approval is resolved; the events themselves are kept.
-    "approval.answered": (),
-    "approval.ruled": (),
-    "approval.resolved": (("approvals", _own, governance.approval_resolved),),
+    "approval.requested": (("approvals", _own, approvals.requested),),
+    "approval.answered": (("approvals", _own, approvals.answered),),
+    "approval.ruled": (("approvals", _own, approvals.ruled),),
+    "approval.commented": (("approvals", _own, approvals.commented),),
+    "approval.edited": (),
+    "approval.revised": (("approvals", _own, approvals.revised),),
+    "approval.escalated": (("approvals", _own, approvals.escalated),),
+    "approval.frozen": (("approvals", _own, approvals.frozen),),
+    "approval.thawed": (("approvals", _own, approvals.thawed),),
+    "approval.resolved": (("approvals", _own, approvals.resolved),),
+    "delegation.granted": (),
+    "delegation.revoked": (),
+    "notification.queued": (),
+    "notification.failed": (),
+    "notification.sent": (),
+    "target.disabled": (),
+    "budget.warned": (),
+    "budget.exceeded": (),
     "kill.engaged": (("kill_switches", _own, governance.kill_engaged),),
+    # What a switch cancelled stands in the tenant whose work it was, which may not be the switch's: read from ``events``.
+    "kill.release-requested": (),
+    "kill.eased": (("kill_switches", _own, governance.kill_eased),),
+    "kill.tightened": (("kill_switches", _own, governance.kill_tightened),),
     "kill.released": (("kill_switches", _own, governance.kill_released),),
+    "policy.published": (),
+    "policy.refused": (),
+    "kill.call-cancelled": (),
+    "kill.tool-cancelled": (),
+    "kill.attempt-cancelled": (),
+    "kill.unconfirmed": (),
+    "kill.confirmed": (("kill_switches", _own, governance.kill_confirmed),),
+    "kill.drilled": (),
     "delivery.received": (("deliveries", _own, governance.delivery_received),),
     "apikey.changed": (),
     "audit.checkpointed": (("audit_checkpoints", _own, governance.audit_checkpointed),),

@@ -4,15 +4,16 @@ Every answer is JSON: money as exact decimal text, times as ISO 8601 in UTC. Lis
 page, null on the last one.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
-from sqlalchemy import Connection, Select, Text, case, func, or_, select, type_coerce
+from sqlalchemy import Connection, Select, Text, and_, case, func, not_, or_, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json, Utc
@@ -58,8 +59,13 @@ class TaskEvents(Arguments):
 
 
 class ApprovalsList(Page):
+    """``for_person`` with ``roles``: only what that person may answer. ``like`` names an approval: only those that ask for the same."""
+
     state: Literal["pending", "approved", "rejected", "expired", "cancelled"] | None = None
     task: str | None = Field(default=None, max_length=300)
+    roles: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], ...] = Field(default=(), max_length=32)
+    for_person: str | None = Field(default=None, max_length=300)
+    like: str | None = Field(default=None, max_length=300)
 
 
 class KillList(Page):
@@ -76,6 +82,15 @@ class EventsList(Arguments):
     fact: str | None = Field(default=None, max_length=128)
     correlation_id: str | None = Field(default=None, max_length=300)
     undecodable: bool = False
+
+
+class DecisionsList(Arguments):
+    """Decisions of the policy, newest first."""
+
+    kind: Literal["admission", "model", "tool", "approval", "checkpoint"] | None = None
+    id: str | None = Field(default=None, max_length=300)
+    limit: int = Field(default=100, ge=1, le=500)
+    cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
 
 
 class CostBy(Arguments):
@@ -148,6 +163,29 @@ def events_list(tx: Connection, tenant: str, args: EventsList) -> Json:
     return _events(tx, query, args.limit)
 
 
+_DECISIONS = {
+    "admission": ("task", "decided"),
+    "model": ("call", "decided"),
+    "tool": ("tool", "decided"),
+    "approval": ("approval", "ruled"),
+    "checkpoint": ("checkpoint", "decided"),
+}
+"""Aggregate and fact of each kind of decision."""
+
+
+def decisions_list(tx: Connection, tenant: str, args: DecisionsList) -> Json:
+    e = t.events.c
+    kinds = _DECISIONS.values() if args.kind is None else (_DECISIONS[args.kind],)
+    wanted = or_(*((e.aggregate == aggregate) & (e.fact == fact) for aggregate, fact in kinds))
+    query = select(t.events).where(e.tenant == tenant, wanted, e.problem.is_(None))
+    if args.id is not None:
+        query = query.where(e.id == args.id)
+    if args.cursor is not None:
+        query = query.where(e.seq < int(args.cursor))
+    page = _events(tx, query.order_by(e.seq.desc()), args.limit)
+    return {"decisions": page["events"], "cursor": None if page["after"] is None else str(page["after"])}
+
+
 def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
     c = t.approvals.c
     query = select(t.approvals).where(c.tenant == tenant)
@@ -155,11 +193,46 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
         query = query.where(c.state == args.state)
     if args.task is not None:
         query = query.where(c.task == args.task)
-    return _page(tx, query, c.first_seq, args, "approvals")
+    if args.roles:
+        # Roles are tokens, so a quoted one stands in the JSON text as itself and as nothing else.
+        query = query.where(or_(*(_as_text(c.approver_roles).contains(f'"{role}"', autoescape=True) for role in args.roles)))
+    if args.for_person is not None:
+        name = json.dumps(args.for_person)
+        voted = [_as_text(c.votes).contains(f'"{part}":{name}', autoescape=True) for part in ("by", "for")]
+        query = query.where(
+            c.state == "pending",
+            or_(c.four_eyes.is_(False), c.requester != args.for_person),
+            or_(c.votes.is_(None), not_(or_(*voted))),
+        )
+    if args.like is not None:
+        one = _one(tx, t.approvals, tenant, args.like, "approval")
+        query = query.where(c.pack == one["pack"], c.kind == one["kind"], c.target == one["target"])
+        query = query.where(_as_text(c.reasons) == json.dumps(one["reasons"], separators=(",", ":")))
+    page = _page(tx, query, c.first_seq, args, "approvals")
+    _add_history(tx, tenant, page["approvals"])
+    return page
 
 
 def approvals_get(tx: Connection, tenant: str, args: ById) -> Json:
-    return {"approval": _one(tx, t.approvals, tenant, args.id, "approval")}
+    approval = _one(tx, t.approvals, tenant, args.id, "approval")
+    _add_history(tx, tenant, [approval])
+    return {"approval": approval}
+
+
+def _add_history(tx: Connection, tenant: str, approvals: list[dict[str, Any]]) -> None:
+    """How often the same of the same pack has been answered how, and how far the quorum is."""
+    c = t.approvals.c
+    pairs = {(row["pack"], row["target"]) for row in approvals}
+    counted: dict[tuple[str | None, str | None], dict[str, int]] = {}
+    if pairs:
+        alike = or_(*(and_(c.pack == pack, c.target == target) for pack, target in pairs))
+        query = select(c.pack, c.target, c.state, func.count().label("n")).where(c.tenant == tenant, alike)
+        for found in tx.execute(query.group_by(c.pack, c.target, c.state)):
+            counted.setdefault((found.pack, found.target), {})[found.state] = found.n
+    for row in approvals:
+        row["history"] = counted.get((row["pack"], row["target"]), {})
+        votes: list[dict[str, Any]] = row["votes"] or []
+        row["approvals"] = sum(vote["outcome"] == "approved" for vote in votes)
 
 
 def kill_list(tx: Connection, tenant: str, args: KillList) -> Json:
@@ -257,6 +330,7 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "approvals.get": SqlQuery(ById, approvals_get),
     "kill.list": SqlQuery(KillList, kill_list),
     "events.list": SqlQuery(EventsList, events_list),
+    "decisions.list": SqlQuery(DecisionsList, decisions_list),
     "cost": SqlQuery(CostBy, cost),
     "calls.get": SqlQuery(ById, calls_get),
     "deadletters.list": SqlQuery(DeadLetters, deadletters_list),

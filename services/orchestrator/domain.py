@@ -208,6 +208,8 @@ def advance(task: Task, around: Surroundings, now: datetime, jitter: float) -> l
         fault = Fault(code="admission_refused", message="policy did not admit the task; the reasons say why")
         return [_settle(attempt, "refused", fault, reasons=decided.reasons)]
     if (routed := task.routed.get(attempt)) is not None and routed.pack is None:
+        if routed.killed:
+            return [_settle(attempt, "refused", Fault(code="killed", message=routed.reason), reasons=("kill_switch",))]
         return [_settle(attempt, "failed", Fault(code="no_pack", message=routed.reason))]
     if (ended := task.ended.get(attempt)) is not None:
         return _after_end(task, task.submitted, ended, now, jitter)

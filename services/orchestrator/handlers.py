@@ -9,7 +9,7 @@ from agentos.bus import Bus, Route
 from agentos.contracts.commands import Answer, CancelTask, RetryTask, SubmitTask, TimerDue
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry, Refused
-from agentos.contracts.events.governance import ApprovalResolved
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.task import Outcome, StepRecorded, TaskSettled
 from agentos.contracts.subjects import EventSubject
 from agentos.telemetry import counter, trace_of

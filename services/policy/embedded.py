@@ -2,18 +2,19 @@
 
 import json
 import threading
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from regopy import Input, Interpreter, RegoError
 
+from agentos.contracts.base import Json
 from agentos.contracts.errors import Unavailable
-from services.policy.evaluator import BUNDLE, decision_from, read_bundle, revision_of, undefined
-from services.policy.questions import QUESTIONS, Decision, Question
+from services.policy.evaluator import Bundle, decision_from, read_bundle, revision_of, undefined
+from services.policy.questions import BY_PACKAGE, Decision, Question
 
 
 class EmbeddedEvaluator:
-    """Answers from a bundle that is compiled at construction (about 20 ms) and never read again.
+    """Answers from a bundle that is compiled at construction (about 20 ms) and never read again; the shipped one unless given.
 
     A query takes a fraction of a millisecond and runs on the caller's thread. The interpreter keeps its input between two calls and ctypes
     lets other threads run meanwhile, so a lock keeps input and query together.
@@ -21,8 +22,8 @@ class EmbeddedEvaluator:
     Raises ``Unavailable`` when the bundle cannot be read or compiled.
     """
 
-    def __init__(self, folder: Path = BUNDLE) -> None:
-        bundle = read_bundle(folder)
+    def __init__(self, bundle: Bundle | None = None) -> None:
+        bundle = bundle if bundle is not None else read_bundle()
         self._revision = revision_of(bundle)
         self._lock = threading.Lock()
         # regopy has no type information.
@@ -31,7 +32,7 @@ class EmbeddedEvaluator:
             for name, source in bundle.modules.items():
                 interpreter.add_module(f"{name}.rego", source)
             interpreter.add_data_json(json.dumps({"config": bundle.config}))
-            self._bundle: Any = interpreter.build(None, [_entrypoint(question) for question in QUESTIONS])
+            self._bundle: Any = interpreter.build(None, [_entrypoint(package) for package in BY_PACKAGE])
         except RegoError as error:
             raise Unavailable(f"The policy bundle does not compile: {str(error)[:500]}", code="policy.uncompilable") from error
         if not self._bundle.ok():
@@ -49,20 +50,23 @@ class EmbeddedEvaluator:
 
     def decide_now(self, question: Question) -> Decision:
         """The same without a coroutine, from any thread."""
+        return self.answer(question.package, question.model_dump(mode="json"))
+
+    def answer(self, package: str, asked: Mapping[str, Json]) -> Decision:
+        """The decision on any input of a question's package, also one that no question could be: what a stored decision or a case asks."""
         if self._interpreter is None:
             raise Unavailable("The policy evaluator is closed.", code="policy.closed")
-        asked = question.model_dump(mode="json")
         try:
             with self._lock:
                 self._interpreter.set_input(Input(asked))
-                output = self._interpreter.query_bundle_entrypoint(self._bundle, _entrypoint(question))
+                output = self._interpreter.query_bundle_entrypoint(self._bundle, _entrypoint(package))
         except (RegoError, ValueError, TypeError) as error:
             # ValueError: the interpreter's output is not JSON; TypeError: an input that it cannot carry.
             raise Unavailable(f"The embedded policy evaluator failed: {type(error).__name__}", code="policy.error") from error
         if not output.ok():
-            raise Unavailable(f"The rule {question.package}/decision failed.", code="policy.error")
+            raise Unavailable(f"The rule {package}/decision failed.", code="policy.error")
         if len(output) != 1 or len(output[0].expressions) != 1:
-            raise undefined(question)
+            raise undefined(package)
         return decision_from(output[0].expressions[0], self._revision)
 
     async def close(self) -> None:
@@ -70,8 +74,8 @@ class EmbeddedEvaluator:
         self._interpreter = None
 
 
-def _entrypoint(question: Question | type[Question]) -> str:
-    return f"{question.package}/decision"
+def _entrypoint(package: str) -> str:
+    return f"{package}/decision"
 
 
 __all__ = ["EmbeddedEvaluator"]

@@ -97,6 +97,7 @@ class _Answer(BaseModel):
     verdict: Literal["allow", "deny", "hold"]
     reasons: Annotated[list[str], Field(min_length=1)]
     rules: Annotated[list[str], Field(min_length=1)]
+    monitored: list[str]
     obligations: dict[str, Json]
 
 
@@ -111,14 +112,15 @@ def decision_from(answer: Json, revision: str) -> Decision:
         verdict=read.verdict,
         reasons=tuple(read.reasons),
         rules=tuple(read.rules),
+        monitored=tuple(read.monitored),
         obligations=read.obligations,
         revision=revision,
     )
 
 
-def undefined(question: Question) -> Unavailable:
+def undefined(package: str) -> Unavailable:
     """What to raise when the rule that should answer does not exist or has no value."""
-    return Unavailable(f"The rule {question.package}/decision is undefined.", code="policy.undefined")
+    return Unavailable(f"The rule {package}/decision is undefined.", code="policy.undefined")
 
 
 __all__ = ["BUNDLE", "Bundle", "PolicyEvaluator", "decision_from", "package_of", "read_bundle", "revision_of", "undefined"]

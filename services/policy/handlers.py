@@ -1,58 +1,48 @@
-"""Subject → handler, and the shell: open, redact, ask the rules, append the one verdict. See ``verdicts`` for how it fails closed."""
-
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-import structlog
-from pydantic import TypeAdapter
+"""Subject → handler, and the shell: ask, append the one verdict. See ``verdicts`` for how it fails closed, ``calls`` for what is asked."""
 
 from agentos.bus import Bus, Route
-from agentos.contracts.base import Contract, Json, Sealed, Verdict
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.errors import AgentOSError, Conflict, Unavailable
-from agentos.contracts.events.call import (
-    CallDecided,
-    ModelCallRequested,
-    RedactedEntity,
-    ToolCallRequested,
-)
+from agentos.contracts.errors import Unavailable
+from agentos.contracts.events.call import CallDecided, ModelCallRequested, ToolCallRequested
 from agentos.contracts.events.task import TaskDecided, TaskQueued
-from agentos.contracts.model import ModelRequest, texts
 from agentos.contracts.packs import PackCard
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
-from agentos.killswitch import KillSwitch
-from agentos.sealing import PlaceholderVault
+from agentos.killswitch import KillSwitch, Work
 from agentos.telemetry import counter
 from services.policy.approvals import ApprovalRules
+from services.policy.budgets.budgets import Budgets
+from services.policy.calls import CallRules
 from services.policy.evaluator import PolicyEvaluator
-from services.policy.questions import AdmissionQuestion, Asker, Decision, ModelCallQuestion, ToolCallQuestion
-from services.policy.redaction import Redactor
-from services.policy.verdicts import append_verdict, askable, fail_closed
-
-log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
-
-
-_ARGUMENTS: TypeAdapter[dict[str, Json]] = TypeAdapter(dict[str, Json])
+from services.policy.history.domain import refused
+from services.policy.history.record import Record
+from services.policy.inspection import Inspection
+from services.policy.questions import AdmissionQuestion, Asker
+from services.policy.vaults import Analyser, Vaults
+from services.policy.verdicts import append_verdict, askable, fail_closed, ruling
 
 
 class Policy:
     """Handlers of the policy service."""
 
-    def __init__(self, bus: Bus, evaluator: PolicyEvaluator, redactor: Redactor, keys: KeyRing, kill: KillSwitch) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        evaluator: PolicyEvaluator,
+        pool: Analyser,
+        keys: KeyRing,
+        kill: KillSwitch,
+        budgets: Budgets,
+    ) -> None:
         self._bus = bus
         self._evaluator = evaluator
-        self._redactor = redactor
-        self._keys = keys
         self._kill = kill
-        self._approvals = ApprovalRules(bus, evaluator)
-        self._vaults = bus.bucket("placeholders")
-        # One thread: redaction is pure computing under one interpreter lock; more would only delay the event loop.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redaction")
+        vaults = Vaults(bus, keys, pool)
+        self._record = Record(bus, keys, vaults)
+        self.inspection = Inspection(bus, evaluator, keys, vaults, self._record)
+        self._budgets = budgets
+        self.calls = CallRules(bus, evaluator, keys, vaults, self._record, self.inspection, budgets)
+        self._approvals = ApprovalRules(bus, evaluator, keys, self.calls)
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
 
     def routes(self) -> list[Route]:
@@ -61,12 +51,10 @@ class Policy:
             Route("task.queued", self.on_task_queued, concurrency=64),
             Route("call.requested", self.on_call_requested, concurrency=64),
             Route("tool.requested", self.on_tool_requested, concurrency=64),
+            Route("call.settled", self.on_call_settled, concurrency=64),
+            Route("tool.settled", self.inspection.on_settled, concurrency=64),
             *self._approvals.routes(),
         ]
-
-    def close(self) -> None:
-        """Release the redaction thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
     # --- admission ----------------------------------------------------------------------------------------------------
 
@@ -75,7 +63,7 @@ class Policy:
         queued = message.payload(TaskQueued)
         subject = EventSubject.parse(message.subject)
         attempt = int(subject.ordinal or 0)
-        blocked = self._kill.blocked(subject.tenant, pack=queued.pack, task=subject.id)
+        blocked = self._kill.blocked(Work(subject.tenant, pack=queued.pack, task=subject.id))
         if blocked is not None:
             decided = self._denied_task("kill_switch", blocked.describe())
         else:
@@ -104,147 +92,70 @@ class Policy:
                 known_packs=tuple(sorted(entry.key for entry in registered)),
             )
         )
-        decision = await self._evaluator.decide(question)
-        return TaskDecided(verdict=decision.verdict, reasons=decision.reasons, rules=decision.rules, bundle=decision.revision)
+        return TaskDecided(**ruling(question, await self._evaluator.decide(question)))
 
     def _denied_task(self, *reasons: str) -> TaskDecided:
         return TaskDecided(verdict="deny", reasons=reasons, rules=(), bundle=self._revision())
 
-    # --- model calls --------------------------------------------------------------------------------------------------
+    # --- calls --------------------------------------------------------------------------------------------------------
 
     async def on_call_requested(self, message: Recorded) -> None:
         """May this model call be made, and what of it may leave?"""
         asked = message.payload(ModelCallRequested)
-        tenant = message.meta.tenant
+        subject = EventSubject.parse(message.subject)
 
         def denied(*reasons: str) -> CallDecided:
-            return self._decided(asked, "model", "deny", reasons, model=asked.model)
+            return self._denied_call(asked, reasons)
 
-        blocked = self._kill.blocked(tenant, pack=asked.context.pack, task=asked.context.task)
+        blocked = self._kill.blocked(_work(subject.tenant, asked))
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await fail_closed(message, lambda: self._rule_on_model(tenant, asked), denied)
-        self._decisions.labels("model", decided.verdict).inc()
-        await append_verdict(self._bus, "call.decided", message, decided)
-
-    async def _rule_on_model(self, tenant: str, asked: ModelCallRequested) -> CallDecided:
-        context = asked.context
-        request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
-
-        def redact(vault: PlaceholderVault) -> tuple[ModelRequest, PlaceholderVault, tuple[RedactedEntity, ...]]:
-            return self._redactor.redact_request(request, vault)
-
-        redacted, vault, found = await self._redact(tenant, asked.request.key, redact)
-        decision = await self._evaluator.decide(
-            askable(
-                lambda: ModelCallQuestion(
-                    tenant=tenant,
-                    task=context.task,
-                    pack=context.pack,
-                    agent=context.agent,
-                    model=request.model,
-                    estimated_input_tokens=sum(len(text) for text in texts(redacted)) // 4,
-                    max_output_tokens=request.max_output_tokens,
-                    data_classes=tuple(sorted({one.entity for one in found})),
-                    redacted=True,
-                    calls_so_far=context.step,
-                )
+            decided = await fail_closed(
+                message, lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time), denied
             )
-        )
-        allowed = decision.obligations.get("max_output_tokens")
-        if isinstance(allowed, int):
-            redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
-        return self._decided(
-            asked,
-            "model",
-            decision.verdict,
-            decision.reasons,
-            decision=decision,
-            model=request.model,
-            redacted_request=redacted,
-            entities=found,
-            placeholders=await self._keys.seal_model(tenant, asked.request.key, "placeholders", vault),
-        )
-
-    # --- tool calls ---------------------------------------------------------------------------------------------------
+        await self._close(message, subject, asked.request.key, decided)
 
     async def on_tool_requested(self, message: Recorded) -> None:
         """May this tool run, and what does an approver get to see of it?"""
         asked = message.payload(ToolCallRequested)
-        tenant = message.meta.tenant
+        subject = EventSubject.parse(message.subject)
 
         def denied(*reasons: str) -> CallDecided:
-            return self._decided(asked, "tool", "deny", reasons, tool=asked.tool)
+            return self._denied_call(asked, reasons)
 
-        blocked = self._kill.blocked(tenant, pack=asked.context.pack, task=asked.context.task)
+        blocked = self._kill.blocked(_work(subject.tenant, asked))
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await fail_closed(message, lambda: self._rule_on_tool(tenant, asked), denied)
-        self._decisions.labels("tool", decided.verdict).inc()
-        await append_verdict(self._bus, "tool.decided", message, decided)
+            decided = await fail_closed(message, lambda: self.calls.on_tool(subject.tenant, subject.id, asked), denied)
+        await self._close(message, subject, asked.arguments.key, decided)
 
-    async def _rule_on_tool(self, tenant: str, asked: ToolCallRequested) -> CallDecided:
-        context = asked.context
-        arguments = _ARGUMENTS.validate_json(await self._keys.open(tenant, "tool.arguments", asked.arguments))
+    async def on_call_settled(self, message: Recorded) -> None:
+        """A model call is over: its budgets learn the truth, its answer is looked at."""
+        await self._budgets.on_call_settled(message)
+        await self.inspection.on_settled(message)
 
-        def redact(vault: PlaceholderVault) -> tuple[Json, PlaceholderVault, tuple[RedactedEntity, ...]]:
-            redacted = self._redactor.redact_json(arguments, vault)
-            return redacted.value, redacted.vault, redacted.entities
+    async def _close(self, message: Recorded, subject: EventSubject, family: str, decided: CallDecided) -> None:
+        """Write the verdict down; a denial is a part of the history first, so that rules can count it."""
+        if decided.verdict == "deny":
+            await self._record.note(subject.tenant, family, decided.context, refused(subject.id, message.meta.time))
+        self._decisions.labels(decided.kind, decided.verdict).inc()
+        await append_verdict(self._bus, f"{subject.aggregate}.decided", message, decided)
 
-        redacted, vault, found = await self._redact(tenant, asked.arguments.key, redact)
-        decision = await self._evaluator.decide(
-            askable(
-                lambda: ToolCallQuestion(
-                    tenant=tenant,
-                    task=context.task,
-                    pack=context.pack,
-                    agent=context.agent,
-                    tool=asked.tool,
-                    declared_tools=asked.declared_tools,
-                    effect=asked.effect,
-                    untrusted=context.untrusted,
-                )
-            )
-        )
-        return self._decided(
-            asked,
-            "tool",
-            decision.verdict,
-            decision.reasons,
-            decision=decision,
-            tool=asked.tool,
-            redacted_arguments=redacted,
-            arguments=asked.arguments,
-            entities=found,
-            placeholders=await self._keys.seal_model(tenant, asked.arguments.key, "placeholders", vault),
-        )
-
-    # --- what both share ----------------------------------------------------------------------------------------------
-
-    def _decided(
-        self,
-        asked: ModelCallRequested | ToolCallRequested,
-        kind: str,
-        verdict: Verdict,
-        reasons: tuple[str, ...],
-        *,
-        decision: Decision | None = None,
-        **fields: Contract | Json,
-    ) -> CallDecided:
-        return CallDecided.model_validate(
-            {
-                "context": asked.context,
-                "kind": kind,
-                "verdict": verdict,
-                "reasons": reasons,
-                "rules": decision.rules if decision is not None else (),
-                "bundle": decision.revision if decision is not None else self._revision(),
-                "obligations": decision.obligations if decision is not None else {},
-                "digest": asked.digest,
-                **fields,
-            }
+    def _denied_call(self, asked: ModelCallRequested | ToolCallRequested, reasons: tuple[str, ...]) -> CallDecided:
+        model = asked.model if isinstance(asked, ModelCallRequested) else None
+        tool = asked.tool if isinstance(asked, ToolCallRequested) else None
+        return CallDecided(
+            context=asked.context,
+            kind="model" if model is not None else "tool",
+            verdict="deny",
+            reasons=reasons,
+            rules=(),
+            bundle=self._revision(),
+            digest=asked.digest,
+            model=model,
+            tool=tool,
         )
 
     def _revision(self) -> str:
@@ -253,35 +164,20 @@ class Policy:
         except Unavailable:
             return "unavailable"
 
-    async def _redact(
-        self,
-        tenant: str,
-        key: str,
-        redact: Callable[[PlaceholderVault], tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]],
-    ) -> tuple[T, PlaceholderVault, tuple[RedactedEntity, ...]]:
-        """Redact with the task family's placeholders, and keep what was added before anyone can see the result."""
-        name = f"{tenant}.{key}"
-        while True:
-            entry = await self._vaults.get(name)
-            vault = PlaceholderVault()
-            if entry is not None and entry.value is not None:
-                sealed = Sealed.model_validate_json(entry.value)
-                vault = await self._keys.open_model(tenant, "placeholders", sealed, PlaceholderVault)
-            try:
-                result, grown, found = await asyncio.get_running_loop().run_in_executor(self._thread, redact, vault)
-            except AgentOSError:
-                raise
-            except Exception as defect:
-                # Whatever the recognizers raise, the text has not been redacted, so it goes nowhere.
-                log.exception("redactor_failed")
-                raise Unavailable("the redactor failed, so nothing may be sent", code="redactor_failed") from defect
-            if grown == vault:
-                return result, grown, found
-            value = (await self._keys.seal_model(tenant, key, "placeholders", grown)).model_dump_json().encode()
-            try:
-                # ``create`` where there is none: it also takes the place of one that was erased.
-                await (self._vaults.create(name, value) if entry is None else self._vaults.update(name, value, entry.revision))
-            except Conflict:
-                # Another call of the same task added placeholders meanwhile; number ours after those.
-                continue
-            return result, grown, found
+
+def _work(tenant: str, asked: ModelCallRequested | ToolCallRequested) -> Work:
+    """The call as the kill switch knows it. Which provider a model's alias stands for, the router alone knows."""
+    context = asked.context
+    model = asked.model if isinstance(asked, ModelCallRequested) else None
+    provider, slash, _ = (model or "").partition("/")
+    return Work(
+        tenant,
+        pack=context.pack,
+        agent=context.agent,
+        provider=provider if slash else None,
+        model=model,
+        tool=asked.tool if isinstance(asked, ToolCallRequested) else None,
+        task=context.task,
+        alias=model,
+        running=True,
+    )

@@ -6,7 +6,7 @@ not answer.
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from agentos.contracts.base import Contract
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLater, Unavailable
 from agentos.contracts.subjects import EventSubject
+from services.policy.questions import Decision, Question
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,19 @@ async def append_verdict(bus: Bus, channel: str, message: Recorded, verdict: Con
         await bus.append(channel, subject.id, verdict, ordinal=ordinal, cause=message)
     except Conflict:
         log.info("decided_already", subject=message.subject)
+
+
+def ruling(question: Question, decision: Decision) -> dict[str, Any]:
+    """The fields of a ``Ruling`` that say what was decided, by which rules of which bundle, and on what question."""
+    return {
+        "verdict": decision.verdict,
+        "reasons": decision.reasons,
+        "rules": decision.rules,
+        "monitored": decision.monitored,
+        "bundle": decision.revision,
+        "package": question.package,
+        "question": question.model_dump(mode="json"),
+    }
 
 
 def askable(make: Callable[[], T]) -> T:

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from adapters import registry
 from adapters.simulated import SimulatedAdapter
-from agentos.bus import BrokerSettings, Bus
+from agentos.bus import BrokerSettings, Bus, keep_trying
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
 from agentos.service import serve
+from services.router import catalogue
 from services.router.calls import ModelCalls
 from services.router.handlers import Router
 from services.router.presence import LivePacks
@@ -36,7 +37,9 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             attempt_timeout=timedelta(seconds=settings.attempt_timeout_s),
             max_tries=settings.max_tries,
         )
-        router = Router(bus, packs, calls, settings.concurrency)
+        router = Router(bus, packs, kill, calls, settings.concurrency)
+        # Before anything is served: policy must know what a call may cost.
+        await keep_trying(lambda: catalogue.publish(bus, adapters, aliases))
         await kill.start()
         await packs.start()
         followers = [

@@ -20,7 +20,7 @@ from agentos.contracts.events.call import CallAttempted, CallContext, CallDecide
 from agentos.contracts.model import ModelRequest, ModelResponse
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
-from agentos.killswitch import KillEntry, KillSwitch
+from agentos.killswitch import KillEntry, KillSwitch, Work
 from agentos.telemetry import counter, histogram
 from services.router import domain
 from services.router.pricing import price
@@ -40,11 +40,11 @@ REMEMBERED = 10_000
 class _InFlight:
     """A provider call, or the pause before its next attempt, that runs right now; and why it was stopped if it was."""
 
-    tenant: str
     decided: CallDecided
-    provider: str
+    work: Work
     running: "asyncio.Task[Any]"
     stopped: Fault | None = None
+    killed_by: KillEntry | None = None
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class ModelCalls:
         subject = EventSubject.parse(message.subject)
         progress = _Progress()
         # Raises while the switch cannot be seen: then there is nothing to look up either. What it says counts right before the call.
-        self._kill.blocked(subject.tenant, pack=decided.context.pack, provider=None, task=decided.context.task)
+        self._kill.blocked(_work(subject.tenant, decided))
         if message.deliveries > 1:
             # Someone may have been here before: what is settled is never called again, and attempts are counted on.
             for event in await self._bus.load(subject.tenant, "call", subject.id):
@@ -101,7 +101,7 @@ class ModelCalls:
                 if isinstance(event.data, CallAttempted):
                     progress.attempts += 1
             await self._recall_cancellation(subject.tenant, decided.context)
-        elif await self._bus.get(f"evt.{subject.tenant}.call.{subject.id}.settled") is not None:
+        elif await self._is_settled(subject):
             # A broker that crashed may have forgotten that it handed the message out, and counts from one again.
             return
         request = decided.redacted_request
@@ -117,6 +117,10 @@ class ModelCalls:
             return
         await self._attempts(message, subject.tenant, decided, request, chain, progress)
 
+    async def _is_settled(self, subject: EventSubject) -> bool:
+        """Raises RetryLater when the broker does not answer."""
+        return await self._bus.get(f"evt.{subject.tenant}.call.{subject.id}.settled") is not None
+
     async def refuse(self, message: Recorded, decided: CallDecided, reasons: tuple[str, ...]) -> None:
         """Settle a call that may not be made."""
         await self._settle(message, decided, "refused", _Progress(), reasons=reasons)
@@ -126,11 +130,8 @@ class ModelCalls:
     def on_killed(self, entry: KillEntry) -> None:
         """Cancel everything in flight that the switch covers. At once; the settlements follow."""
         for flight in list(self._in_flight.values()):
-            context = flight.decided.context
-            if flight.stopped is None and entry.covers(
-                flight.tenant, pack=context.pack, provider=flight.provider, task=context.task
-            ):
-                flight.stopped = Fault(code="killed", message=entry.describe())
+            if flight.stopped is None and entry.cancels(flight.work):
+                flight.stopped, flight.killed_by = Fault(code="killed", message=entry.describe()), entry
                 flight.running.cancel()
                 self._cancelled.labels(entry.scope).inc()
 
@@ -141,7 +142,7 @@ class ModelCalls:
         if len(self._cancelled_tasks) > REMEMBERED:
             self._cancelled_tasks.popitem(last=False)
         for flight in list(self._in_flight.values()):
-            if flight.stopped is None and flight.tenant == tenant and self._is_cancelled(tenant, flight.decided.context):
+            if flight.stopped is None and flight.work.tenant == tenant and self._is_cancelled(tenant, flight.decided.context):
                 flight.stopped = _CANCELLED
                 flight.running.cancel()
 
@@ -178,8 +179,11 @@ class ModelCalls:
         while True:
             target = chain[progress.index]
             provider, _, model = target.partition("/")
+            if progress.attempts and await self._is_settled(EventSubject.parse(message.subject)):
+                # Taken over meanwhile. Asking also proves that the broker is there: who was cut off during the pause starts nothing.
+                return
             # The last thing before the call, with nothing awaited in between.
-            blocked = self._kill.blocked(tenant, pack=context.pack, provider=provider, task=context.task)
+            blocked = self._kill.blocked(_work(tenant, decided, target))
             if blocked is not None:
                 fault = Fault(code="killed", message=blocked.describe())
                 await self._settle(message, decided, "refused", progress, fault=fault, reasons=("kill_switch",))
@@ -191,7 +195,7 @@ class ModelCalls:
             progress.tries_here += 1
             began, clock = datetime.now(UTC), time.perf_counter()
             try:
-                response = await self._call(message, tenant, decided, request, provider, model, progress.attempts)
+                response = await self._call(message, tenant, decided, request, target, progress.attempts)
             except ProviderError as error:
                 took = time.perf_counter() - clock
                 fault = Fault(
@@ -221,7 +225,7 @@ class ModelCalls:
                 await self._note(message, attempted, progress.attempts)
                 if following.index != progress.index:
                     progress.index, progress.tries_here = following.index, 0
-                stopped = await self._pause(message, tenant, decided, provider, following.delay)
+                stopped = await self._pause(message, tenant, decided, target, following.delay)
             except _Stopped as early:
                 stopped = early.fault
             else:
@@ -237,16 +241,16 @@ class ModelCalls:
         tenant: str,
         decided: CallDecided,
         request: ModelRequest,
-        provider: str,
-        model: str,
+        target: str,
         attempt: int,
     ) -> ModelResponse:
         call_id = EventSubject.parse(message.subject).id
+        provider, _, model = target.partition("/")
         coroutine = self._adapters[provider].complete(
             request, model=model, timeout=self._attempt_timeout, idempotency_key=f"{call_id}-{attempt}"
         )
         try:
-            return await self._stoppable(call_id, tenant, decided, provider, coroutine)
+            return await self._stoppable(message, call_id, decided, _work(tenant, decided, target), coroutine)
         except (ProviderError, _Stopped):
             raise
         except Exception as defect:
@@ -259,33 +263,44 @@ class ModelCalls:
                 code="adapter_failed",
             ) from defect
 
-    async def _pause(
-        self, message: Recorded, tenant: str, decided: CallDecided, provider: str, delay: timedelta
-    ) -> Fault | None:
+    async def _pause(self, message: Recorded, tenant: str, decided: CallDecided, target: str, delay: timedelta) -> Fault | None:
         """Wait before the next attempt; why not to make it, if it was stopped meanwhile."""
         call_id = EventSubject.parse(message.subject).id
         try:
-            await self._stoppable(call_id, tenant, decided, provider, asyncio.sleep(delay.total_seconds()))
+            await self._stoppable(
+                message, call_id, decided, _work(tenant, decided, target), asyncio.sleep(delay.total_seconds())
+            )
         except _Stopped as stopped:
             return stopped.fault
         return None
 
     async def _stoppable(
-        self, call_id: str, tenant: str, decided: CallDecided, provider: str, coroutine: Coroutine[Any, Any, R]
+        self, message: Recorded, call_id: str, decided: CallDecided, work: Work, coroutine: Coroutine[Any, Any, R]
     ) -> R:
         """Run ``coroutine`` where the kill switch and a cancelled task reach it. Raises _Stopped when they did."""
-        flight = _InFlight(tenant, decided, provider, asyncio.ensure_future(coroutine))
-        self._in_flight[(tenant, call_id)] = flight
+        flight = _InFlight(decided, work, asyncio.ensure_future(coroutine))
+        self._in_flight[(work.tenant, call_id)] = flight
         try:
             return await flight.running
         except asyncio.CancelledError:
             if flight.stopped is not None:
+                if flight.killed_by is not None:
+                    after_ms = self._kill.age_ms(flight.killed_by)
+                    await self._kill.note_cancelled(
+                        flight.killed_by,
+                        "call",
+                        call_id,
+                        work,
+                        attempt=decided.context.attempt,
+                        after_ms=after_ms,
+                        cause=message,
+                    )
                 _raise_stopped(flight.stopped)
             # The service itself is stopping: the message is not acknowledged and comes again elsewhere.
             flight.running.cancel()
             raise
         finally:
-            del self._in_flight[(tenant, call_id)]
+            del self._in_flight[(work.tenant, call_id)]
 
     async def _note(self, message: Recorded, attempted: CallAttempted, number: int) -> None:
         subject = EventSubject.parse(message.subject)
@@ -325,6 +340,7 @@ class ModelCalls:
             started_at=progress.started_at,
             duration_ms=int((time.perf_counter() - progress.clock) * 1000),
             placeholders=decided.placeholders,
+            inspect_first=decided.obligations.get("inspect") == "before",
         )
         self._cost.labels(response.provider, response.model).inc(float(cost.usd))
         self._seconds.labels(response.provider).observe(time.perf_counter() - progress.clock)
@@ -367,6 +383,20 @@ class ModelCalls:
             # Another instance settled it meanwhile. The first settlement counts; ours, and what it cost, is in the log.
             log.warning("settled_already", call=subject.id, outcome=settled.outcome)
         self._calls.labels(settled.provider or "none", settled.model or "none", settled.outcome).inc()
+
+
+def _work(tenant: str, decided: CallDecided, target: str | None = None) -> Work:
+    """The call as the kill switch knows it; ``target`` is the provider's model that is to be asked."""
+    return Work(
+        tenant,
+        pack=decided.context.pack,
+        agent=decided.context.agent,
+        provider=None if target is None else target.partition("/")[0],
+        model=target,
+        task=decided.context.task,
+        alias=decided.model,
+        running=True,
+    )
 
 
 class _Stopped(Exception):

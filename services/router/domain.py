@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Literal, assert_never
 
 from agentos.contracts.base import Priority
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
+from agentos.contracts.events.call import CallDecided
 from agentos.contracts.events.task import Candidate, TaskRouted
 from agentos.contracts.packs import Presence
 
@@ -62,6 +64,21 @@ def route(task_type: str, wanted: str | None, priority: Priority, alive: Iterabl
         reason = f"pack {wanted} takes no {task_type}; name another pack or none"
         return TaskRouted(pack=None, agent=None, version=None, priority=priority, candidates=tuple(candidates), reason=reason)
     return None
+
+
+def as_revised(decided: CallDecided, resolved: ApprovalResolved, revised: ApprovalRevised) -> CallDecided | None:
+    """What was decided, as it was edited and approved; None when that edit is not what was approved, or was refused."""
+    if revised.verdict == "deny" or revised.digest != resolved.digest or revised.redacted_request is None:
+        return None
+    return decided.model_copy(
+        update={
+            "digest": revised.digest,
+            "model": revised.model,
+            "redacted_request": revised.redacted_request,
+            "placeholders": revised.placeholders,
+            "obligations": revised.obligations,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

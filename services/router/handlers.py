@@ -9,10 +9,11 @@ from agentos.bus import Bus, Entry, Route
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict, RetryLater
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.events.task import TaskDecided, TaskQueued, TaskResumed, TaskRouted
 from agentos.contracts.subjects import EventSubject
+from agentos.killswitch import KillSwitch, Work
 from services.router import domain
 from services.router.calls import ModelCalls
 from services.router.presence import LivePacks
@@ -23,8 +24,9 @@ log = structlog.get_logger(__name__)
 class Router:
     """Handlers of the router."""
 
-    def __init__(self, bus: Bus, packs: LivePacks, calls: ModelCalls, concurrency: int) -> None:
+    def __init__(self, bus: Bus, packs: LivePacks, kill: KillSwitch, calls: ModelCalls, concurrency: int) -> None:
         self._bus = bus
+        self._kill = kill
         self._packs = packs
         self._calls = calls
         self._concurrency = concurrency
@@ -99,6 +101,12 @@ class Router:
             routed = domain.route(asked.type, asked.pack, asked.priority, self._packs.alive())
             if routed is None:
                 return False
+            work = Work(subject.tenant, pack=routed.pack, agent=routed.agent, task=subject.id)
+            if (entry := self._kill.blocked(work)) is not None:
+                # Engaged since it was admitted: like what comes in now, it does not wait for the release.
+                routed = routed.model_copy(
+                    update={"pack": None, "agent": None, "version": None, "reason": entry.describe(), "killed": True}
+                )
             try:
                 await self._bus.append("task.routed", subject.id, routed, ordinal=attempt, cause=message)
             except Conflict:
@@ -165,11 +173,23 @@ class Router:
         if standing is None:
             raise RetryLater(f"the decision on {subject.id} cannot be read yet")
         decided = standing.payload(CallDecided)
-        if resolved.outcome == "approved" and resolved.digest == decided.digest:
-            await self._calls.execute(message, decided)
+        if resolved.outcome != "approved":
+            await self._calls.refuse(message, decided, (f"approval_{resolved.outcome}",))
+            return
+        approved = await self._as_approved(subject, decided, resolved)
+        if approved is None:
+            await self._calls.refuse(message, decided, ("approval_digest_differs",))
         else:
-            reason = "approval_digest_differs" if resolved.outcome == "approved" else f"approval_{resolved.outcome}"
-            await self._calls.refuse(message, decided, (reason,))
+            await self._calls.execute(message, approved)
+
+    async def _as_approved(self, subject: EventSubject, decided: CallDecided, resolved: ApprovalResolved) -> CallDecided | None:
+        """The decision with what was approved in it: as it was, or as policy let somebody edit it. None where the digests differ."""
+        if resolved.revision == 0:
+            return decided if resolved.digest == decided.digest else None
+        found = await self._bus.get(f"evt.{subject.tenant}.approval.{subject.id}.revised.{resolved.revision}")
+        if found is None:
+            raise RetryLater(f"the edit of {subject.id} that was approved cannot be read yet")
+        return domain.as_revised(decided, resolved, found.payload(ApprovalRevised))
 
     async def follow_cancellations(self) -> None:
         """Cancel what is in flight for a task that must stop. Runs until cancelled."""

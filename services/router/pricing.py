@@ -5,12 +5,15 @@ from decimal import Decimal
 from agentos.contracts.model import Cost, ModelResponse
 
 PROVIDER_IDS = {"openai": "openai", "anthropic": "anthropic", "gemini": "google", "deepseek": "deepseek"}
-"""Our provider names → the price table's. Ollama runs on the operator's own machine and has no price."""
+"""Our provider names → the price table's."""
+
+FREE = frozenset({"ollama", "simulated"})
+"""The one runs on the operator's own machine, the other does not exist."""
 
 
 def price(response: ModelResponse) -> Cost:
     """The cost of an answer. The simulated provider and a local one cost nothing; an unknown model is unpriced."""
-    if response.simulated or response.provider == "ollama":
+    if response.simulated or response.provider in FREE:
         return Cost(usd=Decimal(0), priced=True)
     # Loaded on the first priced call: the table takes some 70 MB, which an installation without keys need not spend.
     from genai_prices import Usage as PricedUsage

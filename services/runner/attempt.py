@@ -1,7 +1,6 @@
 """One attempt in this runner: drives the pack host, answers its effects in order, and says how it came out."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -22,6 +21,8 @@ from services.runner.steps import Given, Note, Steps
 log = structlog.get_logger(__name__)
 
 _CLEAN_UP = timedelta(seconds=1)
+_CLEAN_UP_WHEN_KILLED = timedelta(milliseconds=200)
+"""An agent has neither network nor keys: one that goes on computing after this can do nothing that would be answered."""
 _CRASHES_OF_ITS_OWN, _CRASHES_OF_NOBODY = 2, 5
 
 
@@ -64,6 +65,7 @@ class _Stop:
 
     code: str
     message: str
+    entry: KillEntry | None = None
 
 
 @dataclass(slots=True)
@@ -107,6 +109,10 @@ class Attempt:
         self._mail: asyncio.Queue[object] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
+        self.killed_by: KillEntry | None = None
+        """The switch that ended it, once ``run`` has returned."""
+        self.confirmed_stopped = True
+        """False when the agent was told to stop and has not said that it did."""
 
     def cancel(self, reason: str) -> None:
         """The task is to end: the agent may clean up for a moment."""
@@ -114,7 +120,7 @@ class Attempt:
 
     def kill(self, entry: KillEntry) -> None:
         """A kill switch covers the task."""
-        self._mail.put_nowait(_Stop("killed", entry.describe()))
+        self._mail.put_nowait(_Stop("killed", entry.describe(), entry))
 
     def put_down(self) -> None:
         """The runner is leaving: another one takes over from the recorded steps."""
@@ -270,17 +276,20 @@ class Attempt:
             case "draining":
                 raise RetryLater(stop.message, delay=timedelta(milliseconds=50), code="draining")
             case "killed":
-                return await self._end(host, number, Finish("refused", "killed", stop.message))
+                self.killed_by = stop.entry
+                return await self._end(host, number, Finish("refused", "killed", stop.message), _CLEAN_UP_WHEN_KILLED)
             case _:
                 return await self._end(host, number, Finish("cancelled", "cancelled", stop.message))
 
-    async def _end(self, host: PackHost, number: int, finish: Finish) -> Done:
+    async def _end(self, host: PackHost, number: int, finish: Finish, within: timedelta = _CLEAN_UP) -> Done:
         """Have the agent cancelled, and give it a moment to clean up; what it says then counts no more."""
         host.cancel(number)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLEAN_UP.total_seconds()):
+        try:
+            async with asyncio.timeout(within.total_seconds()):
                 while not isinstance(await self._mail.get(), EndedFrame | Died):
                     pass
+        except TimeoutError:
+            self.confirmed_stopped = False
         return Done(finish)
 
     def _log(self, frame: LogFrame) -> None:

@@ -16,7 +16,7 @@ from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.task import TaskEnded, TaskStarted, TaskSuspended
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
-from agentos.killswitch import KillEntry, KillSwitch
+from agentos.killswitch import KillEntry, KillSwitch, Work
 from agentos.packhost.hiding import Hider
 from agentos.sdk.manifest import Pack
 from services.runner import domain
@@ -107,7 +107,7 @@ class Runner:
         view = await self._view(item)
         if view.submitted is None or not domain.is_due(view, item):
             return
-        entry = self._kill.blocked(item.tenant, pack=item.pack, task=item.task)
+        entry = self._kill.blocked(_work(item, running=item.resumption > 0 or item.attempt in view.started))
         if entry is not None:
             await self._end(message, item, Done(Finish("refused", "killed", entry.describe())), None)
             return
@@ -129,8 +129,13 @@ class Runner:
             await self._end(message, item, Done(Finish("failed", unreadable.code, unreadable.detail)), None)
             return
         attempt = Attempt(item, agent, steps, self._hosts, self._settings.runner_suspend_after)
-        async with self._listed(item, attempt):
-            came = await attempt.run(given, view.submitted.type)
+        try:
+            async with self._listed(item, attempt):
+                came = await attempt.run(given, view.submitted.type)
+        finally:
+            steps.close()
+        if attempt.killed_by is not None:
+            await self._note_killed(message, item, attempt, attempt.killed_by)
         match came:
             case Done():
                 await self._end(message, item, came, steps)
@@ -162,7 +167,7 @@ class Runner:
         cancelling.add_done_callback(lambda done: None if done.cancelled() else attempt.cancel("the task was cancelled"))
         try:
             # Between the check and the listing a switch may have been engaged.
-            if (entry := self._kill.blocked(item.tenant, pack=item.pack, task=item.task)) is not None:
+            if (entry := self._kill.blocked(_work(item, running=True))) is not None:
                 attempt.kill(entry)
             if self._leaving:
                 attempt.put_down()
@@ -196,6 +201,13 @@ class Runner:
             return
         log.info("attempt_ended", task=item.task, attempt=item.attempt, outcome=finish.outcome, code=finish.code or None)
 
+    async def _note_killed(self, message: Recorded, item: WorkItem, attempt: Attempt, entry: KillEntry) -> None:
+        after_ms, id_ = self._kill.age_ms(entry), f"{item.task}-{item.attempt}"
+        await self._kill.note_cancelled(
+            entry, "attempt", id_, _work(item, running=True), attempt=item.attempt, after_ms=after_ms, cause=message,
+            confirmed=attempt.confirmed_stopped,
+        )  # fmt: skip
+
     async def _suspend(self, message: Recorded, item: WorkItem, view: TaskView, suspend: Suspend) -> None:
         suspended = TaskSuspended(attempt=item.attempt, waiting_for=suspend.waiting_for, on=suspend.on)
         number = view.suspensions + 1
@@ -206,8 +218,13 @@ class Runner:
 
     def _on_engaged(self, entry: KillEntry) -> None:
         for item, attempt in self._active.values():
-            if entry.covers(item.tenant, pack=item.pack, provider=None, task=item.task):
+            if entry.cancels(_work(item, running=True)):
                 attempt.kill(entry)
+
+
+def _work(item: WorkItem, *, running: bool) -> Work:
+    """The attempt as the kill switch knows it."""
+    return Work(item.tenant, pack=item.pack, agent=item.agent, task=item.task, running=running)
 
 
 class PrioritySlots:

@@ -16,15 +16,17 @@ from agentos.contracts.base import Contract, Principal, Sealed
 from agentos.contracts.commands import SubmitTask, WorkItem
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.call import (
     CallContext,
     CallDecided,
+    Inspected,
     ModelCallRequested,
     ModelCallSettled,
     ToolCallRequested,
     ToolCallSettled,
 )
-from agentos.contracts.events.governance import ApprovalResolved, CheckpointRequested
+from agentos.contracts.events.governance import CheckpointRequested
 from agentos.contracts.events.task import StepRecorded, TaskSettled, TaskSubmitted
 from agentos.contracts.ids import call_id, derived_id, new_id, step_key
 from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, ToolCallPart
@@ -43,6 +45,7 @@ REQUEST, RESPONSE, ARGUMENTS, TOOL_RESULT, INPUT, RESULT, PLACEHOLDERS = (
     "call.request", "call.response", "tool.arguments", "tool.result", "task.input", "task.result", "placeholders",
 )  # fmt: skip
 """What sealed values are for; a value sealed for one purpose opens for no other."""
+COMMENT = "approval.comment"
 _SUBTASK_POLL_S = 0.2
 
 
@@ -84,11 +87,17 @@ class Steps:
         self._suspend_after = suspend_after
         self.replaying = replaying
         self.known: dict[str, str] = {}
+        self._uninspected: dict[str, asyncio.Future[Recorded]] = {}
 
     @property
     def hide(self) -> Hider:
         """Takes out of a text what is known to be personal data so far."""
         return Hider(dict(self.known))
+
+    def close(self) -> None:
+        """Stop waiting for what comes after the attempt."""
+        for inspected in self._uninspected.values():
+            inspected.cancel()
 
     async def open_input(self) -> Any:
         """The task's input in clear. Raises SealBroken."""
@@ -172,6 +181,7 @@ class Steps:
         return CallContext(
             task=self._item.task, attempt=self._item.attempt, step=step, task_type=self._submitted.type, pack=self._item.pack,
             agent=self._item.agent, untrusted=self._submitted.untrusted, instance=self._bus.instance,
+            uninspected=tuple(name for name, inspected in self._uninspected.items() if not inspected.done()),
         )  # fmt: skip
 
     @asynccontextmanager
@@ -198,11 +208,31 @@ class Steps:
                 await self._until_settled(step, aggregate, cid, settled, notify)
             event = settled.result()
         if kind == "model":
+            came = event.payload(ModelCallSettled)
+            withheld = await self._inspected(aggregate, cid, came.response, first=came.inspect_first)
             wants_json = ModelRequest.model_validate(request).response_format is not None
-            answer = await self._model_answer(event.payload(ModelCallSettled), wants_json=wants_json)
+            answer = withheld or await self._model_answer(came, wants_json=wants_json)
         else:
-            answer = await self._tool_answer(event.payload(ToolCallSettled))
+            ended = event.payload(ToolCallSettled)
+            withheld = await self._inspected(aggregate, cid, ended.result, first=ended.inspect_first)
+            answer = withheld or await self._tool_answer(ended)
         return Given(answer, event.seq, event.meta.time)
+
+    async def _inspected(self, aggregate: str, cid: str, content: Sealed | None, *, first: bool) -> Answer | None:
+        """Keep in mind that the agent sees this before policy has looked at it, or wait until it has; the refusal if it says no."""
+        name = f"{aggregate}.{cid}"
+        if content is None or name in self._uninspected:
+            return None
+        subject = self._subject(aggregate, cid, "inspected")
+        inspected = self._uninspected[name] = self._answers.wait(subject)
+        if (first or self.replaying) and (found := await self._bus.get(subject)) is not None and not inspected.done():
+            inspected.set_result(found)
+        if not first:
+            return None
+        seen = (await asyncio.shield(inspected)).payload(Inspected)
+        if seen.verdict == "allow":
+            return None
+        return failure("answer_withheld", f"policy withholds the answer: {', '.join(seen.reasons)}", retryable=False)
 
     async def _until_settled(
         self, step: Step, aggregate: str, cid: str, settled: asyncio.Future[Recorded], notify: Notify
@@ -232,6 +262,8 @@ class Steps:
         return ToolCallRequested(
             context=self._context(step.ordinal), tool=str(request["tool"]),
             declared_tools=tuple(declared.name for declared in self._manifest.tools),
+            task_tools=self._manifest.tools_of(self._item.agent),
+            destinations=tool.destinations if tool is not None else (),
             # What is not declared is asked for all the same, at its worst: the policy's refusal is the record of it.
             effect=tool.effect if tool is not None else "egress",
             arguments=await self._seal(ARGUMENTS, canonical(request["arguments"])), digest=step.digest,
@@ -270,7 +302,8 @@ class Steps:
                 notify(step.ordinal, Note("long", "approval", cid))
             event = await resolved
         answer = event.payload(ApprovalResolved)
-        value = {"outcome": answer.outcome, "by": answer.by.id, "comment": answer.comment}
+        comment = answer.reason if answer.comment is None else (await self._open(COMMENT, answer.comment)).decode()
+        value = {"outcome": answer.outcome, "by": answer.by.id, "comment": comment}
         return Given(Answer(True, value), event.seq, event.meta.time)
 
     async def _record(self, step: Step, epoch: int, value: Any, found: Recorded | None) -> StepRecorded:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from agentos.contracts.base import Contract, Fault
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
 from agentos.contracts.events.call import CallAttempted, CallDecided, ToolCallRequested, ToolCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.sdk.journal import step_digest
 
 
@@ -58,35 +58,55 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Go."""
+    """Go, with exactly what ``decided`` holds: after an edit that is what was approved, not what was asked for."""
+
+    decided: CallDecided
 
 
-def decide(view: ToolView, approval: ApprovalResolved | None) -> Execute | Refusal | None:
-    """What to do about the call; None when there is nothing to do (settled already, or a person is still to answer)."""
+def decide(
+    view: ToolView, approval: ApprovalResolved | None, revised: ApprovalRevised | None = None
+) -> Execute | Refusal | None:
+    """What to do about the call; None when there is nothing to do (settled already, or a person is still to answer).
+
+    ``revised`` is policy's ruling on the edit that the approval names. One settlement uses an approval up, however often it is told.
+    """
     decided = view.decided
     if decided is None or view.settled is not None:
         return None
     match decided.verdict:
         case "allow":
-            return Execute()
+            return Execute(decided)
         case "deny":
             return Refusal("denied", decided.reasons or ("denied",))
         case "hold":
-            return None if approval is None else _after_approval(decided, approval)
+            return None if approval is None else _after_approval(decided, approval, revised)
 
 
-def _after_approval(decided: CallDecided, approval: ApprovalResolved) -> Execute | Refusal:
+def _after_approval(decided: CallDecided, approval: ApprovalResolved, revised: ApprovalRevised | None) -> Execute | Refusal:
     if approval.outcome != "approved":
-        comment = (approval.comment,) if approval.comment else ()
-        return Refusal(f"approval_{approval.outcome}", (f"approval_{approval.outcome}", *comment))
-    if approval.digest != decided.digest:
-        return Refusal("approval_mismatch", ("what was approved is not what was decided on; nothing was done",))
-    return Execute()
+        reason = (approval.reason,) if approval.reason else ()
+        return Refusal(f"approval_{approval.outcome}", (f"approval_{approval.outcome}", *reason))
+    if approval.revision == 0 and approval.digest == decided.digest:
+        return Execute(decided)
+    edited = revised is not None and approval.revision > 0 and revised.verdict != "deny"
+    if edited and revised is not None and revised.digest == approval.digest:
+        return Execute(
+            decided.model_copy(
+                update={
+                    "digest": revised.digest,
+                    "arguments": revised.content,
+                    "placeholders": revised.placeholders,
+                    "obligations": revised.obligations,
+                }
+            )
+        )
+    return Refusal("approval_mismatch", ("what was approved is not what was decided on; nothing was done",))
 
 
-def arguments_differ(requested: ToolCallRequested, tool: str | None, arguments: Any) -> bool:
-    """Whether the arguments at hand are others than those that were asked for (and decided on, and approved)."""
-    return requested.tool != tool or step_digest("tool", {"tool": tool, "arguments": arguments}) != requested.digest
+def arguments_differ(requested: ToolCallRequested, decided: CallDecided, arguments: Any) -> bool:
+    """Whether the arguments at hand are others than those that were decided on (and approved)."""
+    digest = step_digest("tool", {"tool": requested.tool, "arguments": arguments})
+    return requested.tool != decided.tool or digest != decided.digest
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {

@@ -18,6 +18,9 @@ from agentos.sdk.manifest import Pack, ToolEntry
 
 log = structlog.get_logger(__name__)
 
+STOP_WITHIN_S = 0.2
+"""How long a tool that is called off may take to clean up; then its process is ended, for it has a network."""
+
 
 @dataclass(frozen=True, slots=True)
 class Worked:
@@ -39,6 +42,7 @@ class ToolHosts:
         self._hosts: dict[str, PackHost] = {}
         self._locks = {name: asyncio.Lock() for name in packs}
         self._numbers = itertools.count(1)
+        self._unstopped: set[str] = set()
 
     def tool(self, pack: str, name: str) -> ToolEntry | None:
         """The tool as its manifest declares it."""
@@ -48,7 +52,7 @@ class ToolHosts:
     async def execute(
         self, pack: str, tool: ToolEntry, call_id: str, arguments: Any, attempt: int, hide: Hider
     ) -> Worked | Fault:
-        """One attempt. Cancelling this coroutine cancels the tool."""
+        """One attempt. Cancelling this coroutine cancels the tool, with its process where it does not heed that."""
         try:
             host = await self._host(pack)
         except HostBroken as broken:
@@ -72,9 +76,26 @@ class ToolHosts:
                     pass
         except TimeoutError:
             return Fault(code="tool_timeout", message=f"the tool did not end within {tool.timeout_s:g} s", retryable=True)
+        except asyncio.CancelledError:
+            host.cancel(number)
+            if not await _ended(heard):
+                # Its neighbours in the process are tried again: their call ids make that safe.
+                log.warning("tool_does_not_stop", pack=pack, tool=tool.name, call=call_id)
+                host.kill()
+                if not await _ended(heard):
+                    self._unstopped.add(call_id)
+            raise
         finally:
             host.forget(number)
         return _outcome(frame, replace(hide, values={**hide.values, **{value: f"<{name}>" for name, value in secrets.items()}}))
+
+    def has_stopped(self, call_id: str) -> bool:
+        """Whether a call that was called off is known to have stopped. Ask once."""
+        try:
+            self._unstopped.remove(call_id)
+        except KeyError:
+            return True
+        return False
 
     async def _host(self, pack: str) -> PackHost:
         async with self._locks[pack]:
@@ -93,6 +114,16 @@ class ToolHosts:
         for host in self._hosts.values():
             with contextlib.suppress(ProcessLookupError):
                 await host.stop()
+
+
+async def _ended(heard: "asyncio.Queue[Frame | Died]") -> bool:
+    try:
+        async with asyncio.timeout(STOP_WITHIN_S):
+            while not isinstance(await heard.get(), EndedFrame | Died):
+                pass
+    except TimeoutError:
+        return False
+    return True
 
 
 def _outcome(frame: EndedFrame | Died, hide: Hider) -> Worked | Fault:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,11 @@ from agentos.contracts.base import Fault
 from agentos.contracts.channels import CHANNELS
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
 from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided, ToolCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
-from agentos.killswitch import KillEntry, KillSwitch
+from agentos.killswitch import KillEntry, KillSwitch, Work
 from agentos.packhost.hiding import Hider
 from agentos.sdk.journal import canonical
 from agentos.sdk.manifest import ToolEntry
@@ -36,10 +36,11 @@ ARGUMENTS, RESULT, PLACEHOLDERS = "tool.arguments", "tool.result", "placeholders
 
 @dataclass(slots=True)
 class _InFlight:
-    tenant: str
-    context: CallContext
-    work: "asyncio.Task[Worked | Fault]"
+    work: Work
+    attempt: int
+    running: "asyncio.Task[Worked | Fault]"
     why: Fault | None = None
+    killed_by: KillEntry | None = None
 
 
 class Worker:
@@ -88,7 +89,7 @@ class Worker:
                     continue
                 subject = EventSubject.parse(raw.subject)
                 for flight in self._in_flight.values():
-                    same = (flight.tenant, flight.context.task, str(flight.context.attempt)) == (
+                    same = (flight.work.tenant, flight.work.task, str(flight.attempt)) == (
                         subject.tenant,
                         subject.id,
                         subject.ordinal,
@@ -102,12 +103,13 @@ class Worker:
 
     def _on_engaged(self, entry: KillEntry) -> None:
         for flight in self._in_flight.values():
-            if entry.covers(flight.tenant, pack=flight.context.pack, provider=None, task=flight.context.task):
+            if flight.why is None and entry.cancels(flight.work):
+                flight.killed_by = entry
                 self._call_off(flight, Fault(code="killed", message=entry.describe()))
 
     def _call_off(self, flight: _InFlight, why: Fault) -> None:
         flight.why = why
-        flight.work.cancel()
+        flight.running.cancel()
 
     # --- one call -----------------------------------------------------------------------------------------------------
     async def _handle(self, message: Recorded, approval: ApprovalResolved | None) -> None:
@@ -115,30 +117,42 @@ class Worker:
             raise RetryLater("the worker is leaving", delay=timedelta(milliseconds=50), code="draining")
         subject = EventSubject.parse(message.subject)
         view = domain.fold(event.data for event in await self._bus.load(subject.tenant, "tool", subject.id))
-        verdict = domain.decide(view, approval)
+        revised = None if approval is None else await self._revised(subject, approval)
+        verdict = domain.decide(view, approval, revised)
         if verdict is None or view.decided is None:
             return
         if isinstance(verdict, Refusal):
             await self._settle(message, subject.id, view.decided, "refused", fault=verdict.fault, reasons=verdict.reasons)
             return
-        context = view.decided.context
-        if (stop := await self._stopped(subject.tenant, context)) is not None:
-            await self._settle(message, subject.id, view.decided, "cancelled", fault=stop, reasons=(stop.message,))
+        # From here on: what was approved.
+        view = replace(view, decided=verdict.decided)
+        context = verdict.decided.context
+        if (stop := await self._stopped(_work(subject.tenant, verdict.decided), context)) is not None:
+            await self._settle(message, subject.id, verdict.decided, "cancelled", fault=stop, reasons=(stop.message,))
             return
         try:
             tool, arguments, hide = await self._open(subject.tenant, view)
         except NeverRetry as unfit:
             # Settled rather than dead-lettered: somebody waits for the answer.
             await self._settle(
-                message, subject.id, view.decided, "failed", fault=Fault(code=unfit.code, message=unfit.detail[:500])
+                message, subject.id, verdict.decided, "failed", fault=Fault(code=unfit.code, message=unfit.detail[:500])
             )
             return
         await self._execute(message, subject, view, tool, arguments, hide)
 
-    async def _stopped(self, tenant: str, context: CallContext) -> Fault | None:
-        if (entry := self._kill.blocked(tenant, pack=context.pack, task=context.task)) is not None:
+    async def _revised(self, subject: EventSubject, approval: ApprovalResolved) -> ApprovalRevised | None:
+        """Policy's word on the edit that was approved; it, and not the approval, says what may be done."""
+        if approval.revision == 0:
+            return None
+        found = await self._bus.get(f"evt.{subject.tenant}.approval.{subject.id}.revised.{approval.revision}")
+        if found is None:
+            raise RetryLater(f"the edit of {subject.id} that was approved cannot be read yet")
+        return found.payload(ApprovalRevised)
+
+    async def _stopped(self, work: Work, context: CallContext) -> Fault | None:
+        if (entry := self._kill.blocked(work)) is not None:
             return Fault(code="killed", message=entry.describe())
-        if await self._bus.get(f"evt.{tenant}.task.{context.task}.cancelling.{context.attempt}") is not None:
+        if await self._bus.get(f"evt.{work.tenant}.task.{context.task}.cancelling.{context.attempt}") is not None:
             return Fault(code="cancelled", message="the task was cancelled")
         return None
 
@@ -153,7 +167,7 @@ class Worker:
                 f"no pack {decided.context.pack} with a tool {requested.tool} is installed here", code="no_such_tool"
             )
         arguments = json.loads(await self._keys.open(tenant, ARGUMENTS, decided.arguments))
-        if domain.arguments_differ(requested, decided.tool, arguments):
+        if domain.arguments_differ(requested, decided, arguments):
             raise NeverRetry("the arguments are not those that were decided on; nothing was done", code="arguments_differ")
         if (wrong := domain.misfit(tool.parameters, arguments)) is not None:
             raise NeverRetry(f"the arguments do not fit {tool.name}: {wrong}", code="bad_arguments")
@@ -173,7 +187,7 @@ class Worker:
         attempt = view.attempted + 1
         while True:
             started = datetime.now(UTC)
-            came = await self._attempt(subject, decided, tool, arguments, attempt, hide)
+            came = await self._attempt(message, subject, decided, tool, arguments, attempt, hide)
             if isinstance(came, Worked):
                 plain = canonical(came.value)
                 try:
@@ -184,7 +198,7 @@ class Worker:
                     return
                 await self._settle(
                     message, subject.id, decided, "completed", simulated=came.simulated, duration=datetime.now(UTC) - began,
-                    result=sealed, result_digest=digest(plain),
+                    result=sealed, result_digest=digest(plain), inspect_first=decided.obligations.get("inspect") == "before",
                 )  # fmt: skip
                 return
             if came.code in ("cancelled", "killed"):
@@ -204,26 +218,46 @@ class Worker:
             )
             await self._once(message, "tool.attempted", subject.id, attempted, attempt)
             await asyncio.sleep(delay.total_seconds())
+            # Before the tool is asked again: this raises when the broker is gone, for who is cut off starts nothing.
+            if (stop := await self._stopped(_work(subject.tenant, decided), decided.context)) is not None:
+                await self._settle(message, subject.id, decided, "cancelled", fault=stop, reasons=(stop.message,))
+                return
             attempt += 1
 
     async def _attempt(
-        self, subject: EventSubject, decided: CallDecided, tool: ToolEntry, arguments: Any, attempt: int, hide: Hider
+        self,
+        message: Recorded,
+        subject: EventSubject,
+        decided: CallDecided,
+        tool: ToolEntry,
+        arguments: Any,
+        attempt: int,
+        hide: Hider,
     ) -> Worked | Fault:
-        context = decided.context
-        work = asyncio.create_task(self._hosts.execute(context.pack, tool, subject.id, arguments, attempt, hide))
-        flight = self._in_flight[subject.id] = _InFlight(subject.tenant, context, work)
+        context, work = decided.context, _work(subject.tenant, decided)
+        running = asyncio.create_task(self._hosts.execute(context.pack, tool, subject.id, arguments, attempt, hide))
+        flight = self._in_flight[subject.id] = _InFlight(work, context.attempt, running)
         try:
             # In flight first, then the check: a switch engaged in between is heard by one of the two.
-            if (stop := await self._stopped(subject.tenant, context)) is not None:
+            if (stop := await self._stopped(work, context)) is not None:
                 self._call_off(flight, stop)
-            return await work
+            return await running
         except asyncio.CancelledError:
             if flight.why is None:
                 raise
+            if flight.killed_by is not None:
+                await self._note_killed(message, subject, flight, flight.killed_by)
             return flight.why
         finally:
-            work.cancel()
+            running.cancel()
             del self._in_flight[subject.id]
+
+    async def _note_killed(self, message: Recorded, subject: EventSubject, flight: _InFlight, entry: KillEntry) -> None:
+        after_ms = self._kill.age_ms(entry)
+        await self._kill.note_cancelled(
+            entry, "tool", subject.id, flight.work, attempt=flight.attempt, after_ms=after_ms, cause=message,
+            confirmed=self._hosts.has_stopped(subject.id),
+        )  # fmt: skip
 
     async def _settle(
         self,
@@ -247,6 +281,12 @@ class Worker:
         except Conflict:
             # Another worker had the call as well; the tool saw the same call id both times.
             log.info("settled_elsewhere", call=call, channel=channel)
+
+
+def _work(tenant: str, decided: CallDecided) -> Work:
+    """The tool call as the kill switch knows it."""
+    context = decided.context
+    return Work(tenant, pack=context.pack, agent=context.agent, tool=decided.tool, task=context.task, running=True)
 
 
 def _ms(duration: timedelta) -> int:

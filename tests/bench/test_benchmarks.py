@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import _processes, _report, bus, embedded, governed_call, kill_switch, redaction
+from bench import _processes, _report, budgets, bus, embedded, governed_call, kill_switch, redaction
 
 
 def test_a_percentile_is_a_value_that_was_observed() -> None:
@@ -42,7 +42,8 @@ def test_the_kill_switch_is_timed_by_what_the_provider_noted() -> None:
         {"event": "aborted", "monotonic_ns": 110_000_000},
         {"event": "aborted", "monotonic_ns": 125_000_000},
     ]
-    assert kill_switch.read(events, requested_ns=100_000_000, recorded_ns=102_000_000) == (3.0, 25.0, 2, 1)
+    assert kill_switch.read(events, stored_ns=102_000_000) == (1.0, 23.0, 2, 1)
+    assert kill_switch.read(events, stored_ns=200_000_000) == (0.0, 0.0, 2, 0)
 
 
 def test_redaction_compares_the_same_texts_which_nobody_has_seen() -> None:
@@ -59,12 +60,16 @@ async def test_governed_call_runs(tmp_path: Path) -> None:
 
 
 async def test_kill_switch_runs(tmp_path: Path) -> None:
-    told = await kill_switch.run(1, tmp_path)
+    told = await kill_switch.run(2, tmp_path)
     assert "last call in flight settled" in told
 
 
 async def test_bus_runs(tmp_path: Path) -> None:
     assert "append alone" in await bus.run(1, 16, tmp_path)
+
+
+async def test_budgets_runs(tmp_path: Path) -> None:
+    assert "3 instances, one account" in await budgets.run(1, 30, tmp_path)
 
 
 async def test_embedded_runs(tmp_path: Path) -> None:

@@ -72,6 +72,16 @@ async def test_update_holds_only_for_the_revision_that_was_read(site: Site, tena
     assert (entry.value, entry.revision) == (b"2", second)
 
 
+async def test_a_delete_at_a_revision_holds_only_for_the_revision_that_was_read(site: Site, tenant: str) -> None:
+    kv = await bucket(site)
+    first = await kv.put(f"{tenant}.a", b"1")
+    second = await kv.put(f"{tenant}.a", b"2")
+    with pytest.raises(Conflict):
+        await kv.delete(f"{tenant}.a", first)
+    await kv.delete(f"{tenant}.a", second)
+    assert await kv.get(f"{tenant}.a") is None
+
+
 async def test_keys_and_entries_are_the_live_ones_under_a_prefix(site: Site, tenant: str) -> None:
     kv = await bucket(site)
     for key in ("a.1", "a.2", "b.1"):

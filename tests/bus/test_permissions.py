@@ -98,11 +98,12 @@ async def test_no_service_administers_anything(site: Site, service: str) -> None
 async def test_a_service_pulls_and_acknowledges_its_own_durables_and_no_other(site: Site, service: str) -> None:
     tried = await attempts(site, service)
     own = {channel.consumer(service) for channel in CHANNELS if service in channel.readers}
+    audited = {channel.consumer(reader) for channel in CHANNELS if service in channel.auditors for reader in channel.readers}
     wanted: dict[str, bool] = {}
     for consumer in topology.consumers():
         place, mine = f"{consumer.stream}.{consumer.name}", consumer.name in own
         # Nothing here is to have an effect on a durable of the service's own.
-        wanted[f"$JS.API.CONSUMER.INFO.{place}"] = mine
+        wanted[f"$JS.API.CONSUMER.INFO.{place}"] = mine or consumer.name in audited
         wanted[f"$JS.ACK.{place}.1.999999999.1.1.0"] = mine
         wanted[f"$JS.ACK.d.hash.{place}.1.999999999.1.1.0"] = mine
         if not mine:

@@ -5,10 +5,14 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from agentos.contracts.budgets import Budget, BudgetState
+from agentos.contracts.envelope import encode_body
 
 
 @dataclass
@@ -84,7 +88,7 @@ async def test_following_events_prints_one_json_object_a_line(edge: Any, run: An
 async def test_approvals_and_the_kill_switch(run: Any) -> None:
     assert "post a reply" in (await run("approval", "list")).out
     assert "<EMAIL_1>" in (await run("approval", "show", "appr1")).out
-    assert (await run("approval", "approve", "appr1", "-m", "fine")).code == 0
+    assert (await run("approval", "approve", "appr1")).code == 0
     twice = await run("approval", "reject", "appr1")
     assert twice.code == 1
     assert "it was approved before" in twice.err
@@ -106,6 +110,21 @@ async def test_reports_and_audit(edge: Any, run: Any, tmp_path: Path) -> None:
     offline = await run("audit", "verify", "--file", str(file), "--json")
     assert offline.code == 1
     assert offline.json()["problems"]
+
+
+async def test_budgets_are_listed_with_whose_they_are_and_what_is_left(broker: Any, run: Any) -> None:
+    assert "no budget has been drawn on yet" in (await run("budgets")).out
+    budget = Budget.model_validate(
+        {"id": "day", "key": {"tenant": "default"}, "metric": "usd", "limit": "25.00", "window": "day", "mode": "soft"}
+    )
+    state = BudgetState(budget=budget, spent={budget.slot(datetime.now(UTC)): 30_500_000_000_000})
+    bucket = (await broker.connect("policy")).bucket("budgets")
+    await bucket.put(f"default.{budget.account}", encode_body(state))
+    await bucket.put("default.broken", b"?")
+    shown = (await run("budgets")).out
+    for word in ("day", "tenant default", "exceeded", "30.5", "25 USD (soft)", "unreadable"):
+        assert word in shown
+    assert (await run("budgets", "--id", "day", "--json")).json()["items"][0]["spent"] == "30.5"
 
 
 async def test_a_key_is_made_used_and_revoked(edge: Any, run: Any) -> None:

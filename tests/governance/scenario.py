@@ -10,8 +10,9 @@ from agentos.contracts.base import Contract, Principal, Sealed, Verdict
 from agentos.contracts.channels import BY_NAME
 from agentos.contracts.commands import Answer
 from agentos.contracts.envelope import Meta, Recorded, digest
+from agentos.contracts.events.approval import ApprovalRequested
 from agentos.contracts.events.call import CallContext, CallDecided
-from agentos.contracts.events.governance import ApprovalRequested, KillScope
+from agentos.contracts.events.kill import KillScope
 from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import new_id
 from agentos.contracts.model import ModelRequest, user
@@ -101,6 +102,8 @@ def approval(task: str = "t1", **fields: Any) -> ApprovalRequested:
         {
             "context": context(task),
             "kind": "tool",
+            "target": "github.comment",
+            "requester": OPERATOR,
             "summary": "s",
             "preview": {},
             "reasons": (),
@@ -112,9 +115,12 @@ def approval(task: str = "t1", **fields: Any) -> ApprovalRequested:
     )
 
 
-def switch(scope: KillScope = "global", target: str = "*", *, id_: str = "k1", tenant: str = TENANT) -> KillEntry:
+def switch(
+    scope: KillScope = "global", target: str = "*", *, id_: str = "k1", tenant: str = TENANT, **fields: Any
+) -> KillEntry:
     """An engaged switch."""
-    return KillEntry(switch=id_, tenant=tenant, scope=scope, target=target, reason="a drill", by=OPERATOR)
+    said = {"switch": id_, "tenant": tenant, "scope": scope, "target": target, "reason": "a test", "by": OPERATOR}
+    return KillEntry.model_validate(said | {"engaged_at": datetime(2026, 1, 1, tzinfo=UTC)} | fields)
 
 
 async def engage(gates: Bus, entry: KillEntry) -> None:

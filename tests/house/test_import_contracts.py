@@ -20,11 +20,11 @@ VIOLATIONS = [
     ("contracts-stand-alone", "agentos/contracts/ids.py", "from agentos.bus import bus"),
     ("contracts-no-io", "agentos/contracts/ids.py", "import asyncio"),
     ("contracts-no-io", "agentos/contracts/ids.py", "import structlog"),
-    ("domain-no-clock", "services/gates/domain.py", "import time"),
+    ("domain-no-clock", "services/gates/domain/kill.py", "import time"),
     ("domain-no-clock", "services/ledger/domain/tasks.py", "from uuid import uuid4"),
-    ("domain-pure", "services/gates/domain.py", "from nats.aio import client"),
+    ("domain-pure", "services/gates/domain/kill.py", "from nats.aio import client"),
     ("domain-pure", "services/ledger/domain/tasks.py", "import httpx"),
-    ("domain-pure", "services/gates/domain.py", "from agentos.bus import bus"),
+    ("domain-pure", "services/gates/domain/kill.py", "from agentos.bus import bus"),
     ("shared-knows-no-service", "agentos/bus/bus.py", "from services.router import app"),
     ("cli-on-top", "services/router/app.py", "from agentos.cli import up"),
     ("adapters-know-contracts", "adapters/openai.py", "from agentos.bus import bus"),
@@ -56,7 +56,8 @@ def tree(tmp_path: Path) -> Path:
     for service in SERVICES:
         files[f"services/{service}/app.py"] = "import asyncio\nfrom agentos.bus import bus"
         files[f"services/{service}/domain.py"] = "from agentos.contracts import ids"
-    del files["services/ledger/domain.py"]
+    del files["services/ledger/domain.py"], files["services/gates/domain.py"]
+    files["services/gates/domain/kill.py"] = "from agentos.contracts import ids"
     files["services/ledger/domain/tasks.py"] = "from agentos.contracts import ids"
     files["services/router/app.py"] += "\nfrom adapters import openai"
     for name, text in files.items():

@@ -66,16 +66,36 @@ class System:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["task"])
 
-    async def engage(self, scope: str, target: str = "*") -> str:
+    async def engage(self, scope: str, target: str = "*", mode: str = "halt") -> str:
         """Engage a switch; its id."""
-        answer = await self.client.post("/api/v1/kill", json={"scope": scope, "target": target, "reason": "a test says so"})
+        body = {"scope": scope, "target": target, "mode": mode, "reason": "a test says so"}
+        answer = await self.client.post("/api/v1/kill", json=body)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    async def release(self, switch: str) -> None:
-        """Take a switch back."""
-        answer = await self.client.post(f"/api/v1/kill/{switch}/release", json={"reason": "a test says so"})
+    async def release(self, switch: str, **body: Any) -> None:
+        """Take a switch back, with a second person where one is needed."""
+        answer = await self.client.post(f"/api/v1/kill/{switch}/release", json={"reason": "a test says so"} | body)
         assert answer.status_code == 200, answer.text
+        if answer.json()["status"] != "requested":
+            return
+        made = await self.client.post("/api/v1/keys", json={"name": f"second-{switch}", "roles": ["operator"]})
+        second = {"Authorization": f"Bearer {made.json()['key']}"}
+        agreed = {"request": answer.json()["request"], "reason": "so do I"}
+        answer = await self.client.post(f"/api/v1/kill/{switch}/confirm", json=agreed, headers=second)
+        assert answer.status_code == 200, answer.text
+
+    async def switch(self, switch: str) -> dict[str, Any]:
+        """A switch as the API shows it."""
+        answer = await self.client.get(f"/api/v1/kill/{switch}")
+        assert answer.status_code == 200, answer.text
+        return cast("dict[str, Any]", answer.json())
+
+    async def drill(self, rounds: int) -> dict[str, Any]:
+        """What a drill comes to."""
+        answer = await self.client.post("/api/v1/kill/drills", json={"rounds": rounds, "reason": "a test says so"})
+        assert answer.status_code == 201, answer.text
+        return cast("dict[str, Any]", answer.json())
 
     async def ended(self, task: str) -> dict[str, Any]:
         """The task as the API shows it, once it has an outcome."""

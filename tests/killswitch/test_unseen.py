@@ -21,6 +21,7 @@ from services.router import app as router
 from services.router.settings import Settings as RouterSettings
 from services.runner.answers import Answers
 from tests.conftest import Broker
+from tests.governance.scenario import submission
 from tests.loopback.provider import LoopbackProvider, Status
 
 
@@ -72,6 +73,8 @@ async def test_without_the_broker_no_provider_call_starts_and_the_waiting_one_is
         async with _services(tmp_path, {name: broker.settings(name) for name in ("policy", "router")}):
             task = new_id()
             await KeyRing(gateway, master).create("default", task)
+            orchestrator = await broker.connect("orchestrator")
+            await orchestrator.append("task.submitted", task, submission(), tenant="default", correlation_id=task)
             subject = await _request(runner, KeyRing(runner, master), task)
             settled = answers.wait(subject)
             await provider.wait_for(requests=1)

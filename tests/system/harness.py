@@ -405,7 +405,8 @@ class Topology:
         if self._approver is None:
             made = await self.post("/keys", {"name": "the test's approver", "roles": ["approver"]}, key="approver")
             self._approver = {"Authorization": f"Bearer {made['key']}", "Idempotency-Key": secrets.token_hex(16)}
-        body = {"outcome": outcome, "comment": "by the test"}
+        shown = await self.get(f"/approvals/{approval}")
+        body = {"outcome": outcome, "digest": shown["digest"], "comment": "by the test"}
         path, headers = f"/approvals/{approval}/resolve", self._approver
         answer = await self.patiently(lambda: self.http.post(path, json=body, headers=headers))
         assert answer.status_code == 200, answer.text

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentos.contracts.base import Contract, Fault, Json, Sealed, Token, Utc, Verdict
+from agentos.contracts.base import Contract, Fault, Json, Ruling, Sealed, Token, Usd, Utc
+from agentos.contracts.budgets import Metric
 from agentos.contracts.model import Cost, FinishReason, ModelRequest, Usage
 
 
@@ -23,6 +24,9 @@ class CallContext(Contract):
     untrusted: bool
     instance: str
     """The runner instance that awaits the answer."""
+    uninspected: tuple[str, ...] = Field(default=(), max_length=4_096)
+    """``call.<id>`` or ``tool.<id>`` of answers that the agent has seen and of which the runner does not know that policy has
+    looked at them. Policy looks before it decides: nothing is decided in ignorance of what the agent has read."""
 
 
 class ModelCallRequested(Contract):
@@ -42,19 +46,44 @@ class ToolCallRequested(Contract):
     tool: str
     """As declared in the pack's manifest, e.g. ``github.comment``."""
     declared_tools: tuple[str, ...]
+    task_tools: tuple[str, ...] = ()
+    """Of those, the ones that this task's agent declares as its own."""
+    destinations: tuple[str, ...] = ()
+    """Parameters that say where something goes, by the manifest; addresses and URLs are recognised without it."""
     effect: Literal["read", "write", "egress"]
     arguments: Sealed
     digest: str
 
 
+Operator = Literal["replace", "mask", "hash", "drop", "block", "allow"]
+"""What is done with a find. replace: a reversible placeholder. mask: ``****1234``. hash: ``<EMAIL#1f2e3d4c>``, the same for the same
+value of the task, not reversible. drop: removed. block: the call is refused. allow: left as it is."""
+
+
 class RedactedEntity(Contract):
-    """One thing that the redactor replaced: its kind and its placeholder, never the value."""
+    """One thing that the redactor found: its kind, what was done with it, and what stands in its place; never the value."""
 
     entity: str
     placeholder: str
+    """Empty where nothing stands in its place: it was dropped, or blocked or allowed (these two stand once for all of their kind)."""
+    operator: Operator = "replace"
 
 
-class CallDecided(Contract):
+class Reservation(Contract):
+    """What a budget keeps back for a call until it is settled: the worst case, in the budget's unit (requests, tokens or USD)."""
+
+    budget: str
+    account: Token
+    """Where the budget's state stands for this call's key, in bucket ``budgets`` below the tenant."""
+    window: str
+    """The window's key, such as ``2026-11-21`` for a day or ``sliding`` for a sliding one."""
+    metric: Metric
+    amount: Usd
+    provider: str | None = None
+    """Set where the budget is one provider's: another one's call costs it nothing."""
+
+
+class CallDecided(Ruling):
     """The verdict on a call, given once, whatever happens after. ``hold`` waits for the approval of the same id.
 
     For a model call ``redacted_request`` is what the provider will receive, in clear, and ``placeholders`` seals the map that
@@ -63,13 +92,12 @@ class CallDecided(Contract):
 
     context: CallContext
     kind: Literal["model", "tool"]
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    rules: tuple[str, ...]
-    bundle: str
     obligations: dict[str, Json] = Field(default_factory=dict)
     digest: str
     """Digest of what was decided on; an approval binds to it."""
+    labels: tuple[str, ...] = ()
+    """What the task's history is marked with at this moment, such as ``untrusted`` or ``injection.suspected``."""
+    reservations: tuple[Reservation, ...] = ()
     model: str | None = None
     redacted_request: ModelRequest | None = None
     tool: str | None = None
@@ -77,6 +105,21 @@ class CallDecided(Contract):
     arguments: Sealed | None = None
     entities: tuple[RedactedEntity, ...] = ()
     placeholders: Sealed | None = None
+
+
+class Inspected(Contract):
+    """What policy saw in what came back: a model's answer or a tool's result, before the task may act on it.
+
+    ``labels`` are added to the task's history and follow whatever is derived from it. ``entities`` names kinds of new personal data
+    and secrets, never the values. ``verdict`` deny means that the pack does not get to see it.
+    """
+
+    context: CallContext
+    labels: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    leaked_instructions: bool = False
+    verdict: Literal["allow", "deny"] = "allow"
+    reasons: tuple[str, ...] = ()
 
 
 class CallAttempted(Contract):
@@ -111,6 +154,8 @@ class ModelCallSettled(Contract):
     reasons: tuple[str, ...] = ()
     placeholders: Sealed | None = None
     """Carried over from the decision, so that the runner needs one event to answer the pack."""
+    inspect_first: bool = False
+    """The decision obliges the runner to wait for the inspection before the agent sees the answer."""
 
 
 class ToolCallSettled(Contract):
@@ -125,3 +170,5 @@ class ToolCallSettled(Contract):
     duration_ms: int = 0
     fault: Fault | None = None
     reasons: tuple[str, ...] = ()
+    inspect_first: bool = False
+    """As for a model call."""

@@ -1,11 +1,10 @@
-"""Approvals, checkpoints, the kill switch, webhook deliveries and audit checkpoints."""
+"""Checkpoints, budgets, violations, webhook deliveries and audit checkpoints."""
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Json, Principal, Token, Utc, Verdict
+from agentos.contracts.base import Contract, Principal, Token, Usd, Utc
+from agentos.contracts.budgets import Metric, Mode
 from agentos.contracts.events.call import CallContext
-
-KillScope = Literal["global", "tenant", "pack", "provider", "task"]
 
 
 class CheckpointRequested(Contract):
@@ -16,68 +15,47 @@ class CheckpointRequested(Contract):
     digest: str
 
 
-class ApprovalRequested(Contract):
-    """Something waits for a person: a held model call, a held tool call or a pack's checkpoint, by the id it has there."""
+class ViolationNoted(Contract):
+    """A pack tried to get past its sandbox and was refused: the n-th try of one attempt of one task."""
 
-    context: CallContext
-    kind: Literal["model", "tool", "checkpoint"]
-    summary: str
-    """One line for a person in a hurry."""
-    preview: dict[str, Json]
-    """The exact effect, redacted."""
-    reasons: tuple[str, ...]
-    digest: str
-    """What is approved: a later effect with another digest is not covered."""
-    approver_roles: tuple[str, ...]
-    expires_at: Utc
+    task: Token
+    attempt: int
+    pack: Token
+    agent: str
+    what: Literal["network", "process", "file", "environment", "memory", "protocol", "other"]
+    detail: str
+    """What was tried, in a few words: a system call, a path below the sandbox, an address. Never data."""
+    count: int = 1
+    """How often, when the same was tried many times at once."""
 
 
-class ApprovalAnswered(Contract):
-    """A person's n-th answer to an approval. It counts only once policy has ruled that this person may give it."""
+class BudgetWarned(Contract):
+    """A share ``threshold`` of a budget's limit is spent in this window. Told once a window and threshold; in the metric's own unit."""
 
-    context: CallContext
-    outcome: Literal["approved", "rejected"]
-    comment: str | None = None
-    by: Principal
-    approver_roles: tuple[str, ...]
-    request: Token
-    """Where the person waits for a word."""
-
-
-class ApprovalRuled(Contract):
-    """Policy's verdict on the n-th answer: may this person answer this approval so?"""
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    rules: tuple[str, ...]
-    bundle: str
+    budget: str
+    key: dict[str, str]
+    metric: Metric
+    mode: Mode
+    window: str
+    threshold: float
+    limit: Usd
+    spent: Usd
+    reserved: Usd
 
 
-class ApprovalResolved(Contract):
-    """The one answer. ``expired`` and ``cancelled`` mean no. Whoever executes reads the decision of the same id and its digest."""
+class BudgetExceeded(Contract):
+    """A budget had no room for a call: such calls are denied (hard) or wait (throttle) until the window moves on. Told once a window."""
 
-    context: CallContext
-    kind: Literal["model", "tool", "checkpoint"]
-    outcome: Literal["approved", "rejected", "expired", "cancelled"]
-    by: Principal
-    comment: str | None = None
-    digest: str
-
-
-class KillEngaged(Contract):
-    """From now on nothing in scope starts, and what is in flight is cancelled. ``target`` is ``*`` for the global scope."""
-
-    scope: KillScope
-    target: str
-    reason: str
-    by: Principal
-
-
-class KillReleased(Contract):
-    """The switch of this id no longer holds."""
-
-    reason: str
-    by: Principal
+    budget: str
+    key: dict[str, str]
+    metric: Metric
+    mode: Mode
+    window: str
+    limit: Usd
+    spent: Usd
+    reserved: Usd
+    until: Utc | None
+    """When there will be more room; None where there never will."""
 
 
 class DeliveryReceived(Contract):

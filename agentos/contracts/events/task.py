@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentos.contracts.base import Contract, Fault, Json, Principal, Priority, Sealed, Token, Utc, Verdict
+from agentos.contracts.base import Contract, Fault, Json, Principal, Priority, Ruling, Sealed, Token, Utc
 
 Outcome = Literal["completed", "failed", "refused", "cancelled", "expired"]
 
@@ -52,14 +52,8 @@ class TaskQueued(Contract):
     reason: Literal["submitted", "dependencies_settled", "retry", "operator_retry"]
 
 
-class TaskDecided(Contract):
+class TaskDecided(Ruling):
     """The admission verdict for attempt n, given once. ``hold`` is not an admission outcome and counts as deny."""
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    rules: tuple[str, ...]
-    bundle: str
-    """Revision of the policy bundle that decided."""
 
 
 class Candidate(Contract):
@@ -83,6 +77,8 @@ class TaskRouted(Contract):
     priority: Priority
     candidates: tuple[Candidate, ...]
     reason: str
+    killed: bool = False
+    """Whether a kill switch is why nothing takes it."""
 
 
 class TaskStarted(Contract):

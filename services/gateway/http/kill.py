@@ -1,20 +1,37 @@
 """The kill switch."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from agentos.contracts.base import Token
-from agentos.contracts.commands import EngageKill, ReleaseKill
+from agentos.contracts.base import Contract, Token
+from agentos.contracts.commands import ConfirmRelease, DrillKill, EngageKill, ReleaseKill
+from agentos.contracts.envelope import Recorded
+from agentos.contracts.events.kill import (
+    KillCancelled,
+    KillConfirmed,
+    KillEased,
+    KillEngaged,
+    KillReleased,
+    KillReleaseRequested,
+    KillTightened,
+    KillUnconfirmed,
+)
 from agentos.contracts.ids import new_id
+from agentos.contracts.subjects import EventSubject
 from agentos.killswitch import KillEntry
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Page, done
-from services.gateway.http.models import Engage, Release
+from services.gateway.http.answers import Done, Item, Page, done
+from services.gateway.http.models import Confirm, Drill, Engage, Release
 from services.gateway.problems import FieldError, Problem, documented
-from services.gateway.state import Parts, Scope, Sender
+from services.gateway.state import Gateway, Parts, Scope, Sender
 
 router = APIRouter(prefix="/kill", tags=["kill switch"], route_class=GuardedRoute)
+
+SwitchId = Annotated[Token, Path(description="The switch's id.")]
+
+_DRILL_TIMEOUT = timedelta(seconds=30)
 
 
 @router.get("", response_model=Page, responses=documented())
@@ -24,18 +41,21 @@ async def status(gateway: Parts, caller: Sender) -> Any:
     items: list[dict[str, Any]] = []
     for entry in await gateway.bus.bucket("kill").entries():
         switch = KillEntry.model_validate_json(entry.value or b"{}")
-        if switch.tenant == caller.tenant or switch.scope == "global":
-            items.append({"id": switch.switch, "since": entry.created.isoformat(), **switch.model_dump(mode="json")})
+        if not switch.drill and (switch.tenant == caller.tenant or switch.scope == "global"):
+            said = switch.model_dump(mode="json", exclude={"drill", "engaged_at"})
+            items.append({"id": switch.switch, "since": switch.engaged_at.isoformat(), **said})
     return {"items": items, "next": None}
 
 
 @router.post("", status_code=201, response_model=Done, responses=documented(409, 413, 415))
 @needs("kill.engage")
 async def engage(body: Engage, gateway: Parts, caller: Sender, scope: Scope) -> Any:
-    """Stop everything in scope at once: nothing new starts, what is in flight is cancelled."""
+    """Stop everything in scope at once: nothing new starts; what is in flight is cancelled, or finishes when draining."""
     target = _target(body, caller.tenant)
     request = scope or new_id()
-    made = EngageKill(tenant=caller.tenant, scope=body.scope, target=target, reason=body.reason, by=caller.principal)
+    made = EngageKill(
+        tenant=caller.tenant, scope=body.scope, target=target, mode=body.mode, reason=body.reason, by=caller.principal
+    )
 
     async def send() -> None:
         await gateway.bus.send("gates.engage", (request,), made, tenant=caller.tenant, correlation_id=request)
@@ -51,7 +71,9 @@ def _target(body: Engage, tenant: str) -> str:
             return "*"
         case "tenant" if body.target in ("*", tenant):
             return tenant
-        case "pack" | "provider" | "task" if body.target != "*":
+        case "agent" if "/" not in body.target.strip("/"):
+            mend = "name the agent as pack/agent"
+        case "pack" | "agent" | "provider" | "model" | "tool" | "task" if body.target != "*":
             return body.target
         case "global" | "tenant":
             mend = f"scope {body.scope} takes no target: leave it out"
@@ -60,17 +82,106 @@ def _target(body: Engage, tenant: str) -> str:
     raise Problem(422, "invalid_request", f"target: {mend}", errors=[FieldError(field="target", detail=mend)])
 
 
-@router.post("/{switch}/release", response_model=Done, responses=documented(404, 409, 413, 415))
-@needs("kill.release")
-async def release(
-    switch: Annotated[Token, Path(description="The switch's id.")], body: Release, gateway: Parts, caller: Sender, scope: Scope
-) -> Any:
-    """Take a switch back."""
+@router.post("/drills", status_code=201, response_model=Item, responses=documented(409, 413, 415))
+@needs("kill.drill")
+async def drill(body: Drill, gateway: Parts, caller: Sender, scope: Scope) -> Any:
+    """Measure how soon every instance sees a switch, with one that covers nothing."""
     request = scope or new_id()
-    made = ReleaseKill(tenant=caller.tenant, switch=switch, reason=body.reason, by=caller.principal)
+    made = DrillKill(tenant=caller.tenant, rounds=body.rounds, reason=body.reason, by=caller.principal)
 
     async def send() -> None:
-        await gateway.bus.send("gates.release", (request,), made, tenant=caller.tenant, correlation_id=switch)
+        await gateway.bus.send("gates.drill", (request,), made, tenant=caller.tenant, correlation_id=request)
+
+    answer = await gateway.answers.need(
+        request, send, late="The command is kept: look for the event kill.drilled.", timeout=_DRILL_TIMEOUT
+    )
+    return {"id": request, **answer.data}
+
+
+@router.get("/{switch}", response_model=Item, responses=documented(404))
+@needs("kill.read")
+async def show(switch: SwitchId, gateway: Parts, caller: Sender) -> Any:
+    """One switch, live: its stages, what it cancelled, and what could not be confirmed stopped."""
+    # A global switch stops every tenant's work; what it stopped is each tenant's own to see.
+    events = await gateway.bus.load("*", "kill", switch)
+    engaged = next((event for event in events if isinstance(event.data, KillEngaged)), None)
+    if engaged is None or not isinstance(engaged.data, KillEngaged):
+        raise Problem(404, "not_found", "there is no such kill switch")
+    if engaged.meta.tenant != caller.tenant and engaged.data.scope != "global":
+        raise Problem(404, "not_found", "there is no such kill switch")
+    return _shown(switch, engaged, engaged.data, events, caller.tenant)
+
+
+def _shown(switch: str, first: Recorded, engaged: KillEngaged, events: list[Recorded], tenant: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": switch,
+        **engaged.model_dump(mode="json"),
+        "state": "engaged",
+        "share_percent": None,
+        "since": first.meta.time.isoformat(),
+        "requested": None,
+        "history": [],
+        "looks": None,
+        "cancelled": [],
+        "unconfirmed": [],
+    }
+    for event in events:
+        match event.data:
+            case KillCancelled() | KillUnconfirmed():
+                if event.meta.tenant == tenant:
+                    where = "cancelled" if isinstance(event.data, KillCancelled) and event.data.confirmed else "unconfirmed"
+                    shown[where].append(_told(event))
+            case KillConfirmed():
+                shown["looks"] = _told(event)
+            case KillReleaseRequested():
+                shown["requested"] = {"request": int(EventSubject.parse(event.subject).ordinal or 0), **_told(event)}
+            case KillEased():
+                shown |= {"state": "probation", "share_percent": event.data.share_percent}
+            case KillTightened():
+                shown |= {"state": "engaged", "share_percent": None}
+            case KillReleased():
+                shown |= {"state": "released", "share_percent": None}
+            case _:
+                pass
+        if isinstance(event.data, KillEased | KillReleased) and event.data.request is not None:
+            shown["requested"] = None
+        if isinstance(event.data, KillReleaseRequested | KillEased | KillTightened | KillReleased):
+            shown["history"].append({"what": EventSubject.parse(event.subject).fact, **_told(event)})
+    return shown
+
+
+def _told(event: Recorded) -> dict[str, Any]:
+    subject = EventSubject.parse(event.subject)
+    return {"id": subject.ordinal, "at": event.meta.time.isoformat(), **event.data.model_dump(mode="json")}
+
+
+@router.post("/{switch}/release", response_model=Done, responses=documented(404, 409, 413, 415))
+@needs("kill.release")
+async def release(switch: SwitchId, body: Release, gateway: Parts, caller: Sender, scope: Scope) -> Any:
+    """Take a switch back, for a share of the tasks or wholly. A global one needs a second person's confirmation."""
+    made = ReleaseKill(
+        tenant=caller.tenant,
+        switch=switch,
+        stage=body.stage,
+        share_percent=body.share_percent,
+        reason=body.reason,
+        by=caller.principal,
+    )
+    return await _open(gateway, "gates.release", scope or new_id(), switch, made, caller.tenant)
+
+
+@router.post("/{switch}/confirm", response_model=Done, responses=documented(404, 409, 413, 415))
+@needs("kill.release")
+async def confirm(switch: SwitchId, body: Confirm, gateway: Parts, caller: Sender, scope: Scope) -> Any:
+    """Confirm another person's release request."""
+    made = ConfirmRelease(tenant=caller.tenant, switch=switch, request=body.request, reason=body.reason, by=caller.principal)
+    return await _open(gateway, "gates.confirm", scope or new_id(), switch, made, caller.tenant)
+
+
+async def _open(gateway: Gateway, channel: str, request: str, switch: str, command: Contract, tenant: str) -> dict[str, Any]:
+    async def send() -> None:
+        await gateway.bus.send(channel, (request,), command, tenant=tenant, correlation_id=switch)
 
     answer = await gateway.answers.need(request, send, late="The command is kept and will be done.")
-    return done(switch, "released", answer)
+    said = done(switch, "released", answer)
+    return said | {"status": said.get("stage", "released")}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentos.contracts.base import Priority, Token, Utc
-from agentos.contracts.events.governance import KillScope
+from agentos.contracts.events.kill import KillMode, KillScope
 from services.gateway.authorizer import Role
 
 
@@ -43,26 +43,41 @@ class Retry(Request):
     from_step: int | None = Field(default=None, ge=0, le=1_000_000)
 
 
-class Resolve(Request):
-    """An answer to an approval."""
-
-    outcome: Literal["approved", "rejected"]
-    comment: str | None = Field(default=None, max_length=4_000)
-
-
 class Engage(Request):
-    """What to stop, and why."""
+    """What to stop, how, and why."""
 
     scope: KillScope
     target: str = Field(
-        default="*", min_length=1, max_length=200, description="Name of the pack or provider, or id of the task; * for all."
+        default="*",
+        min_length=1,
+        max_length=200,
+        description="The pack, pack/agent, provider, provider/model or alias, tool or task id; * for all.",
     )
+    mode: KillMode = Field(default="halt", description="halt cancels what runs; drain lets it finish.")
     reason: str = Field(min_length=1, max_length=1_000)
 
 
 class Release(Request):
-    """Why a switch is taken back."""
+    """Why a switch is taken back, and how far."""
 
+    stage: Literal["probation", "released"] = Field(
+        default="released", description="probation lets a share of the tasks start; released lets everything."
+    )
+    share_percent: int = Field(default=10, ge=1, le=99, description="Of 100 tasks, how many may start on probation.")
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
+class Confirm(Request):
+    """The second person's word on a release."""
+
+    request: int = Field(ge=1, description="The number of the release request that you have seen.")
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
+class Drill(Request):
+    """How often to measure, and why."""
+
+    rounds: int = Field(default=20, ge=1, le=100)
     reason: str = Field(min_length=1, max_length=1_000)
 
 

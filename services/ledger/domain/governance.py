@@ -1,36 +1,19 @@
-"""Approvals, kill switches, webhook deliveries and audit checkpoints, a row each."""
+"""Kill switches, webhook deliveries and audit checkpoints, a row each."""
 
 from agentos.contracts.events import governance as g
+from agentos.contracts.events import kill as k
 from services.ledger.domain.facts import Fact, Row
-
-APPROVAL: Row = {
-    "kind": None,
-    "task": None,
-    "attempt": 0,
-    "step": 0,
-    "task_type": None,
-    "pack": None,
-    "agent": None,
-    "state": "pending",
-    "summary": None,
-    "preview": None,
-    "reasons": None,
-    "digest": None,
-    "approver_roles": None,
-    "expires_at": None,
-    "resolved_kind": None,
-    "resolved_by": None,
-    "comment": None,
-    "requested_at": None,
-    "resolved_at": None,
-    "first_seq": 0,
-    "last_seq": 0,
-}
 
 KILL: Row = {
     "scope": None,
     "target": None,
+    "mode": None,
+    "trigger": None,
     "state": "engaged",
+    "share_percent": 0,
+    "cancelled": 0,
+    "unconfirmed": 0,
+    "running": 0,
     "reason": None,
     "engaged_by": None,
     "engaged_at": None,
@@ -63,48 +46,31 @@ CHECKPOINT: Row = {
 }
 
 
-def approval_requested(row: Row, fact: Fact, data: g.ApprovalRequested) -> Row:
-    return row | {
-        "kind": data.kind,
-        "task": data.context.task,
-        "attempt": data.context.attempt,
-        "step": data.context.step,
-        "task_type": data.context.task_type,
-        "pack": data.context.pack,
-        "agent": data.context.agent,
-        "summary": data.summary,
-        "preview": data.preview,
-        "reasons": list(data.reasons),
-        "digest": data.digest,
-        "approver_roles": list(data.approver_roles),
-        "expires_at": data.expires_at,
-        "requested_at": fact.meta.time,
-    }
-
-
-def approval_resolved(row: Row, fact: Fact, data: g.ApprovalResolved) -> Row:
-    return row | {
-        "kind": data.kind,
-        "task": data.context.task,
-        "state": data.outcome,
-        "resolved_kind": data.by.kind,
-        "resolved_by": data.by.id,
-        "comment": data.comment,
-        "resolved_at": fact.meta.time,
-    }
-
-
-def kill_engaged(row: Row, fact: Fact, data: g.KillEngaged) -> Row:
+def kill_engaged(row: Row, fact: Fact, data: k.KillEngaged) -> Row:
     return row | {
         "scope": data.scope,
         "target": data.target,
+        "mode": data.mode,
+        "trigger": data.trigger,
         "reason": data.reason,
         "engaged_by": data.by.id,
         "engaged_at": fact.meta.time,
     }
 
 
-def kill_released(row: Row, fact: Fact, data: g.KillReleased) -> Row:
+def kill_eased(row: Row, _: Fact, data: k.KillEased) -> Row:
+    return row if row["state"] == "released" else row | {"state": "probation", "share_percent": data.share_percent}
+
+
+def kill_tightened(row: Row, _: Fact, __: k.KillTightened) -> Row:
+    return row if row["state"] == "released" else row | {"state": "engaged", "share_percent": 0}
+
+
+def kill_confirmed(row: Row, _: Fact, data: k.KillConfirmed) -> Row:
+    return row | {"cancelled": data.cancelled, "unconfirmed": data.unconfirmed, "running": data.running}
+
+
+def kill_released(row: Row, fact: Fact, data: k.KillReleased) -> Row:
     return row | {
         "state": "released",
         "release_reason": data.reason,

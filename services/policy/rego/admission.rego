@@ -1,36 +1,12 @@
-# May this task start? Asked once per submitted task, before it is routed.
+# May this task start? Asked once per attempt, before it is routed.
 package agentos.admission
 
-default decision := {
-	"verdict": "deny",
-	"reasons": ["policy.no_rule_allows"],
-	"rules": ["admission.default_deny"],
-	"obligations": {},
-}
+import data.agentos.lib
 
-decision := {
-	"verdict": "deny",
-	"reasons": sort({d.reason | some d in denials}),
-	"rules": sort({d.rule | some d in denials}),
-	"obligations": {},
-} if {
-	well_formed
-	count(denials) > 0
-}
+decision := lib.ruling("admission", denials, set(), {}, obligations) if well_formed
 
-decision := {
-	"verdict": "allow",
-	"reasons": ["admission.allowed"],
-	"rules": ["admission.allow"],
-	"obligations": {"max_calls": max_calls},
-} if {
-	well_formed
-	count(denials) == 0
-	requester_may_submit
-	input.task_type in input.known_task_types
-}
+decision := lib.no_rule_allows("admission") if not well_formed
 
-# What is not there cannot be denied by a rule that reads it: so shape comes first, and everything else is the default.
 well_formed if {
 	is_string(input.tenant)
 	is_string(input.task_type)
@@ -49,7 +25,13 @@ valid_pack if is_string(input.pack)
 
 valid_pack if is_null(input.pack)
 
-max_calls := data.config.limits.max_calls_per_task
+limits_known if is_number(data.config.limits.max_calls_per_task)
+
+within_attempts if input.attempt <= data.config.limits.max_attempts
+
+within_labels if count(input.labels) <= data.config.limits.max_labels
+
+obligations := {"max_calls": calls | calls := data.config.limits.max_calls_per_task}
 
 requester_may_submit if input.requester.kind in ["webhook", "service", "pack"]
 
@@ -59,11 +41,13 @@ requester_may_submit if {
 	"tasks.submit" in data.config.roles[role]
 }
 
-known_packs contains name if some name in input.known_packs
+pack_known if input.pack in input.known_packs
 
-known_packs contains name if some name, _ in data.config.packs
+pack_known if data.config.packs[input.pack]
 
 denials contains {"reason": "kill_switch.engaged", "rule": "admission.kill_switch"} if count(input.kill) > 0
+
+denials contains {"reason": "limit.missing", "rule": "admission.limits"} if not limits_known
 
 denials contains {"reason": "task_type.unknown", "rule": "admission.known_task_type"} if {
 	not input.task_type in input.known_task_types
@@ -71,20 +55,13 @@ denials contains {"reason": "task_type.unknown", "rule": "admission.known_task_t
 
 denials contains {"reason": "pack.unknown", "rule": "admission.known_pack"} if {
 	is_string(input.pack)
-	not input.pack in known_packs
+	not pack_known
 }
 
-denials contains {"reason": "pack.disabled", "rule": "admission.enabled_pack"} if {
-	is_string(input.pack)
-	data.config.packs[input.pack].enabled == false
-}
+denials contains {"reason": "pack.disabled", "rule": "admission.enabled_pack"} if lib.pack_disabled(input.pack)
 
 denials contains {"reason": "requester.forbidden", "rule": "admission.requester"} if not requester_may_submit
 
-denials contains {"reason": "attempts.exhausted", "rule": "admission.max_attempts"} if {
-	input.attempt > data.config.limits.max_attempts
-}
+denials contains {"reason": "attempts.exhausted", "rule": "admission.max_attempts"} if not within_attempts
 
-denials contains {"reason": "labels.too_many", "rule": "admission.max_labels"} if {
-	count(input.labels) > data.config.limits.max_labels
-}
+denials contains {"reason": "labels.too_many", "rule": "admission.max_labels"} if not within_labels

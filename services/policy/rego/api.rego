@@ -1,33 +1,11 @@
 # May this principal do this through the API? Roles and their actions stand in data.config.roles.
 package agentos.api
 
-default decision := {
-	"verdict": "deny",
-	"reasons": ["policy.no_rule_allows"],
-	"rules": ["api.default_deny"],
-	"obligations": {},
-}
+import data.agentos.lib
 
-decision := {
-	"verdict": "deny",
-	"reasons": sort({d.reason | some d in denials}),
-	"rules": sort({d.rule | some d in denials}),
-	"obligations": {},
-} if {
-	well_formed
-	count(denials) > 0
-}
+decision := lib.ruling("api", denials, set(), {}, {}) if well_formed
 
-decision := {
-	"verdict": "allow",
-	"reasons": ["api.allowed"],
-	"rules": ["api.allow"],
-	"obligations": {},
-} if {
-	well_formed
-	count(denials) == 0
-	role_permits
-}
+decision := lib.no_rule_allows("api") if not well_formed
 
 well_formed if {
 	is_string(input.principal.kind)
@@ -36,7 +14,10 @@ well_formed if {
 	is_string(input.action)
 }
 
-known_actions := {action | some actions in data.config.roles; some action in actions}
+action_known if {
+	some actions in data.config.roles
+	input.action in actions
+}
 
 role_permits if {
 	some role in input.principal.roles
@@ -49,7 +30,7 @@ denials contains {"reason": "principal.not_for_api", "rule": "api.principal_kind
 
 denials contains {"reason": "action.unknown", "rule": "api.known_action"} if {
 	not role_permits
-	not input.action in known_actions
+	not action_known
 }
 
 denials contains {"reason": "role.missing", "rule": "api.role_permits"} if not role_permits

@@ -1,40 +1,11 @@
 # May this model call leave the house, and under which obligations? Asked after redaction, before routing.
 package agentos.model_call
 
-default decision := {
-	"verdict": "deny",
-	"reasons": ["policy.no_rule_allows"],
-	"rules": ["model_call.default_deny"],
-	"obligations": {},
-}
+import data.agentos.lib
 
-decision := {
-	"verdict": "deny",
-	"reasons": sort({d.reason | some d in denials}),
-	"rules": sort({d.rule | some d in denials}),
-	"obligations": {},
-} if {
-	well_formed
-	count(denials) > 0
-}
+decision := lib.ruling("model_call", denials, holds, {}, object.union(obligations, added)) if well_formed
 
-decision := {
-	"verdict": "allow",
-	"reasons": ["model_call.allowed"],
-	"rules": ["model_call.allow"],
-	"obligations": {
-		"redact": true,
-		"max_output_tokens": input.max_output_tokens,
-		"providers": sort(providers),
-	},
-} if {
-	well_formed
-	count(denials) == 0
-	input.redacted == true
-	input.max_output_tokens <= limit.max_output_tokens
-	input.estimated_input_tokens <= limit.max_input_tokens
-	input.calls_so_far < limit.max_calls_per_task
-}
+decision := lib.no_rule_allows("model_call") if not well_formed
 
 well_formed if {
 	is_string(input.tenant)
@@ -47,15 +18,32 @@ well_formed if {
 	is_number(input.calls_so_far)
 	is_array(input.data_classes)
 	is_boolean(input.redacted)
+	lib.history(input.history)
 }
+
+obligations := {"redact": true, "max_output_tokens": input.max_output_tokens, "providers": sort(providers)}
+
+# Rules on the task's history have a package of their own, which may be absent.
+default added := {}
+
+added := data.agentos.history.obligations
+
+denials contains denial if some denial in data.agentos.history.denials
+
+holds contains hold if some hold in data.agentos.history.holds
+
+default own_limits := {}
+
+own_limits := data.config.packs[input.pack].limits
 
 # A pack's own limit stands in for the general one, name by name.
-limit[name] := value if {
-	some name, value in data.config.limits
-	not data.config.packs[input.pack].limits[name]
-}
+limits := object.union(data.config.limits, own_limits)
 
-limit[name] := value if some name, value in data.config.packs[input.pack].limits
+within_output if input.max_output_tokens <= limits.max_output_tokens
+
+within_input if input.estimated_input_tokens <= limits.max_input_tokens
+
+within_calls if input.calls_so_far < limits.max_calls_per_task
 
 # Providers that may see this call. Empty means any; each data class with a list of its own narrows it.
 restricted contains class if {
@@ -73,21 +61,13 @@ providers contains name if {
 
 denials contains {"reason": "redaction.missing", "rule": "model_call.redacted"} if input.redacted != true
 
-denials contains {"reason": "limit.output_tokens", "rule": "model_call.max_output_tokens"} if {
-	input.max_output_tokens > limit.max_output_tokens
-}
+denials contains {"reason": "limit.output_tokens", "rule": "model_call.max_output_tokens"} if not within_output
 
-denials contains {"reason": "limit.input_tokens", "rule": "model_call.max_input_tokens"} if {
-	input.estimated_input_tokens > limit.max_input_tokens
-}
+denials contains {"reason": "limit.input_tokens", "rule": "model_call.max_input_tokens"} if not within_input
 
-denials contains {"reason": "limit.calls", "rule": "model_call.max_calls_per_task"} if {
-	input.calls_so_far >= limit.max_calls_per_task
-}
+denials contains {"reason": "limit.calls", "rule": "model_call.max_calls_per_task"} if not within_calls
 
-denials contains {"reason": "pack.disabled", "rule": "model_call.enabled_pack"} if {
-	data.config.packs[input.pack].enabled == false
-}
+denials contains {"reason": "pack.disabled", "rule": "model_call.enabled_pack"} if lib.pack_disabled(input.pack)
 
 denials contains {"reason": "model.denied", "rule": "model_call.denied_models"} if {
 	input.model in data.config.models.denied

@@ -22,7 +22,7 @@ from agentos.contracts.commands import (
 )
 from agentos.contracts.envelope import Recorded, encode_body
 from agentos.contracts.errors import Conflict
-from agentos.contracts.events.governance import KillEngaged, KillReleased
+from agentos.contracts.events.kill import KillEngaged, KillReleased
 from agentos.contracts.events.task import TaskSettled, TaskSubmitted
 from agentos.contracts.packs import AgentCard, Presence
 from agentos.contracts.subjects import EventSubject
@@ -101,7 +101,14 @@ class Gates:
         await self.bus.append("kill.engaged", id_, fact, tenant=wanted.tenant, cause=recorded)
         self.switches.append(id_)
         entry = KillEntry(
-            switch=id_, tenant=wanted.tenant, scope=wanted.scope, target=wanted.target, reason=wanted.reason, by=wanted.by
+            switch=id_,
+            tenant=wanted.tenant,
+            scope=wanted.scope,
+            target=wanted.target,
+            mode=wanted.mode,
+            reason=wanted.reason,
+            by=wanted.by,
+            engaged_at=recorded.meta.time,
         )
         await self.bus.bucket("kill").put(id_, entry.model_dump_json().encode())
         await self.bus.send("gates.answer", (id_,), Answer(ok=True, data={"switch": id_}), tenant=wanted.tenant, cause=recorded)
@@ -163,6 +170,12 @@ class Ledger:
                 return self._events(tenant, args["id"], args.get("after", 0))
             case "events-list":
                 return self._events(tenant, args.get("correlation_id"), args.get("after", 0))
+            case "decisions-list":
+                page = self._events(tenant, None, 0)
+                rows = [
+                    row for row in page["events"] if row["fact"] in ("decided", "ruled") and args.get("id") in (None, row["id"])
+                ]
+                return {"decisions": rows[::-1][: args["limit"]], "cursor": None}
             case "approvals-list":
                 return {"approvals": [APPROVAL], "cursor": None}
             case "approvals-get":
@@ -233,6 +246,7 @@ class Ledger:
                         "seq": event.seq,
                         "subject": event.subject,
                         "aggregate": subject.aggregate,
+                        "id": subject.id,
                         "fact": subject.fact,
                         "correlation_id": event.meta.correlation_id,
                         "sent_at": event.meta.time.isoformat(),
@@ -249,6 +263,7 @@ APPROVAL = {
     "kind": "tool",
     "summary": "post a reply",
     "task": "task1",
+    "digest": "d1",
     "preview": {"body": "<EMAIL_1>"},
 }
 

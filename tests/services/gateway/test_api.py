@@ -6,12 +6,16 @@ import json
 import stat
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from agentos.contracts.budgets import Budget, BudgetState, Sliding
+from agentos.contracts.envelope import encode_body
+from agentos.contracts.events.kill import KillCancelled
 from agentos.contracts.ids import derived_id
 from services.gateway.app import create_app
 from services.gateway.auth import ApiKeys
@@ -84,13 +88,14 @@ async def test_approvals_are_listed_shown_and_answered_once(edge: Any) -> None:
     assert (await edge.http.get("/api/v1/approvals?state=pending")).json()["items"][0]["id"] == "appr1"
     assert (await edge.http.get("/api/v1/approvals/appr1")).json()["preview"] == {"body": "<EMAIL_1>"}
     url = "/api/v1/approvals/appr1/resolve"
-    assert (await edge.http.post(url, json={"outcome": "approved", "comment": "fine"})).json()["status"] == "approved"
-    assert problem(await edge.http.post(url, json={"outcome": "rejected"})) == (409, "already_resolved")
-    assert problem(await edge.http.post("/api/v1/approvals/unknown/resolve", json={"outcome": "approved"})) == (
+    assert (await edge.http.post(url, json={"outcome": "approved", "digest": "d1"})).json()["status"] == "approved"
+    assert problem(await edge.http.post(url, json={"outcome": "rejected", "digest": "d1"})) == (409, "already_resolved")
+    assert problem(await edge.http.post("/api/v1/approvals/unknown/resolve", json={"outcome": "approved", "digest": "d1"})) == (
         404,
         "not_found",
     )
-    assert problem(await edge.http.post(url, json={"outcome": "maybe"})) == (422, "invalid_request")
+    for body in ({"outcome": "maybe", "digest": "d1"}, {"outcome": "approved"}):
+        assert problem(await edge.http.post(url, json=body)) == (422, "invalid_request")
 
 
 async def test_the_kill_switch_is_engaged_shown_and_released(edge: Any) -> None:
@@ -106,6 +111,49 @@ async def test_the_kill_switch_is_engaged_shown_and_released(edge: Any) -> None:
     assert problem(await edge.http.post("/api/v1/kill", json={"scope": "pack", "reason": "which?"})) == (422, "invalid_request")
 
 
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({"scope": "agent", "target": "triage"}, True),
+        ({"scope": "agent", "target": "engineering/triage", "mode": "drain"}, False),
+        ({"scope": "model"}, True),
+        ({"scope": "tool", "target": "github.comment"}, False),
+        ({"scope": "global", "target": "x"}, True),
+        ({"scope": "pack", "target": "p", "mode": "pause"}, True),
+    ],
+)
+async def test_a_target_fits_its_scope_or_is_refused_with_what_would(edge: Any, body: dict[str, Any], refused: bool) -> None:
+    answer = await edge.http.post("/api/v1/kill", json=body | {"reason": "odd"})
+    assert answer.status_code == (422 if refused else 201)
+
+
+async def test_a_switch_is_shown_with_what_it_stopped_of_ones_own_tenant(edge: Any) -> None:
+    made = await edge.http.post("/api/v1/kill", json={"scope": "global", "reason": "odd replies"})
+    switch = made.json()["id"]
+    for tenant, number in (("default", 1), ("default", 2), ("other", 3)):
+        cancelled = KillCancelled(
+            what="attempt",
+            task=f"t{number}",
+            attempt=1,
+            pack="p",
+            agent="a",
+            instance="r",
+            after_ms=number,
+            confirmed=number != 2,
+        )
+        await edge.backend.bus.append("kill.attempt-cancelled", switch, cancelled, ordinal=f"c{number}", tenant=tenant)
+    shown = (await edge.http.get(f"/api/v1/kill/{switch}")).json()
+    assert (shown["scope"], shown["mode"], shown["state"], shown["reason"]) == ("global", "halt", "engaged", "odd replies")
+    assert [one["id"] for one in shown["cancelled"]] == ["c1"]
+    assert [one["id"] for one in shown["unconfirmed"]] == ["c2"]
+    assert problem(await edge.http.get("/api/v1/kill/unheard-of")) == (404, "not_found")
+    stranger = {"Authorization": f"Bearer {await edge.key('operator', tenant='other')}"}
+    theirs = (await edge.http.get(f"/api/v1/kill/{switch}", headers=stranger)).json()
+    assert [one["id"] for one in theirs["cancelled"]] == ["c3"]
+    own = (await edge.http.post("/api/v1/kill", json={"scope": "pack", "target": "p", "reason": "x"})).json()["id"]
+    assert problem(await edge.http.get(f"/api/v1/kill/{own}", headers=stranger)) == (404, "not_found")
+
+
 async def test_reads_answer(edge: Any) -> None:
     await edge.backend.announce("engineering", "report")
     for path in ("audit/status", "cost?by=model", "packs", "events", "calls/call1"):
@@ -117,6 +165,33 @@ async def test_reads_answer(edge: Any) -> None:
     exported = await edge.http.get("/api/v1/audit/export")
     assert exported.text == '{"count":2}\n{"closed":true}\n'
     assert problem(await edge.http.get("/api/v1/cost?by=colour")) == (422, "invalid_request")
+
+
+async def test_budgets_are_shown_with_what_is_spent_held_back_and_left(edge: Any, broker: Any) -> None:
+    bucket = (await broker.connect("policy")).bucket("budgets")
+    key = {"tenant": "default", "pack": "engineering"}
+    full = Budget.model_validate(
+        {"id": "pack-month", "key": key, "metric": "usd", "limit": "2.50", "window": "month", "mode": "hard"}
+    )
+    sliding = full.model_copy(
+        update={"id": "rate", "metric": "requests", "limit": Decimal(10), "window": Sliding(sliding_s=3600)}
+    )
+    now = datetime.now(UTC)
+    holds = {"c1": (full.slot(now), 500_000_000_000, 0, "o"), "c0": (full.slot(now) - 1, 9, 0, "o")}
+    spent = {full.slot(now): 2_000_000_000_000, full.slot(now) - 1: 7}
+    await bucket.put(f"default.{full.account}", encode_body(BudgetState(budget=full, spent=spent, holds=holds)))
+    await bucket.put(f"default.{sliding.account}", encode_body(BudgetState(budget=sliding, spent={sliding.slot(now): 1})))
+    await bucket.put("default.broken", b"?")
+    await bucket.put(f"other.{full.account}", encode_body(BudgetState(budget=full, spent=spent)))
+    month, rate, broken = (await edge.http.get("/api/v1/budgets")).json()["items"]
+    assert {name: month[name] for name in ("id", "state", "key", "limit", "spent", "reserved", "remaining", "window")} == {
+        "id": "pack-month", "state": "full", "key": key, "limit": "2.5", "spent": "2", "reserved": "0.5", "remaining": "0",
+        "window": "month",
+    }  # fmt: skip
+    assert month["begins_at"].endswith("-01T00:00:00+00:00")
+    assert (rate["window"], rate["remaining"], rate["forecast"], rate["ends_at"]) == ({"sliding_s": 3600}, "9", None, None)
+    assert broken["state"] == "unreadable"
+    assert [item["id"] for item in (await edge.http.get("/api/v1/budgets?id=rate")).json()["items"]] == ["rate"]
 
 
 async def test_an_unknown_type_or_pack_is_refused_with_the_known_ones_while_a_pack_is_alive(edge: Any) -> None:

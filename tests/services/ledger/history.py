@@ -10,8 +10,10 @@ from sqlalchemy import select
 from agentos.contracts.base import Contract, Fault, Principal, Sealed
 from agentos.contracts.channels import BY_NAME
 from agentos.contracts.envelope import Meta, encode_body, encode_headers
+from agentos.contracts.events import approval as a
 from agentos.contracts.events import call as c
 from agentos.contracts.events import governance as g
+from agentos.contracts.events import kill as k
 from agentos.contracts.events import task as t
 from agentos.contracts.ids import derived_id
 from agentos.contracts.model import Cost, ModelRequest, Usage, user
@@ -121,9 +123,11 @@ def held_tool_call(task: str, step: int, outcome: Any = "approved") -> list[Plan
         tool="github.comment",
         redacted_arguments={"body": "Thanks, <PERSON_1>"},
     )
-    held = g.ApprovalRequested(
+    held = a.ApprovalRequested(
         context=whose,
         kind="tool",
+        target="github.comment",
+        requester=OPERATOR,
         summary="Post a reply",
         preview={"body": "Thanks, <PERSON_1>"},
         reasons=("egress needs a person",),
@@ -131,7 +135,7 @@ def held_tool_call(task: str, step: int, outcome: Any = "approved") -> list[Plan
         approver_roles=("approver",),
         expires_at=START + timedelta(days=1),
     )
-    answered = g.ApprovalResolved(context=whose, kind="tool", outcome=outcome, by=OPERATOR, comment="fine", digest="f" * 64)
+    answered = a.ApprovalResolved(context=whose, kind="tool", outcome=outcome, by=OPERATOR, digest="f" * 64)
     ran: dict[str, Any] = (
         {"outcome": "completed"} if outcome == "approved" else {"outcome": "refused", "reasons": ("rejected",)}
     )
@@ -172,8 +176,8 @@ def life(task: str, *, outcome: Any = "completed", cost: str = "0.0123", pack: s
 def governance() -> list[Planned]:
     """A kill switch engaged and released, a webhook delivery."""
     return [
-        ("kill.engaged", ("k1",), g.KillEngaged(scope="pack", target="engineering", reason="odd", by=OPERATOR), "k1"),
-        ("kill.released", ("k1",), g.KillReleased(reason="mended", by=OPERATOR), "k1"),
+        ("kill.engaged", ("k1",), k.KillEngaged(scope="pack", target="engineering", reason="odd", by=OPERATOR), "k1"),
+        ("kill.released", ("k1",), k.KillReleased(reason="mended", by=OPERATOR), "k1"),
         ("delivery.received", ("w1",), g.DeliveryReceived(source="github", delivery="x", task="t1", body_digest="d"), "t1"),
         ("apikey.changed", ("k9", "1"), g.ApiKeyChanged(change="created", name="ci", roles=("viewer",), by=OPERATOR), "k9"),
     ]

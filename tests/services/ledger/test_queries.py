@@ -140,3 +140,16 @@ def test_sums_of_any_money_are_exact(store: SqlStore, costs: list[Decimal]) -> N
     query = SQL_QUERIES["cost"]
     answer: Any = store.read(lambda tx: query.run(tx, "default", query.arguments()))
     assert Decimal(answer["total"]["cost_usd"]) == sum(costs)
+
+
+def test_decisions_come_newest_first_by_kind_and_by_id_in_pages(ask: Any) -> None:
+    every = ask("decisions.list", limit=500)
+    seqs = [row["seq"] for row in every["decisions"]]
+    assert seqs == sorted(seqs, reverse=True)
+    assert {(row["aggregate"], row["fact"]) for row in every["decisions"]} >= {("task", "decided"), ("call", "decided")}
+    assert {row["aggregate"] for row in ask("decisions.list", kind="admission")["decisions"]} == {"task"}
+    assert {row["id"] for row in ask("decisions.list", id="t1")["decisions"]} == {"t1"}
+    first = ask("decisions.list", limit=2)
+    second = ask("decisions.list", limit=2, cursor=first["cursor"])
+    assert [row["seq"] for row in (*first["decisions"], *second["decisions"])] == seqs[:4]
+    assert ask("decisions.list", "nobody") == {"decisions": [], "cursor": None}

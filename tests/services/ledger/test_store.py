@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 from agentos.contracts.events import governance as g
+from agentos.contracts.events import kill as k
 from services.ledger import audit
 from services.ledger.store import Head, Moved, SqlStore, StreamGap
 from services.ledger.tables import metadata
@@ -163,7 +164,7 @@ def test_text_and_numbers_that_no_database_holds_are_made_harmless(store: SqlSto
     usage = {"input_tokens": 10**30}
     call = history.model_call("n", 1, usage=usage, finish_reason="stop")
     rejected = history.held_tool_call("n", 2, "rejected")
-    kill = ("kill.engaged", ("k",), g.KillEngaged(scope="task", target="a\0b", reason="\0", by=history.OPERATOR), "k")
+    kill = ("kill.engaged", ("k",), k.KillEngaged(scope="task", target="a\0b", reason="\0", by=history.OPERATOR), "k")
     store.apply(history.stream([(name, tokens, data, correlation), *call, *rejected, kill]))
     rows = history.dump(store)
     assert rows["tasks"][0]["input_digest"] == "x\ufffdy"

@@ -9,7 +9,7 @@ from agentos.bus import Appended, Bus, Route
 from agentos.contracts.base import Contract, Fault
 from agentos.contracts.commands import CancelTask, RetryTask, SubmitTask
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.events.governance import ApprovalResolved
+from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.task import (
     StepRecorded,
     TaskDecided,

@@ -17,11 +17,11 @@ from tests.opa import opa_binary
 
 
 @contextmanager
-def running_opa(folder: Path, log: Path) -> Generator[str, None, None]:
-    """An OPA server over the rules in ``folder``; gives its URL and stops it at the end."""
+def running_opa(log: Path) -> Generator[str, None, None]:
+    """An OPA server without rules; gives its URL and stops it at the end."""
     url = f"http://127.0.0.1:{free_port()}"
     address = url.removeprefix("http://")
-    command = [opa_binary(), "run", "--server", "--addr", address, "--skip-version-check", "--log-level", "error", str(folder)]
+    command = [opa_binary(), "run", "--server", "--addr", address, "--skip-version-check", "--log-level", "error"]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
             for _ in range(200):
@@ -46,8 +46,15 @@ def running_opa(folder: Path, log: Path) -> Generator[str, None, None]:
 
 @pytest.fixture(scope="session")
 def opa_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One server over the shipped bundle for the whole session."""
-    with running_opa(BUNDLE, tmp_path_factory.mktemp("opa") / "opa.log") as url:
+    """One server for the whole session; each evaluator loads its own rules into it."""
+    with running_opa(tmp_path_factory.mktemp("opa") / "opa.log") as url:
+        yield url
+
+
+@pytest.fixture
+def empty_opa(tmp_path: Path) -> Iterator[str]:
+    """A server of this test's own."""
+    with running_opa(tmp_path / "opa.log") as url:
         yield url
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from agentos.contracts.errors import Unavailable
 from agentos.contracts.model import JsonSchemaFormat, Message, ModelRequest, TextPart, ToolCallPart, ToolResultPart, ToolSpec
 from agentos.sealing import PlaceholderVault, restore, restore_json
+from agentos.sealing.json_text import is_json_text
 from agentos.sealing.placeholders import TooDeep
 from services.policy.findings import Finding, resolve
+from services.policy.redacting.known import Known
 from services.policy.redaction import Redactor
 
 EMPTY = PlaceholderVault()
@@ -68,9 +71,9 @@ def redactor() -> Redactor:
 @pytest.mark.parametrize("around", ["{}", "my data: {}, thanks.", "({})", "a\n{}\nb", "«{}»", '"{}"'])
 def test_a_value_becomes_a_placeholder_and_comes_back(stem: str, value: str, around: str, redactor: Redactor) -> None:
     text = around.format(value)
-    redacted = redactor.redact(text, EMPTY)
-    assert redacted.text == around.format(f"<{stem}_1>")
-    assert restore(redacted.text, redacted.vault) == text
+    redacted = redactor.redact_text(text, EMPTY)
+    assert redacted.value == around.format(f"<{stem}_1>")
+    assert restore(redacted.value, redacted.vault) == text
 
 
 @pytest.mark.parametrize(
@@ -86,43 +89,43 @@ def test_a_value_becomes_a_placeholder_and_comes_back(stem: str, value: str, aro
     ],
 )
 def test_context_tells_what_a_bare_value_is(text: str, redacted: str, redactor: Redactor) -> None:
-    assert redactor.redact(text, EMPTY).text == redacted
+    assert redactor.redact_text(text, EMPTY).value == redacted
 
 
 def test_code_logs_hashes_versions_and_times_pass_unharmed(redactor: Redactor) -> None:
     for line in HARMLESS.splitlines():
-        assert redactor.redact(line, EMPTY).text == line
-    assert redactor.redact(HARMLESS, EMPTY).text == HARMLESS
+        assert redactor.redact_text(line, EMPTY).value == line
+    assert redactor.redact_text(HARMLESS, EMPTY).value == HARMLESS
 
 
 def test_a_number_does_not_hide_the_one_that_follows_it(redactor: Redactor) -> None:
     text = "1234 4111 1111 1111 1111 5678, +49 171 1234567 020 7946 0958"
-    assert redactor.redact(text, EMPTY).text == "1234 <CARD_1> 5678, <PHONE_1> <PHONE_2>"
+    assert redactor.redact_text(text, EMPTY).value == "1234 <CARD_1> 5678, <PHONE_1> <PHONE_2>"
 
 
 def test_names_are_stable_within_a_task_and_count_on(redactor: Redactor) -> None:
-    first = redactor.redact("ann@x.org and bob@x.org", EMPTY)
-    second = redactor.redact("bob@x.org, eve@x.org, ANN@x.org", first.vault)
-    assert first.text == "<EMAIL_1> and <EMAIL_2>"
-    assert second.text == "<EMAIL_2>, <EMAIL_3>, <EMAIL_1_2>"
+    first = redactor.redact_text("ann@x.org and bob@x.org", EMPTY)
+    second = redactor.redact_text("bob@x.org, eve@x.org, ANN@x.org", first.vault)
+    assert first.value == "<EMAIL_1> and <EMAIL_2>"
+    assert second.value == "<EMAIL_2>, <EMAIL_3>, <EMAIL_1_2>"
     assert [entity.model_dump() for entity in second.entities] == [
-        {"entity": "EMAIL_ADDRESS", "placeholder": "<EMAIL_2>"},
-        {"entity": "EMAIL_ADDRESS", "placeholder": "<EMAIL_3>"},
-        {"entity": "EMAIL_ADDRESS", "placeholder": "<EMAIL_1_2>"},
+        {"entity": "EMAIL_ADDRESS", "placeholder": "<EMAIL_2>", "operator": "replace"},
+        {"entity": "EMAIL_ADDRESS", "placeholder": "<EMAIL_3>", "operator": "replace"},
+        {"entity": "EMAIL_ADDRESS", "placeholder": "<EMAIL_1_2>", "operator": "replace"},
     ]
 
 
 def test_what_is_known_is_redacted_also_where_nothing_announces_it(redactor: Redactor) -> None:
-    first = redactor.redact("call 4155552671", EMPTY)
-    second = redactor.redact("id x4155552671y", first.vault)
-    assert second.text == "id x<PHONE_1>y"
+    first = redactor.redact_text("call 4155552671", EMPTY)
+    second = redactor.redact_text("id x4155552671y", first.vault)
+    assert second.value == "id x<PHONE_1>y"
     assert second.entities[0].entity == "PHONE_NUMBER"
 
 
 def test_a_forged_placeholder_does_not_reveal_another_value(redactor: Redactor) -> None:
-    known = redactor.redact("ann@x.org", EMPTY).vault
-    forged = redactor.redact("tell me <EMAIL_1> and <email_1 > and <EMAIL_2>", known)
-    assert restore(forged.text, forged.vault) == "tell me <EMAIL_1> and <email_1 > and <EMAIL_2>"
+    known = redactor.redact_text("ann@x.org", EMPTY).vault
+    forged = redactor.redact_text("tell me <EMAIL_1> and <email_1 > and <EMAIL_2>", known)
+    assert restore(forged.value, forged.vault) == "tell me <EMAIL_1> and <email_1 > and <EMAIL_2>"
 
 
 # For every text: exact restoring, and nothing found survives.
@@ -148,6 +151,22 @@ pieces = st.sampled_from(
         "\0",
     ]
     + ["ann@x.org", "Ann@x.org", "4111", "-", "password=ITERAL_1x", "SECRET_1", "é", "\U0001f600", "ſ", "\u2028"]
+    + [
+        "EMAIL",
+        "_1",
+        "[EMAIL_1]",
+        "{{LITERAL_1}}",
+        "[",
+        "]",
+        "(",
+        "EMAIL\\_2",
+        "\\",
+        "&lt;EMAIL_1&gt;",
+        "\\u003c",
+        "LITERAL_2",
+        "$",
+    ]
+    + ['{"a": "', '"}', '["', '"]', '\\"', "\\n", "\\q", "password=ab\\n1234", "<NUMBER_1>", "NUMBER 1", "ID 1"]
 )
 texts = st.lists(pieces | st.text(max_size=8), max_size=14).map("".join)
 many = settings(
@@ -160,14 +179,12 @@ many = settings(
 def test_every_text_of_a_task_restores_exactly_and_no_found_value_survives(redactor: Redactor, said: list[str]) -> None:
     vault = EMPTY
     for text in said:
-        redacted = redactor.redact(text, vault)
-        assert restore(redacted.text, redacted.vault) == text
+        redacted = redactor.redact_text(text, vault)
+        assert restore(redacted.value, redacted.vault) == text
         assert redacted.vault.values.items() >= vault.values.items()
         vault = redacted.vault
-        for entity, value in vault.known():
-            assert entity == "SECRET" or value not in redacted.text
-            assert value not in _without_placeholders(redacted.text, vault)
-    assert restore(redactor.redact(said[0], vault).text, redactor.redact(said[0], vault).vault) == said[0]
+        assert not Known(vault.known()).places_in(_without_placeholders(redacted.value, vault))
+    assert restore(redactor.redact_text(said[0], vault).value, redactor.redact_text(said[0], vault).vault) == said[0]
 
 
 def _without_placeholders(text: str, vault: PlaceholderVault) -> str:
@@ -192,9 +209,21 @@ def test_every_json_value_restores_exactly_with_its_types(redactor: Redactor, va
     redacted = redactor.redact_json(value, EMPTY)
     back = restore_json(redacted.value, redacted.vault)
     assert json.dumps(back) == json.dumps(value)
-    written = _without_placeholders(json.dumps(redacted.value, ensure_ascii=False), redacted.vault)
-    for _, found in redacted.vault.known():
-        assert json.dumps(found, ensure_ascii=False)[1:-1] not in written
+    for text in _strings(redacted.value):
+        assert not Known(redacted.vault.known()).places_in(_without_placeholders(text, redacted.vault))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Strings and keys, of JSON within strings too."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, str):
+        yield from _strings(json.loads(value)) if is_json_text(value) else (value,)
 
 
 def test_keys_of_an_object_are_redacted_and_give_context(redactor: Redactor) -> None:
@@ -272,9 +301,9 @@ def test_a_model_request_is_redacted_everywhere_a_provider_reads(redactor: Redac
     "text", ["", "\0", "\0ann@x.org\0", "\ud800", "a\ud800 ann@x.org \udfff", "\u202eann@x.org", "\U000e0041" * 10]
 )
 def test_strange_characters_change_nothing(text: str, redactor: Redactor) -> None:
-    redacted = redactor.redact(text, EMPTY)
-    assert restore(redacted.text, redacted.vault) == text
-    assert "ann@x.org" not in redacted.text
+    redacted = redactor.redact_text(text, EMPTY)
+    assert restore(redacted.value, redacted.vault) == text
+    assert "ann@x.org" not in redacted.value
 
 
 MEGABYTE = 1_000_000
@@ -316,25 +345,25 @@ FOOD = [
 def test_a_megabyte_of_regex_food_is_digested_and_restored(food: str, redactor: Redactor) -> None:
     text = (food * (MEGABYTE // len(food) + 1))[:MEGABYTE]
     try:
-        redacted = redactor.redact(text, EMPTY)
+        redacted = redactor.redact_text(text, EMPTY)
     except Unavailable as error:
-        assert error.code == "redaction.failed"  # the other permitted outcome: refused, not let through
+        assert error.code == "redactor_failed"  # the other permitted outcome: refused, not let through
     else:
-        assert restore(redacted.text, redacted.vault) == text
+        assert restore(redacted.value, redacted.vault) == text
 
 
 def test_ten_thousand_values_in_one_text_are_all_found_and_restored(redactor: Redactor) -> None:
     text = "".join(f"u{n}@example.org 203.0.{n // 250}.{n % 250}\n" for n in range(10_000))
-    redacted = redactor.redact(text, EMPTY)
+    redacted = redactor.redact_text(text, EMPTY)
     assert len(redacted.vault.values) == 20_000
-    assert "@" not in redacted.text
-    assert restore(redacted.text, redacted.vault) == text
+    assert "@" not in redacted.value
+    assert restore(redacted.value, redacted.vault) == text
 
 
 def test_a_text_beyond_the_limit_is_refused_and_says_so() -> None:
     small = Redactor(max_chars=100)
     with pytest.raises(Unavailable, match="100 characters"):
-        small.redact("x" * 101, EMPTY)
+        small.redact_text("x" * 101, EMPTY)
     with pytest.raises(Unavailable, match="100 characters"):
         small.redact_json(["x" * 60, "x" * 60], EMPTY)
 
@@ -355,7 +384,7 @@ def test_json_that_is_too_deep_or_no_json_is_refused(redactor: Redactor) -> None
 
 def test_an_unforeseen_failure_is_no_answer_and_does_not_quote_the_text(redactor: Redactor) -> None:
     with pytest.raises(Unavailable) as caught:
-        redactor.redact("-----BEGIN PRIVATE KEY-----\nann \ud800", EMPTY)
+        redactor.redact_text("-----BEGIN PRIVATE KEY-----\nann \ud800", EMPTY)
     assert "ann" not in str(caught.value)
     assert caught.value.__cause__ is None
 

@@ -1,29 +1,33 @@
 """The policy service on a real broker: one verdict for everything asked, no yes when anything is amiss, nothing in clear."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from agentos.bus import Bus
 from agentos.bus.server import free_port
-from agentos.contracts.base import Sealed, Verdict
+from agentos.contracts.base import Json, Sealed, Verdict
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import RetryLater, Unavailable
-from agentos.contracts.events.call import CallDecided, ModelCallRequested, RedactedEntity, ToolCallRequested
+from agentos.contracts.events.call import CallDecided, ModelCallRequested, ToolCallRequested
 from agentos.contracts.events.task import TaskDecided, TaskQueued
 from agentos.contracts.model import ModelRequest, user
 from agentos.contracts.packs import AgentCard, PackCard
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
-from agentos.sealing import MasterKey, PlaceholderVault
+from agentos.sealing import MasterKey
+from services.policy.budgets.budgets import Budgets
 from services.policy.embedded import EmbeddedEvaluator
-from services.policy.evaluator import PolicyEvaluator
+from services.policy.evaluator import PolicyEvaluator, read_bundle
 from services.policy.handlers import Policy
 from services.policy.opa import OpaEvaluator
-from services.policy.questions import Decision, Question
-from services.policy.redaction import Redactor
+from services.policy.questions import BudgetQuestion, Decision, InspectionQuestion, Question, RedactionQuestion
+from services.policy.redacting.finding import Analysis
+from services.policy.redaction import Segment
+from services.policy.vaults import Analyser
 from tests.conftest import Broker
+from tests.governance.analyser import InProcess
 from tests.governance.scenario import OPERATOR, TENANT, context, engage, event, message, switch
 
 CLEAR = "Ada Lovelace <ada@example.org>, card 4111 1111 1111 1111"
@@ -43,31 +47,37 @@ class Says:
         self.asked.append(question)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return Decision(verdict=self.answer, reasons=("said",), rules=("r",), obligations={}, revision="test")
+        obligations: dict[str, Json] = {}
+        verdict: Verdict = self.answer
+        if isinstance(question, RedactionQuestion):
+            verdict, obligations = "allow", {"destination": "cloud", "operators": {"*": "replace"}, "providers": []}
+        if isinstance(question, BudgetQuestion):
+            verdict, obligations = "allow", {"budgets": []}
+        if isinstance(question, InspectionQuestion):
+            verdict, obligations = "allow", {"labels": list(question.labels)}
+        return Decision(verdict=verdict, reasons=("said",), rules=("r",), obligations=obligations, revision="test")
 
     async def close(self) -> None:
         return
 
 
-class BrokenRedactor(Redactor):
-    """Finds nothing to say but an exception."""
+class Broken:
+    """An analyser that cannot say what is in a text."""
 
-    def redact_request(
-        self, request: ModelRequest, vault: PlaceholderVault
-    ) -> tuple[ModelRequest, PlaceholderVault, tuple[RedactedEntity, ...]]:
-        raise IndexError(request.model, vault)
+    async def analyses(self, segments: Sequence[Segment]) -> list[Analysis]:
+        raise Unavailable(f"{len(segments)} segments cannot be analysed", code="redactor_failed")
 
 
 @pytest.fixture(scope="module")
-def redactor() -> Redactor:
-    return Redactor()
+def pool() -> InProcess:
+    return InProcess()
 
 
 class Site:
     """Policy services over one broker, and those whose events they decide on."""
 
-    def __init__(self, broker: Broker, master: MasterKey, redactor: Redactor) -> None:
-        self.broker, self.master, self.redactor = broker, master, redactor
+    def __init__(self, broker: Broker, master: MasterKey, pool: Analyser) -> None:
+        self.broker, self.master, self.pool = broker, master, pool
         self.started: list[tuple[Policy, KillSwitch]] = []
 
     async def start(self) -> None:
@@ -75,11 +85,11 @@ class Site:
         self.keys = KeyRing(self.gateway, self.master)
         await self.keys.create(TENANT, "family")
 
-    async def policy(self, evaluator: PolicyEvaluator, redactor: Redactor | None = None, *, consume: bool = False) -> Policy:
+    async def policy(self, evaluator: PolicyEvaluator, pool: Analyser | None = None, *, consume: bool = False) -> Policy:
         bus = await self.broker.connect("policy")
         kill = KillSwitch(bus)
         await kill.start()
-        made = Policy(bus, evaluator, redactor or self.redactor, KeyRing(bus, self.master), kill)
+        made = Policy(bus, evaluator, pool or self.pool, KeyRing(bus, self.master), kill, Budgets(bus, evaluator))
         self.started.append((made, kill))
         if consume:
             bus.consume(made.routes())
@@ -87,9 +97,8 @@ class Site:
         return made
 
     async def stop(self) -> None:
-        for policy, kill in self.started:
+        for _, kill in self.started:
             await kill.stop()
-            policy.close()
 
     async def call(self, text: str = CLEAR, *, call: str = "c1", key: str = "family", deliveries: int = 1) -> Recorded:
         request = ModelRequest(messages=(user(text),))
@@ -106,7 +115,13 @@ class Site:
     async def tool(self, arguments: bytes, *, deliveries: int = 1, tool: str = "github.comment") -> Recorded:
         sealed = await self.keys.seal(TENANT, "family", "tool.arguments", arguments)
         asked = ToolCallRequested(
-            context=context(), tool=tool, declared_tools=("github.comment",), effect="egress", arguments=sealed, digest="d"
+            context=context(),
+            tool=tool,
+            declared_tools=("github.comment",),
+            task_tools=("github.comment",),
+            effect="egress",
+            arguments=sealed,
+            digest="d",
         )
         return message("tool.requested", (TENANT, "c1"), asked, correlation_id="t1", deliveries=deliveries)
 
@@ -118,8 +133,8 @@ class Site:
 
 
 @pytest.fixture
-async def site(broker: Broker, tmp_path: Path, redactor: Redactor) -> AsyncIterator[Site]:
-    made = Site(broker, MasterKey.load_or_create(tmp_path / "keys" / "master.key"), redactor)
+async def site(broker: Broker, tmp_path: Path, pool: InProcess) -> AsyncIterator[Site]:
+    made = Site(broker, MasterKey.load_or_create(tmp_path / "keys" / "master.key"), pool)
     await made.start()
     yield made
     await made.stop()
@@ -188,7 +203,7 @@ async def test_an_engaged_kill_switch_denies_everything_and_says_which_and_why(s
         (await site.decided(aggregate="tool")).reasons,
     ):
         assert reasons[0] == "kill_switch"
-        assert "a drill" in reasons[1]
+        assert "a test" in reasons[1]
 
 
 SILENT: dict[str, Callable[[], PolicyEvaluator]] = {
@@ -218,11 +233,11 @@ async def test_while_no_verdict_can_be_had_the_message_waits_and_then_the_answer
 
 async def test_without_the_opa_server_it_is_told_to_ask_the_service_does_not_even_start() -> None:
     with pytest.raises(Unavailable):
-        await OpaEvaluator.connect(f"http://127.0.0.1:{free_port()}")
+        await OpaEvaluator.connect(f"http://127.0.0.1:{free_port()}", read_bundle())
 
 
 async def test_a_redactor_that_raises_sends_nothing_anywhere(site: Site) -> None:
-    policy = await site.policy(Says("allow"), BrokenRedactor(), consume=True)
+    policy = await site.policy(Says("allow"), Broken(), consume=True)
     del policy
     asked = await site.call()
     await site.runner.append("call.requested", "c1", asked.data, tenant=TENANT, correlation_id="t1")

@@ -54,7 +54,7 @@ class Site:
             attempt_timeout=timedelta(seconds=20),
             max_tries=2,
         )
-        router = Router(bus, packs, calls, 64)
+        router = Router(bus, packs, kill, calls, 64)
         await kill.start()
         await packs.start()
         followers = [asyncio.create_task(router.follow_cancellations()), asyncio.create_task(router.follow_waiting())]

@@ -8,10 +8,11 @@ import pytest
 from adapters.openai import OpenAIAdapter
 from adapters.port import ModelAdapter
 from agentos.contracts.errors import RetryLater
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
 from agentos.contracts.events.call import CallAttempted, ModelCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
+from agentos.contracts.events.kill import KillCancelled, KillScope
 from agentos.contracts.events.task import TaskCancelling
-from agentos.contracts.model import ModelRequest, ModelResponse
+from agentos.contracts.model import ModelRequest, ModelResponse, user
 from agentos.keyring import KeyRing
 from tests.governance.scenario import APPROVER, OPERATOR, TENANT, context, decision, engage, message, switch, until
 from tests.loopback.provider import Answer, Garbage, Refuse, Stall, Status
@@ -65,6 +66,31 @@ async def test_a_held_call_waits_for_its_approval_and_does_what_it_says(
     settled = await site.settled("c1")
     assert (settled.outcome, settled.reasons) == (ends, reasons)
     assert len(site.provider.requests) == (1 if ends == "completed" else 0)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "digest", "ends"),
+    [("hold", "edited", "completed"), ("deny", "edited", "refused"), ("hold", "another", "refused")],
+)
+async def test_an_edit_that_was_approved_is_what_the_provider_gets_and_any_other_is_nothing(
+    site: Site, verdict: str, digest: str, ends: str
+) -> None:
+    await site.decide("c1", "hold")
+    revised = ApprovalRevised.model_validate(
+        {
+            "context": context(), "by": APPROVER, "base_digest": decision().digest, "digest": digest, "verdict": verdict,
+            "reasons": (), "rules": (), "bundle": "b", "model": "openai/gpt-5-mini",
+            "redacted_request": ModelRequest(model="openai/gpt-5-mini", messages=(user("Edited for <EMAIL_1>"),)),
+            "placeholders": decision().placeholders,
+        }
+    )  # fmt: skip
+    await site.policy.append("approval.revised", "c1", revised, tenant=TENANT, ordinal=1, correlation_id="t1")
+    resolved = ApprovalResolved(context=context(), kind="model", outcome="approved", by=APPROVER, digest="edited", revision=1)
+    await site.gates.append("approval.resolved", "c1", resolved, tenant=TENANT, correlation_id="t1")
+    assert (await site.settled("c1")).outcome == ends
+    assert ["Edited for" in request.body.decode() for request in site.provider.requests] == (
+        [True] if ends == "completed" else []
+    )
 
 
 async def _attempts(site: Site, call: str) -> list[CallAttempted]:
@@ -183,7 +209,7 @@ async def test_the_kill_switch_cancels_twenty_calls_in_flight_and_no_call_starts
         settled = await site.settled(f"c{number}")
         assert settled.outcome == "cancelled"
         assert settled.fault is not None
-        assert "a drill" in settled.fault.message
+        assert "a test" in settled.fault.message
     await site.provider.wait_for(in_flight=0)
     for number in range(20, 40):
         await site.decide(f"c{number}")
@@ -207,6 +233,57 @@ async def test_a_switch_for_another_pack_or_provider_touches_nothing(site: Site)
     await engage(site.gates, switch("provider", "gemini", id_="k2"))
     await site.decide("c1")
     assert (await site.settled("c1")).outcome == "completed"
+
+
+@pytest.mark.parametrize(
+    ("scope", "target"),
+    [
+        ("agent", "engineering/a"),
+        ("provider", "openai"),
+        ("model", "openai/gpt-5-mini"),
+        ("model", "default"),
+    ],
+)
+async def test_what_a_switch_cancels_is_told_one_by_one_before_it_is_settled(site: Site, scope: KillScope, target: str) -> None:
+    """The model is asked for by an alias: the switch may name either."""
+    site.provider.always(Stall())
+    await asyncio.gather(*(site.decide(f"c{number}", model="default") for number in range(3)))
+    await site.provider.wait_for(in_flight=3)
+    await engage(site.gates, switch(scope, target))
+    for number in range(3):
+        settled = await until(lambda number=number: site.gateway.get(f"evt.{TENANT}.call.c{number}.settled"))
+        told = await site.gateway.get(f"evt.{TENANT}.kill.k1.call-cancelled.c{number}")
+        assert told is not None
+        assert told.seq < settled.seq
+        cancelled = told.payload(KillCancelled)
+        assert (cancelled.what, cancelled.task, cancelled.pack, cancelled.confirmed) == ("call", "t1", "engineering", True)
+        assert cancelled.instance == site.bus.instance
+    await site.decide("late", model="default")
+    late = await site.settled("late")
+    assert (late.outcome, late.attempts) == ("refused", 0)
+
+
+async def test_draining_a_pack_lets_the_calls_of_its_attempts_go_on(site: Site) -> None:
+    await engage(site.gates, switch("pack", "engineering", mode="drain"))
+    await until(lambda: _hears(site))
+    await site.decide("c1")
+    assert (await site.settled("c1")).outcome == "completed"
+
+
+async def test_draining_a_provider_lets_a_call_finish_and_no_other_begin(site: Site) -> None:
+    site.provider.always(Stall())
+    await site.decide("c1")
+    await site.provider.wait_for(in_flight=1)
+    await engage(site.gates, switch("provider", "openai", mode="drain"))
+    await until(lambda: _hears(site))
+    await site.decide("c2")
+    assert (await site.settled("c2")).reasons == ("kill_switch",)
+    assert site.provider.in_flight == 1
+    assert await site.gateway.get(f"evt.{TENANT}.call.c1.settled") is None
+
+
+async def _hears(site: Site) -> bool:
+    return bool(site.routers[0][0].entries)
 
 
 async def test_the_kill_switch_reaches_the_pause_before_the_next_attempt(site: Site) -> None:

@@ -7,7 +7,7 @@ from agentos.contracts.base import Priority
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.task import TaskCancelling, TaskDecided, TaskQueued, TaskResumed, TaskRouted
-from tests.governance.scenario import OPERATOR, TENANT, event, until
+from tests.governance.scenario import OPERATOR, TENANT, engage, event, switch, until
 from tests.services.router.conftest import Site
 
 
@@ -123,3 +123,17 @@ async def test_a_resumed_task_is_handed_out_again_under_its_resumption(site: Sit
     await orchestrator.append("task.resumed", "t1", resumed, ordinal=1, tenant=TENANT, correlation_id="t1")
     await until(lambda: work.count(2))
     assert work.items[1].subject.endswith(".t1-1-1")
+
+
+async def test_a_task_that_was_admitted_before_the_switch_is_routed_to_nobody_and_says_why(site: Site) -> None:
+    await site.live("engineering", "triage")
+    await engage(site.gates, switch("agent", "engineering/agent", mode="drain"))
+    await until(lambda: _hears(site))
+    await admit(site, "t1")
+    choice = await routed(site, "t1")
+    assert (choice.pack, choice.killed) == (None, True)
+    assert "k1" in choice.reason
+
+
+async def _hears(site: Site) -> bool:
+    return bool(site.routers[0][0].entries)

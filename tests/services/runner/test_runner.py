@@ -8,6 +8,7 @@ import pytest
 
 from agentos.contracts.events.call import ToolCallSettled
 from agentos.contracts.events.governance import CheckpointRequested
+from agentos.contracts.events.kill import KillCancelled
 from tests.conftest import Broker
 from tests.services.runner.world import EMAIL, TENANT, World, world_of
 
@@ -260,11 +261,49 @@ async def test_the_kill_switch_ends_what_runs_and_starts_nothing_new(world: Worl
     world.run_runner()
     task = await world.submit("main", {})
     await world.until(f"task.{task}.started.1")
-    await world.engage("pack", "trial")
+    switch = await world.engage("pack", "trial")
     for killed in (task, await world.submit("main", {})):
         settled = await world.settled(killed)
         assert settled.fault is not None
         assert (settled.outcome, settled.fault.code) == ("refused", "killed")
+    cancelled = (await world.until(f"kill.{switch}.attempt-cancelled.{task}-1")).payload(KillCancelled)
+    assert (cancelled.what, cancelled.pack, cancelled.agent, cancelled.confirmed) == ("attempt", "trial", "main", True)
+
+
+async def test_an_agent_that_does_not_heed_the_kill_switch_is_told_as_not_confirmed(world: World) -> None:
+    world.pack("""
+        import asyncio
+        async def main(ctx, input):
+            while True:
+                try:
+                    await asyncio.sleep(0.01)
+                except asyncio.CancelledError:
+                    pass
+    """)
+    world.run_runner()
+    task = await world.submit("main", {})
+    await world.until(f"task.{task}.started.1")
+    switch = await world.engage("agent", "trial/main")
+    assert (await world.settled(task)).outcome == "refused"
+    cancelled = (await world.until(f"kill.{switch}.attempt-cancelled.{task}-1")).payload(KillCancelled)
+    assert not cancelled.confirmed
+
+
+async def test_draining_lets_an_attempt_run_to_its_end_and_starts_no_other(world: World) -> None:
+    world.pack("""
+        from datetime import timedelta
+        async def main(ctx, input):
+            await ctx.sleep(timedelta(seconds=1))
+            return "done"
+    """)
+    world.run_runner()
+    task = await world.submit("main", {})
+    await world.until(f"task.{task}.started.1")
+    switch = await world.engage("pack", "trial", "drain")
+    await world.until(f"kill.{switch}.engaged")
+    refused = await world.settled(await world.submit("main", {}))
+    assert refused.outcome == "refused"
+    assert world.opened(await world.settled(task)) == "done"
 
 
 async def test_presence_tells_what_lives_here_and_ends_with_the_runner(world: World) -> None:

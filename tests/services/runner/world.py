@@ -14,8 +14,8 @@ from agentos.bus import Bus, Route
 from agentos.contracts.base import Fault, Principal, Sealed
 from agentos.contracts.commands import CancelTask, EngageKill, ResolveApproval, RetryTask, SubmitTask, WorkItem
 from agentos.contracts.envelope import Recorded, digest
+from agentos.contracts.events.approval import ApprovalRequested, ApprovalResolved, ApprovalRuled
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ModelCallSettled, ToolCallRequested
-from agentos.contracts.events.governance import ApprovalResolved, ApprovalRuled
 from agentos.contracts.events.task import (
     RetryPolicy,
     TaskDecided,
@@ -172,20 +172,16 @@ class World:
         )
 
     async def resolve(self, approval: str, outcome: Any = "approved") -> None:
-        await self.gateway.send(
-            "gates.resolve",
-            (new_id(),),
-            ResolveApproval(tenant=TENANT, approval=approval, outcome=outcome, by=ADMIN),
-            tenant=TENANT,
-        )
+        asked = (await self.until(f"approval.{approval}.requested")).payload(ApprovalRequested)
+        command = ResolveApproval(tenant=TENANT, approval=approval, outcome=outcome, digest=asked.digest, by=ADMIN)
+        await self.gateway.send("gates.resolve", (new_id(),), command, tenant=TENANT)
 
-    async def engage(self, scope: Any, target: str) -> None:
-        await self.gateway.send(
-            "gates.engage",
-            (new_id(),),
-            EngageKill(tenant=TENANT, scope=scope, target=target, reason="test", by=ADMIN),
-            tenant=TENANT,
-        )
+    async def engage(self, scope: Any, target: str, mode: Any = "halt") -> str:
+        """Ask for a switch; its id."""
+        switch = new_id()
+        command = EngageKill(tenant=TENANT, scope=scope, target=target, mode=mode, reason="test", by=ADMIN)
+        await self.gateway.send("gates.engage", (switch,), command, tenant=TENANT)
+        return switch
 
     # --- what tests wait for --------------------------------------------------------------------------------------------
     async def until(self, subject: str, within: float = 20) -> Recorded:

@@ -5,8 +5,8 @@ from typing import Any, Literal
 import pytest
 
 from agentos.contracts.base import Principal, Sealed
+from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
 from agentos.contracts.events.call import CallContext, CallDecided, ToolCallRequested, ToolCallSettled
-from agentos.contracts.events.governance import ApprovalResolved
 from agentos.sdk.journal import step_digest
 from services.worker import domain
 from services.worker.domain import Execute, Refusal
@@ -29,22 +29,56 @@ def decided(verdict: Literal["allow", "deny", "hold"], digest: str = "d") -> Cal
     )
 
 
-def approval(outcome: Literal["approved", "rejected", "expired", "cancelled"], digest: str = "d") -> ApprovalResolved:
-    return ApprovalResolved(context=CONTEXT, kind="tool", outcome=outcome, by=Principal(kind="api_key", id="op"), digest=digest)
+ANNA = Principal(kind="api_key", id="anna")
+
+
+def approval(
+    outcome: Literal["approved", "rejected", "expired", "cancelled"], digest: str = "d", revision: int = 0
+) -> ApprovalResolved:
+    return ApprovalResolved(context=CONTEXT, kind="tool", outcome=outcome, by=ANNA, digest=digest, revision=revision)
+
+
+def revised(digest: str = "e", verdict: Literal["allow", "deny", "hold"] = "hold") -> ApprovalRevised:
+    return ApprovalRevised(
+        context=CONTEXT, by=ANNA, base_digest="d", digest=digest, verdict=verdict, reasons=(), rules=(), bundle="b",
+        content=SEALED.model_copy(update={"key": "edited"}),
+    )  # fmt: skip
 
 
 def test_what_is_allowed_is_executed_and_what_is_denied_is_refused_with_the_reasons() -> None:
-    assert domain.decide(domain.fold([decided("allow")]), None) == Execute()
+    assert domain.decide(domain.fold([decided("allow")]), None) == Execute(decided("allow"))
     assert domain.decide(domain.fold([decided("deny")]), None) == Refusal("denied", ("why",))
 
 
 def test_what_is_held_waits_for_a_person_whose_yes_counts_for_exactly_what_was_decided_on() -> None:
     held = domain.fold([decided("hold")])
     assert domain.decide(held, None) is None
-    assert domain.decide(held, approval("approved")) == Execute()
+    assert domain.decide(held, approval("approved")) == Execute(decided("hold"))
     other = domain.decide(held, approval("approved", digest="other"))
     assert isinstance(other, Refusal)
     assert other.code == "approval_mismatch"
+
+
+def test_an_edit_that_was_approved_is_executed_as_policy_wrote_it_down() -> None:
+    verdict = domain.decide(domain.fold([decided("hold")]), approval("approved", "e", revision=1), revised())
+    assert isinstance(verdict, Execute)
+    assert verdict.decided.arguments == revised().content
+    assert verdict.decided.digest == "e"
+
+
+@pytest.mark.parametrize(
+    ("given", "edit"),
+    [
+        (approval("approved", "e", revision=1), None),
+        (approval("approved", "e", revision=1), revised(verdict="deny")),
+        (approval("approved", "d", revision=1), revised()),
+        (approval("approved", "e"), revised()),
+    ],
+)
+def test_an_edit_that_is_not_what_was_approved_executes_nothing(given: ApprovalResolved, edit: ApprovalRevised | None) -> None:
+    verdict = domain.decide(domain.fold([decided("hold")]), given, edit)
+    assert isinstance(verdict, Refusal)
+    assert verdict.code == "approval_mismatch"
 
 
 @pytest.mark.parametrize("outcome", ["rejected", "expired", "cancelled"])
@@ -65,9 +99,11 @@ def test_other_arguments_than_those_that_were_asked_for_are_noticed() -> None:
     asked = ToolCallRequested(
         context=CONTEXT, tool="x.y", declared_tools=("x.y",), effect="write", arguments=SEALED, digest=digest
     )
-    assert not domain.arguments_differ(asked, "x.y", {"n": 1})
-    assert domain.arguments_differ(asked, "x.y", {"n": 2})
-    assert domain.arguments_differ(asked, "x.z", {"n": 1})
+    same = decided("allow", digest)
+    assert not domain.arguments_differ(asked, same, {"n": 1})
+    assert domain.arguments_differ(asked, same, {"n": 2})
+    assert domain.arguments_differ(asked, same.model_copy(update={"tool": "x.z"}), {"n": 1})
+    assert domain.arguments_differ(asked, decided("allow", "other"), {"n": 1})
 
 
 SCHEMA = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentos.contracts.events.call import CallAttempted, ToolCallSettled
+from agentos.contracts.events.kill import KillCancelled
 from tests.conftest import Broker
 from tests.services.runner.world import World, world_of
 
@@ -110,6 +111,55 @@ async def test_the_kill_switch_calls_a_tool_off(world: World) -> None:
     end = await settled(world, task)
     assert end.fault is not None
     assert (end.outcome, end.fault.code) == ("cancelled", "killed")
+
+
+STUBBORN = """
+        async def local_try(call):
+            while True:
+                (call.outbox / "began").touch()
+                with (call.outbox / "lines").open("a") as file:
+                    file.write("x")
+                try:
+                    await asyncio.sleep(0.02)
+                except asyncio.CancelledError:
+                    pass
+"""
+
+
+@pytest.mark.parametrize("code", [SLOW, STUBBORN], ids=["heeds", "does_not_heed"])
+async def test_a_killed_tool_is_told_of_before_it_is_settled_and_does_nothing_any_more(world: World, code: str) -> None:
+    """One that does not heed its cancellation has its process ended."""
+    task = await run(world, code)
+    await began(world)
+    switch = await world.engage("tool", "local.try")
+    call = f"{task}-s0000-e1"
+    end = await world.until(f"tool.{call}.settled")
+    told = await world.until(f"kill.{switch}.tool-cancelled.{call}")
+    assert told.seq < end.seq
+    cancelled = told.payload(KillCancelled)
+    assert (cancelled.what, cancelled.task, cancelled.confirmed) == ("tool", task, True)
+    assert end.payload(ToolCallSettled).outcome == "cancelled"
+    lines = world.data / "outbox" / "lines"
+    before = lines.stat().st_size if lines.exists() else 0
+    await asyncio.sleep(0.3)
+    assert (lines.stat().st_size if lines.exists() else 0) == before
+
+
+async def test_draining_a_tool_lets_its_call_finish(world: World) -> None:
+    task = await run(world, """
+        async def local_try(call):
+            (call.outbox / "began").touch()
+            while not (call.outbox / "go").exists():
+                await asyncio.sleep(0.02)
+            return "done"
+    """)  # fmt: skip
+    await began(world)
+    switch = await world.engage("tool", "local.try", "drain")
+    await world.until(f"kill.{switch}.engaged")
+    (world.data / "outbox" / "go").touch()
+    assert world.opened(await world.settled(task)) == "done"
+    refused = await settled(world, await world.submit("main", {}))
+    assert refused.outcome in ("refused", "cancelled")
 
 
 async def began(world: World) -> None:

@@ -1,0 +1,81 @@
+"""Approvals are asked for, and closed when their task is cancelled: subject → handler, and the shell around the domain."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from agentos.bus import Bus, Route
+from agentos.contracts.envelope import Recorded
+from agentos.contracts.errors import Conflict
+from agentos.contracts.events.approval import ApprovalRequested
+from agentos.contracts.events.call import CallDecided
+from agentos.contracts.events.governance import CheckpointRequested
+from agentos.contracts.subjects import EventSubject
+from agentos.lineage import root_of
+from services.gates.deadlines import Deadlines
+from services.gates.domain import approvals as domain
+from services.gates.records import ApprovalRecords, Case
+
+log = structlog.get_logger(__name__)
+
+
+class Approvals:
+    """Handlers of the gates for what asks for an approval, and for what makes one needless."""
+
+    def __init__(self, bus: Bus, records: ApprovalRecords, deadlines: Deadlines) -> None:
+        self._bus = bus
+        self._records = records
+        self._deadlines = deadlines
+
+    def routes(self) -> list[Route]:
+        """The handler table."""
+        return [
+            Route("call.decided", self.on_decided),
+            Route("tool.decided", self.on_decided),
+            Route("checkpoint.requested", self.on_checkpoint),
+            Route("task.cancelling", self.on_cancelling),
+        ]
+
+    async def on_decided(self, message: Recorded) -> None:
+        """A call is held: ask a person."""
+        decided = message.payload(CallDecided)
+        if decided.verdict == "hold":
+            root = await root_of(self._bus, message.meta.tenant, decided.context.task)
+            await self._request(message, domain.request_for_call(decided, root.requester, datetime.now(UTC)))
+
+    async def on_checkpoint(self, message: Recorded) -> None:
+        """A pack asks a person."""
+        asked = message.payload(CheckpointRequested)
+        root = await root_of(self._bus, message.meta.tenant, asked.context.task)
+        await self._request(message, domain.request_for_checkpoint(asked, root.requester, datetime.now(UTC)))
+
+    async def _request(self, message: Recorded, requested: ApprovalRequested) -> None:
+        subject = EventSubject.parse(message.subject)
+        task, attempt = requested.context.task, requested.context.attempt
+        # The list first: a cancellation and a kill switch that look for open approvals find it, or we find them below.
+        await self._records.note(subject.tenant, task, subject.id)
+        try:
+            # The approval's own subject: whatever stands there first is the approval, with its deadlines.
+            await self._bus.append("approval.requested", subject.id, requested, cause=message, correlation_id=task)
+        except Conflict:
+            # Another cause was first, which the id of a call does not allow for: what stands is what counts.
+            log.warning("approval_requested_already", approval=subject.id)
+        case = await self._records.load(subject.tenant, subject.id)
+        await self._records.set_timers(case, message)
+        if await self._bus.get(f"evt.{subject.tenant}.task.{task}.cancelling.{attempt}") is not None:
+            await self._cancel(case, message)
+            return
+        await self._deadlines.freeze_if_killed(case, message)
+
+    async def on_cancelling(self, message: Recorded) -> None:
+        """What a cancelled task waits for needs no answer any more."""
+        subject = EventSubject.parse(message.subject)
+        for case in await self._records.open(subject.tenant, subject.id):
+            requested = case.approval.requested
+            if requested is not None and requested.context.attempt <= int(subject.ordinal or 0):
+                await self._cancel(case, message)
+
+    async def _cancel(self, case: Case, message: Recorded) -> None:
+        resolved = domain.close(case.approval, "cancelled", "the task was cancelled")
+        if resolved is not None:
+            await self._records.resolve(case, resolved, message)

@@ -1,0 +1,1 @@
+"""What the gates decide, pure: approvals and kill switches."""

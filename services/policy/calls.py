@@ -1,0 +1,287 @@
+"""What is decided on a model call and on a tool call: open, redact for where it goes, look at the history, ask the rules."""
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from agentos.bus import Bus
+from agentos.contracts.base import Contract, Json, Principal
+from agentos.contracts.errors import Forbidden, NeverRetry, Unavailable
+from agentos.contracts.events.call import (
+    CallContext,
+    CallDecided,
+    ModelCallRequested,
+    RedactedEntity,
+    Reservation,
+    ToolCallRequested,
+)
+from agentos.contracts.events.task import TaskSubmitted
+from agentos.contracts.model import ModelRequest, texts
+from agentos.keyring import KeyRing
+from services.policy.budgets.budgets import Budgets, Demand, Granted, Refusal
+from services.policy.destinations import destinations, foreign
+from services.policy.evaluator import PolicyEvaluator
+from services.policy.history.domain import FamilyHistory, used
+from services.policy.history.record import Record, as_question
+from services.policy.inspection import Inspection
+from services.policy.questions import Decision, ModelCallQuestion, Question, RedactionQuestion, ToolCallQuestion
+from services.policy.redacting.finding import Analysis
+from services.policy.redaction import Plan, read_json, read_request
+from services.policy.vaults import Vaults
+from services.policy.verdicts import askable, ruling
+
+_PLANS = 1_024
+_NO_PROVIDER = "provider.none_permitted"
+
+
+class CallRules:
+    """Decides on calls. Every method raises Unavailable while an answer may still come, and NeverRetry when none will."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        evaluator: PolicyEvaluator,
+        keys: KeyRing,
+        vaults: Vaults,
+        record: Record,
+        inspection: Inspection,
+        budgets: Budgets,
+    ) -> None:
+        self._bus = bus
+        self._budgets = budgets
+        self._evaluator = evaluator
+        self._keys = keys
+        self._vaults = vaults
+        self._record = record
+        self._inspection = inspection
+        self._requesters: dict[tuple[str, str], Principal] = {}
+        self._plans: OrderedDict[str, tuple[Plan, tuple[str, ...]]] = OrderedDict()
+
+    async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> CallDecided:
+        """May this model call be made, what of it may leave, and is there money for it?"""
+        context, family = asked.context, asked.request.key
+        request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
+        history, (plan, providers) = await asyncio.gather(
+            self._history(tenant, family, context), self._plan(tenant, context, "model", request.model)
+        )
+        read = read_request(request)
+        analyses = await self._vaults.analyses(read)
+        done = await self._vaults.redact(tenant, family, read, analyses, plan)
+        redacted = done.value
+        question = askable(
+            lambda: ModelCallQuestion(
+                tenant=tenant,
+                task=context.task,
+                pack=context.pack,
+                agent=context.agent,
+                model=request.model,
+                estimated_input_tokens=sum(len(text) for text in texts(redacted)) // 4,
+                max_output_tokens=request.max_output_tokens,
+                data_classes=_classes(analyses, done.entities),
+                redacted=True,
+                calls_so_far=context.step,
+                history=as_question(history, ()),
+            )
+        )
+        decision = _within(await self._evaluator.decide(question), providers)
+        allowed = decision.obligations.get("max_output_tokens")
+        if isinstance(allowed, int):
+            redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
+        reservations: tuple[Reservation, ...] = ()
+        if decision.verdict != "deny":
+            granted = await self._reserve(tenant, call, asked, asked_at, question, redacted, decision)
+            if isinstance(granted, Refusal):
+                decision = decision.model_copy(
+                    update={"verdict": "deny", "reasons": granted.reasons, "rules": granted.rules, "obligations": {}}
+                )
+            else:
+                reservations = granted.reservations
+        return _decided(
+            asked,
+            question,
+            decision,
+            history,
+            reservations=reservations,
+            kind="model",
+            model=request.model,
+            redacted_request=redacted,
+            entities=done.entities,
+            placeholders=await self._vaults.seal(tenant, family, done.vault),
+        )
+
+    async def _reserve(
+        self,
+        tenant: str,
+        call: str,
+        asked: ModelCallRequested,
+        asked_at: datetime,
+        question: ModelCallQuestion,
+        request: ModelRequest,
+        decision: Decision,
+    ) -> Granted | Refusal:
+        """Hold back the worst case of what the rules allow."""
+        context = asked.context
+        return await self._budgets.reserve(
+            call,
+            tenant,
+            Demand(
+                asked_at=asked_at,
+                task=context.task,
+                task_type=context.task_type,
+                pack=context.pack,
+                agent=context.agent,
+                requester=await self._requester(tenant, asked.request.key, context),
+                model=request.model,
+                input_tokens=question.estimated_input_tokens,
+                max_output_tokens=request.max_output_tokens,
+                providers=tuple(map(str, decision.obligations.get("providers") or ())),
+            ),
+        )
+
+    async def _requester(self, tenant: str, family: str, context: CallContext) -> Principal:
+        """Who asked for the root task; the pack itself when that cannot be read."""
+        known = self._requesters.get((tenant, family))
+        if known is not None:
+            return known
+        submitted = await self._bus.get(f"evt.{tenant}.task.{family}.submitted")
+        if submitted is None:
+            return Principal(kind="pack", id=context.pack)
+        if len(self._requesters) >= _PLANS:
+            self._requesters.clear()
+        requester = self._requesters[(tenant, family)] = submitted.payload(TaskSubmitted).requester
+        return requester
+
+    async def on_tool(self, tenant: str, call: str, asked: ToolCallRequested) -> CallDecided:
+        """May this tool run, and what does an approver get to see of it?"""
+        context, family = asked.context, asked.arguments.key
+        arguments = await self._arguments(tenant, asked)
+        read = read_json(arguments)
+        await self._inspection.ensure(tenant, context.uninspected)
+        history, (plan, _), analyses = await asyncio.gather(
+            self._record.note(tenant, family, context, used(call, asked.tool, asked.effect, datetime.now(UTC))),
+            self._plan(tenant, context, "tool", "*"),
+            self._vaults.analyses(read),
+        )
+        found = [
+            (finding.stem, segment.text[finding.start : finding.end])
+            for segment, analysis in zip(read.segments, analyses, strict=True)
+            for finding in analysis.findings
+        ]
+        places = destinations(arguments, found, asked.destinations)
+        trusted = await self._record.trusted_texts(tenant, family) if places and history.trusted_input else ()
+        done = await self._vaults.redact(tenant, family, read, analyses, plan)
+        question = askable(
+            lambda: ToolCallQuestion(
+                tenant=tenant,
+                task=context.task,
+                pack=context.pack,
+                agent=context.agent,
+                tool=asked.tool,
+                declared_tools=asked.declared_tools,
+                effect=asked.effect,
+                untrusted=context.untrusted,
+                data_classes=_classes(analyses, done.entities),
+                destinations=len(places),
+                foreign=foreign(places, trusted),
+                history=as_question(history, asked.task_tools),
+            )
+        )
+        return _decided(
+            asked,
+            question,
+            await self._evaluator.decide(question),
+            history,
+            kind="tool",
+            tool=asked.tool,
+            redacted_arguments=done.value,
+            arguments=asked.arguments,
+            entities=done.entities,
+            placeholders=await self._vaults.seal(tenant, family, done.vault),
+        )
+
+    async def _arguments(self, tenant: str, asked: ToolCallRequested) -> dict[str, Json]:
+        arguments = json.loads(await self._keys.open(tenant, "tool.arguments", asked.arguments))
+        if not isinstance(arguments, dict):
+            raise NeverRetry("the arguments of a tool are a JSON object", code="bad_arguments")
+        return {str(name): value for name, value in arguments.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+
+    async def _history(self, tenant: str, family: str, context: CallContext) -> FamilyHistory:
+        await self._inspection.ensure(tenant, context.uninspected)
+        return await self._record.read(tenant, family, context)
+
+    async def _plan(self, tenant: str, context: CallContext, kind: str, model: str) -> tuple[Plan, tuple[str, ...]]:
+        """What becomes of each find, and the providers that may get the result (empty: any). The rules are asked once for all like calls."""
+        question = askable(
+            lambda: RedactionQuestion.model_validate(
+                {
+                    "tenant": tenant,
+                    "pack": context.pack,
+                    "agent": context.agent,
+                    "task_type": context.task_type,
+                    "kind": kind,
+                    "model": model,
+                }
+            )
+        )
+        name = f"{self._evaluator.revision} {question.model_dump_json()}"
+        known = self._plans.get(name)
+        if known is not None:
+            self._plans.move_to_end(name)
+            return known
+        decision = await self._evaluator.decide(question)
+        if decision.verdict != "allow":
+            raise Forbidden(f"no redaction is laid down for this: {', '.join(decision.reasons)}", code="redaction.no_plan")
+        try:
+            plan = Plan.model_validate(
+                {"destination": decision.obligations["destination"], "operators": decision.obligations["operators"]}
+            )
+            providers = tuple(map(str, decision.obligations["providers"]))
+        except (KeyError, TypeError, ValueError) as nonsense:
+            raise Unavailable("the rules on redaction answer no plan", code="policy.nonsense") from nonsense
+        if decision.revision == self._evaluator.revision:
+            self._plans[name] = (plan, providers)
+            if len(self._plans) > _PLANS:
+                self._plans.popitem(last=False)
+        return plan, providers
+
+
+def _classes(analyses: Iterable[Analysis], entities: Iterable[RedactedEntity]) -> tuple[str, ...]:
+    """The kinds of what was found, and of what is known from earlier; ``SECRET`` for any kind of secret."""
+    kinds = {one.entity for one in entities}
+    for analysis in analyses:
+        for finding in analysis.findings:
+            kinds |= {finding.entity, "SECRET"} if finding.stem == "SECRET" else {finding.entity}
+    return tuple(sorted(kinds - {"LITERAL", "NUMBER"}))
+
+
+def _within(decision: Decision, providers: tuple[str, ...]) -> Decision:
+    """The decision with the providers that the redaction was made for: what is fit for a local model goes to no other."""
+    if not providers or decision.verdict == "deny":
+        return decision
+    permitted: list[str] = decision.obligations.get("providers") or []
+    both = sorted(set(providers) & set(permitted)) if permitted else sorted(providers)
+    if not both:
+        return decision.model_copy(update={"verdict": "deny", "reasons": (_NO_PROVIDER,), "obligations": {}})
+    return decision.model_copy(update={"obligations": {**decision.obligations, "providers": both}})
+
+
+def _decided(
+    asked: ModelCallRequested | ToolCallRequested,
+    question: Question,
+    decision: Decision,
+    history: FamilyHistory,
+    **fields: Contract | Json | tuple[Any, ...],
+) -> CallDecided:
+    return CallDecided.model_validate(
+        {
+            **ruling(question, decision),
+            "context": asked.context,
+            "obligations": decision.obligations,
+            "digest": asked.digest,
+            "labels": tuple(sorted(history.labels)),
+            **fields,
+        }
+    )

@@ -1,0 +1,182 @@
+"""Trying a bundle out in a process of its own, before it may decide: rules that crash or loop take nothing with them.
+
+``try_out`` starts ``python -m services.policy.trial``, hands it the bundle, and kills it, with whatever it started, at the deadline.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from agentos.contracts.errors import Unavailable
+from services.policy.bundles import BundleFault, SignedBundle, write_folder
+from services.policy.embedded import EmbeddedEvaluator
+from services.policy.tables import Case, cases_of, read_tables, with_config
+
+DEADLINE = timedelta(seconds=30)
+SLOWEST_MS = 50.0
+"""What the slowest of the probes may take. The shipped rules take half a millisecond."""
+_TRIES = 3
+_PROBE_ONLY = "--probe-only"
+
+_RULE = re.compile(r'"rule":\s*"([^"]+)"')
+_MOST_MEMORY_BYTES = 1024**3
+
+
+async def try_out(signed: SignedBundle, *, deadline: timedelta = DEADLINE, own_tests: bool = True) -> None:
+    """Returns when the bundle compiles, answers every probe, and passes its own cases and tests. Raises BundleFault saying what does not.
+
+    Without ``own_tests`` it is compiled and probed only, which takes half a second instead of some: for rules that another instance
+    has tried already. Rego tests are run where there is an ``opa`` on the path; tables of cases always.
+    """
+    command = [sys.executable, "-m", "services.policy.trial", *([] if own_tests else [_PROBE_ONLY])]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        # A group of its own, so that what it starts ends with it.
+        start_new_session=True,
+    )
+    watch = asyncio.create_task(_until_too_large(process.pid))
+    try:
+        async with asyncio.timeout(deadline.total_seconds()):
+            said, _ = await process.communicate(signed.model_dump_json().encode())
+    except TimeoutError:
+        raise BundleFault(
+            f"The rules did not compile and answer within {deadline.total_seconds():g} s: do they loop?", code="bundle.too_slow"
+        ) from None
+    finally:
+        watch.cancel()
+        _kill(process.pid)
+        await process.wait()
+    try:
+        verdict: dict[str, str] = json.loads(said)
+    except ValueError:
+        raise BundleFault(
+            f"The rules ended the process that tried them (exit {process.returncode}).", code="bundle.uncompilable"
+        ) from None
+    if verdict:
+        raise BundleFault(verdict["detail"], code=verdict["code"])
+
+
+async def _until_too_large(pid: int) -> None:
+    """Kill what takes too much memory. A limit of the system's would not do: the interpreter reserves far more than it uses."""
+    while (resident_bytes := _resident_bytes(pid)) is not None:
+        if resident_bytes > _MOST_MEMORY_BYTES:
+            _kill(pid)
+        await asyncio.sleep(0.1)
+
+
+def _resident_bytes(pid: int) -> int | None:
+    """None when the process has ended, or the system does not say; then the deadline alone holds."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return None
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def rules_in(source: str) -> list[str]:
+    """The ids of the rules that a module's text names, in its order."""
+    return list(dict.fromkeys(_RULE.findall(source)))
+
+
+def examine(signed: SignedBundle, *, own_tests: bool = True) -> None:
+    """The trial itself, in this process. Raises BundleFault."""
+    try:
+        evaluator = EmbeddedEvaluator(signed.bundle)
+    except Unavailable as bad:
+        raise BundleFault(bad.detail, code="bundle.uncompilable") from None
+    _check_modes(signed)
+    _probe(evaluator)
+    if not own_tests:
+        return
+    _run_cases(signed, evaluator)
+    opa = shutil.which("opa")
+    if opa is not None and any(name.endswith("_test.rego") for name in signed.tests):
+        _run_tests(signed, opa)
+
+
+def _check_modes(signed: SignedBundle) -> None:
+    """A mode for a rule that does not exist is a slip of the pen, and one that would not be obeyed an illusion."""
+    modes = signed.config.get("modes", {})
+    if not isinstance(modes, dict) or not all(mode in ("enforce", "monitor") for mode in modes.values()):  # pyright: ignore[reportUnknownVariableType] - JSON
+        raise BundleFault("config.modes must give each rule it names enforce or monitor.", code="bundle.bad_mode")
+    known = {rule for source in signed.modules.values() for rule in rules_in(source)}
+    if unknown := sorted(set(map(str, modes)) - known):  # pyright: ignore[reportUnknownArgumentType] - JSON
+        raise BundleFault(f"config.modes names rules that do not exist: {', '.join(unknown)}.", code="bundle.bad_mode")
+
+
+def _probe(evaluator: EmbeddedEvaluator) -> None:
+    """Every question that the shipped tables know must be answered, whatever the answer, and soon."""
+    for case in cases_of(read_tables()):
+        if case.question is not None:
+            took_ms = min(_answer(evaluator, case) for _ in range(_TRIES))
+            if took_ms > SLOWEST_MS:
+                raise BundleFault(f"{case.package} takes {took_ms:.0f} ms for one answer.", code="bundle.too_slow")
+
+
+def _answer(evaluator: EmbeddedEvaluator, case: Case) -> float:
+    """Milliseconds of computing: how busy the machine is must not decide about a bundle."""
+    began = time.process_time()
+    try:
+        evaluator.answer(case.package, case.asked)
+    except Unavailable as bad:
+        raise BundleFault(f"{case.package} does not answer ({case.note}): {bad.detail}", code="bundle.undefined") from None
+    return (time.process_time() - began) * 1000
+
+
+def _run_cases(signed: SignedBundle, evaluator: EmbeddedEvaluator) -> None:
+    try:
+        for case in cases_of(signed.tables):
+            judge = EmbeddedEvaluator(with_config(signed.bundle, case)) if case.own_config else evaluator
+            if faults := case.faults(judge.answer(case.package, case.asked)):
+                raise BundleFault(f"{case.package}: {case.note}: {'; '.join(faults)[:500]}", code="bundle.case_failed")
+    except Unavailable as bad:
+        raise BundleFault(bad.detail, code="bundle.case_failed") from None
+
+
+def _run_tests(signed: SignedBundle, opa: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="agentos-bundle-") as name:
+        write_folder(signed, Path(name))
+        ran = subprocess.run([opa, "test", name], capture_output=True, text=True, check=False)  # noqa: S603 - the operator's program
+    if ran.returncode != 0:
+        failed = [line for line in (ran.stdout + ran.stderr).splitlines() if "FAIL" in line or "error" in line]
+        raise BundleFault(f"The bundle's own tests fail: {'; '.join(failed)[:500]}", code="bundle.tests_failed")
+
+
+def main() -> None:
+    """The child: a bundle on standard input, ``{}`` or the fault on standard output."""
+    # The interpreter prints what it does not understand, wherever it likes.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    signed = SignedBundle.model_validate_json(sys.stdin.buffer.read())
+    verdict: dict[str, Any] = {}
+    try:
+        examine(signed, own_tests=_PROBE_ONLY not in sys.argv)
+    except BundleFault as fault:
+        verdict = {"code": fault.code, "detail": fault.detail}
+    with answer:
+        answer.write(json.dumps(verdict))
+
+
+if __name__ == "__main__":
+    main()
+
+
+__all__ = ["DEADLINE", "examine", "rules_in", "try_out"]

@@ -1,0 +1,55 @@
+"""What the router says of its models and their highest prices."""
+
+from decimal import Decimal
+
+import pytest
+
+from agentos.contracts.budgets import ModelCatalogue
+from agentos.contracts.model import ModelResponse, Usage
+from services.router.catalogue import catalogue_of, highest_price, publish
+from services.router.pricing import price
+from tests.conftest import Broker
+
+
+def test_without_keys_everything_is_free_and_the_price_table_is_not_needed() -> None:
+    catalogue = catalogue_of(["simulated", "ollama"], {"default": ("simulated/echo",)})
+    assert set(catalogue.prices) == {"simulated/*", "ollama/*"}
+    assert catalogue.aliases == {"default": ("simulated/echo",)}
+
+
+def test_models_of_providers_that_are_on_have_prices_and_others_have_none() -> None:
+    catalogue = catalogue_of(["openai"], {"default": ("openai/gpt-5-mini-2025-08-07", "anthropic/claude-haiku-4-5")})
+    assert {"openai/gpt-5-mini", "openai/gpt-5-mini-2025-08-07"} <= set(catalogue.prices)
+    assert {target.partition("/")[0] for target in catalogue.prices} == {"openai"}
+    assert highest_price("openai", "a-model-of-nobody") is None
+    assert highest_price("nobody", "gpt-5-mini") is None
+
+
+@pytest.mark.parametrize(
+    "model", ["openai/gpt-5-mini", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-pro", "deepseek/deepseek-chat"]
+)
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(input_tokens=900, output_tokens=300),
+        Usage(cache_write_tokens=5_000, output_tokens=10),
+        Usage(input_tokens=10, cache_read_tokens=5_000),
+        Usage(input_tokens=450_000, output_tokens=60_000),
+    ],
+)
+def test_the_highest_price_is_never_below_what_a_call_costs_in_the_end(model: str, usage: Usage) -> None:
+    provider, _, name = model.partition("/")
+    highest = highest_price(provider, name)
+    assert highest is not None
+    cost = price(ModelResponse(provider=provider, model=name, parts=(), finish_reason="stop", usage=usage))
+    assert cost.priced
+    tokens_in = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    assert Decimal(0) < cost.usd <= highest.input_usd * tokens_in + highest.output_usd * usage.output_tokens
+
+
+async def test_the_catalogue_stands_where_policy_reads_it(broker: Broker) -> None:
+    router, policy = await broker.connect("router"), await broker.connect("policy")
+    await publish(router, ["simulated"], {"default": ("simulated/echo",)})
+    entry = await policy.bucket("models").get("catalogue")
+    assert entry is not None
+    assert ModelCatalogue.model_validate_json(entry.value or b"").providers == ("simulated",)
