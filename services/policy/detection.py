@@ -15,8 +15,7 @@ winner's kind, so that no fragment of either is left.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -25,26 +24,16 @@ import regex
 
 from agentos.sealing.placeholders import LOOKALIKE
 from services.policy._presidio import recognizers
+from services.policy.findings import THRESHOLD, Finding, resolve
+from services.policy.names import NameFinder
 from services.policy.secret_patterns import KEYED, PRIVATE_KEY_BEGIN, PRIVATE_KEY_END, SECRETS
 
-THRESHOLD = 0.4
 CONTEXT_BONUS = 0.35
 CONTEXT_CHARS = 48
 PHONE_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "IN", "BR", "AU", "JP", "IL")
 MAX_VALIDATED_PHONES = 500
 """Beyond so many candidates in one text each counts as a number unchecked: checking costs up to a millisecond, and an attacker's
 text is full of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``entity`` is presidio's name of the kind, or ours; ``stem`` the first part of its placeholder."""
-
-    start: int
-    end: int
-    entity: str
-    stem: str
-    score: float
 
 
 _SEPARATORS = str.maketrans({
@@ -92,7 +81,8 @@ _SSN_WORDS = re.compile(r"\b(?:ssns?|social|security|ssid)\b", re.IGNORECASE)
 class Detector:
     """The recognizers, built once (importing presidio takes half a second). Stateless afterwards; use from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: NameFinder | None = None) -> None:
+        self._names = names or NameFinder()
         from_presidio = recognizers()
         self._card: Any = from_presidio.CreditCardRecognizer()
         self._ssn: Any = from_presidio.UsSsnRecognizer()
@@ -131,6 +121,7 @@ class Detector:
                 yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 1.0)
         if _DIGITS.search(text) is not None or "." in text:
             yield from self._numbers(text)
+        yield from self._names.find(text)
 
     def _numbers(self, text: str) -> Iterator[Finding]:
         spans = [match.span() for match in _PROTECTED.finditer(text)]
@@ -290,35 +281,6 @@ def _is_nobodys(address: str) -> bool:
     except ValueError:
         return True
     return ip.is_loopback or ip.is_unspecified or ip.is_multicast or (ip.version == 4 and ip.is_reserved)
-
-
-def resolve(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Findings in order, without overlaps: see the module's text."""
-    resolved: list[Finding] = []
-    cluster: list[Finding] = []
-    end = -1
-    for finding in sorted(findings, key=lambda f: (f.start, f.end)):
-        if finding.end <= finding.start:
-            continue
-        if cluster and finding.start < end:
-            cluster.append(finding)
-            end = max(end, finding.end)
-            continue
-        if cluster:
-            resolved.append(_merged(cluster, end))
-        cluster = [finding]
-        end = finding.end
-    if cluster:
-        resolved.append(_merged(cluster, end))
-    return tuple(resolved)
-
-
-def _merged(cluster: list[Finding], end: int) -> Finding:
-    winner = max(cluster, key=lambda f: (f.end - f.start, f.score, -f.start))
-    start = cluster[0].start
-    if (winner.start, winner.end) == (start, end):
-        return winner
-    return Finding(start, end, winner.entity, winner.stem, winner.score)
 
 
 __all__ = ["THRESHOLD", "Detector", "Finding", "resolve"]
