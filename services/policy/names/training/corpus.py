@@ -9,6 +9,7 @@ from functools import cache
 from services.policy.names.training.grammar import Document, expand, joined
 from services.policy.names.training.lists import HERE
 from services.policy.names.training.negatives import excerpt, prose
+from services.policy.names.training.records import record
 from services.policy.names.training.values import Part, Scene
 
 LANGUAGES = ("en", "de", "fr", "it", "es", "nl")
@@ -50,7 +51,7 @@ def templates(name: str) -> tuple[str, ...]:
 
 def template_words() -> set[str]:
     """Every word of the templates outside slots: ordinary words, for the list of them."""
-    names = [f"{kind}.{language}" for language in LANGUAGES for kind in ("sentences", "documents")] + ["plain.en"]
+    names = [f"{kind}.{language}" for language in LANGUAGES for kind in ("sentences", "documents", "plain")]
     text = "\n".join("\n".join(templates(name)) for name in names)
     text = re.sub(r"\{\w+\}|\[\[.*?\]\]", " ", text)
     return set(re.findall(r"(?<![\w{])[^\W\d_]{3,}(?![\w}])", text))
@@ -67,15 +68,19 @@ def _document(rng: random.Random, held_back: bool) -> list[Part]:
     language = rng.choices(LANGUAGES, _WEIGHTS)[0]
     scene = Scene(rng, language, held_back)
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.25:
         parts = expand(rng.choice(templates(f"documents.{language}")), scene, rng)
+    elif kind < 0.37:
+        parts = record(rng, scene)
     elif kind < 0.53:
         parts = _letter(rng, scene)
-    elif kind < 0.80:
+    elif kind < 0.73:
         parts = _sentences(rng, scene, rng.randint(1, 7))
-    elif kind < 0.86:
+    elif kind < 0.87:
+        parts = _planted(rng, scene)
+    elif kind < 0.91:
         return _code(rng, scene)
-    elif kind < 0.93:
+    elif kind < 0.95:
         return [(excerpt(rng), None)]
     else:
         parts = _plain(rng, scene)
@@ -83,11 +88,12 @@ def _document(rng: random.Random, held_back: bool) -> list[Part]:
 
 
 def _filler(rng: random.Random, scene: Scene) -> list[Part]:
-    if scene.language != "en" or rng.random() < 0.3:
+    if rng.random() < 0.25:
         return expand("{words}{.|.|,|!|?|}", scene, rng)
-    if rng.random() < 0.35:
-        return [(rng.choice(prose()), None)]
-    return expand(rng.choice(templates("plain.en")), scene, rng)
+    if scene.language == "en" and rng.random() < 0.35:
+        sentence = rng.choice(prose())
+        return [(sentence.title() if rng.random() < 0.06 else sentence, None)]
+    return expand(rng.choice(templates(f"plain.{scene.language}")), scene, rng)
 
 
 def _sentences(rng: random.Random, scene: Scene, count: int) -> list[Part]:
@@ -125,6 +131,44 @@ def _letter(rng: random.Random, scene: Scene) -> list[Part]:
         parts.append((rng.choice(["\n", "\n", "\n\n", " "]), None))
         parts += expand(rng.choice(SIGNATURES), scene, rng)
     return parts
+
+
+_PLANTS = ("person",) * 6 + ("first",) * 4 + ("last",) * 2 + ("org",) * 4 + ("city",) * 3 + ("country", "loc", "titled", "street", "user", "region")
+_WEEDS = ("product", "product", "class", "camel", "snake", "weekday", "month", "job", "heading", "version", "id", "date", "num", "path", "url", "email", "money")
+
+
+def _planted(rng: random.Random, scene: Scene) -> list[Part]:
+    """Names, and capitalised words that are none, at places of a sentence that say nothing about them."""
+    parts: list[Part] = []
+    for _ in range(rng.randint(1, 5)):
+        host = _host(rng, scene)
+        words = host.split(" ")
+        places = sorted(rng.sample(range(len(words)), min(len(words), rng.randint(1, 3))))
+        if rng.random() < 0.2:
+            places[0] = 0
+        shouted = rng.random() < 0.1
+        for at, word in enumerate(words):
+            if at in places:
+                plant = rng.random() < 0.6
+                parts += scene.make(rng.choice(_PLANTS if plant else _WEEDS))
+                if plant and rng.random() < 0.08:
+                    parts.append((rng.choice(["'s", "’s"]), None))
+                parts.append((rng.choice([" ", " ", " ", " ", ", ", ": ", " (", ") ", ' "', " - ", ". ", " / ", "; "]), None))
+                if rng.random() < 0.5:
+                    continue
+            parts.append(((word.title() if shouted and rng.random() < 0.5 else word) + " ", None))
+        parts.append((rng.choice(["", "\n", " "]), None))
+    return parts
+
+
+def _host(rng: random.Random, scene: Scene) -> str:
+    """A sentence for names to stand in."""
+    if rng.random() < 0.15:
+        return scene.make("words")[0][0]
+    if scene.language == "en" and rng.random() < 0.5:
+        return rng.choice(prose())
+    plain = rng.choice(templates(f"plain.{scene.language}"))
+    return "".join(text for text, entity in expand(plain, scene, rng) if entity is None).replace("\n", " ")
 
 
 def _plain(rng: random.Random, scene: Scene) -> list[Part]:
@@ -167,6 +211,8 @@ def _untidy(rng: random.Random, parts: list[Part], language: str) -> list[Part]:
         parts = [(re.sub(r"[.,!?]", "", text) if entity is None else text, entity) for text, entity in parts]
     if rng.random() < 0.06:
         parts = [(_typo(rng, text) if entity is None or rng.random() < 0.3 else text, entity) for text, entity in parts]
+    if rng.random() < 0.08:
+        parts = [(_thinned(rng, text) if entity is None else text, entity) for text, entity in parts]
     if rng.random() < 0.05:
         parts = [("> ", None), *((text.replace("\n", "\n> "), entity) for text, entity in parts)]
     if rng.random() < 0.05:
@@ -181,6 +227,11 @@ def _untidy(rng: random.Random, parts: list[Part], language: str) -> list[Part]:
             (text.replace(" ", "\n") if entity is not None and rng.random() < 0.15 else text, entity) for text, entity in parts
         ]
     return parts
+
+
+def _thinned(rng: random.Random, text: str) -> str:
+    """Without some of its words, as in notes."""
+    return re.sub(r"(?<= )[a-z]+ ", lambda match: "" if rng.random() < 0.25 else match[0], text)
 
 
 def _typo(rng: random.Random, text: str) -> str:

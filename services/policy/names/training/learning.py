@@ -10,13 +10,15 @@ import numpy.typing as npt
 
 from services.policy.names.network import ENTITIES, LABELS, WIDTH, Floats, Ints, Network, mix
 from services.policy.names.training.grammar import Document
-from services.policy.names.words import BUCKETS, FEATURES, IDENTITY, LISTED, TOKEN, features, key, unlisted_rows
+from services.policy.names.words import BUCKETS, FEATURES, IDENTITY, LISTED, LONGEST_PARTS, TOKEN, features, key, unlisted_rows
 
 GAP = 6
 """Padding between documents in a batch: more than the network sees to one side."""
-HIDE_IDENTITY = 0.15
-HIDE_LISTS = 0.3
-DROPOUT = 0.15
+HIDE_IDENTITY, HIDE_LISTS, HIDE_BOTH = 0.1, 0.12, 0.28
+"""Of the words of a batch: a name that is on no list and was never seen must be told by its shape and its neighbours."""
+DROPOUT = 0.2
+SWAPPED = 0.15
+"""Of the ordinary words, so many are others in each pass: the words around a name are not always the templates'."""
 DECAY1, DECAY2, EPSILON = 0.9, 0.98, 1e-8
 
 
@@ -28,6 +30,8 @@ class Examples:
     """(words, FEATURES)"""
     words: list[Ints]
     labels: list[Ints]
+    ordinary: npt.NDArray[np.bool_]
+    """Of each word: in lower case, and never part of a name."""
 
 
 def examples(documents: Iterable[Document], listed: Callable[[str], int]) -> Examples:
@@ -57,7 +61,10 @@ def examples(documents: Iterable[Document], listed: Callable[[str], int]) -> Exa
         if ids:
             words.append(np.array(ids, np.int32))
             labels.append(np.array(told, np.int32))
-    return Examples(np.array(rows, np.int32), words, labels)
+    ordinary = np.array([word.strip().isalpha() and word.islower() for word in numbers], np.bool_)
+    for ids_of_one, told_of_one in zip(words, labels, strict=True):
+        ordinary[ids_of_one[told_of_one > 0]] = False
+    return Examples(np.array(rows, np.int32), words, labels, ordinary)
 
 
 class Learner:
@@ -93,10 +100,13 @@ class Learner:
         p, rng = self.p, self.rng
         unique, inverse = np.unique(ids, return_inverse=True)
         seen = rows[unique]
-        hidden = rng.random(len(unique)) < HIDE_IDENTITY
-        seen[np.ix_(hidden, list(IDENTITY))] = 0
-        hidden = (rng.random(len(unique)) < HIDE_LISTS) & (seen[:, LISTED.start] != 0)
-        seen[hidden, LISTED] = unlisted_rows()
+        fate = rng.random(len(unique))
+        unknown = fate < HIDE_BOTH
+        nameless = unknown | (fate > 1 - HIDE_IDENTITY)
+        seen[np.ix_(nameless, list(IDENTITY))] = 0
+        seen[np.ix_(unknown & (fate < HIDE_BOTH / 2), list(LONGEST_PARTS))] = 0
+        unlisted = (unknown | ((fate > HIDE_BOTH) & (fate < HIDE_BOTH + HIDE_LISTS))) & (seen[:, LISTED.start] != 0)
+        seen[unlisted, LISTED] = unlisted_rows()
         mask: Floats = (ids != 0).astype(np.float32)[:, None]
 
         x = p["table"][seen].sum(axis=1) + p["word_bias"]
@@ -216,6 +226,7 @@ def learn(data: Examples, seed: int, epochs: int, batch_tokens: int, rate: float
     shuffle = random.Random(seed)  # noqa: S311  # training must be the same each time
     # Every token that ends a line: its row's word is a line end.
     ends = _line_ends(data)
+    ordinary = np.flatnonzero(data.ordinary).astype(np.int32)
     order = list(range(len(data.words)))
     total = sum(len(words) + GAP for words in data.words) * epochs
     done = 0
@@ -229,6 +240,10 @@ def learn(data: Examples, seed: int, epochs: int, batch_tokens: int, rate: float
             size += len(data.words[index]) + GAP
             if size >= batch_tokens or position == len(order) - 1:
                 ids, labels, lines = _batch(data, batch, ends)
+                if len(ordinary):
+                    # Other words around the names than the templates have.
+                    swapped = data.ordinary[ids] & (labels == 0) & (learner.rng.random(len(ids)) < SWAPPED)
+                    ids[swapped] = learner.rng.choice(ordinary, int(swapped.sum()))
                 # A short warm-up, then down to nothing.
                 now = rate * min(1.0, (done + size) / (0.03 * total)) * max(0.02, 1 - done / total)
                 loss += learner.step(data.rows, ids, labels, lines, now)

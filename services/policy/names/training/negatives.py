@@ -52,22 +52,40 @@ def excerpt(rng: random.Random) -> str:
 
 
 @cache
+def _reading() -> str:
+    """What people are to read: the sources above without their line breaks and comment signs, and the language reference."""
+    library = Path(sysconfig.get_paths()["stdlib"])
+    topics = (library / "pydoc_data" / "topics.py").read_text("utf-8", "replace").replace("\\n", " ").replace("' '", " ")
+    topics = re.sub(r"'\n\s*'", "", topics).replace("'\n", " ")
+    sources = [*_sources(), *((library / folder).read_text("utf-8", "replace") for folder in _MORE if (library / folder).exists())]
+    return "\n".join(re.sub(r"\n[ \t]*#?[ \t]*", " ", text) for text in (*sources, topics))
+
+
+_MORE = tuple(
+    f"{name}.py"
+    for name in (
+        "turtle", "idlelib/editor", "idlelib/config", "idlelib/pyshell", "idlelib/configdialog", "idlelib/autocomplete", "idlelib/search", "idlelib/help",
+        "lib2to3/refactor", "distutils/dist", "distutils/cmd", "distutils/core", "tkinter/__init__", "tkinter/ttk", "doctest", "unittest/loader", "aifc",
+        "cgi", "contextvars", "copyreg", "crypt", "ctypes/util", "curses/textpad", "email/_header_value_parser", "email/contentmanager", "email/policy",
+        "ensurepip/__init__", "encodings/idna", "getopt", "getpass", "imghdr", "importlib/metadata/__init__", "logging/handlers", "mailcap", "modulefinder",
+        "multiprocessing/connection", "nntplib", "pipes", "pty", "rlcompleter", "smtpd", "sndhdr", "socketserver", "sre_parse", "stringprep", "sunau",
+        "trace", "tty", "urllib/robotparser", "uu", "wsgiref/validate", "xdrlib", "xml/sax/handler", "xml/sax/saxutils", "chunk", "colorsys", "bz2",
+    )
+)  # fmt: skip
+
+
+@cache
 def prose() -> tuple[str, ...]:
-    """Sentences out of docstrings and comments."""
-    found: dict[str, None] = {}
-    for source in _sources():
-        text = re.sub(r"\n[ \t]*#?[ \t]*", " ", source)
-        for sentence in re.findall(r"(?<=[.\"#] )[A-Z][a-z]+(?: [a-z',-]+){4,22}[.]", text):
-            if not _PEOPLE.search(sentence):
-                found[sentence] = None
-    return tuple(found)
+    """Sentences out of docstrings, comments and the language reference."""
+    sentences = re.findall(r"(?<=[.\"#:!)] )[A-Z][a-z]*(?: \(?[a-z',-]+\)?[,;:]?){3,24}[.!?]", _reading())
+    return tuple(dict.fromkeys(sentence for sentence in sentences if not _PEOPLE.search(sentence)))
 
 
 @cache
 def vocabulary() -> tuple[str, ...]:
     """Ordinary English words, from the same."""
-    counts = Counter(word for source in _sources() for word in _WORD.findall(source) if not _PEOPLE.search(word))
-    return tuple(sorted(word for word, count in counts.items() if count >= 8))
+    counts = Counter(word for word in _WORD.findall(_reading()) if not _PEOPLE.search(word))
+    return tuple(sorted(word for word, count in counts.items() if count >= 4))
 
 
 __all__ = ["excerpt", "prose", "vocabulary"]

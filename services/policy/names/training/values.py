@@ -311,7 +311,7 @@ class Scene:
             second = rng.choice(rng.choice(list(names.values())).surnames)
             return rng.choice([f"{last}, {second} and {self._invented()}", f"{last} & {second}", f"{last}-{second}", f"{last} and {second}",
                                f"{last} {tail}", f"{last} and Sons", f"{last} Group", f"{last} {tail}", f"{last} & {second} {tail}"])  # fmt: skip
-        if form < 0.72:
+        if form < 0.64:
             head = rng.choice(_kept("org heads", self.held_back)) if rng.random() < 0.75 else self._invented()
             if rng.random() < 0.15:
                 head += rng.choice(["ly", "ify", "Tech", "Soft", "Net", "Works", "Hub", "Lab", "Care", "Med", "Pay", "Data"])
@@ -421,6 +421,8 @@ class Scene:
             street = f"{rng.choice(['Flat', 'Unit', 'Apartment', 'Suite'])} {flat}, {street}"
         elif unit < 0.23:
             street = f"{rng.choice(['P.O. Box', 'PO Box', 'P.O.Box'])} {rng.randint(10, 99999)}"
+        elif unit < 0.235:
+            street = f"{rng.choice(['RR', 'Lot', 'Plot', 'Plot No.', 'Flat No.', 'House No.', 'Shop'])} {flat}, {street.split(' ', 1)[-1]}"
         elif unit < 0.25:
             street = f"{rng.choice(['Rose Cottage', 'The Old Rectory', 'Oak House', 'Kings Court', 'Mill House'])}, {street}"
         return street
