@@ -6,7 +6,7 @@ again, then one of three; last a score for each label. The receptive field is fi
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -68,7 +68,7 @@ class Network:
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         # Halves on disk: the difference does not show, the size does.
         stored = {name: array.astype(np.float16) if array.dtype == np.float32 else array for name, array in arrays.items()}
-        np.savez_compressed(path, allow_pickle=False, format=np.int32(FORMAT), **cast("dict[str, Any]", stored))
+        np.savez_compressed(path, allow_pickle=False, format=np.int32(FORMAT), **stored)
 
     def words(self, rows: Ints) -> Floats:
         """(words, FEATURES) table rows -> (words, 5·WIDTH): what each word adds to the windows around it."""

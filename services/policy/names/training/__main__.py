@@ -16,7 +16,7 @@ from services.policy.names.words import COMMON
 
 SEED = 20261
 DOCUMENTS = 60_000
-EPOCHS = 6
+EPOCHS = 5
 BATCH_TOKENS = 4000
 RATE = 0.004
 

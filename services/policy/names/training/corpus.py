@@ -15,38 +15,14 @@ from services.policy.names.training.values import Part, Scene
 LANGUAGES = ("en", "de", "fr", "it", "es", "nl")
 _WEIGHTS = (62, 9, 8, 7, 7, 7)
 
-GREETINGS = {
-    "en": "Hi {first1},|Hello {first1},|Dear {titled1},|Hi {first1}|Dear {first1} {last1},|Hey {first1},|Good morning {first1},|Dear {first1},|Hi {first1} and {first2},|"
-    "Hello {titled1},|{first1},|Hi team,|Hi all,|Hello,|Dear Sir or Madam,|Hi there,|Good afternoon,|hey {first1}|hi,|Hi {first1}!|Dear {org1} team,|Hello {first1}!|"
-    "Good evening {titled1},|Dear all,|@{first1} -|Hiya {first1},|{first1} -|Attention: {person1}|FAO {person1}|To {person1},",
-    "de": "Hallo {first1},|Liebe {first1},|Lieber {first1},|Sehr geehrte Damen und Herren,|Guten Tag {titled1},|Hi {first1},|Hallo zusammen,|Moin {first1},|Hallo {titled1},",
-    "fr": "Bonjour {first1},|Bonjour {titled1},|Cher {first1},|Chère {first1},|Bonjour,|Madame, Monsieur,|Salut {first1},|Bonjour à tous,|Coucou {first1} !",
-    "it": "Ciao {first1},|Buongiorno {titled1},|Cara {first1},|Caro {first1},|Gentile {titled1},|Buongiorno,|Spettabile {org1},|Salve,|Gentilissima {titled1},",
-    "es": "Hola {first1},|Hola {first1}:|Estimado {titled1}:|Estimada {titled1},|Buenos días,|Querido {first1}:|Muy señores míos:|Hola a todos,|Buenas tardes {first1},",
-    "nl": "Hoi {first1},|Beste {first1},|Geachte {titled1},|Beste {titled1},|Hallo allemaal,|Hallo {first1},|Geachte heer/mevrouw,|Dag {first1},|Lieve {first1},",
-}
-CLOSINGS = {
-    "en": "Best regards,|Kind regards,|Regards,|Best,|Thanks,|Many thanks,|Cheers,|Sincerely,|Yours sincerely,|Yours faithfully,|Thank you,|All the best,|Warm regards,|Thx,|"
-    "Thanks in advance,|Take care,|Best wishes,|Respectfully,|Yours truly,|Talk soon,|xx|Love,|With thanks,|Thanks!|Cordially,|Warmly,|BR,|Looking forward to hearing from you,",
-    "de": "Mit freundlichen Grüßen|Viele Grüße|Liebe Grüße|Beste Grüße|MfG|Gruß|Herzliche Grüße|Schöne Grüße|LG|VG|Mit besten Grüßen|Hochachtungsvoll",
-    "fr": "Cordialement,|Bien cordialement,|Bien à vous,|Merci,|Amicalement,|Sincères salutations,|Bonne journée,|À bientôt,|Bises,|Respectueusement,",
-    "it": "Cordiali saluti,|Distinti saluti,|Saluti,|Un saluto,|Grazie,|Cordialmente,|A presto,|Un abbraccio,|Grazie mille,",
-    "es": "Un saludo,|Saludos,|Atentamente,|Saludos cordiales,|Gracias,|Un abrazo,|Cordialmente,|Muchas gracias,|Quedo a la espera,",
-    "nl": "Met vriendelijke groet,|Groeten,|Groetjes,|Mvg,|Hartelijke groet,|Met vriendelijke groeten,|Alvast bedankt,|Vriendelijke groet,|Liefs,",
-}
-SIGNATURES = (
-    "{name3}", "{first3}", "{person3}", "{first3} {last3}\n{job}", "{name3}\n{job}\n{org3}", "{name3}\n{org3}\n{phone}", "{first3}",
-    "{name3}\n{street}\n{city}", "{name3}\n{job}, {org3}\n{address}", "{name3} | {job} | {org3}", "{name3}\n{email3}", "{title} {last3}",
-    "{initials3}", "{name3} ({job})", "{name3}\n{phone}", "{name3}, {org3}", "{name3}\n{street}, {city}\n{phone}", "{first3} @ {org3}",
-    "{name3}\nTeam {noun}\n{org3}", "*{name3}*\n{job}", "{titled3}", "{first3} and {first4}", "The {org3} team", "{name3}\n{city}, {country}",
-)  # fmt: skip
-
 
 @cache
 def templates(name: str) -> tuple[str, ...]:
+    """Of ``templates/<name>.txt``: a line each (``\\n`` is a line's end), or of documents what stands between lines of ``%%``."""
     text = (HERE / "templates" / f"{name}.txt").read_text("utf-8")
-    separator = "\n" if name.startswith(("sentences", "plain")) else "\n%%\n"
-    return tuple(template for part in text.split(separator) if (template := part.strip("\n")))
+    if name.startswith(("documents", "code")):
+        return tuple(template for part in text.split("\n%%\n") if (template := part.strip("\n")))
+    return tuple(line.replace("\\n", "\n") for line in text.splitlines() if line)
 
 
 def template_words() -> set[str]:
@@ -76,7 +52,7 @@ def _document(rng: random.Random, held_back: bool) -> list[Part]:
         parts = _letter(rng, scene)
     elif kind < 0.73:
         parts = _sentences(rng, scene, rng.randint(1, 7))
-    elif kind < 0.87:
+    elif kind < 0.84:
         parts = _planted(rng, scene)
     elif kind < 0.91:
         return _code(rng, scene)
@@ -118,23 +94,46 @@ def _letter(rng: random.Random, scene: Scene) -> list[Part]:
     language = scene.language
     parts: list[Part] = []
     if rng.random() < 0.25:
-        parts += expand(rng.choice(["Subject: {heading}\n\n", "From: {name3} <{email3}>\nTo: {name1} <{email1}>\nSubject: {words}\n\n", "{date}\n\n",
-                                    "{street}\n{city}\n\n", "To: {person1}\nFrom: {person3}\nDate: {date}\nRe: {heading}\n\n", "{org1}\n{street}\n{city} {postcode}\n\n",
-                                    "From: {email3}\nSent: {date}\nTo: {name1}\nSubject: {words}\n\n"]), scene, rng)  # fmt: skip
+        parts += [*expand(rng.choice(templates("heads")), scene, rng), ("\n\n", None)]
     gap: Part = (rng.choice(["\n\n", "\n\n", "\n", " "]), None)
-    parts += expand(rng.choice(GREETINGS[language].split("|")), scene, rng)
+    parts += expand(rng.choice(templates(f"greetings.{language}")), scene, rng)
     parts.append(gap)
     parts += _sentences(rng, scene, rng.randint(1, 5))
     if rng.random() < 0.85:
         parts.append(gap)
-        parts.append((rng.choice(CLOSINGS[language].split("|")), None))
+        parts.append((rng.choice(templates(f"closings.{language}")), None))
         parts.append((rng.choice(["\n", "\n", "\n\n", " "]), None))
-        parts += expand(rng.choice(SIGNATURES), scene, rng)
+        parts += expand(rng.choice(templates("signatures")), scene, rng)
     return parts
 
 
-_PLANTS = ("person",) * 6 + ("first",) * 4 + ("last",) * 2 + ("org",) * 4 + ("city",) * 3 + ("country", "loc", "titled", "street", "user", "region")
-_WEEDS = ("product", "product", "class", "camel", "snake", "weekday", "month", "job", "heading", "version", "id", "date", "num", "path", "url", "email", "money")
+_PLANTS = (
+    ("person",) * 6
+    + ("first",) * 4
+    + ("last",) * 2
+    + ("org",) * 4
+    + ("city",) * 3
+    + ("country", "loc", "titled", "street", "user", "region")
+)
+_WEEDS = (
+    "product",
+    "product",
+    "class",
+    "camel",
+    "snake",
+    "weekday",
+    "month",
+    "job",
+    "heading",
+    "version",
+    "id",
+    "date",
+    "num",
+    "path",
+    "url",
+    "email",
+    "money",
+)
 
 
 def _planted(rng: random.Random, scene: Scene) -> list[Part]:
@@ -191,16 +190,16 @@ def _code(rng: random.Random, scene: Scene) -> list[Part]:
 
 def _untidy(rng: random.Random, parts: list[Part], language: str) -> list[Part]:
     form = rng.random()
-    if form < (0.10 if language == "en" else 0.05):
+    if form < (0.15 if language == "en" else 0.08):
         parts = [(text.lower(), entity) for text, entity in parts]
-    elif form < 0.12:
+    elif form < 0.17:
         parts = [(text.upper(), entity) for text, entity in parts]
-    elif form < 0.14:
+    elif form < 0.20:
         parts = [
             (text.lower() if entity in ("PERSON", "LOCATION", "ORGANIZATION", "TITLE") else text, entity)
             for text, entity in parts
         ]
-    elif form < 0.16:
+    elif form < 0.22:
         parts = [(text.upper() if entity == "PERSON" else text, entity) for text, entity in parts]
     if rng.random() < 0.05:
         parts = [

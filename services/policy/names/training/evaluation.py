@@ -114,8 +114,9 @@ def measure(finder: NameFinder, documents: Iterable[Document]) -> Result:
             counts.found += 1
             counts.right += bool(letters & wanted)
             if not letters & wanted:
+                place = _around(text, finding.start, finding.end)
                 result.errors.append(
-                    f"FALSE {finding.entity:15} {text[finding.start : finding.end]!r} {finding.score} in {_around(text, finding.start, finding.end)}"
+                    f"FALSE {finding.entity:15} {text[finding.start : finding.end]!r} {finding.score} in {place}"
                 )
     return result
 
@@ -128,9 +129,8 @@ def table(result: Result) -> str:
     lines = [f"{'':16}{'marked':>7}{'covered':>9}{'exact':>7}{'found':>7}{'right':>7}"]
     for entity, c in result.counts.items():
         if c.marked or c.found:
-            lines.append(
-                f"{entity:16}{c.marked:7}{c.covered / max(1, c.marked):9.3f}{c.exact / max(1, c.marked):7.3f}{c.found:7}{c.right / max(1, c.found):7.3f}"
-            )
+            shares = f"{c.covered / max(1, c.marked):9.3f}{c.exact / max(1, c.marked):7.3f}{c.found:7}{c.right / max(1, c.found):7.3f}"
+            lines.append(f"{entity:16}{c.marked:7}{shares}")
     lines.append(
         f"F2 {result.f2():.3f} (recall {result.recall():.3f}, precision {result.precision():.3f}), strict F2 {result.strict_f2():.3f}, "
         f"F2 of letters {result.letter_f2():.3f}; persons' recall {result.recall('PERSON'):.4f}; {result.tokens} tokens"

@@ -97,7 +97,8 @@ class Learner:
 
     def step(self, rows: Ints, ids: Ints, labels: Ints, lines: Ints, rate: float) -> float:
         """One batch: the summed loss of its tokens. ``ids`` are numbers of ``rows``, 0 for padding; ``lines`` their first tokens."""
-        p, rng = self.p, self.rng
+        p: Any = self.p  # numpy's stubs call the product of two float32 arrays anything but that
+        rng: Any = self.rng
         unique, inverse = np.unique(ids, return_inverse=True)
         seen = rows[unique]
         fate = rng.random(len(unique))
@@ -141,7 +142,7 @@ class Learner:
         dz = probability
         dz[at, labels] -= 1
         dz *= mask / np.float32(max(1.0, float(mask.sum())))
-        g: dict[str, Floats] = {"out": h3.T @ dz, "out_bias": dz.sum(axis=0)}
+        g: dict[str, Any] = {"out": h3.T @ dz, "out_bias": dz.sum(axis=0)}
         dh3 = dz @ p["out"].T
         d3 = dh3 * on_3
         spread = _unmix(d3, 3)
@@ -164,7 +165,7 @@ class Learner:
         self._adam_of_rows(seen, dx, rate)
         return loss
 
-    def _adam(self, gradients: dict[str, Floats], rate: float) -> None:
+    def _adam(self, gradients: dict[str, Any], rate: float) -> None:
         self.steps += 1
         corrected = rate * np.sqrt(1 - DECAY2**self.steps) / (1 - DECAY1**self.steps)
         for name, g in gradients.items():

@@ -92,13 +92,18 @@ def _native(names: Iterable[str]) -> tuple[str, ...]:
 
 
 @cache
-def extra() -> dict[str, tuple[str, ...]]:
-    """The sections of ``extra.txt``."""
-    sections: dict[str, tuple[str, ...]] = {}
-    for block in (HERE / "extra.txt").read_text("utf-8").split("\n[")[1:]:
+def sections(name: str) -> dict[str, tuple[str, ...]]:
+    """A file of ours: after a line of explanation, heads in brackets and what belongs to each, with commas."""
+    found: dict[str, tuple[str, ...]] = {}
+    for block in (HERE / name).read_text("utf-8").split("\n[")[1:]:
         head, _, body = block.partition("]\n")
-        sections[head] = tuple(item for line in body.splitlines() for item in map(str.strip, line.split(",")) if item)
-    return sections
+        found[head] = tuple(item for line in body.splitlines() for item in map(str.strip, line.split(",")) if item)
+    return found
+
+
+def extra() -> dict[str, tuple[str, ...]]:
+    """What faker and GeoNames lack."""
+    return sections("extra.txt")
 
 
 @cache
@@ -225,13 +230,10 @@ def shipped_lists(template_words: Iterable[str]) -> dict[str, int]:
     return {word: flags for word, flags in sorted(bits.items()) if word.isprintable()}
 
 
-_PARTICLES = frozenset(
-    "de la le les du des van von der den di da do dos das del della el al bin ben ibn abu st saint and of the und et y e i in im am "
-    "an auf zu zur on sur sous ter ten te of".split()
-)
+_PARTICLES = frozenset(sections("extra.txt")["particles"])
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 __all__ = [
     "HERE", "PYTHON", "Culture", "Places", "all_cultures", "extra", "is_held_back", "jobs", "latinised", "native_cultures",
-    "ordinary_words", "places", "shipped_lists", "split",
+    "ordinary_words", "places", "sections", "shipped_lists", "split",
 ]  # fmt: skip

@@ -1,4 +1,7 @@
-"""Text without names: Python's own standard library (PSF licence), read from the interpreter that trains. Only its effect on the weights is shipped."""
+"""Text without names: Python's own standard library (PSF licence), read from the interpreter that trains.
+
+Only its effect on the weights is shipped, and its ordinary words as hashes.
+"""
 
 import random
 import re
@@ -7,34 +10,20 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-MODULES = (
-    "abc argparse ast asyncio/base_events asyncio/events asyncio/queues asyncio/streams asyncio/tasks base64 bdb bisect calendar cmd code "
-    "codecs collections/__init__ compileall concurrent/futures/_base configparser contextlib copy csv dataclasses datetime dbm/__init__ decimal "
-    "difflib dis email/message email/header enum filecmp fileinput fnmatch fractions ftplib functools gettext glob graphlib gzip hashlib heapq "
-    "hmac html/parser http/client http/cookiejar http/server imaplib imp importlib/_bootstrap importlib/resources/abc inspect io ipaddress "
-    "json/decoder json/encoder keyword linecache locale logging/__init__ logging/config logging/handlers lzma mailbox mimetypes multiprocessing/pool "
-    "multiprocessing/managers netrc ntpath numbers opcode operator optparse os pathlib pdb pickle pickletools pkgutil platform plistlib poplib "
-    "posixpath pprint profile pstats pyclbr pydoc queue quopri random re/_compiler re/_parser reprlib runpy sched secrets selectors shelve shlex "
-    "shutil signal site smtplib socket socketserver sqlite3/dump ssl stat statistics string struct subprocess symtable sysconfig tabnanny tarfile "
-    "telnetlib tempfile textwrap threading timeit token tokenize trace traceback tracemalloc types typing unittest/case unittest/mock urllib/parse "
-    "urllib/request uuid venv/__init__ warnings wave weakref webbrowser wsgiref/handlers xml/dom/minidom xml/etree/ElementTree xmlrpc/client "
-    "zipapp zipfile zipimport zoneinfo/_common"
-).split()
-HEADERS = "abstract.h boolobject.h bytesobject.h ceval.h codecs.h dictobject.h errcode.h import.h listobject.h object.h pymem.h unicodeobject.h".split()
+from services.policy.names.training.lists import sections
 
+_OWN = sections("standard_library.txt")
 _PEOPLE = re.compile(
-    r"author|copyright|written|contribut|thanks|credit|maintain|@|courtesy|\bby [A-Z]|\b[A-Z]\. ?[A-Z][a-z]|[A-Z][a-z]+ [A-Z]\. |Guido|Tim|Barry|Fred|Raymond|"
-    r"Lundh|Holland|Amsterdam|CNRI|CWI|BeOpen|Foundation|Knuth|Python Software|America|Europe|Jack|Eric|Monty|Alice|Bob|Vinay|Ka-Ping|Skip|Jim|Norwegian|"
-    r"Berlin|London|Paris|New York|Netherlands|Stichting|Microsoft|Google|Apple|IBM|Sjoerd|Oracle|Corporation|Inc\b|John|Smith|Greg|Mark |Moshe|Nick|Peter|Steve",
-    re.IGNORECASE,
+    rf"(?i:author|copyright|written|contribut|thanks|credit|maintain|courtesy)|@|\bby [A-Z]|[A-Z]\. ?[A-Z]|\b(?:{'|'.join(_OWN['people'])})"
 )
+"""A line or sentence that may name somebody is left out."""
 _WORD = re.compile(r"(?<![\w.(])[a-z]{3,14}(?![\w(.=\[])")
 
 
 @cache
 def _sources() -> tuple[str, ...]:
     library, include = Path(sysconfig.get_paths()["stdlib"]), Path(sysconfig.get_paths()["include"])
-    files = [library / f"{name}.py" for name in MODULES] + [include / name for name in HEADERS]
+    files = [library / f"{name}.py" for name in _OWN["modules"]] + [include / name for name in _OWN["headers"]]
     return tuple(file.read_text("utf-8", "replace") for file in files if file.exists())
 
 
@@ -57,21 +46,15 @@ def _reading() -> str:
     library = Path(sysconfig.get_paths()["stdlib"])
     topics = (library / "pydoc_data" / "topics.py").read_text("utf-8", "replace").replace("\\n", " ").replace("' '", " ")
     topics = re.sub(r"'\n\s*'", "", topics).replace("'\n", " ")
-    sources = [*_sources(), *((library / folder).read_text("utf-8", "replace") for folder in _MORE if (library / folder).exists())]
+    sources = [
+        *_sources(),
+        *(
+            (library / f"{file}.py").read_text("utf-8", "replace")
+            for file in _OWN["reading"]
+            if (library / f"{file}.py").exists()
+        ),
+    ]
     return "\n".join(re.sub(r"\n[ \t]*#?[ \t]*", " ", text) for text in (*sources, topics))
-
-
-_MORE = tuple(
-    f"{name}.py"
-    for name in (
-        "turtle", "idlelib/editor", "idlelib/config", "idlelib/pyshell", "idlelib/configdialog", "idlelib/autocomplete", "idlelib/search", "idlelib/help",
-        "lib2to3/refactor", "distutils/dist", "distutils/cmd", "distutils/core", "tkinter/__init__", "tkinter/ttk", "doctest", "unittest/loader", "aifc",
-        "cgi", "contextvars", "copyreg", "crypt", "ctypes/util", "curses/textpad", "email/_header_value_parser", "email/contentmanager", "email/policy",
-        "ensurepip/__init__", "encodings/idna", "getopt", "getpass", "imghdr", "importlib/metadata/__init__", "logging/handlers", "mailcap", "modulefinder",
-        "multiprocessing/connection", "nntplib", "pipes", "pty", "rlcompleter", "smtpd", "sndhdr", "socketserver", "sre_parse", "stringprep", "sunau",
-        "trace", "tty", "urllib/robotparser", "uu", "wsgiref/validate", "xdrlib", "xml/sax/handler", "xml/sax/saxutils", "chunk", "colorsys", "bz2",
-    )
-)  # fmt: skip
 
 
 @cache

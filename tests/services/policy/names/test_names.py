@@ -90,7 +90,19 @@ def test_an_address_of_electronic_mail_stays_one_finding() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\n", "a", "\ud800\udfff\ud800", "\x00" * 50, "x" * 200_000, " " * 200_000, "." * 200_000, "Jane\u200bDoe 名前 Иван مرحبا", "\r\n\t\v\f"],
+    [
+        "",
+        " ",
+        "\n",
+        "a",
+        "\ud800\udfff\ud800",
+        "\x00" * 50,
+        "x" * 200_000,
+        " " * 200_000,
+        "." * 200_000,
+        "Jane\u200bDoe 名前 Иван مرحبا",
+        "\r\n\t\v\f",
+    ],
 )
 def test_any_text_is_read_to_its_end(text: str, finder: NameFinder) -> None:
     for finding in finder.find(text):

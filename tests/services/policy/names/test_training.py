@@ -9,7 +9,7 @@ from services.policy.names.training.__main__ import train
 from services.policy.names.training.corpus import LANGUAGES, documents, templates
 from services.policy.names.training.evaluation import Result, dev_documents, measure
 from services.policy.names.training.lists import HERE, is_held_back, shipped_lists
-from services.policy.names.training.values import cultures
+from services.policy.names.training.people import cultures
 
 DEV = sorted((HERE / "dev").glob("*.txt"))
 
@@ -49,7 +49,9 @@ def test_two_trainings_make_the_same_model(tmp_path: Path) -> None:
 
 
 def test_no_template_of_the_dev_set_is_one_of_training() -> None:
-    training = {line for language in LANGUAGES for kind in ("sentences", "documents") for line in templates(f"{kind}.{language}")}
+    training = {
+        line for language in LANGUAGES for kind in ("sentences", "documents") for line in templates(f"{kind}.{language}")
+    }
     training |= {*templates("plain.en"), *templates("code")}
     for file in DEV:
         shared = {text.strip("\n") for text in file.read_text("utf-8").split("\n%%\n")} & training
