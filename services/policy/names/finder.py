@@ -21,17 +21,25 @@ import numpy as np
 
 from services.policy.findings import Finding
 from services.policy.names.network import ENTITIES, WIDTH, Floats, Ints, Network
-from services.policy.names.words import COMMON, FEATURES, TOKEN, features, folded, key
+from services.policy.names.words import COMMON, FEATURES, GIVEN, SURNAME, TOKEN, features, folded, key
 
 MODEL = Path(__file__).with_name("names.npz")
 PIECE = 4096
 OVERLAP = 12
 MAX_WORDS = 8192
 """Words kept at a time, 1.3 kB each."""
-BONUS = np.array([0, 2.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
+BONUS = np.array([0, 3.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
 """Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
-_SHORTEST = {"PERSON": 2, "USERNAME": 3, "ORGANIZATION": 2, "LOCATION": 2, "POSTCODE": 3}
+_FORM = {
+    "PERSON": re.compile(r"..", re.DOTALL),
+    "ORGANIZATION": re.compile(r"..", re.DOTALL),
+    "LOCATION": re.compile(r"..", re.DOTALL),
+    "USERNAME": re.compile(r"..."),
+    "POSTCODE": re.compile(r"(?=.{3,10}$)(?!\d{8}).*\d"),
+    "AGE": re.compile(r"(?:1[01])?\d{1,2}\b|[^\W\d]"),
+}
+"""What of each kind must at least look like this from its beginning on."""
 
 _STEMS = {
     "PERSON": "PERSON", "ORGANIZATION": "ORG", "LOCATION": "LOCATION", "STREET_ADDRESS": "ADDRESS", "POSTCODE": "POSTCODE",
@@ -68,25 +76,35 @@ class NameFinder:
     def find(self, text: str) -> Iterator[Finding]:
         """In order, without overlaps; a name over two lines is two findings."""
         matches = TOKEN.finditer(text)
-        before: list[re.Match[str]] = []
+        piece: list[re.Match[str]] = []
+        begin = 0
         last = False
         while not last:
             new = list(islice(matches, PIECE))
             last = len(new) < PIECE
-            piece = before + new
+            piece += new
             if piece:
+                found, told = self._in_piece(piece, begin, last)
+                yield from found
                 # What lies in the overlap is told by the piece that sees both of its sides.
-                yield from self._in_piece(piece, OVERLAP if before else 0, len(piece) if last else len(piece) - OVERLAP)
-            before = piece[-2 * OVERLAP :]
+                begin = min(told, OVERLAP)
+                piece = piece[told - begin :]
 
-    def _in_piece(self, piece: list[re.Match[str]], begin: int, end: int) -> Iterator[Finding]:
+    def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool) -> tuple[list[Finding], int]:
+        """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
         tokens = [key(match[0]) for match in piece]
         scores = self._network.scores(self._words(tokens), _lines(tokens))
         scores += BONUS
         labels: list[int] = scores.argmax(axis=1).tolist()
+        end = len(piece)
+        if not last:
+            end -= OVERLAP
+            cuts = range(end, max(begin, end - OVERLAP), -1)
+            end = next((cut for cut in cuts if not labels[cut] or labels[cut] != labels[cut - 1]), end)
         inside = [at for at in range(begin, end) if labels[at]]
+        found: list[Finding] = []
         if not inside:
-            return
+            return found, end
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
         sure: Floats = scores.max(axis=1) / scores.sum(axis=1)
@@ -95,12 +113,25 @@ class NameFinder:
             inside = sorted({*inside, *(at for at in again if begin <= at < end)})
         at = 0
         while at < len(inside):
-            first = last = inside[at]
-            while at + 1 < len(inside) and inside[at + 1] == last + 1 and labels[last + 1] == labels[first]:
+            first = final = inside[at]
+            while at + 1 < len(inside) and inside[at + 1] == final + 1 and labels[final + 1] == labels[first]:
                 at += 1
-                last += 1
+                final += 1
             at += 1
-            yield from _finding(piece, first, last, labels[first], float(sure[first : last + 1].mean()))
+            certainty = float(sure[first : final + 1].mean())
+            if labels[first] == _PERSON and certainty < SURE and self._is_guess(tokens[first : final + 1]):
+                continue
+            finding = _finding(piece, first, final, labels[first], certainty)
+            if finding is not None:
+                found.append(finding)
+        return found, end
+
+    def _is_guess(self, tokens: list[str]) -> bool:
+        """Whether a person's name is neither written like one nor on a list: that takes more certainty."""
+        words = [word for token in tokens if (word := token.strip()).isalpha()]
+        if not words or any(self._bits_of(folded(word)) & (GIVEN | SURNAME) for word in words):
+            return False
+        return all(map(str.islower, words)) or all(map(str.isupper, words))
 
     def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: Floats) -> list[int]:
         names: set[str] = set()
@@ -143,7 +174,7 @@ def _lines(tokens: list[str]) -> Ints:
     return np.array(starts, np.int32)
 
 
-def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure: float) -> Iterator[Finding]:
+def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure: float) -> Finding | None:
     # A name neither begins nor ends with white space, nor with a sign but for a full stop or bracket of its own.
     while first <= last and (piece[first][1] is not None or _EDGE.fullmatch(piece[first][0].strip())):
         first += 1
@@ -152,14 +183,15 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
     ):
         last -= 1
     if first > last:
-        return
+        return None
     start, end = piece[first].start() + (piece[first][0][0] == " "), piece[last].end()
     entity = ENTITIES[label - 1]
     text = piece[first].string
-    if end - start < _SHORTEST.get(entity, 1) or _is_code(text, start, end):
-        return
+    form = _FORM.get(entity)
+    if (form is not None and form.match(text[start:end]) is None) or _is_code(text, start, end):
+        return None
     # From 0.4 on: the bonus has decided already.
-    yield Finding(start, end, entity, _STEMS[entity], round(0.4 + 0.6 * sure, 3))
+    return Finding(start, end, entity, _STEMS[entity], round(0.4 + 0.6 * sure, 3))
 
 
 def _is_code(text: str, start: int, end: int) -> bool:

@@ -54,7 +54,7 @@ class Network:
     @classmethod
     def load(cls, path: Path) -> Self:
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 if int(stored["format"]) != FORMAT:
                     raise ModelBroken(f"the name model {path.name} has format {int(stored['format'])}, not {FORMAT}")
                 network = cls(**{field.name: stored[field.name] for field in fields(cls)})
