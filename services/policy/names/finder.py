@@ -37,6 +37,7 @@ _FORM = {
     "LOCATION": re.compile(r"..", re.DOTALL),
     "USERNAME": re.compile(r"..."),
     "POSTCODE": re.compile(r"(?=.{3,10}$)(?!\d{8}).*\d"),
+    "DATE_OF_BIRTH": re.compile(r"(?!\d{3}(?!\d))."),
     "AGE": re.compile(r"(?:1[01])?\d{1,2}\b|[^\W\d]"),
 }
 """What of each kind must at least look like this from its beginning on."""
