@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from agentos.sealing.placeholders import LOOKALIKE
 from services.policy._presidio import recognizers
 from services.policy.findings import THRESHOLD, Finding, resolve
+from services.policy.names import NameFinder
 from services.policy.recognizers.addresses import addresses
 from services.policy.recognizers.contact import emails, usernames
 from services.policy.recognizers.national_ids import NationalIds
@@ -53,7 +54,8 @@ _PROTECTED = re.compile(
 class Detector:
     """The recognizers, built once (importing presidio takes half a second). Stateless afterwards; use from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: NameFinder | None = None) -> None:
+        self._names = names or NameFinder()
         presidio = recognizers()
         self._payment = Payment(presidio)
         self._network = Network(presidio)
@@ -77,6 +79,7 @@ class Detector:
         for start, end in _around_digits(text):
             for finding in self._with_digits(text[start:end], lowered[start:end]):
                 yield Finding(finding.start + start, finding.end + start, finding.entity, finding.stem, finding.score)
+        yield from self._names.find(text)
 
     def _with_digits(self, text: str, lowered: str) -> Iterator[Finding]:
         """What has digits, or stands beside some."""

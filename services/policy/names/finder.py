@@ -1,0 +1,217 @@
+"""Names in running text: the shipped model, applied.
+
+**Speed.** What a word contributes is computed once and kept; the rest is a few small matrix products per kilobyte. Linear in the
+text: it is taken in pieces of ``PIECE`` tokens that overlap by what the network can see.
+
+**Threads.** Safe: the kept words are under a lock, everything else is local.
+
+**Names told once.** Who is named in full in a letter's head is "Maria" in its third sentence, where little gives it away: a
+capitalised word that is surely a person's at one place of a text is so at all.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from zlib import crc32
+
+import numpy as np
+
+from services.policy.findings import Finding
+from services.policy.names.network import ENTITIES, WIDTH, Floats, Ints, Network
+from services.policy.names.words import COMMON, FEATURES, GIVEN, SURNAME, TOKEN, features, folded, key
+
+MODEL = Path(__file__).with_name("names.npz")
+PIECE = 4096
+OVERLAP = 12
+MAX_WORDS = 8192
+"""Words kept at a time, 1.3 kB each."""
+BONUS = np.array([0, 3.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
+"""Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
+SURE = 0.9
+_FORM = {
+    "PERSON": re.compile(r"..", re.DOTALL),
+    "ORGANIZATION": re.compile(r"..", re.DOTALL),
+    "LOCATION": re.compile(r"..", re.DOTALL),
+    "USERNAME": re.compile(r"..."),
+    "POSTCODE": re.compile(r"(?=.{3,10}$)(?!\d{8}).*\d"),
+    "DATE_OF_BIRTH": re.compile(r"(?!\d{3}(?!\d))."),
+    "AGE": re.compile(r"(?:1[01])?\d{1,2}\b|[^\W\d]"),
+}
+"""What of each kind must at least look like this from its beginning on."""
+
+_STEMS = {
+    "PERSON": "PERSON", "ORGANIZATION": "ORG", "LOCATION": "LOCATION", "STREET_ADDRESS": "ADDRESS", "POSTCODE": "POSTCODE",
+    "AGE": "AGE", "TITLE": "TITLE", "DATE_OF_BIRTH": "DOB", "USERNAME": "USERNAME",
+}  # fmt: skip
+_PERSON = ENTITIES.index("PERSON") + 1
+_EDGE = re.compile(r"[^\w\s]")
+_CODE = re.compile(
+    r"""[{}]\s*$ | ^[^;]*[\w)\]"'];\s*$ | \)\s*[{:]\s*$          # how it ends
+    | => | \w(?:::|->)\w | [!=<>]==?[^=] | && | \|\| | \w\.\w+\( | \w\(\)
+    | ^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
+    | ^\s*(?:import|export|from|def|class|const|let|var|func|fn|type|enum|struct|public|private|static|async|package|use|\#\w+)\b.*[={(;.<]
+    | ^(?:diff|index|---|\+\+\+|@@)[ ]""",
+    re.VERBOSE,
+)
+"""What a line of code has and a sentence has not."""
+_OPENS = "\"'`>“‘"
+_COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
+LONGEST_LINE = 400
+"""Of a longer line only so much before and after a finding is looked at."""
+
+
+class NameFinder:
+    """The model, loaded once. Raises ``ModelBroken`` when the file that it is shipped in cannot be read."""
+
+    def __init__(self, model: Path = MODEL) -> None:
+        self._network = Network.load(model)
+        self._listed: list[int] = self._network.listed_hashes.tolist()
+        self._bits = self._network.listed_bits
+        self._lock = Lock()
+        self._number: dict[str, int] = {}
+        self._kept: Floats = np.zeros((MAX_WORDS, 5 * WIDTH), np.float32)
+
+    def find(self, text: str) -> Iterator[Finding]:
+        """In order, without overlaps; a name over two lines is two findings."""
+        matches = TOKEN.finditer(text)
+        piece: list[re.Match[str]] = []
+        begin = 0
+        last = False
+        while not last:
+            new = list(islice(matches, PIECE))
+            last = len(new) < PIECE
+            piece += new
+            if piece:
+                found, told = self._in_piece(piece, begin, last)
+                yield from found
+                # What lies in the overlap is told by the piece that sees both of its sides.
+                begin = min(told, OVERLAP)
+                piece = piece[told - begin :]
+
+    def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool) -> tuple[list[Finding], int]:
+        """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
+        tokens = [key(match[0]) for match in piece]
+        scores = self._network.scores(self._words(tokens), _lines(tokens))
+        scores += BONUS
+        labels: list[int] = scores.argmax(axis=1).tolist()
+        end = len(piece)
+        if not last:
+            end -= OVERLAP
+            cuts = range(end, max(begin, end - OVERLAP), -1)
+            end = next((cut for cut in cuts if not labels[cut] or labels[cut] != labels[cut - 1]), end)
+        inside = [at for at in range(begin, end) if labels[at]]
+        found: list[Finding] = []
+        if not inside:
+            return found, end
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        sure: Floats = scores.max(axis=1) / scores.sum(axis=1)
+        again = self._told_elsewhere(tokens, labels, sure)
+        if again:
+            inside = sorted({*inside, *(at for at in again if begin <= at < end)})
+        at = 0
+        while at < len(inside):
+            first = final = inside[at]
+            while at + 1 < len(inside) and inside[at + 1] == final + 1 and labels[final + 1] == labels[first]:
+                at += 1
+                final += 1
+            at += 1
+            certainty = float(sure[first : final + 1].mean())
+            if labels[first] == _PERSON and certainty < SURE and self._is_guess(tokens[first : final + 1]):
+                continue
+            finding = _finding(piece, first, final, labels[first], certainty)
+            if finding is not None:
+                found.append(finding)
+        return found, end
+
+    def _is_guess(self, tokens: list[str]) -> bool:
+        """Whether a person's name is neither written like one nor on a list: that takes more certainty."""
+        words = [word for token in tokens if (word := token.strip()).isalpha()]
+        if not words or any(self._bits_of(folded(word)) & (GIVEN | SURNAME) for word in words):
+            return False
+        return all(map(str.islower, words)) or all(map(str.isupper, words))
+
+    def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: Floats) -> list[int]:
+        names: set[str] = set()
+        for at, label in enumerate(labels):
+            if label == _PERSON and sure[at] > SURE:
+                word = tokens[at].strip()
+                if len(word) > 2 and word.istitle() and word.isalpha() and not self._bits_of(folded(word)) & COMMON:
+                    names.add(word)
+        if not names:
+            return []
+        again = [at for at, token in enumerate(tokens) if not labels[at] and token.strip() in names]
+        for at in again:
+            labels[at] = _PERSON
+        return again
+
+    def _words(self, tokens: list[str]) -> Floats:
+        with self._lock:
+            number = self._number
+            new = {token for token in tokens if token not in number}
+            if len(new) + len(number) > MAX_WORDS:
+                number.clear()
+                new = set(tokens)
+            if new:
+                rows: Ints = np.array([features(token, self._bits_of) for token in new], np.int32).reshape(-1, FEATURES)
+                start = len(number)
+                self._kept[start : start + len(new)] = self._network.words(rows)
+                number.update(zip(new, range(start, start + len(new)), strict=True))
+            return self._kept[[number[token] for token in tokens]]
+
+    def _bits_of(self, word: str) -> int:
+        value = crc32(word.encode("utf-8", "surrogatepass"))
+        at = bisect_left(self._listed, value)
+        return int(self._bits[at]) if at < len(self._listed) and self._listed[at] == value else 0
+
+
+def _lines(tokens: list[str]) -> Ints:
+    starts = [0, *(at + 1 for at, token in enumerate(tokens) if token[0] == "\n")]
+    if starts[-1] == len(tokens):
+        starts.pop()
+    return np.array(starts, np.int32)
+
+
+def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure: float) -> Finding | None:
+    # A name neither begins nor ends with white space, nor with a sign but for a full stop or bracket of its own.
+    while first <= last and (piece[first][1] is not None or _EDGE.fullmatch(piece[first][0].strip())):
+        first += 1
+    while last >= first and (
+        piece[last][1] is not None or (_EDGE.fullmatch(piece[last][0].strip()) and piece[last][0][-1] not in ".)")
+    ):
+        last -= 1
+    if first > last:
+        return None
+    start, end = piece[first].start() + (piece[first][0][0] == " "), piece[last].end()
+    entity = ENTITIES[label - 1]
+    text = piece[first].string
+    form = _FORM.get(entity)
+    if (form is not None and form.match(text[start:end]) is None) or _is_code(text, start, end):
+        return None
+    # From 0.4 on: the bonus has decided already.
+    return Finding(start, end, entity, _STEMS[entity], round(0.4 + 0.6 * sure, 3))
+
+
+def _is_code(text: str, start: int, end: int) -> bool:
+    """Whether this is a word of a program, and neither in quotes nor in a comment, where programs name people."""
+    begin = text.rfind("\n", max(0, start - LONGEST_LINE), start) + 1 or max(0, start - LONGEST_LINE)
+    close = text.find("\n", end, end + LONGEST_LINE)
+    line = text[begin : close if close != -1 else end + LONGEST_LINE]
+    if _CODE.search(line) is None:
+        return False
+    before = text[begin:start]
+    if _COMMENT.search(before) is not None:
+        return False
+    # Within quotes: an opening one before it, on this line, that nothing has closed.
+    return (
+        not (before[-1:] in _OPENS and before)
+        and before.count('"') % 2 == 0
+        and before.count("'") % 2 == 0
+        and before.count("`") % 2 == 0
+    )
+
+
+__all__ = ["MODEL", "NameFinder"]

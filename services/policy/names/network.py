@@ -1,0 +1,107 @@
+"""The model: a small convolutional network over hashed words, and the file that it is shipped in.
+
+Words become vectors (a sum of table rows, cached); a window of five is mixed, then with the mean of the line a window of five
+again, then one of three; last a score for each label. The receptive field is five tokens to each side, and the line.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from services.policy.names.words import BUCKETS
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+
+ENTITIES = (
+    "PERSON", "ORGANIZATION", "LOCATION", "STREET_ADDRESS", "POSTCODE", "AGE", "TITLE", "DATE_OF_BIRTH", "USERNAME",
+)  # fmt: skip
+LABELS = 1 + len(ENTITIES)
+"""0 is outside, ``k+1`` within ``ENTITIES[k]``. Neighbours of one kind are never without a token between them, so none tells a beginning."""
+WIDTH = 64
+FORMAT = 1
+
+
+class ModelBroken(RuntimeError):
+    """The shipped model cannot be read: redaction must not run without it. Install the package again."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The parameters, as float32 but for the table: ``table`` is int8, to be multiplied with its row's ``scale``."""
+
+    table: npt.NDArray[np.int8]
+    scale: Floats
+    word_bias: Floats
+    first: Floats
+    """5·WIDTH columns: what a word adds to its neighbours' windows, from two places before to two places after."""
+    first_bias: Floats
+    second: Floats
+    second_line: Floats
+    second_bias: Floats
+    third: Floats
+    third_bias: Floats
+    out: Floats
+    out_bias: Floats
+    listed_hashes: npt.NDArray[np.uint32]
+    """Sorted; the words on the lists, as hashes."""
+    listed_bits: npt.NDArray[np.uint8]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                if int(stored["format"]) != FORMAT:
+                    raise ModelBroken(f"the name model {path.name} has format {int(stored['format'])}, not {FORMAT}")
+                network = cls(**{field.name: stored[field.name] for field in fields(cls)})
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
+            raise ModelBroken(f"the name model {path.name} cannot be read: {error}") from error
+        if network.table.shape != (BUCKETS, WIDTH) or network.out.shape != (WIDTH, LABELS):
+            raise ModelBroken(f"the name model {path.name} has another shape than this version expects")
+        return network
+
+    def save(self, path: Path) -> None:
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        # Halves on disk: the difference does not show, the size does.
+        stored = {name: array.astype(np.float16) if array.dtype == np.float32 else array for name, array in arrays.items()}
+        np.savez_compressed(path, allow_pickle=False, format=np.int32(FORMAT), **stored)
+
+    def words(self, rows: Ints) -> Floats:
+        """(words, FEATURES) table rows -> (words, 5·WIDTH): what each word adds to the windows around it."""
+        summed = np.einsum("wfd,wf->wd", self.table[rows].astype(np.float32), self.scale[rows])
+        return np.maximum(summed + self.word_bias, 0) @ self.first
+
+    def scores(self, words: Floats, lines: Ints) -> Floats:
+        """(tokens, 5·WIDTH) of ``words`` and each line's first token -> (tokens, LABELS)."""
+        h1 = np.maximum(mix(words.reshape(len(words), 5, WIDTH)) + self.first_bias, 0)
+        lengths = np.diff(lines, append=len(h1))
+        mean = np.add.reduceat(h1, lines, axis=0) / lengths[:, None].astype(np.float32)
+        h2 = h1 + np.maximum(
+            mix((h1 @ self.second).reshape(len(h1), 5, WIDTH))
+            + np.repeat(mean @ self.second_line, lengths, axis=0)
+            + self.second_bias,
+            0,
+        )
+        h3 = h2 + np.maximum(mix((h2 @ self.third).reshape(len(h2), 3, WIDTH)) + self.third_bias, 0)
+        return h3 @ self.out + self.out_bias
+
+
+def mix(parts: Floats) -> Floats:
+    """(tokens, window, WIDTH), where part ``k`` of a token is for the token ``k - window//2`` places on -> (tokens, WIDTH)."""
+    window = parts.shape[1]
+    middle = window // 2
+    mixed = parts[:, middle].copy()
+    for k in range(window):
+        shift = k - middle
+        if shift > 0:
+            mixed[shift:] += parts[:-shift, k]
+        elif shift < 0:
+            mixed[:shift] += parts[-shift:, k]
+    return mixed
+
+
+__all__ = ["ENTITIES", "LABELS", "WIDTH", "Floats", "Ints", "ModelBroken", "Network", "mix"]

@@ -1,0 +1,138 @@
+"""Cutting a text into tokens, and what the model sees of each: hashed features of the word alone, which is why they can be cached.
+
+Training and service share this file; a change here needs a new training.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+from zlib import crc32
+
+BUCKETS = 1 << 16
+"""Rows of the embedding table. Row 0 is padding and stays zero."""
+FEATURES = 19
+"""Features of a word at most; the rest is padding."""
+IDENTITY = (0, 1)
+"""Which of them tell the word itself: training hides them at times, so that the model learns to do without."""
+LONGEST_PARTS = (8, 11)
+"""Which tell its first and last four letters (the same)."""
+LISTED = slice(13, FEATURES)
+"""Which tell the lists it is on (the same)."""
+
+GIVEN, SURNAME, PLACE, COUNTRY, COMMON = 1, 2, 4, 8, 16
+"""The lists, as bits."""
+_FLAGS = (GIVEN, SURNAME, PLACE, COUNTRY, COMMON)
+
+TOKEN = re.compile(r"(\s{2,}|[^\S ])| ?(?:[^\W_]{1,48}|([^\w\s])\2*|_+)")
+"""White space that says something (a line's end, an indent, a column), or a word, a run of one sign or of underscores, with the
+blank before it: ``" Jane"`` is not ``"Jane"``, for what is glued to its neighbour is rather a user name or code."""
+
+_DIGIT = re.compile(r"\d")
+_NUMBER = "0123456789"
+
+
+def key(token: str) -> str:
+    """The token as the model knows it: all line ends alike, all gaps alike, long runs cut."""
+    if token.isspace():
+        lines = token.count("\n")
+        if lines == 0:
+            return "\t"
+        return "\n\n" if lines > 1 else "\n" if token.endswith("\n") else "\n\t"
+    return token if token[-1].isalnum() else token[:5]
+
+
+def folded(word: str) -> str:
+    """Lower case without accents: how lists and most features see a word."""
+    lower = word.lower()
+    if lower.isascii():
+        return lower
+    return (
+        "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
+        .replace("ß", "ss")
+        .replace("ł", "l")
+    )
+
+
+def _shape(word: str) -> str:
+    out: list[str] = []
+    for c in word[:24]:
+        kind = "X" if c.isupper() else "x" if c.islower() else "d" if c.isdigit() else "c" if c.isalpha() else c
+        if out[-3:] != [kind, kind, kind]:
+            out.append(kind)
+    return "".join(out)
+
+
+def _case(word: str) -> str:
+    if word.isdigit():
+        return "d"
+    if not word.isalpha():
+        return "m" if word[0].isalnum() else "p"
+    if word.islower():
+        return "l"
+    if word.isupper():
+        return "u" if len(word) > 1 else "i"
+    return "t" if word[1:].islower() else "c"
+
+
+def features(token: str, listed: Callable[[str], int]) -> list[int]:
+    """The rows of the table whose sum stands for ``token`` (a ``key``); ``listed`` gives a folded word's lists as bits."""
+    word = token[1:] if token[0] == " " and len(token) > 1 else token
+    glued = "" if word is not token else "~"
+    lower = word.lower()
+    fold = folded(word) or lower
+    if len(word) > 2 and not word.isalpha():
+        lower, fold = _DIGIT.sub("0", lower), _DIGIT.sub("0", fold)
+    case = _case(word)
+    length = min(len(word), 12)
+    names = [
+        f"w{lower}",
+        f"f{fold}",
+        f"s{_shape(word)}",
+        f"S{_shape(word)}{glued}",
+        f"c{case}{glued}",
+        f"l{case}{length}",
+        f"1{word[:2]}",
+        f"2{fold[:3]}",
+        f"3{fold[:4]}",
+        f"4{fold[-2:]}",
+        f"5{fold[-3:]}",
+        f"6{fold[-4:]}",
+        f"7{fold[-1:]}{case}{length > 3}",
+    ]
+    bits = listed(fold) if word.isalpha() else 0
+    names.append(f"g{bits}")
+    names.append(f"G{bits}{case}")
+    names.extend(f"b{flag}" for flag in _FLAGS if bits & flag)
+    rows = [_row(name) for name in names[:FEATURES]]
+    rows.extend([0] * (FEATURES - len(rows)))
+    return rows
+
+
+def _row(name: str) -> int:
+    return crc32(name.encode("utf-8", "surrogatepass")) % (BUCKETS - 1) + 1
+
+
+@lru_cache(maxsize=1)
+def unlisted_rows() -> list[int]:
+    """What ``LISTED`` holds for a word on no list, without its case: what training puts there when it hides the lists."""
+    return [_row("g0")] + [0] * (FEATURES - LISTED.start - 1)
+
+
+__all__ = [
+    "BUCKETS",
+    "COMMON",
+    "COUNTRY",
+    "FEATURES",
+    "GIVEN",
+    "IDENTITY",
+    "LISTED",
+    "LONGEST_PARTS",
+    "PLACE",
+    "SURNAME",
+    "TOKEN",
+    "features",
+    "folded",
+    "key",
+    "unlisted_rows",
+]
