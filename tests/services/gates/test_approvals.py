@@ -240,6 +240,9 @@ async def test_a_model_request_is_edited_with_its_placeholders_and_redacted_anew
     assert revised.redacted_request is not None
     assert revised.redacted_request.messages[0] == user("Ask <EMAIL_1> and <EMAIL_2>")
     assert (await house.edit({"messages": 3}, call="m1")).code == "edit_denied"
+    for dearer in ({"model": "openai/gpt-5"}, {"max_output_tokens": 4096}):
+        refused = await house.edit(changed.model_copy(update=dearer).model_dump(mode="json"), call="m1")
+        assert (refused.code, "edit.costs_more" in refused.detail) == ("edit_denied", True)
 
 
 # --- delegations ------------------------------------------------------------------------------------------------------
