@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentos.contracts.events.governance import ApprovalRuled
+from agentos.contracts.events.approval import ApprovalRuled
 from services.ledger.export import Event, Header, event_line, header_line
 from services.policy.active import ActivePolicy
 from services.policy.embedded import EmbeddedEvaluator
