@@ -240,7 +240,7 @@ def _case_decisions(bundle: "Bundle") -> "list[Past]":
 
 @policy.command()
 def sign(
-    folder: Annotated[Path, typer.Argument(help="The folder of rules.", exists=True, file_okay=False)],
+    folder: Annotated[Path, typer.Argument(help="The folder of rules.")],
     version: Annotated[int, typer.Option(min=1, help="Greater than every version that is published.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the signed bundle is written.")],
     key: Annotated[Path, typer.Option(help="The private key, PEM, mode 0600.")] = Path("data/secrets/policy.key"),
@@ -268,7 +268,7 @@ def sign(
 @policy.command()
 def publish(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A signed bundle.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="A signed bundle.")],
     as_json: AsJson = False,
 ) -> None:
     """Let a signed bundle decide from now on."""
