@@ -1,6 +1,6 @@
 """Data keys, fetched from bucket ``keys`` and unwrapped with the master key; sealing and opening by purpose.
 
-Keys are cached for a short while only: once one is deleted, what it sealed stays readable nowhere for longer than that.
+Keys are cached for a moment only: once one is erased, what it sealed stays readable nowhere for longer than that.
 """
 
 import time
@@ -15,8 +15,11 @@ from agentos.sealing import KeyErased, MasterKey, new_data_key, open_sealed, sea
 
 M = TypeVar("M", bound=BaseModel)
 
-CACHE_S = 30.0
+CACHE_S = 1.0
+"""How long a service may go on with a key that was erased elsewhere."""
 CACHE_SIZE = 4_096
+_ERASED = b""
+"""What stands in the place of a key that was erased."""
 
 
 class KeyRing:
@@ -27,13 +30,41 @@ class KeyRing:
         self._master = master
         self._cache: dict[tuple[str, str], tuple[float, bytes]] = {}
 
+    def derive(self, purpose: str) -> bytes:
+        """A key of this installation for something else than sealing; see ``MasterKey.derive``."""
+        return self._master.derive(purpose)
+
     async def create(self, tenant: str, key: str) -> None:
         """Make the data key of a new task family, unless it exists. For the gateway, which alone may write the bucket."""
         try:
             await self._bucket.create(f"{tenant}.{key}", self._master.wrap(key, new_data_key()))
         except Conflict:
-            # A repeated submission: the key of the first one serves.
+            # A repeated submission: the key of the first one serves. One that was erased stays so: what it sealed must not come back.
             return
+
+    async def erase(self, tenant: str, key: str) -> bool:
+        """Delete data key ``key`` for ever; whether it was still there. For the gateway. Idempotent.
+
+        The wrapped key is overwritten in the broker's store, and an empty one takes its place. Other services forget theirs within
+        ``CACHE_S``.
+        """
+        name = f"{tenant}.{key}"
+        self._cache.pop((tenant, key), None)
+        while True:
+            entry = await self._bucket.get(name)
+            if entry is not None and entry.value == _ERASED:
+                return False
+            found = await self._bucket.erase(name)
+            try:
+                await self._bucket.update(name, _ERASED, 0)
+            except Conflict:
+                continue  # a submission made the key in between, or another gateway erases it too
+            return found
+
+    async def exists(self, tenant: str, key: str) -> bool:
+        """Whether data key ``key`` was made and not erased."""
+        entry = await self._bucket.get(f"{tenant}.{key}")
+        return entry is not None and bool(entry.value)
 
     async def seal(self, tenant: str, key: str, purpose: str, plaintext: bytes) -> Sealed:
         """Encrypt under data key ``key``. Raises KeyErased when it does not exist."""
@@ -58,7 +89,7 @@ class KeyRing:
         if cached is not None and now - cached[0] < CACHE_S:
             return cached[1]
         entry = await self._bucket.get(f"{tenant}.{key}")
-        if entry is None or entry.value is None:
+        if entry is None or not entry.value:
             self._cache.pop((tenant, key), None)
             raise KeyErased(f"The data key {key} does not exist (any more): what it sealed cannot be read.", key=key)
         data_key = self._master.unwrap(key, entry.value)

@@ -34,6 +34,7 @@ MetricName = Literal[
     "agentos_http_requests_total",
     "agentos_http_request_seconds",
     "agentos_ledger_position",
+    "agentos_audit_anchored",
     "agentos_policy_bundle_version",
     "agentos_policy_bundles_refused_total",
 ]

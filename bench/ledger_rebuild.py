@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from services.ledger import audit
+from services.ledger.audit import chain
 from services.ledger.domain.facts import Incoming
 from services.ledger.store import SqlStore
 from tests.services.ledger import history
@@ -24,7 +24,7 @@ def _floor(folder: Path, events: list[Incoming]) -> None:
     connection = sqlite3.connect(folder / "floor.db")
     connection.execute("PRAGMA journal_mode=WAL").close()
     connection.execute("CREATE TABLE e (seq INTEGER PRIMARY KEY, subject TEXT, body TEXT, hash BLOB)")
-    hashes = audit.links(audit.GENESIS, events)
+    hashes = chain.links(chain.GENESIS, events)
     rows = [(e.seq, e.subject, e.body.decode(), h) for e, h in zip(events, hashes, strict=True)]
     with connection:
         connection.executemany("INSERT INTO e VALUES (?, ?, ?, ?)", rows)

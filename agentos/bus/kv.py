@@ -27,6 +27,8 @@ class Entry:
 
 Publish = Callable[[str, bytes, dict[str, str]], Awaitable[int]]
 """Acknowledged publish: subject, body, headers; returns the sequence, raises Conflict on a wrong expected sequence."""
+Erase = Callable[[str, int], Awaitable[None]]
+"""Stream, sequence: overwrite that message on disk."""
 GetLast = Callable[[str, str], Awaitable[Raw | None]]
 """Stream, subject: the last message on it."""
 
@@ -38,12 +40,18 @@ class KeyValue:
     """
 
     def __init__(
-        self, name: str, publish: Publish, get_last: GetLast, tail: Callable[[tuple[str, ...], str, float], Tail]
+        self,
+        name: str,
+        publish: Publish,
+        get_last: GetLast,
+        tail: Callable[[tuple[str, ...], str, float], Tail],
+        erase: Erase,
     ) -> None:
         self._name = name
         self._publish = publish
         self._get_last = get_last
         self._tail = tail
+        self._erase = erase
 
     async def get(self, key: str) -> Entry | None:
         """The current entry, or None when there is none or it was deleted."""
@@ -84,6 +92,25 @@ class KeyValue:
         expected = {} if revision is None else {EXPECTED: str(revision)}
         await self._publish(self._subject(key), b"", {OPERATION: "DEL"} | expected)
 
+    async def erase(self, key: str) -> bool:
+        """Have the broker overwrite what stands at ``key`` with random bytes, leaving no marker; whether anything stood there.
+
+        ``delete`` and ``put`` leave the former value in the store's file until the broker gets to rewrite it. Raises RetryLater when
+        this service may not erase. Values that were overwritten by ``put`` before are not reached.
+        """
+        found = False
+        while (raw := await self._get_last(f"KV_{self._name}", self._subject(key))) is not None:
+            await self._erase(f"KV_{self._name}", raw.seq)
+            found = True
+        return found
+
+    async def matching(self, pattern: str) -> list[Entry]:
+        """The live entries of a pattern of whole tokens, in which ``*`` stands for any one."""
+        if not all(token == "*" or is_token(token) for token in pattern.split(".")):
+            raise ValueError(f"{pattern!r} is no pattern: tokens of A-Z a-z 0-9 _ - or *, separated by dots")
+        tail = self._tail((f"$KV.{self._name}.{pattern}",), f"KV_{self._name}", HEARTBEAT_S)
+        return [entry async for entry in self._standing(tail)]
+
     async def keys(self, prefix: str = "") -> list[str]:
         """The live keys that begin with ``prefix`` (whole tokens, such as ``default.`` ), in the order of their last write."""
         return [entry.key async for entry in self._current(prefix)]
@@ -93,10 +120,16 @@ class KeyValue:
         return [entry async for entry in self._current(prefix)]
 
     async def _current(self, prefix: str) -> AsyncGenerator[Entry]:
-        async with aclosing(self.watch(prefix)) as entries:
+        async with aclosing(self._standing(self.follow(prefix))) as entries:
             async for entry in entries:
-                if entry is None:
+                yield entry
+
+    async def _standing(self, tail: Tail) -> AsyncGenerator[Entry]:
+        async with aclosing(tail.updates()) as updates:
+            async for raw in updates:
+                if raw is None:
                     return
+                entry = entry_of(raw, self._name)
                 if entry.value is not None:
                     yield entry
         raise RetryLater(f"the connection closed before bucket {self._name} was read", code="broker_unavailable")

@@ -21,6 +21,8 @@ from agentos.contracts.errors import RetryLater
 TIMEOUT_S = 2.0
 NO_MESSAGE = 10037
 """JetStream's code for a subject without a message."""
+GONE = 10043
+"""JetStream's code for a sequence without a message."""
 _AT_ONCE = 64
 
 
@@ -84,6 +86,10 @@ class Reading:
             if not page or len(found) >= int(info.get("total") or 0):
                 return found
 
+    async def erase(self, stream: str, seq: int) -> None:
+        """Have the broker overwrite one message where it stands on disk. Idempotent."""
+        await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
+
     async def _ask(self, what: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
             reply = await self._client.request(f"$JS.API.{what}", json.dumps(body).encode(), timeout=TIMEOUT_S)
@@ -93,7 +99,7 @@ class Reading:
         error = answer.get("error")
         if error is None:
             return answer
-        if error.get("err_code") == NO_MESSAGE:
+        if error.get("err_code") in (NO_MESSAGE, GONE):
             return None
         raise RetryLater(f"the broker answered {what} with {error.get('description')}", code="broker_unavailable")
 

@@ -104,7 +104,7 @@ def _bucket_stream(bucket: Bucket, replicas: int) -> dict[str, Any]:
         "name": f"KV_{bucket.name}",
         "subjects": [f"$KV.{bucket.name}.>"],
         "max_msgs_per_subject": 1,
-        "deny_delete": True,
+        "deny_delete": not bucket.erasers,
     }
 
 
@@ -191,6 +191,8 @@ def _bucket_permissions(bucket: Bucket, service: str) -> list[str]:
         allow.append(f"$JS.API.STREAM.MSG.GET.{stream}")
     if service in bucket.writers:
         allow.append(f"$KV.{bucket.name}.>")
+    if service in bucket.erasers:
+        allow.append(f"$JS.API.STREAM.MSG.DELETE.{stream}")
     return allow
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agentos.cli import approvals, budgets, governance, kill, local, policy, reports, tasks
+from agentos.cli import approvals, audit, budgets, governance, kill, local, policy, privacy, reports, tasks
 
 app = typer.Typer(
     name="agentos",
@@ -22,7 +22,9 @@ app.add_typer(tasks.app, name="task")
 app.add_typer(approvals.app, name="approval")
 app.add_typer(approvals.delegations, name="delegation")
 app.add_typer(kill.kill, name="kill")
-app.add_typer(governance.audit, name="audit")
+app.add_typer(audit.app, name="audit")
+app.add_typer(privacy.app, name="privacy")
+app.add_typer(privacy.payloads, name="payload")
 app.add_typer(governance.keys, name="key")
 app.add_typer(policy.policy, name="policy")
 app.add_typer(reports.packs, name="pack")

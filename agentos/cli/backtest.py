@@ -107,7 +107,7 @@ def exported(file: Path, last: int, kind: str | None, tenant: str | None) -> "li
     """The last decisions of an audit export. Bodies that stood elsewhere (claim checks) are not in it and are left out."""
     from collections import deque
 
-    from services.ledger.export import Closing, Malformed, parse_header, parse_line
+    from services.ledger.audit.export import Closing, Malformed, parse_header, parse_line
     from services.policy.compare import KINDS, Past
 
     found: deque[Past] = deque(maxlen=last)

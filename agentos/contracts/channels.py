@@ -9,7 +9,7 @@ from typing import Literal
 
 from agentos.contracts import commands as c
 from agentos.contracts.base import Contract
-from agentos.contracts.events import approval, call, governance, kill, notification, policy, task
+from agentos.contracts.events import approval, call, governance, kill, notification, policy, privacy, task
 
 Kind = Literal["event", "command", "query", "answer", "work", "timer", "dead_letter"]
 
@@ -334,6 +334,12 @@ CHANNELS: tuple[Channel, ...] = (
     _event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
     _event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
     _event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
+    # --- privacy ------------------------------------------------------------------------------------------------------
+    _event("payload.revealed", "gateway", privacy.PayloadRevealed, "Somebody was shown what is sealed; written before it is shown."),
+    _event(
+        "erasure.requested", "gateway", privacy.ErasureRequested, "The n-th erasure of a task family or person begins.", ordinal=True
+    ),
+    _event("erasure.certified", "gateway", privacy.ErasureCertified, "What erasure n deleted, and that it is gone.", ordinal=True),
     # --- commands -----------------------------------------------------------------------------------------------------
     _command("orchestrator", "submit", "gateway", c.SubmitTask, "Make a task, once per id."),
     _command("orchestrator", "spawn", "runner", c.SubmitTask, "Make a subtask, once per id."),
@@ -390,13 +396,14 @@ BY_NAME: dict[str, Channel] = {channel.name: channel for channel in CHANNELS}
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A key-value bucket. ``writers`` alone may write; ``readers`` may get and watch."""
+    """A key-value bucket. ``writers`` alone may write; ``readers`` may get and watch; ``erasers`` may overwrite what was stored."""
 
     name: str
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     doc: str
     max_age_s: int = 0
+    erasers: tuple[str, ...] = ()
 
 
 BUCKETS: tuple[Bucket, ...] = (
@@ -409,10 +416,24 @@ BUCKETS: tuple[Bucket, ...] = (
         "keys",
         ("gateway",),
         ("policy", "router", "runner", "worker", "gates", "gateway"),
-        "Wrapped data keys, one per task family.",
+        "Wrapped data keys, one per task family; an empty one was erased and never comes back.",
+        erasers=("gateway",),
     ),
     Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
-    Bucket("placeholders", ("policy",), ("policy",), "Per task family: the sealed placeholder map, so that names stay stable."),
+    Bucket(
+        "placeholders",
+        ("policy",),
+        ("policy", "gateway"),
+        "Per task family: the sealed placeholder map, so that names stay stable.",
+        erasers=("gateway",),
+    ),
+    Bucket(
+        "subjects",
+        ("policy",),
+        ("policy", "gateway"),
+        "`<tenant>.<keyed hash of an identifier>.<task family>`: whose data a family holds, without saying who.",
+        erasers=("gateway",),
+    ),
     Bucket("budgets", ("policy",), ("policy", "gateway"), "`<tenant>.<account>`: what of a budget is spent and held back."),
     Bucket(
         "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from agentos.contracts.errors import AgentOSError
 from agentos.sealing.envelope import KEY_BYTES, NONCE_BYTES, SealBroken
@@ -21,12 +23,13 @@ class MasterKeyUnsafe(AgentOSError):
 class MasterKey:
     """Wraps and unwraps data keys with AES-256-GCM, bound to the data key's name. Immutable; safe to share between threads."""
 
-    __slots__ = ("_cipher",)
+    __slots__ = ("_cipher", "_raw")
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != KEY_BYTES:
             raise MasterKeyUnsafe(f"A master key is exactly {KEY_BYTES} bytes; this one has {len(raw)}.")
         self._cipher = AESGCM(raw)
+        self._raw = raw
 
     @classmethod
     def load_or_create(cls, path: Path) -> "MasterKey":
@@ -94,6 +97,10 @@ class MasterKey:
             raise SealBroken(
                 f"The data key {key} cannot be unwrapped: it was altered, or the master key is another one."
             ) from error
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of 32 bytes for something else than wrapping (HKDF-SHA-256, RFC 5869), always the same for one purpose."""
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"agentos\0" + purpose.encode()).derive(self._raw)
 
     def __repr__(self) -> str:
         return "MasterKey(…)"

@@ -13,6 +13,7 @@ from agentos.bus import BrokerSettings, Bus
 from agentos.keyring import KeyRing
 from agentos.sealing import MasterKey
 from agentos.service import serve
+from agentos.subjects import SubjectIndex
 from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
@@ -27,7 +28,9 @@ from services.gateway.http import (
     keys,
     kill,
     ops,
+    payloads,
     policy,
+    privacy,
     tasks,
     webhooks,
 )
@@ -41,7 +44,7 @@ from services.gateway.webhooks import sources
 
 log = structlog.get_logger(__name__)
 
-ROUTERS = (webhooks, tasks, approvals, delegations, kill, audit, ops, budgets, events, keys, policy)
+ROUTERS = (webhooks, tasks, approvals, delegations, kill, audit, ops, budgets, events, keys, policy, payloads, privacy)
 """Everything under /api/v1, one file per kind of resource."""
 
 
@@ -109,6 +112,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
         answers=Answers(bus, settings.answer_timeout),
         api_keys=api_keys,
         keyring=keyring,
+        subjects=SubjectIndex(bus, keyring),
         authorizer=authorizer or RoleTable(),
         idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
         packs=LivePacks(bus),

@@ -10,12 +10,13 @@ from fastapi.routing import APIRoute
 
 from services.gateway import strict_json
 from services.gateway.authorizer import Action
-from services.gateway.idempotency import HEADER, scope
+from services.gateway.idempotency import HEADER, check_key, scope
 from services.gateway.problems import Problem, unavailable
 from services.gateway.state import Gateway, gateway_of
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _GUARD = "__agentos_action__"
+_UNKEPT = "__agentos_unkept__"
 _DISCARD = 8
 """How many times the limit is read and thrown away before the connection is cut."""
 BODY_TIMEOUT_S = 30.0
@@ -23,11 +24,16 @@ BODY_TIMEOUT_S = 30.0
 E = TypeVar("E", bound=Callable[..., Any])
 
 
-def needs(action: Action) -> Callable[[E], E]:
-    """Mark an endpoint with the action that its callers must be allowed."""
+def needs(action: Action, *, kept: bool = True) -> Callable[[E], E]:
+    """Mark an endpoint with the action that its callers must be allowed.
+
+    Not ``kept``: its request or answer holds personal data, so that nothing of either is stored under an Idempotency-Key. The endpoint
+    derives its ids from the key's scope and is repeatable by itself.
+    """
 
     def mark(endpoint: E) -> E:
         setattr(endpoint, _GUARD, action)
+        setattr(endpoint, _UNKEPT, not kept)
         return endpoint
 
     return mark
@@ -87,6 +93,7 @@ class GuardedRoute(APIRoute):
         action: Action | None = getattr(self.endpoint, _GUARD, None)
         if action is None:
             raise TypeError(f"{self.endpoint.__name__} has no @needs(<action>)")
+        unkept: bool = getattr(self.endpoint, _UNKEPT, False)
 
         async def handle(request: Request) -> Response:
             gateway = gateway_of(request)
@@ -108,6 +115,9 @@ class GuardedRoute(APIRoute):
                 if key is None or request.method != "POST":
                     return await endpoint(limited)
                 request.state.idempotency_scope = scope(caller, request.url.path, key)
+                if unkept:
+                    check_key(key)
+                    return await endpoint(limited)
                 return await gateway.idempotency.once(limited, caller, key, await limited.body(), lambda: endpoint(limited))
 
         return handle

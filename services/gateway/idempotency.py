@@ -52,6 +52,14 @@ def scope(caller: Caller, path: str, key: str) -> str:
     return derived_id("idempotency", caller.tenant, caller.principal.id, path, key)
 
 
+def check_key(key: str) -> None:
+    """Raises a 400 problem for an Idempotency-Key that is none."""
+    if _KEY.fullmatch(key) is None:
+        raise Problem(
+            400, "idempotency_key_malformed", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces"
+        )
+
+
 class Idempotency:
     """Runs a request once per key."""
 
@@ -64,10 +72,7 @@ class Idempotency:
         self, request: Request, caller: Caller, key: str, body: bytes, work: Callable[[], Awaitable[Response]]
     ) -> Response:
         """The first answer to ``key``. A fault of ours (5xx, an exception) is not kept: the same key may try again."""
-        if _KEY.fullmatch(key) is None:
-            raise Problem(
-                400, "idempotency_key_malformed", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces"
-            )
+        check_key(key)
         id_ = scope(caller, request.url.path, key)
         fresh = Stored(state="working", body_digest=digest(body), at=datetime.now(UTC))
         try:

@@ -10,8 +10,8 @@ from services.gateway.answers import Answers
 
 What = Literal[
     "tasks.list", "tasks.get", "tasks.events", "approvals.list", "approvals.get", "calls.get", "events.list", "cost", "packs.stats",
-    "ledger.status", "audit.status", "audit.verify", "audit.export",
-    "decisions.list",
+    "ledger.status", "audit.status", "audit.verify", "audit.export", "audit.prove", "audit.consistency",
+    "decisions.list", "tasks.family", "events.find",
 ]  # fmt: skip
 
 VERIFY_TIMEOUT = timedelta(seconds=50)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from agentos.contracts.errors import Conflict, NotFound, Refused, RetryLater, Unavailable
+from agentos.sealing import KeyErased
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "x-request-id"
@@ -171,6 +172,8 @@ def as_problem(error: Exception) -> Problem:
             return Problem(404, error.code, error.detail, settled=True)
         case Refused():
             return from_answer(error.code, error.detail)
+        case KeyErased():
+            return Problem(410, error.code, "what this is about was erased, and cannot be read or made again", settled=True)
         case Conflict():
             return Problem(409, error.code, error.detail)
         case RetryLater() | Unavailable() | TimeoutError():
@@ -198,6 +201,7 @@ def install(app: FastAPI) -> None:
         ResponseValidationError,
         HTTPException,
         Refused,
+        KeyErased,
         Conflict,
         RetryLater,
         Unavailable,

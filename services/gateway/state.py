@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from agentos.bus import Bus
 from agentos.keyring import KeyRing
+from agentos.subjects import SubjectIndex
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys, Caller
 from services.gateway.authorizer import Authorizer
@@ -35,6 +36,7 @@ class Gateway:
     answers: Answers
     api_keys: ApiKeys
     keyring: KeyRing
+    subjects: SubjectIndex
     authorizer: Authorizer
     idempotency: Idempotency
     packs: LivePacks

@@ -6,12 +6,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentos.bus import BrokerSettings, Bus
 from agentos.service import serve
 from services.ledger import keys
+from services.ledger.anchoring import TIMEOUT_S, Anchorer, places
 from services.ledger.handlers import Queries
 from services.ledger.settings import Settings
 from services.ledger.store import SqlStore
@@ -33,12 +35,17 @@ async def run(settings: Settings, broker_settings: BrokerSettings, stop: asyncio
             writer = Writer(bus, store, settings, key)
             closing.push_async_callback(asyncio.to_thread, writer.close)
             await writer.open()
-            queries = Queries(bus, store, writer, settings, key)
+            client = await closing.enter_async_context(httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False))
+            anchorers = [
+                Anchorer(place, store, asyncio.to_thread, writer.progress)
+                for place in places(settings, keys.public_bytes(key), client)
+            ]
+            queries = Queries(bus, store, writer, settings, key, lambda: [each.state for each in anchorers])
             closing.push_async_callback(asyncio.to_thread, queries.close)
             bus.consume(queries.routes)
             await bus.start()
             log.info("ledger_ready", position=writer.progress.position, database=store.dialect)
-            await _until_first(writer.events.run(), writer.dead_letters.run(), stop.wait())
+            await _until_first(writer.events.run(), writer.dead_letters.run(), *(each.run() for each in anchorers), stop.wait())
 
         await serve("ledger", broker_settings, body, stop)
 

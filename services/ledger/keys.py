@@ -1,4 +1,4 @@
-"""The ledger's signing key, in a file that only the ledger can read."""
+"""The ledger's signing key, in a file that only the ledger can read, and what it signs."""
 
 import os
 import stat
@@ -6,6 +6,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from services.ledger.audit import chain
+from services.ledger.audit.chain import Checkpoint
 
 
 class UnsafeKey(Exception):
@@ -38,3 +41,19 @@ def _load(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise UnsafeKey(f"{path} holds a {type(key).__name__}; the audit chain is signed with Ed25519")
     return key
+
+
+def public_bytes(key: Ed25519PrivateKey) -> bytes:
+    """The 32 raw bytes of the public half."""
+    return key.public_key().public_bytes_raw()
+
+
+def sign(key: Ed25519PrivateKey, seq: int, hash_: bytes, root: bytes) -> Checkpoint:
+    """A checkpoint over the first ``seq`` events. Ed25519 is deterministic: the same place gives the same bytes."""
+    signature = key.sign(chain.checkpoint_message(seq, hash_.hex(), root.hex(), seq))
+    return Checkpoint(seq, hash_.hex(), root.hex(), seq, chain.key_id(public_bytes(key)), signature)
+
+
+def seal(key: Ed25519PrivateKey, header_line: bytes) -> bytes:
+    """The signature that closes an export."""
+    return key.sign(chain.seal_message(header_line))

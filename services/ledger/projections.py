@@ -27,16 +27,21 @@ BLANKS: dict[str, Row] = {
 }
 
 
-def _own(fact: Fact) -> str:
-    return fact.subject.id
+def _own(fact: Fact) -> tuple[str, ...]:
+    return (fact.subject.id,)
 
 
-def _task(fact: Fact) -> str:
+def _task(fact: Fact) -> tuple[str, ...]:
     data: Any = fact.data  # every payload that is projected by this key has a call context
-    return data.context.task
+    return (data.context.task,)
 
 
-PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = {
+def _tasks(fact: Fact) -> tuple[str, ...]:
+    data: Any = fact.data  # a certificate names all that it is about
+    return data.tasks
+
+
+PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolve], ...]] = {
     "task.submitted": (("tasks", _own, tasks.submitted),),
     "task.queued": (("tasks", _own, tasks.queued),),
     "task.decided": (("tasks", _own, tasks.decided),),
@@ -96,6 +101,9 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], str], Evolve], ...]] = 
     "kill.drilled": (),
     "delivery.received": (("deliveries", _own, governance.delivery_received),),
     "apikey.changed": (),
+    "payload.revealed": (),
+    "erasure.requested": (),
+    "erasure.certified": (("tasks", _tasks, tasks.erased),),
     "audit.checkpointed": (("audit_checkpoints", _own, governance.audit_checkpointed),),
 }
 """Every event of the channel table; the empty ones are read from the ``events`` table as they are."""
@@ -129,7 +137,12 @@ def read(batch: Iterable[Incoming]) -> Read:
 
 def keys(facts: Iterable[Fact]) -> set[Key]:
     """The rows that ``facts`` change, which the fold must be given where they exist."""
-    return {(table, fact.subject.tenant, key(fact)) for fact in facts for table, key, _ in PROJECTIONS[fact.channel.name]}
+    return {
+        (table, fact.subject.tenant, id_)
+        for fact in facts
+        for table, ids, _ in PROJECTIONS[fact.channel.name]
+        for id_ in ids(fact)
+    }
 
 
 def fold(rows: Mapping[Key, Row], facts: Iterable[Fact]) -> dict[Key, Row]:
@@ -139,11 +152,14 @@ def fold(rows: Mapping[Key, Row], facts: Iterable[Fact]) -> dict[Key, Row]:
     """
     changed: dict[Key, Row] = {}
     for fact in facts:
-        for table, key_of, evolve in PROJECTIONS[fact.channel.name]:
-            key = (table, fact.subject.tenant, key_of(fact))
-            row = changed.get(key) or rows.get(key) or _blank(key, fact.seq)
-            stamp: Row = {"last_seq": fact.seq, "updated_at": fact.meta.time} if table == "tasks" else {"last_seq": fact.seq}
-            changed[key] = evolve(row, fact, fact.data) | stamp
+        for table, ids_of, evolve in PROJECTIONS[fact.channel.name]:
+            for id_ in ids_of(fact):
+                key = (table, fact.subject.tenant, id_)
+                row = changed.get(key) or rows.get(key) or _blank(key, fact.seq)
+                stamp: Row = (
+                    {"last_seq": fact.seq, "updated_at": fact.meta.time} if table == "tasks" else {"last_seq": fact.seq}
+                )
+                changed[key] = evolve(row, fact, fact.data) | stamp
     return {key: storable(row) for key, row in changed.items()}
 
 

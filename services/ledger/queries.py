@@ -50,6 +50,10 @@ class ById(Arguments):
     id: str = Field(min_length=1, max_length=300)
 
 
+class Family(Arguments):
+    families: tuple[str, ...] = Field(min_length=1, max_length=500)
+
+
 class TaskEvents(Arguments):
     """The events of a task and of all that was done for it: those of its correlation id."""
 
@@ -149,6 +153,22 @@ def tasks_events(tx: Connection, tenant: str, args: TaskEvents) -> Json:
     if not page["events"] and args.after == 0:
         raise NotFound(f"there is no task {args.id!r}")
     return page
+
+
+def tasks_family(tx: Connection, tenant: str, args: Family) -> Json:
+    """Every task whose payloads are sealed with these data keys, oldest first."""
+    c = t.tasks.c
+    query = select(t.tasks).where(c.tenant == tenant, c.family.in_(args.families)).order_by(c.first_seq)
+    return {"tasks": _rows(tx, query)}
+
+
+def events_find(tx: Connection, tenant: str, args: ById) -> Json:
+    """The subject of an event that is known by its id."""
+    e = t.events.c
+    subject = tx.execute(select(e.subject).where(e.event_id == args.id, e.tenant == tenant).limit(1)).scalar_one_or_none()
+    if subject is None:
+        raise NotFound(f"there is no event {args.id!r}")
+    return {"subject": subject}
 
 
 def events_list(tx: Connection, tenant: str, args: EventsList) -> Json:
@@ -326,6 +346,8 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "tasks.list": SqlQuery(TasksList, tasks_list),
     "tasks.get": SqlQuery(ById, tasks_get),
     "tasks.events": SqlQuery(TaskEvents, tasks_events),
+    "tasks.family": SqlQuery(Family, tasks_family),
+    "events.find": SqlQuery(ById, events_find),
     "approvals.list": SqlQuery(ApprovalsList, approvals_list),
     "approvals.get": SqlQuery(ById, approvals_get),
     "kill.list": SqlQuery(KillList, kill_list),

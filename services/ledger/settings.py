@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from agentos.service import ServiceSettings
@@ -32,8 +33,28 @@ class Settings(ServiceSettings):
     """The chain is signed after this many events …"""
     checkpoint_interval: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0))
     """… and this long after the first event that no checkpoint covers."""
+    anchors: tuple[str, ...] = ()
+    """Where each signed checkpoint is written outside: absolute paths of files beyond the data folder, and webhooks' URLs.
+
+    As JSON: ``["/mnt/worm/agentos-anchors.jsonl", "https://auditor.example/anchors"]``.
+    """
+    anchor_secret: SecretStr | None = None
+    """The Standard Webhooks secret (``whsec_…``) that the webhooks among ``anchors`` are signed with."""
     behind_wait: timedelta = Field(default=timedelta(seconds=2), ge=timedelta(0), le=timedelta(seconds=30))
     """How long a query that names a ``min_seq`` waits for the ledger to get there."""
+
+    @model_validator(mode="after")
+    def _anchors_stand_outside(self) -> Self:
+        data = self.data.resolve()
+        for target in self.anchors:
+            if target.startswith(("https://", "http://")):
+                if self.anchor_secret is None:
+                    raise ValueError("anchors: a webhook needs AGENTOS_LEDGER_ANCHOR_SECRET, which it is signed with")
+            elif not Path(target).is_absolute():
+                raise ValueError("anchors: each is an absolute path, or a URL that begins with https:// or http://")
+            elif Path(target).resolve().is_relative_to(data):
+                raise ValueError(f"anchors: {target} lies in the data folder, beside what it is to prove: put it elsewhere")
+        return self
 
     @property
     def database(self) -> str:

@@ -7,6 +7,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Dialect, Table, create_engine, delete, func, insert, or_, select, text, update
@@ -16,12 +17,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from agentos.contracts.errors import AgentOSError
-from services.ledger import audit, projections, tables
-from services.ledger.audit import Checkpoint
+from services.ledger import projections, tables
+from services.ledger.audit import chain, merkle
+from services.ledger.audit.chain import Checkpoint
 from services.ledger.domain.deadletters import dead_letter_row
 from services.ledger.domain.facts import Incoming, Row
 from services.ledger.projections import Key
 from services.ledger.sqlite import prepare_sqlite
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -86,8 +90,24 @@ class Store(Protocol):
         """The audit chain from ``first`` to ``last``, as far as it is recorded."""
         ...
 
+    def tree(self, query: Callable[[merkle.Reader], T]) -> T:
+        """Run ``query`` on the Merkle tree over the audit chain, on one consistent snapshot."""
+        ...
+
     def checkpoints(self) -> dict[int, Checkpoint]:
         """Every recorded checkpoint, by the sequence of its event."""
+        ...
+
+    def checkpoints_after(self, seq: int | None) -> list[Checkpoint]:
+        """The checkpoints that sign more than ``seq``, oldest first; the newest alone for None."""
+        ...
+
+    def anchored(self, target: str) -> int | None:
+        """Up to which sequence ``target`` holds an anchor; None for one that was never told anything."""
+        ...
+
+    def note_anchored(self, target: str, seq: int) -> None:
+        """``target`` holds an anchor for ``seq`` now."""
         ...
 
     def uncovered(self) -> int:
@@ -175,16 +195,17 @@ class SqlStore:
                     raise StreamGap(
                         f"EVENTS went from {expected - 1} to {incoming.seq}: {incoming.seq - expected} events are missing"
                     )
-            chain = audit.links(head.chain, fresh)
+            hashes = chain.links(head.chain, fresh)
             read = projections.read(fresh)
             changed = projections.fold(self._load(tx, projections.keys(read.facts)), read.facts)
             self._append_events(tx, read.events)
-            self._append_hashes(tx, [{"seq": i.seq, "hash": h} for i, h in zip(fresh, chain, strict=True)])
+            self._append_hashes(tx, [{"seq": i.seq, "hash": h} for i, h in zip(fresh, hashes, strict=True)])
+            _grow_tree(tx, head.seq, len(fresh))
             self._save(tx, changed)
             undecodable = head.undecodable + len(fresh) - len(read.facts)
             _move(tx, EVENTS, head.seq, fresh[-1].seq, undecodable)
         checkpoints = sum(1 for fact in read.facts if fact.channel.name == "audit.checkpointed")
-        return Applied(Head(fresh[-1].seq, chain[-1], undecodable), len(batch) - len(fresh), len(fresh) - checkpoints)
+        return Applied(Head(fresh[-1].seq, hashes[-1], undecodable), len(batch) - len(fresh), len(fresh) - checkpoints)
 
     def dead_letter_position(self) -> int:
         return self.read(lambda tx: _position(tx, DLQ)[0])
@@ -204,6 +225,24 @@ class SqlStore:
         c = tables.audit_chain.c
         query = select(c.seq, c.hash).where(c.seq.between(first, last))
         return self.read(lambda tx: {row.seq: bytes(row.hash) for row in tx.execute(query)})
+
+    def tree(self, query: Callable[[merkle.Reader], T]) -> T:
+        return self.read(lambda tx: query(merkle.Reader(lambda first, count: _leaves(tx, first, count), _node_reader(tx))))
+
+    def checkpoints_after(self, seq: int | None) -> list[Checkpoint]:
+        c = tables.audit_checkpoints.c
+        query = select(tables.audit_checkpoints)
+        query = query.order_by(c.seq.desc()).limit(1) if seq is None else query.where(c.seq > seq).order_by(c.seq)
+        return self.read(lambda tx: [_checkpoint(row) for row in tx.execute(query).mappings()])
+
+    def anchored(self, target: str) -> int | None:
+        at = tables.audit_anchored.c
+        return self.read(lambda tx: tx.execute(select(at.seq).where(at.target == target)).scalar_one_or_none())
+
+    def note_anchored(self, target: str, seq: int) -> None:
+        note = self._upsert(tables.audit_anchored).values(target=target, seq=seq)
+        with self._writer.begin() as tx:
+            tx.execute(note.on_conflict_do_update(index_elements=["target"], set_={"seq": seq}))
 
     def checkpoints(self) -> dict[int, Checkpoint]:
         def read(tx: Connection) -> dict[int, Checkpoint]:
@@ -277,7 +316,46 @@ def _appender(table: Table, dialect: Dialect) -> Callable[[Connection, list[Row]
 
 
 def _checkpoint(row: Mapping[Any, Any]) -> Checkpoint:
-    return Checkpoint(row["seq"], row["chain"], row["count"], row["key_id"], bytes.fromhex(row["signature"]))
+    return Checkpoint(row["seq"], row["chain"], row["root"], row["count"], row["key_id"], bytes.fromhex(row["signature"]))
+
+
+def _leaves(tx: Connection, first: int, count: int) -> list[bytes]:
+    c = tables.audit_chain.c
+    query = select(c.hash).where(c.seq > first, c.seq <= first + count).order_by(c.seq)
+    found = [bytes(hash_) for hash_ in tx.execute(query).scalars()]
+    if len(found) != count:
+        raise StreamGap(
+            f"the audit chain has {len(found)} of {count} hashes after {first}: the database was changed from outside"
+        )
+    return found
+
+
+def _node_reader(tx: Connection) -> merkle.Node:
+    c = tables.audit_nodes.c
+
+    def node(level: int, place: int) -> bytes:
+        found = tx.execute(select(c.hash).where(c.level == level, c.place == place)).scalar_one_or_none()
+        if found is None:
+            raise StreamGap(f"the Merkle tree has no node {place} of level {level}: the database was changed from outside")
+        return bytes(found)
+
+    return node
+
+
+def _grow_tree(tx: Connection, size: int, added: int) -> None:
+    try:
+        nodes = _new_nodes(tx, size, added)
+    except StreamGap as gap:
+        # Folding goes on, so that the verification can be asked and names the place; nothing is signed over such a tree.
+        log.error("audit_tree_broken", detail=gap.detail)
+        return
+    if nodes:
+        rows = [{"level": level, "place": place, "hash": hash_} for (level, place), hash_ in nodes.items()]
+        tx.execute(insert(tables.audit_nodes), rows)
+
+
+def _new_nodes(tx: Connection, size: int, added: int) -> dict[tuple[int, int], bytes]:
+    return merkle.completed(size, added, lambda first, count: _leaves(tx, first, count), _node_reader(tx))
 
 
 def _position(tx: Connection, stream: str) -> tuple[int, int]:
@@ -288,13 +366,13 @@ def _position(tx: Connection, stream: str) -> tuple[int, int]:
 def _head(tx: Connection) -> Head:
     seq, undecodable = _position(tx, EVENTS)
     if seq == 0:
-        return Head(0, audit.GENESIS, undecodable)
-    chain = tx.execute(select(tables.audit_chain.c.hash).where(tables.audit_chain.c.seq == seq)).scalar_one_or_none()
-    if chain is None:
+        return Head(0, chain.GENESIS, undecodable)
+    hash_ = tx.execute(select(tables.audit_chain.c.hash).where(tables.audit_chain.c.seq == seq)).scalar_one_or_none()
+    if hash_ is None:
         raise StreamGap(
             f"the ledger stands at {seq}, but its audit chain has no hash there: the database was changed from outside"
         )
-    return Head(seq, bytes(chain), undecodable)
+    return Head(seq, bytes(hash_), undecodable)
 
 
 def _move(tx: Connection, stream: str, old: int, new: int, undecodable: int) -> None:

@@ -132,6 +132,7 @@ events = Table(
     Column("body", Text),
     Column("raw", Blob),
     Column("problem", Text),
+    Index("events_id", "event_id"),
     Index("events_correlation", "tenant", "correlation_id", "seq"),
     Index("events_aggregate", "tenant", "aggregate", "id", "seq"),
 )
@@ -143,14 +144,15 @@ tasks = Table(
     *_texts("type", "pack", "agent", "version", "priority"),
     Column("state", Text, nullable=False),
     *_texts("requester_kind", "requester", "parent", "waiting_for", "waiting_on", "outcome", "fault_code", "fault_message"),
-    *_texts("input_digest", "result_digest"),
+    *_texts("family", "input_digest", "result_digest"),
     Column("untrusted", Boolean, nullable=False),
     *_jsons("labels", "depends_on", "reasons"),
     *_numbers("attempt", "max_attempts", "calls", "tool_calls", "unpriced_calls", "simulated_calls", "refusals", *_TOKENS),
     Column("cost_usd", Money, nullable=False),
-    *_times("deadline", "submitted_at", "started_at", "retry_at", "settled_at", "updated_at"),
+    *_times("deadline", "submitted_at", "started_at", "retry_at", "settled_at", "erased_at", "updated_at"),
     *_numbers("first_seq", "last_seq"),
     Index("tasks_newest", "tenant", "first_seq"),
+    Index("tasks_family", "tenant", "family"),
 )
 
 calls = Table(
@@ -215,7 +217,7 @@ audit_checkpoints = Table(
     metadata,
     *_key(),
     *_numbers("seq", "count"),
-    *_texts("chain", "key_id", "signature"),
+    *_texts("chain", "root", "key_id", "signature"),
     *_times("time"),
     *_numbers("first_seq", "last_seq"),
     Index("audit_checkpoints_seq", "seq"),
@@ -227,6 +229,23 @@ audit_chain = Table(
     Column("seq", Sequence, primary_key=True, autoincrement=False),
     Column("hash", Blob, nullable=False),
 )
+
+audit_nodes = Table(
+    "audit_nodes",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", Blob, nullable=False),
+)
+"""The complete subtrees of the Merkle tree over ``audit_chain``, from ``merkle.BLOCK`` up: one row in some 250 events."""
+
+audit_anchored = Table(
+    "audit_anchored",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+"""Up to which sequence each place outside holds an anchor. No projection: a rebuild leaves it alone."""
 
 dead_letters = Table(
     "dead_letters",
@@ -246,4 +265,5 @@ PROJECTED: dict[str, Table] = {
 }
 """Tables whose rows are folded, by (tenant, id)."""
 
-ALL: tuple[Table, ...] = (positions, events, audit_chain, dead_letters, *PROJECTED.values())
+ALL: tuple[Table, ...] = (positions, events, audit_chain, audit_nodes, dead_letters, *PROJECTED.values())
+"""What is folded from the streams."""

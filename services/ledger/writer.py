@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TypeVar
 
@@ -14,7 +15,8 @@ from agentos.bus import Bus, Raw
 from agentos.contracts.errors import Conflict, RetryLater
 from agentos.contracts.events.governance import AuditCheckpointed
 from agentos.telemetry import gauge
-from services.ledger import audit
+from services.ledger import keys
+from services.ledger.audit import chain, merkle
 from services.ledger.domain.facts import Incoming
 from services.ledger.follow import Follower, incoming
 from services.ledger.settings import Settings
@@ -43,6 +45,11 @@ class Progress:
         self.position = position
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+
+    async def beyond(self, seq: int) -> None:
+        """Wait until the fold stands after ``seq``."""
+        while self.position <= seq:
+            await self._moved.wait()
 
     async def wait_for(self, seq: int, timeout_s: float) -> bool:
         """Whether the fold reached ``seq`` within the time."""
@@ -138,7 +145,7 @@ class Writer:
         seq = self._head.seq
         if seq == 0:
             return
-        before = (await self._run(lambda: self._store.hashes(seq - 1, seq - 1))).get(seq - 1, audit.GENESIS)
+        before = (await self._run(lambda: self._store.hashes(seq - 1, seq - 1))).get(seq - 1, chain.GENESIS)
         updates = self._bus.tail(("evt.>",), stream=EVENTS, start=seq).updates()
         try:
             raw = await anext(updates)
@@ -147,7 +154,7 @@ class Writer:
         advice = "verify the audit chain; `python -m services.ledger rebuild` folds the stream that is there now"
         if raw is None:
             raise StreamGap(f"the ledger stands at {seq}, the stream ends before it; {advice}")
-        if raw.seq != seq or audit.link(before, raw) != self._head.chain:
+        if raw.seq != seq or chain.link(before, raw) != self._head.chain:
             raise StreamGap(f"event {seq} is not the one that the ledger folded: the stream was changed or replaced; {advice}")
 
     def _note_uncovered(self, more: int) -> None:
@@ -163,10 +170,14 @@ class Writer:
         if self._uncovered < self._settings.checkpoint_events and waited < self._settings.checkpoint_interval.total_seconds():
             return
         head = self._head
-        signed = audit.sign(self._key, head.seq, head.chain, head.seq)
-        event = AuditCheckpointed(
-            seq=signed.seq, chain=signed.chain, count=signed.count, key_id=signed.key_id, signature=signed.signature
-        )
+        try:
+            root = await self._insist(lambda: self._store.tree(lambda node: merkle.root(head.seq, node)))
+        except StreamGap as gap:
+            log.error("checkpoint_refused", seq=head.seq, detail=gap.detail)
+            self._uncovered_since = asyncio.get_running_loop().time()  # a while until the next try
+            self._uncovered = 1
+            return
+        event = AuditCheckpointed.model_validate(asdict(keys.sign(self._key, head.seq, head.chain, root)))
         try:
             await self._bus.append("audit.checkpointed", str(head.seq), event, tenant=TENANT)
         except Conflict:

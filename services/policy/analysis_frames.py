@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from services.policy.detection import Finding
+from services.policy.findings import Finding
 from services.policy.redacting.finding import Analysis
 
 HEAD = struct.Struct(">I")

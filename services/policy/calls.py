@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from agentos.bus import Bus
-from agentos.contracts.base import Contract, Json, Principal
+from agentos.contracts.base import Contract, Json
 from agentos.contracts.errors import Forbidden, NeverRetry, Unavailable
 from agentos.contracts.events.call import (
     CallContext,
@@ -18,7 +17,6 @@ from agentos.contracts.events.call import (
     Reservation,
     ToolCallRequested,
 )
-from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.model import ModelRequest, texts
 from agentos.keyring import KeyRing
 from services.policy.budgets.budgets import Budgets, Demand, Granted, Refusal
@@ -42,7 +40,6 @@ class CallRules:
 
     def __init__(
         self,
-        bus: Bus,
         evaluator: PolicyEvaluator,
         keys: KeyRing,
         vaults: Vaults,
@@ -50,14 +47,12 @@ class CallRules:
         inspection: Inspection,
         budgets: Budgets,
     ) -> None:
-        self._bus = bus
         self._budgets = budgets
         self._evaluator = evaluator
         self._keys = keys
         self._vaults = vaults
         self._record = record
         self._inspection = inspection
-        self._requesters: dict[tuple[str, str], Principal] = {}
         self._plans: OrderedDict[str, tuple[Plan, tuple[str, ...]]] = OrderedDict()
 
     async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> CallDecided:
@@ -133,26 +128,12 @@ class CallRules:
                 task_type=context.task_type,
                 pack=context.pack,
                 agent=context.agent,
-                requester=await self._requester(tenant, asked.request.key, context),
                 model=request.model,
                 input_tokens=question.estimated_input_tokens,
                 max_output_tokens=request.max_output_tokens,
                 providers=tuple(map(str, decision.obligations.get("providers") or ())),
             ),
         )
-
-    async def _requester(self, tenant: str, family: str, context: CallContext) -> Principal:
-        """Who asked for the root task; the pack itself when that cannot be read."""
-        known = self._requesters.get((tenant, family))
-        if known is not None:
-            return known
-        submitted = await self._bus.get(f"evt.{tenant}.task.{family}.submitted")
-        if submitted is None:
-            return Principal(kind="pack", id=context.pack)
-        if len(self._requesters) >= _PLANS:
-            self._requesters.clear()
-        requester = self._requesters[(tenant, family)] = submitted.payload(TaskSubmitted).requester
-        return requester
 
     async def on_tool(self, tenant: str, call: str, asked: ToolCallRequested) -> CallDecided:
         """May this tool run, and what does an approver get to see of it?"""

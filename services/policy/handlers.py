@@ -11,7 +11,8 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch, Work
 from agentos.telemetry import counter
 from services.policy.approvals import ApprovalRules
-from services.policy.budgets.budgets import Budgets
+from services.policy.budgets.budgets import Budgets, NoRoomYet
+from services.policy.budgets.waiting import WaitingCalls
 from services.policy.calls import CallRules
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import refused
@@ -41,8 +42,9 @@ class Policy:
         self._record = Record(bus, keys, vaults)
         self.inspection = Inspection(bus, evaluator, keys, vaults, self._record)
         self._budgets = budgets
-        self.calls = CallRules(bus, evaluator, keys, vaults, self._record, self.inspection, budgets)
+        self.calls = CallRules(evaluator, keys, vaults, self._record, self.inspection, budgets)
         self._approvals = ApprovalRules(bus, evaluator, keys, self.calls)
+        self._waiting = WaitingCalls(bus, self.on_call_requested)
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
 
     def routes(self) -> list[Route]:
@@ -54,6 +56,7 @@ class Policy:
             Route("call.settled", self.on_call_settled, concurrency=64),
             Route("tool.settled", self.inspection.on_settled, concurrency=64),
             *self._approvals.routes(),
+            *self._waiting.routes(),
         ]
 
     # --- admission ----------------------------------------------------------------------------------------------------
@@ -111,9 +114,13 @@ class Policy:
         if blocked is not None:
             decided = denied("kill_switch", blocked.describe())
         else:
-            decided = await fail_closed(
-                message, lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time), denied
-            )
+            try:
+                decided = await fail_closed(
+                    message, lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time), denied
+                )
+            except NoRoomYet as later:
+                await self._waiting.put_off(message, later)
+                return
         await self._close(message, subject, asked.request.key, decided)
 
     async def on_tool_requested(self, message: Recorded) -> None:

@@ -8,6 +8,7 @@ from agentos.contracts.base import Sealed
 from agentos.contracts.errors import Conflict
 from agentos.keyring import KeyRing
 from agentos.sealing import PlaceholderVault
+from agentos.subjects import SubjectIndex
 from services.policy.redacting.finding import Analysis
 from services.policy.redaction import Plan, Read, Redacted, Segment, redact
 
@@ -28,6 +29,7 @@ class Vaults:
     """The placeholder maps of all task families, sealed in bucket ``placeholders``."""
 
     def __init__(self, bus: Bus, keys: KeyRing, pool: Analyser) -> None:
+        self._subjects = SubjectIndex(bus, keys)
         self._bucket = bus.bucket("placeholders")
         self._keys = keys
         self._pool = pool
@@ -52,6 +54,9 @@ class Vaults:
             done = await redact(read, analyses, vault, keyed)
             if done.vault == vault:
                 return done
+            # Whose data this is can be found again before it is kept: else nobody could have it erased.
+            known = {name: text for name, text in done.vault.values.items() if name not in vault.values}
+            await self._subjects.note(tenant, family, [(name.partition("_")[0], text) for name, text in known.items()])
             value = (await self._keys.seal_model(tenant, family, PLACEHOLDERS, done.vault)).model_dump_json().encode()
             try:
                 # ``create`` where there is none: it also takes the place of one that was erased.

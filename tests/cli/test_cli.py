@@ -159,3 +159,45 @@ async def test_help_loads_neither_the_http_client_nor_the_services() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     assert out.decode().strip() == "[]"
+
+
+async def test_the_audit_trail_is_exported_with_its_verifier_and_events_are_proven(edge: Any, run: Any, tmp_path: Path) -> None:
+    verifier, out = tmp_path / "verifier.pyz", tmp_path / "audit.jsonl"
+    exported = await run("audit", "export", "--output", str(out), "--with-verifier", str(verifier))
+    assert exported.code == 0, exported.err
+    assert "verify with: python" in exported.err
+    checked = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-S", str(verifier), str(out), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    told, _ = await checked.communicate()
+    assert (checked.returncode, told.startswith(b"broken")) == (1, True), "what the stand-in exports is no export"
+    proof = tmp_path / "proof.json"
+    assert (await run("audit", "prove", "evt.default.task.t1.submitted", "-o", str(proof))).code == 0
+    assert json.loads(proof.read_text())["format"] == "agentos-audit-inclusion"
+    assert json.loads((await run("audit", "consistency", "5")).out)["format"] == "agentos-audit-consistency"
+    broken = await run("audit", "verify", "--proof", str(proof), "--json")
+    assert (broken.code, broken.json()["problems"][0]["kind"]) == (1, "malformed")
+    anchors = tmp_path / "anchors.jsonl"
+    anchors.write_text("")
+    assert (await run("audit", "verify", "--anchor", str(anchors))).code == 0
+
+
+async def test_a_task_is_given_out_revealed_and_erased(edge: Any, run: Any, tmp_path: Path) -> None:
+    task = (await run("task", "submit", "report", "--input", "-", "--json", stdin='{"who": "ann@x.org"}')).json()["task"]
+    event = f"evt.default.task.{task}.submitted"
+    shown = await run("payload", "reveal", event, "--reason", "a complaint")
+    assert shown.json()["value"] == {"who": "ann@x.org"}
+    refused = await run("privacy", "erase", "--task", task, "--reason", "asked")
+    assert (refused.code, "not settled" in refused.err) == (1, True)
+    await edge.backend.orchestrator.settle(task)
+    out = tmp_path / "held.json"
+    given = await run("privacy", "export", "--task", task, "--reason", "access request", "--output", str(out))
+    assert given.code == 0, given.err
+    assert (out.stat().st_mode & 0o777, json.loads(out.read_text())["tasks"][0]["input"]) == (0o600, {"who": "ann@x.org"})
+    erased = await run("privacy", "erase", "--task", task, "--reason", "asked", "--json")
+    assert erased.json()["certificate"]["tasks"] == [task]
+    assert "certified" in (await run("privacy", "show", erased.json()["id"])).out
+    gone = await run("payload", "reveal", event, "--reason", "a complaint")
+    assert (gone.code, "erased" in gone.err) == (1, True)
+    nobody = await run("privacy", "erase", "--subject", "-", "--reason", "asked", stdin="nobody@x.org\n")
+    assert (nobody.code, "nothing is held" in nobody.err) == (1, True)

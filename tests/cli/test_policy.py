@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agentos.contracts.events.governance import ApprovalRuled
-from services.ledger.export import Event, Header, event_line, header_line
+from agentos.contracts.events.approval import ApprovalRuled
+from services.ledger.audit.export import Event, Header, event_line, header_line
 from services.policy.active import ActivePolicy
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import BUNDLE, Bundle, PolicyEvaluator

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentos import keyring
-from agentos.contracts.errors import NeverRetry
+from agentos.contracts.errors import NeverRetry, RetryLater
 from agentos.keyring import KeyRing
 from agentos.sealing import KeyErased, MasterKey, SealBroken
 from tests.conftest import Broker
@@ -74,7 +74,9 @@ async def test_an_erased_key_opens_nothing_once_no_cache_holds_it(
     keys = KeyRing(gateway, master)
     await keys.create(TENANT, "family")
     sealed = await keys.seal(TENANT, "family", "task.input", b"Ada")
-    await gateway.bucket("keys").delete(f"{TENANT}.family")
+    other = KeyRing(gateway, master)
+    assert await other.erase(TENANT, "family")
+    assert not await other.erase(TENANT, "family"), "a second time there is nothing left to erase"
     with pytest.raises(KeyErased):
         await KeyRing(gateway, master).open(TENANT, "task.input", sealed)
     assert await keys.open(TENANT, "task.input", sealed) == b"Ada"
@@ -83,3 +85,34 @@ async def test_an_erased_key_opens_nothing_once_no_cache_holds_it(
         await keys.open(TENANT, "task.input", sealed)
     with pytest.raises(KeyErased):
         await keys.seal(TENANT, "family", "task.input", b"more")
+
+
+async def test_an_erased_key_is_overwritten_on_disk_and_never_made_again(broker: Broker, master: MasterKey) -> None:
+    """Nothing that anyone can read back from the broker's files opens what it sealed, the master key included."""
+    gateway = await broker.connect("gateway")
+    keys = KeyRing(gateway, master)
+    wrapped: dict[str, bytes] = {}
+    for name in ("one", "two", "three"):
+        await keys.create(TENANT, name)
+        entry = await gateway.bucket("keys").get(f"{TENANT}.{name}")
+        assert entry is not None
+        wrapped[name] = entry.value or b""
+    await keys.erase(TENANT, "two")
+    await keys.create(TENANT, "two")  # a late repetition of the submission
+    assert not await keys.exists(TENANT, "two")
+    with pytest.raises(KeyErased):
+        await keys.seal(TENANT, "two", "task.input", b"Ada")
+    await broker.server.kill()
+    await broker.server.start()
+    stored = b"".join(path.read_bytes() for path in broker.server.folder.rglob("*") if path.is_file())
+    assert [name for name, value in wrapped.items() if value in stored] == ["one", "three"]
+    assert await keys.exists(TENANT, "three")
+
+
+async def test_nobody_but_the_gateway_may_erase_a_key(broker: Broker, master: MasterKey) -> None:
+    await KeyRing(await broker.connect("gateway"), master).create(TENANT, "family")
+    for service in ("policy", "router", "runner", "worker"):
+        bus = await broker.connect(service)
+        with pytest.raises(RetryLater):
+            await KeyRing(bus, master).erase(TENANT, "family")
+    assert await KeyRing(await broker.connect("router"), master).exists(TENANT, "family")

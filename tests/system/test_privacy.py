@@ -71,8 +71,8 @@ async def _check_trace(system: Topology, task: str) -> None:
     traces: dict[str, list[str]] = {}
     writers: set[str] = set()
     for message in await system.stored("EVENTS"):
-        if message.recorded.meta.correlation_id != task:
-            continue
+        if message.recorded.meta.correlation_id != task or message.recorded.channel.name == "payload.revealed":
+            continue  # that somebody looked at the result afterwards is a request of its own
         writers.add(message.recorded.channel.publisher)
         found = _TRACEPARENT.fullmatch(message.headers.get(TRACEPARENT, ""))
         traces.setdefault(found[1] if found else "none", []).append(message.subject)

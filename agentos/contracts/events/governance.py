@@ -68,10 +68,14 @@ class DeliveryReceived(Contract):
 
 
 class AuditCheckpointed(Contract):
-    """The audit chain up to and including ``seq`` hashes to ``chain`` (hex SHA-256), signed with the ledger's Ed25519 key."""
+    """The audit chain up to and including ``seq`` hashes to ``chain``, the Merkle tree over it to ``root`` (both hex SHA-256).
+
+    Signed with the ledger's Ed25519 key.
+    """
 
     seq: int
     chain: str
+    root: str
     count: int
     key_id: str
     signature: bytes

@@ -1,21 +1,29 @@
 """The audit trail: where it stands, whether it is whole, and a copy to verify elsewhere."""
 
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from services.gateway import ledger
 from services.gateway.auth import Caller
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Item
+from services.gateway.http.models import Verification
 from services.gateway.problems import documented
 from services.gateway.state import Gateway, Parts, Sender
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=GuardedRoute)
 
 JSONL = "application/jsonl"
+
+
+class Proof(BaseModel):
+    """``proof`` is the one line that the proof's file holds."""
+
+    proof: str
 
 
 @router.get("/status", response_model=Item, responses=documented())
@@ -27,9 +35,39 @@ async def status(gateway: Parts, caller: Sender) -> Any:
 
 @router.post("/verify", response_model=Item, responses=documented(413, 415))
 @needs("audit.read")
-async def verify(gateway: Parts, caller: Sender) -> Any:
-    """Recompute the chain from the stream. A broken chain is an answer, not an error: look at ``ok`` and ``problems``."""
-    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit.verify")
+async def verify(gateway: Parts, caller: Sender, body: Verification | None = None) -> Any:
+    """Recompute the chain from the stream, and hold it against anchors where they are given.
+
+    A broken chain is an answer, not an error: look at ``ok`` and ``problems``.
+    """
+    anchors = list(body.anchors) if body is not None else []
+    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit.verify", anchors=anchors)
+
+
+@router.get("/proof", response_model=Proof, responses=documented(404, 409))
+@needs("audit.export")
+async def prove(
+    gateway: Parts,
+    caller: Sender,
+    event: Annotated[str, Query(min_length=1, max_length=600, description="The event's subject or its id.")],
+    checkpoint: Annotated[
+        int | None, Query(ge=1, le=2**53, description="The sequence that the checkpoint to prove against signs.")
+    ] = None,
+) -> Any:
+    """The proof that one event is part of the signed log, for `agentos audit verify --proof`."""
+    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit.prove", event=event, checkpoint=checkpoint)
+
+
+@router.get("/consistency", response_model=Proof, responses=documented(404, 409))
+@needs("audit.export")
+async def consistency(
+    gateway: Parts,
+    caller: Sender,
+    first: Annotated[int, Query(ge=1, le=2**53, description="The sequence that the earlier checkpoint signs.")],
+    second: Annotated[int | None, Query(ge=1, le=2**53, description="That of the later one; the newest unless given.")] = None,
+) -> Any:
+    """The proof that the log which one checkpoint signs is the beginning of that which another signs."""
+    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit.consistency", first=first, second=second)
 
 
 @router.get(

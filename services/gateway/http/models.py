@@ -1,8 +1,8 @@
 """What requests carry. Unknown fields are refused, each field says what it is for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agentos.contracts.base import Priority, Token, Utc
 from agentos.contracts.events.kill import KillMode, KillScope
@@ -79,6 +79,60 @@ class Drill(Request):
 
     rounds: int = Field(default=20, ge=1, le=100)
     reason: str = Field(min_length=1, max_length=1_000)
+
+
+Reason = Annotated[
+    str, Field(min_length=3, max_length=1_000, description="Why; it stands in the log, so name no person in it.")
+]
+
+
+class Reveal(Request):
+    """Which sealed value to open."""
+
+    event: str = Field(min_length=1, max_length=600, description="The event's subject or its id.")
+    field: str | None = Field(
+        default=None, max_length=200, description="Which of its sealed fields; needed where there are several."
+    )
+    reason: Reason
+
+
+class _AboutData(Request):
+    """A task or a person."""
+
+    task: Token | None = Field(default=None, description="A task: its whole family, subtasks included.")
+    subject: str | None = Field(
+        default=None,
+        min_length=3,
+        max_length=320,
+        description="A person's identifier, such as an e-mail address or telephone number.",
+    )
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.task is None) == (self.subject is None):
+            raise ValueError("give either a task or a subject")
+        if self.subject is not None and self.subject.casefold() in self.reason.casefold():
+            raise ValueError("the reason repeats the subject, and would keep it in the log for ever: leave it out there")
+        return self
+
+
+class Erase(_AboutData):
+    """Whose data to erase."""
+
+    cancel: bool = Field(default=False, description="Cancel what still runs instead of refusing.")
+
+
+class PrivacyExport(_AboutData):
+    """Whose data to give out."""
+
+
+class Verification(Request):
+    """Anchors to hold the chain against."""
+
+    anchors: tuple[Annotated[str, Field(max_length=2_000)], ...] = Field(
+        default=(), max_length=1_000, description="Lines of a file of anchors, as they stand in it."
+    )
 
 
 class NewKey(Request):

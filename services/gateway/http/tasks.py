@@ -11,7 +11,7 @@ from agentos.contracts.commands import CancelTask, RetryTask
 from agentos.contracts.events.task import Outcome, RetryPolicy, TaskSettled
 from agentos.contracts.ids import derived_id, new_id
 from agentos.sealing import KeyErased
-from services.gateway import ledger, submission
+from services.gateway import disclosure, erasure, ledger, submission
 from services.gateway.auth import Caller
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Done, Made, Page, TaskItem, done
@@ -78,13 +78,15 @@ async def show(task: TaskId, gateway: Parts, caller: Sender) -> Any:
 
 async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: str) -> dict[str, Any]:
     """The result is read from the stream: projections keep digests, and never what is sealed."""
-    settled = [e.data for e in await gateway.bus.load(caller.tenant, "task", task) if isinstance(e.data, TaskSettled)]
-    sealed = settled[-1].result if settled else None
+    settled = [(e, e.data) for e in await gateway.bus.load(caller.tenant, "task", task) if isinstance(e.data, TaskSettled)]
+    sealed = settled[-1][1].result if settled else None
     if sealed is None:
         return {"result": None, "result_state": "none"}
     if not (_OPENS_ALL.intersection(caller.principal.roles) or row.get("requester") == caller.principal.id):
         return {"result": None, "result_state": "sealed"}
     try:
+        if row.get("requester") != caller.principal.id:
+            await disclosure.note_result(gateway, caller, task, settled[-1][0], sealed)
         return {
             "result": json.loads(await gateway.keyring.open(caller.tenant, sealed.purpose, sealed)),
             "result_state": "opened",
@@ -111,10 +113,13 @@ async def cancel(task: TaskId, body: Cancel, gateway: Parts, caller: Sender, sco
     return await _command(gateway, caller, "orchestrator.cancel", made, task, scope)
 
 
-@router.post("/{task}/retry", status_code=202, response_model=Done, responses=documented(404, 409, 413, 415))
+@router.post("/{task}/retry", status_code=202, response_model=Done, responses=documented(404, 409, 410, 413, 415))
 @needs("tasks.retry")
 async def retry(task: TaskId, gateway: Parts, caller: Sender, scope: Scope, body: Retry | None = None) -> Any:
-    """Make another attempt of a task that ended or is parked."""
+    """Make another attempt of a task that ended or is parked; of one whose data were erased there is nothing left to attempt."""
+    family = await erasure.family_of(gateway, caller.tenant, task)
+    if not await gateway.keyring.exists(caller.tenant, family):
+        raise KeyErased(f"The data key {family} was erased.", key=family)
     made = RetryTask(tenant=caller.tenant, task=task, from_step=body.from_step if body else None, by=caller.principal)
     return await _command(gateway, caller, "orchestrator.retry", made, task, scope)
 

@@ -37,6 +37,7 @@ DELIVERY: Row = {
 CHECKPOINT: Row = {
     "seq": 0,
     "chain": None,
+    "root": None,
     "count": 0,
     "key_id": None,
     "signature": None,
@@ -93,6 +94,7 @@ def audit_checkpointed(row: Row, fact: Fact, data: g.AuditCheckpointed) -> Row:
     return row | {
         "seq": data.seq,
         "chain": data.chain,
+        "root": data.root,
         "count": data.count,
         "key_id": data.key_id,
         "signature": data.signature.hex(),

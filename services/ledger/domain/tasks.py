@@ -7,6 +7,7 @@ States: submitted, queued, admitted, denied, routed, unroutable, running, waitin
 from decimal import Decimal
 
 from agentos.contracts.events import call as c
+from agentos.contracts.events import privacy as p
 from agentos.contracts.events import task as t
 from services.ledger.domain.facts import Fact, Row
 
@@ -32,12 +33,14 @@ BLANK: Row = {
     "outcome": None,
     "fault_code": None,
     "fault_message": None,
+    "family": None,
     "input_digest": None,
     "result_digest": None,
     "submitted_at": None,
     "started_at": None,
     "retry_at": None,
     "settled_at": None,
+    "erased_at": None,
     "updated_at": None,
     "first_seq": 0,
     "last_seq": 0,
@@ -68,6 +71,7 @@ def submitted(row: Row, fact: Fact, data: t.TaskSubmitted) -> Row:
         "depends_on": list(data.depends_on),
         "deadline": data.deadline,
         "max_attempts": data.retry.max_attempts,
+        "family": data.input.key,
         "input_digest": data.input_digest,
         "submitted_at": fact.meta.time,
     }
@@ -148,6 +152,10 @@ def settled(row: Row, fact: Fact, data: t.TaskSettled) -> Row:
         }
         | _fault(data.fault)
     )
+
+
+def erased(row: Row, fact: Fact, _: p.ErasureCertified) -> Row:
+    return row | {"erased_at": fact.meta.time}
 
 
 def model_call_settled(row: Row, _: Fact, data: c.ModelCallSettled) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.policy import injection
-from services.policy.detection import Finding, resolve
+from services.policy.findings import Finding, resolve
 from services.policy.redacting.segments import Segment
 from services.policy.secret_patterns import KEYED_HINT
 
@@ -25,7 +25,8 @@ _TELLING = frozenset({
     "surname", "fullname", "person", "contact", "customer", "street", "address", "city", "town", "zip", "postcode",
     "postal", "plz", "age", "birth", "dob", "birthday", "born", "company", "organization", "organisation", "employer",
     "iban", "account", "routing", "passport", "license", "licence", "tax", "vat", "nhs", "national", "insurance", "card",
-    "username", "login", "user",
+    "username", "login", "user", "nino", "steuer", "aadhaar", "pan", "dni", "nie", "nif", "bsn", "sin", "tfn", "abn", "medicare", "mrn",
+    "nir", "codice", "fiscale", "itin", "ein", "utr", "sort", "bic", "swift", "geburtsdatum", "anschrift", "strasse", "telefon",
 })  # fmt: skip
 """Words in a key that say what its value is."""
 

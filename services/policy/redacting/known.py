@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from agentos.sealing.sweeping import is_swept, stands
-from services.policy.detection import Finding
+from services.policy.findings import Finding
 
 _ENTITY_OF = {
     "EMAIL": "EMAIL_ADDRESS",

@@ -17,7 +17,7 @@ from agentos.contracts.events.call import Operator, RedactedEntity
 from agentos.sealing.json_text import is_json_text
 from agentos.sealing.placeholders import LOOKALIKE, PlaceholderVault
 from agentos.sealing.writings import NAME, writings
-from services.policy.detection import Finding, resolve
+from services.policy.findings import Finding, resolve
 from services.policy.redacting.finding import Analysis
 from services.policy.redacting.known import Known, entity_of
 from services.policy.redacting.plan import Blocked, Plan

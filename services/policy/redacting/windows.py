@@ -8,7 +8,7 @@ that grows at its end keeps its windows, and they are not analysed again.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from services.policy.detection import Finding, resolve
+from services.policy.findings import Finding, resolve
 from services.policy.redacting.finding import Analysis
 from services.policy.redacting.segments import Segment
 from services.policy.secret_patterns import PRIVATE_KEY_BEGIN, PRIVATE_KEY_END

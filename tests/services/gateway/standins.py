@@ -41,6 +41,8 @@ class Orchestrator:
     submits: list[tuple[str, SubmitTask]] = field(default_factory=list)
     other: list[Contract] = field(default_factory=list)
     silent: bool = False
+    cancels: bool = False
+    """Whether a cancelled task settles."""
 
     async def submit(self, recorded: Recorded) -> None:
         assert isinstance(recorded.data, SubmitTask)
@@ -57,6 +59,8 @@ class Orchestrator:
         assert isinstance(recorded.data, CancelTask | RetryTask)
         self.other.append(recorded.data)
         found = await self.bus.load(recorded.data.tenant, "task", recorded.data.task)
+        if self.cancels and isinstance(recorded.data, CancelTask):
+            await self.settle(recorded.data.task, outcome="cancelled", tenant=recorded.data.tenant)
         answer = Answer(ok=True) if found else Answer(ok=False, code="not_found", detail="there is no such task")
         await self.bus.send("orchestrator.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
 
@@ -151,6 +155,8 @@ class Ledger:
         if self.silent:
             return
         what = recorded.subject.split(".")[2]
+        while max((event.seq for event in self.events), default=0) < recorded.data.arguments.get("min_seq", 0):
+            await asyncio.sleep(0.01)
         data = self.broken or self._answer(what, recorded.data.tenant, recorded.data.arguments)
         answer = (
             Answer(ok=True, data=data)
@@ -166,6 +172,15 @@ class Ledger:
             case "tasks-get":
                 found = [row for row in self._tasks(tenant) if row["id"] == args["id"]]
                 return {"task": found[0], "attempts": [], "timeline": [], "calls": [], "approvals": []} if found else None
+            case "tasks-family":
+                return {"tasks": [row for row in self._tasks(tenant)[::-1] if row["family"] in args["families"]]}
+            case "events-find":
+                found_ = [e.subject for e in self.events if e.meta.event_id == args["id"] and e.meta.tenant == tenant]
+                return {"subject": found_[0]} if found_ else None
+            case "audit-prove":
+                return {"proof": '{"format":"agentos-audit-inclusion"}\n'}
+            case "audit-consistency":
+                return {"proof": '{"format":"agentos-audit-consistency"}\n'}
             case "tasks-events":
                 return self._events(tenant, args["id"], args.get("after", 0))
             case "events-list":
@@ -202,7 +217,14 @@ class Ledger:
             case "audit-status":
                 return {"seq": len(self.events), "chain": "00" * 32}
             case "audit-verify":
-                return {"ok": True, "events": len(self.events), "last_seq": len(self.events), "checkpoints": 0, "problems": []}
+                return {
+                    "ok": True,
+                    "events": len(self.events),
+                    "last_seq": len(self.events),
+                    "checkpoints": 0,
+                    "anchors": 0,
+                    "problems": [],
+                }
             case "audit-export":
                 # Two pages, as the ledger would send a long chain.
                 return (
@@ -226,6 +248,7 @@ class Ledger:
                         "type": data.type,
                         "state": "submitted",
                         "requester": data.requester.id,
+                        "family": data.input.key,
                         "priority": data.priority,
                         "submitted_at": event.meta.time.isoformat(),
                     }

@@ -20,10 +20,11 @@ from agentos.contracts.channels import BY_NAME
 from agentos.contracts.commands import Answer, Query
 from services.ledger import tables
 from services.ledger.app import rebuild, run
+from services.ledger.audit.offline import verify_export
+from services.ledger.audit.proof import verify_proof
 from services.ledger.handlers import query_token
 from services.ledger.settings import Settings
 from services.ledger.store import SqlStore, StreamGap
-from services.ledger.verify import verify_export
 from tests.services.ledger import history
 
 
@@ -133,7 +134,7 @@ async def test_bad_questions_get_answers_that_name_the_field(edge: Callable[...,
 
 
 async def test_the_chain_is_signed_verified_and_exported(edge: Callable[..., Edge], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.ledger.handlers.EXPORT_LINES", 7)
+    monkeypatch.setattr("services.ledger.trail.EXPORT_LINES", 7)
     around = edge(checkpoint_events=19)
     async with around.running():
         seq = await around.append(*history.life("t1"), *history.governance())
@@ -151,6 +152,58 @@ async def test_the_chain_is_signed_verified_and_exported(edge: Callable[..., Edg
         offline = verify_export([f"{line}\n".encode() for line in lines], public_key=base64.b64decode(status["public_key"]))
         assert (offline.ok, offline.problems, offline.checkpoints >= 1) == (True, [], True)
         assert offline.events == len(lines) - 2 >= seq
+
+
+async def test_one_event_and_the_growth_of_the_log_are_proven_to_whoever_has_the_proof_alone(edge: Callable[..., Edge]) -> None:
+    around = edge(checkpoint_interval=timedelta(milliseconds=40))
+
+    async def signed(seq: int) -> Any:
+        while True:
+            status = await around.data("audit.status", min_seq=seq)
+            if status["last_checkpoint"] is not None and status["last_checkpoint"]["seq"] >= seq:
+                return status
+
+    async with around.running():
+        first = (await signed(await around.append(*history.life("t1"))))["last_checkpoint"]["seq"]
+        status = await signed(await around.append(*history.life("t2")))
+        key = base64.b64decode(status["public_key"])
+        subject = "evt.default.task.t1.submitted"
+        for arguments in ({"event": subject}, {"event": subject, "checkpoint": first}):
+            line = (await around.data("audit.prove", **arguments))["proof"].encode()
+            verdict = verify_proof(line, public_key=key)
+            assert (verdict.ok, verdict.problems, verdict.last_seq) == (True, [], 1)
+            assert subject in line.decode()
+            assert b".t2." not in line, "a proof tells nothing of other events"
+        (row,) = (await around.data("events.list", aggregate="task", id="t2", fact="submitted"))["events"]
+        by_id = (await around.data("audit.prove", event=row["event_id"]))["proof"].encode()
+        assert verify_proof(by_id, public_key=key).last_seq == row["seq"]
+        growth = (await around.data("audit.consistency", first=first))["proof"].encode()
+        assert (verify_proof(growth, public_key=key).ok, first < status["last_checkpoint"]["seq"]) == (True, True)
+        for name, arguments, code in (
+            ("audit.prove", {"event": "evt.other.task.t1.submitted"}, "not_found"),
+            ("audit.prove", {"event": "evt.default.task.t2.settled.1", "checkpoint": first}, "not_signed_yet"),
+            ("audit.prove", {"event": subject, "checkpoint": 3}, "not_signed_yet"),
+            ("audit.consistency", {"first": 3}, "not_found"),
+            ("audit.consistency", {"first": status["last_checkpoint"]["seq"], "second": first}, "not_found"),
+        ):
+            assert (await around.ask(name, **arguments)).code == code, (name, arguments)
+        store = around.store()
+        with store._writer.begin() as tx:
+            tx.execute(update(tables.audit_chain).where(tables.audit_chain.c.seq == 1).values(hash=bytes(32)))
+        store.close()
+        assert (await around.ask("audit.prove", event=subject)).code == "chain_broken"
+
+
+async def test_a_family_of_tasks_and_an_event_by_its_id_are_found(edge: Callable[..., Edge]) -> None:
+    around = edge()
+    async with around.running():
+        seq = await around.append(*history.life("t1"))
+        (row,) = (await around.data("events.list", aggregate="task", id="t1", fact="submitted", min_seq=seq))["events"]
+        family = row["body"]["input"]["key"]
+        tasks = (await around.data("tasks.family", families=[family, "none"]))["tasks"]
+        assert [(task["id"], task["family"], task["state"]) for task in tasks] == [("t1", family, "settled")]
+        assert (await around.data("events.find", id=row["event_id"]))["subject"] == row["subject"]
+        assert (await around.ask("events.find", id="none")).code == "not_found"
 
 
 async def test_a_checkpoint_calls_for_no_other_checkpoint(edge: Callable[..., Edge]) -> None:

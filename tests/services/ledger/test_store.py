@@ -12,7 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from agentos.contracts.events import governance as g
 from agentos.contracts.events import kill as k
-from services.ledger import audit
+from agentos.contracts.events.privacy import ErasureCertified
+from services.ledger import tables
+from services.ledger.audit import chain, merkle
 from services.ledger.store import Head, Moved, SqlStore, StreamGap
 from services.ledger.tables import metadata
 from tests.services.ledger import history
@@ -87,7 +89,7 @@ def test_a_gap_stops_the_fold_and_stores_nothing(store: SqlStore) -> None:
 
 def test_the_chain_is_recorded_with_the_rows(store: SqlStore) -> None:
     applied = store.apply(LIFE)
-    expected = audit.links(audit.GENESIS, LIFE)
+    expected = chain.links(chain.GENESIS, LIFE)
     assert applied.head.chain == expected[-1] == store.head().chain
     assert store.hashes(3, 5) == {3: expected[2], 4: expected[3], 5: expected[4]}
 
@@ -155,7 +157,7 @@ def test_what_cannot_be_read_is_chained_and_kept_raw_and_stops_nothing(store: Sq
     assert all(kept[event.seq]["problem"] and kept[event.seq]["raw"] == event.body for event in events)
     assert kept[good.seq]["problem"] is None
     assert store.head().undecodable == len(KINDS)
-    assert store.head().chain == audit.links(audit.GENESIS, [*events, good])[-1]
+    assert store.head().chain == chain.links(chain.GENESIS, [*events, good])[-1]
 
 
 def test_text_and_numbers_that_no_database_holds_are_made_harmless(store: SqlStore) -> None:
@@ -203,3 +205,49 @@ def test_dead_letters_have_a_position_of_their_own(store: SqlStore) -> None:
     assert rows[5]["problem"]
     assert (rows[9]["service"], rows[9]["code"], rows[9]["message_seq"]) == ("runner", "max_deliveries", 3)
     assert (store.head().seq, store.dead_letter_position()) == (0, 9)
+
+
+LONG = history.stream([each for number in range(40) for each in history.life(f"n{number}")])
+
+
+@pytest.mark.parametrize("size", [97, 256, 500])
+def test_the_stored_tree_is_the_tree_over_the_chain_however_it_was_folded(
+    open_store: Callable[[], SqlStore], size: int
+) -> None:
+    store, tree = open_store(), merkle.Tree()
+    for start in range(0, len(LONG), size):
+        store.apply(LONG[start : start + size])
+    for each in chain.links(chain.GENESIS, LONG):
+        tree.append(each)
+    for count in (1, 255, 256, 257, 512, 700, len(LONG)):
+        assert store.tree(lambda node, count=count: merkle.root(count, node)) == tree.root(count)
+        path = store.tree(lambda node, count=count: merkle.inclusion_path(count // 2, count, node))
+        assert path == merkle.inclusion_path(count // 2, count, tree.reader())
+    assert len(history.dump(store)["audit_nodes"]) == len(LONG) // 256 + len(LONG) // 512
+
+
+def test_a_hash_deleted_from_the_database_stops_the_tree_and_not_the_fold(store: SqlStore) -> None:
+    store.apply(LONG[:200])
+    with store._writer.begin() as tx:
+        tx.execute(tables.audit_chain.delete().where(tables.audit_chain.c.seq == 9))
+    assert store.apply(LONG[200:300]).head.seq == 300
+    with pytest.raises(StreamGap, match="changed from outside"):
+        store.tree(lambda node: merkle.root(300, node))
+
+
+def test_how_far_a_place_outside_is_survives_a_rebuild(store: SqlStore) -> None:
+    assert store.anchored("file:/a") is None
+    store.note_anchored("file:/a", 7)
+    store.note_anchored("file:/a", 9)
+    store.reset()
+    assert (store.anchored("file:/a"), store.anchored("file:/b")) == (9, None)
+
+
+def test_a_certificate_marks_every_task_that_it_names_as_erased(store: SqlStore) -> None:
+    told = ErasureCertified(
+        target="task", task="t1", families=("t1",), tasks=("t1", "t2"), keys_erased=1, keys_gone_before=0,
+        placeholder_maps_erased=1, index_entries_erased=0, requested_at=history.START, reason="asked", by=history.OPERATOR, digest="d",
+    )  # fmt: skip
+    store.apply(history.stream([*history.life("t1"), *history.life("t2"), *history.life("t3")]))
+    store.apply([history.recorded(58, ("erasure.certified", ("x1", "1"), told, "t1"))])
+    assert {row["id"] for row in history.dump(store)["tasks"] if row["erased_at"]} == {"t1", "t2"}

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,23 +12,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos.contracts.events.governance import AuditCheckpointed
-from services.ledger import audit, export, keys
-from services.ledger.audit import Checkpoint
+from services.ledger import keys
+from services.ledger.audit import chain, export, merkle
+from services.ledger.audit.anchors import Anchor
+from services.ledger.audit.chain import Checkpoint
+from services.ledger.audit.offline import verify_export
+from services.ledger.audit.verdict import Verdict
+from services.ledger.audit.walk import checkpoint_of
 from services.ledger.domain.facts import Incoming
-from services.ledger.verify import LiveCheck, Verdict, verify_export
+from services.ledger.verify import LiveCheck
 from tests.services.ledger import history
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
-PUBLIC = audit.public_bytes(KEY.public_key())
+PUBLIC = keys.public_bytes(KEY)
+
+
+def signed_over(events: Sequence[Incoming], key: Ed25519PrivateKey = KEY) -> Checkpoint:
+    hashes = chain.links(chain.GENESIS, events)
+    tree = merkle.Tree()
+    for each in hashes:
+        tree.append(each)
+    return keys.sign(key, len(events), hashes[-1], tree.root(len(hashes)))
 
 
 def with_checkpoint(events: list[Incoming], key: Ed25519PrivateKey = KEY) -> list[Incoming]:
     """The events, and the ledger's checkpoint over them."""
-    signed = audit.sign(key, len(events), audit.links(audit.GENESIS, events)[-1], len(events))
-    data = AuditCheckpointed(
-        seq=signed.seq, chain=signed.chain, count=signed.count, key_id=signed.key_id, signature=signed.signature
-    )
+    signed = signed_over(events, key)
+    data = AuditCheckpointed.model_validate(asdict(signed))
     seq = len(events) + 1
     return [*events, history.recorded(seq, ("audit.checkpointed", (str(signed.seq),), data, "audit"), "system")]
 
@@ -38,11 +49,11 @@ STREAM = with_checkpoint([*with_checkpoint(history.stream(history.life("t1"))), 
 
 def written(events: Sequence[Incoming], key: Ed25519PrivateKey = KEY) -> list[bytes]:
     """An honest export."""
-    hashes = audit.links(audit.GENESIS, events)
-    last = hashes[-1] if hashes else audit.GENESIS
-    header = export.header_line(export.Header(audit.public_bytes(key.public_key()), len(events), last))
-    lines = [export.event_line(event, chain) for event, chain in zip(events, hashes, strict=True)]
-    return [header, *lines, export.closing_line(audit.seal(key, header))]
+    hashes = chain.links(chain.GENESIS, events)
+    last = hashes[-1] if hashes else chain.GENESIS
+    header = export.header_line(export.Header(keys.public_bytes(key), len(events), last))
+    lines = [export.event_line(event, hash_) for event, hash_ in zip(events, hashes, strict=True)]
+    return [header, *lines, export.closing_line(keys.seal(key, header))]
 
 
 FILE = written(STREAM)
@@ -135,9 +146,9 @@ def test_another_spelling_of_the_same_line_is_no_export(old: bytes, new: bytes) 
 
 def test_an_event_changed_with_all_hashes_after_it_made_anew_breaks_the_signed_checkpoints() -> None:
     forged = [replace(event, body=event.body.replace(b"triage", b"treats")) for event in STREAM]
-    last = audit.links(audit.GENESIS, forged)[-1]
+    last = chain.links(chain.GENESIS, forged)[-1]
     header = export.header_line(export.Header(PUBLIC, len(forged), last))
-    lines = [export.event_line(e, h) for e, h in zip(forged, audit.links(audit.GENESIS, forged), strict=True)]
+    lines = [export.event_line(e, h) for e, h in zip(forged, chain.links(chain.GENESIS, forged), strict=True)]
     found = kinds(verify_export([header, *lines, FILE[-1]]))
     assert {("line 21", "replaced"), ("line 26", "replaced"), (f"line {len(FILE)}", "replaced")} <= found
 
@@ -172,8 +183,8 @@ def test_headers_that_are_no_text_still_export_and_verify() -> None:
 
 def test_the_chain_covers_what_is_ours_and_tells_fields_apart() -> None:
     event = STREAM[0]
-    base = audit.link(audit.GENESIS, event)
-    assert audit.link(audit.GENESIS, replace(event, headers={**event.headers, "Nats-Time-Stamp": "now"})) == base
+    base = chain.link(chain.GENESIS, event)
+    assert chain.link(chain.GENESIS, replace(event, headers={**event.headers, "Nats-Time-Stamp": "now"})) == base
     changes = [
         replace(event, seq=2),
         replace(event, subject=event.subject + "x"),
@@ -181,19 +192,18 @@ def test_the_chain_covers_what_is_ours_and_tells_fields_apart() -> None:
         replace(event, headers={**event.headers, "traceparent": "00-1"}),
         replace(event, headers={**event.headers, "Agentos-Time": ""}),
     ]
-    assert len({base, audit.link(bytes([1]) * 32, event), *(audit.link(audit.GENESIS, each) for each in changes)}) == 7
+    assert len({base, chain.link(bytes([1]) * 32, event), *(chain.link(chain.GENESIS, each) for each in changes)}) == 7
 
 
 class Record:
     """What the database would hold."""
 
     def __init__(self, events: Sequence[Incoming]) -> None:
-        self.chain = {e.seq: h for e, h in zip(events, audit.links(audit.GENESIS, events), strict=True)}
+        self.chain = {e.seq: h for e, h in zip(events, chain.links(chain.GENESIS, events), strict=True)}
         self.signed: dict[int, Checkpoint] = {}
         for event in events:
             if ".audit." in event.subject:
-                data = AuditCheckpointed.model_validate_json(event.body)
-                self.signed[event.seq] = Checkpoint(data.seq, data.chain, data.count, data.key_id, data.signature)
+                self.signed[event.seq] = checkpoint_of(event.body)
 
     def position(self) -> int:
         return max(self.chain, default=0)
@@ -215,7 +225,7 @@ class Invented(Record):
         return super().hashes(first, last) | ({50: bytes(32)} if first <= 50 <= last else {})
 
 
-def live(stream: Sequence[Incoming], record: Record, *anchors: Checkpoint, size: int = 5) -> Verdict:
+def live(stream: Sequence[Incoming], record: Record, *anchors: Anchor, size: int = 5) -> Verdict:
     check = LiveCheck(record, PUBLIC)
     for start in range(0, len(stream), size):
         check.events(stream[start : start + size])
@@ -254,8 +264,8 @@ def test_two_events_in_each_others_place_are_found() -> None:
 
 def test_a_shorter_stream_is_found_by_the_database_and_by_the_checkpoints_kept_elsewhere() -> None:
     assert ("seq 11", "truncated") in kinds(live(STREAM[:10], Record(STREAM)))
-    anchor = Record(STREAM).signed[25]
-    assert (f"seq {anchor.seq}", "truncated") in kinds(live(STREAM[:10], Record(STREAM[:10]), anchor))
+    anchor = Anchor(Record(STREAM).signed[25], PUBLIC)
+    assert (f"seq 11 to {anchor.checkpoint.seq}", "truncated") in kinds(live(STREAM[:10], Record(STREAM[:10]), anchor))
 
 
 @given(st.integers(1, len(STREAM)), st.integers(0, 255))
@@ -286,10 +296,10 @@ def test_a_chain_replaced_in_stream_and_database_breaks_the_signatures() -> None
     assert {("seq 20", "replaced"), ("seq 25", "replaced")} <= kinds(live(forged, Record(forged)))
     foreign = with_checkpoint(history.stream(history.life("t1")), OTHER)
     assert ("seq 20", "replaced") in kinds(live(foreign, Record(foreign)))
-    anchor = Record(STREAM).signed[20]
+    anchor = Anchor(Record(STREAM).signed[20], PUBLIC)
     unsigned = [event for event in forged if ".audit." not in event.subject]
     unsigned = [replace(event, seq=seq) for seq, event in enumerate(unsigned, 1)]
-    assert ("seq 19", "replaced") in kinds(live(unsigned, Record(unsigned), anchor))
+    assert ("seq 1 to 19", "replaced") in kinds(live(unsigned, Record(unsigned), anchor))
 
 
 def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
@@ -297,7 +307,7 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
     made = keys.load_or_create(path)
     assert path.stat().st_mode & 0o777 == 0o600
     again = keys.load_or_create(path)
-    assert audit.public_bytes(again.public_key()) == audit.public_bytes(made.public_key())
+    assert keys.public_bytes(again) == keys.public_bytes(made)
     path.chmod(0o644)
     with pytest.raises(keys.UnsafeKey, match="chmod 600"):
         keys.load_or_create(path)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from services.policy.analysis_frames import HEAD, answer, asked, framed, length_of
-from services.policy.detection import Finding
+from services.policy.findings import Finding
 from services.policy.redacting.finding import Analysis
 
 traces = Path(sys.argv[1])

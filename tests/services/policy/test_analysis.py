@@ -14,7 +14,7 @@ from agentos.contracts.model import ModelRequest, TextPart, ToolResultPart, user
 from agentos.sealing import PlaceholderVault, restore
 from services.policy.analysis import AnalysisPool
 from services.policy.analysis_frames import answer, answered, asked, framed, length_of, question
-from services.policy.detection import Finding
+from services.policy.findings import Finding
 from services.policy.redacting.finding import Analysis
 from services.policy.redacting.windows import OVERLAP, WINDOW, windows
 from services.policy.redaction import Plan, Redactor, Segment, read_request, read_text, redact

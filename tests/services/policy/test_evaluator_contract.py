@@ -42,7 +42,7 @@ from services.policy.tables import Case, merged, with_config
 from services.policy.trial import rules_in
 from tests.opa import opa_binary
 from tests.services.policy.cases import CASES, api, model_call
-from tests.services.policy.conftest import BundleOf, running_opa
+from tests.services.policy.conftest import BundleOf
 
 PATIENT = timedelta(seconds=5)
 

@@ -16,7 +16,7 @@ from agentos.contracts.model import JsonSchemaFormat, Message, ModelRequest, Tex
 from agentos.sealing import PlaceholderVault, restore, restore_json
 from agentos.sealing.json_text import is_json_text
 from agentos.sealing.placeholders import TooDeep
-from services.policy.detection import Finding, resolve
+from services.policy.findings import Finding, resolve
 from services.policy.redacting.known import Known
 from services.policy.redaction import Redactor
 
@@ -246,6 +246,25 @@ def test_keys_of_an_object_are_redacted_and_give_context(redactor: Redactor) -> 
         "contactPhone": ["<PHONE_1>"],
         "card": "<NUMBER_1>",
         "id": 4155552672,
+    }
+    assert restore_json(redacted.value, redacted.vault) == value
+
+
+def test_a_key_announces_its_value_as_a_word_in_a_text_does(redactor: Redactor) -> None:
+    value = {
+        "nhsNumber": "9434765918",
+        "steuer_id": "12345678901",
+        "dateOfBirth": "1990-04-18",
+        "sort_code": "204553",
+        "order": "88213-B",
+    }
+    redacted = redactor.redact_json(value, EMPTY)
+    assert redacted.value == {
+        "nhsNumber": "<ID_1>",
+        "steuer_id": "<ID_2>",
+        "dateOfBirth": "<DOB_1>",
+        "sort_code": "<ACCOUNT_1>",
+        "order": "88213-B",
     }
     assert restore_json(redacted.value, redacted.vault) == value
 

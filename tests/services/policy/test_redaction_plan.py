@@ -10,7 +10,7 @@ from agentos.contracts.errors import NeverRetry, Unavailable
 from agentos.contracts.events.call import RedactedEntity
 from agentos.contracts.model import ModelRequest, user
 from agentos.sealing import PlaceholderVault, restore, restore_json
-from services.policy.detection import Finding
+from services.policy.findings import Finding
 from services.policy.redaction import Blocked, Plan, Redactor
 
 EMPTY = PlaceholderVault()

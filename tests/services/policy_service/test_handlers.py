@@ -28,7 +28,7 @@ from services.policy.redaction import Segment
 from services.policy.vaults import Analyser
 from tests.conftest import Broker
 from tests.governance.analyser import InProcess
-from tests.governance.scenario import OPERATOR, TENANT, context, engage, event, message, switch
+from tests.governance.scenario import OPERATOR, SEALED, TENANT, context, engage, event, message, submission, switch
 
 CLEAR = "Ada Lovelace <ada@example.org>, card 4111 1111 1111 1111"
 SECRETS = ("ada@example.org", "4111 1111 1111 1111")
@@ -82,6 +82,9 @@ class Site:
 
     async def start(self) -> None:
         self.gateway, self.runner = await self.broker.connect("gateway"), await self.broker.connect("runner")
+        orchestrator = await self.broker.connect("orchestrator")
+        sealed = SEALED.model_copy(update={"key": "family"})
+        await orchestrator.append("task.submitted", "t1", submission(input=sealed), tenant=TENANT)
         self.keys = KeyRing(self.gateway, self.master)
         await self.keys.create(TENANT, "family")
 

@@ -64,12 +64,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_table(
+        "audit_nodes",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("level", "place"),
+    )
+    op.create_table(
+        "audit_anchored",
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("target"),
+    )
+    op.create_table(
         "audit_checkpoints",
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("chain", sa.Text(), nullable=True),
+        sa.Column("root", sa.Text(), nullable=True),
         sa.Column("key_id", sa.Text(), nullable=True),
         sa.Column("signature", sa.Text(), nullable=True),
         sa.Column("time", UtcTime(), nullable=True),
@@ -182,6 +196,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("events_aggregate", "events", ["tenant", "aggregate", "id", "seq"], unique=False)
+    op.create_index("events_id", "events", ["event_id"], unique=False)
     op.create_index("events_correlation", "events", ["tenant", "correlation_id", "seq"], unique=False)
     op.create_table(
         "kill_switches",
@@ -231,6 +246,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("fault_code", sa.Text(), nullable=True),
         sa.Column("fault_message", sa.Text(), nullable=True),
+        sa.Column("family", sa.Text(), nullable=True),
         sa.Column("input_digest", sa.Text(), nullable=True),
         sa.Column("result_digest", sa.Text(), nullable=True),
         sa.Column("untrusted", sa.Boolean(), nullable=False),
@@ -255,11 +271,13 @@ def upgrade() -> None:
         sa.Column("started_at", UtcTime(), nullable=True),
         sa.Column("retry_at", UtcTime(), nullable=True),
         sa.Column("settled_at", UtcTime(), nullable=True),
+        sa.Column("erased_at", UtcTime(), nullable=True),
         sa.Column("updated_at", UtcTime(), nullable=True),
         sa.Column("first_seq", sa.BigInteger(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id"),
     )
+    op.create_index("tasks_family", "tasks", ["tenant", "family"], unique=False)
     op.create_index("tasks_newest", "tasks", ["tenant", "first_seq"], unique=False)
 
 
@@ -273,6 +291,8 @@ def downgrade() -> None:
         "dead_letters",
         "calls",
         "audit_checkpoints",
+        "audit_anchored",
+        "audit_nodes",
         "audit_chain",
         "approvals",
     ):

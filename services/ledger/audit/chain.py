@@ -1,7 +1,8 @@
-"""The audit chain: pure functions from the stream's bytes to hashes, and the signatures that anchor them.
+"""The audit chain: pure functions from the stream's bytes to hashes, and what a checkpoint signs.
 
 ``h_0`` is 32 zero bytes; ``h_n = SHA-256(h_(n-1) || field ...)`` over the sequence, the subject, the headers that are ours (sorted) and
-the body as stored. Each field is preceded by its length in 8 bytes, so that no two different events give the same input.
+the body as stored. Each field is preceded by its length in 8 bytes, so that no two different events give the same input. The hashes
+``h_1 … h_n`` are the leaves of a Merkle tree (``merkle``), whose root each checkpoint signs beside ``h_n``.
 """
 
 import hashlib
@@ -9,12 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
-from agentos.contracts.envelope import TRACEPARENT
+from services.ledger.audit.ed25519 import verifies
 
 GENESIS = bytes(32)
+TRACEPARENT = "traceparent"
 _CHECKPOINT = b"agentos audit checkpoint 1\n"
 _SEAL = b"agentos audit export 1\n"
 
@@ -34,10 +33,11 @@ class Chained(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The chain up to and including ``seq`` hashes to ``chain`` (hex) over ``count`` events, signed by the key ``key_id``."""
+    """The chain up to and including ``seq`` hashes to ``chain`` over ``count`` events, the Merkle tree over them to ``root`` (both hex)."""
 
     seq: int
     chain: str
+    root: str
     count: int
     key_id: str
     signature: bytes
@@ -72,45 +72,27 @@ def links(previous: bytes, events: Iterable[Chained]) -> list[bytes]:
     return found
 
 
-def public_bytes(key: Ed25519PublicKey) -> bytes:
-    """The 32 raw bytes of a public key."""
-    return key.public_bytes_raw()
-
-
 def key_id(public_key: bytes) -> str:
     """The name of a key: the first 16 hex digits of the SHA-256 of its raw public half."""
     return hashlib.sha256(public_key).hexdigest()[:16]
 
 
-def _checkpoint_message(seq: int, chain: str, count: int) -> bytes:
-    return _CHECKPOINT + f"{seq}\n{chain}\n{count}\n".encode()
-
-
-def sign(key: Ed25519PrivateKey, seq: int, chain: bytes, count: int) -> Checkpoint:
-    """A checkpoint. Ed25519 is deterministic: the same place gives the same bytes."""
-    signature = key.sign(_checkpoint_message(seq, chain.hex(), count))
-    return Checkpoint(seq, chain.hex(), count, key_id(public_bytes(key.public_key())), signature)
+def checkpoint_message(seq: int, chain: str, root: str, count: int) -> bytes:
+    """What the signature of a checkpoint is over."""
+    return _CHECKPOINT + f"{seq}\n{chain}\n{root}\n{count}\n".encode()
 
 
 def signed_by(checkpoint: Checkpoint, public_key: bytes) -> bool:
     """Whether ``public_key`` signed exactly this."""
-    message = _checkpoint_message(checkpoint.seq, checkpoint.chain, checkpoint.count)
-    return checkpoint.key_id == key_id(public_key) and _verifies(public_key, checkpoint.signature, message)
+    message = checkpoint_message(checkpoint.seq, checkpoint.chain, checkpoint.root, checkpoint.count)
+    return checkpoint.key_id == key_id(public_key) and verifies(public_key, checkpoint.signature, message)
 
 
-def seal(key: Ed25519PrivateKey, header_line: bytes) -> bytes:
-    """The signature that closes an export. The header names count and last hash, so it stands for every line between."""
-    return key.sign(_SEAL + header_line)
+def seal_message(header_line: bytes) -> bytes:
+    """What the closing signature of an export is over: the header names count and last hash, so it stands for every line between."""
+    return _SEAL + header_line
 
 
 def sealed_by(public_key: bytes, signature: bytes, header_line: bytes) -> bool:
     """Whether ``public_key`` closed the export that begins with ``header_line``."""
-    return _verifies(public_key, signature, _SEAL + header_line)
-
-
-def _verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    return verifies(public_key, signature, seal_message(header_line))

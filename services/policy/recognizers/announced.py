@@ -1,0 +1,73 @@
+"""Values that a word announces: ``SSN: 123-45-6789``, ``Geburtsdatum 1.7.1949``, ``{"nhsNumber": "943 476 5919"}``.
+
+What is announced counts though its checksum fail: people mistype, and test data is made up. So the value's shape has to be its own.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from services.policy.findings import Finding
+
+NEAR = r"[^\d\n]{0,40}?(?:[ \t:|]{0,4}\n[ \t|>]{0,8})?"
+"""Between a word and its value: something without digits on the same line, or the next line's beginning."""
+
+FAR = r"[^\d\n]{0,60}?(?:\n[^\d\n]{0,24}?)?"
+"""The same, and an answer on the line after the question. For values of a shape that nothing else has."""
+
+CLOSE = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|is|ist|est|es|è)?[ \t]{0,8}[\"'(<>|]{0,3}"
+"""Nothing but what stands between a label and its value in a form, a configuration, JSON, XML or a table."""
+
+_LABEL = 40
+"""No word that announces begins further before its trigger."""
+
+_BEGINS = r"(?:(?<![^\W\d_])|(?<=[a-z])(?=[A-Z]))"
+"""A word begins after anything but a letter, or with the capital of camelCase."""
+
+_BEGINNING = re.compile(rf"{_BEGINS}\S")
+
+
+_BLANK_OR_CLASS = re.compile(r"\[(?:\\.|[^\]])*\]| ")
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """``triggers``: texts in lower case of which every announcement has one. The pattern has the group ``value``."""
+
+    entity: str
+    stem: str
+    triggers: tuple[str, ...]
+    pattern: re.Pattern[str]
+    score: float = 0.9
+
+
+def announcement(
+    entity: str, stem: str, triggers: str, label: str, value: str, *, gap: str = NEAR, score: float = 0.9
+) -> Announcement:
+    """``triggers`` are separated by ``|``; ``label`` is read in any case, ``value`` as it is written."""
+    pattern = re.compile(rf"{_BEGINS}(?i:{_with_underscores(label)}){gap}(?<![A-Za-z0-9])(?P<value>{value})(?![A-Za-z0-9])")
+    cheap = {written for trigger in triggers.split("|") for written in (trigger, trigger[:-1].replace(" ", "_") + trigger[-1])}
+    return Announcement(entity, stem, tuple(sorted(cheap)), pattern, score)
+
+
+def _with_underscores(label: str) -> str:
+    """``tax id`` also as a key: ``tax_id``."""
+    return _BLANK_OR_CLASS.sub(lambda match: "[ _]" if match[0] == " " else match[0].replace("[ ", "[ _", 1), label)
+
+
+def announced(text: str, lowered: str, rules: Iterable[Announcement]) -> Iterator[Finding]:
+    """What the rules say is announced in ``text``. Tries a rule only where a word begins that holds one of its triggers."""
+    for rule in rules:
+        for trigger in [trigger for trigger in rule.triggers if trigger in lowered]:
+            tried = -1
+            position = lowered.find(trigger)
+            while position >= 0:
+                for beginning in _BEGINNING.finditer(text, max(tried + 1, position - _LABEL), position + 1):
+                    tried = beginning.start()
+                    match = rule.pattern.match(text, tried)
+                    if match is not None:
+                        yield Finding(*match.span("value"), rule.entity, rule.stem, rule.score)
+                position = lowered.find(trigger, position + len(trigger))
+
+
+__all__ = ["CLOSE", "FAR", "NEAR", "Announcement", "announced", "announcement"]

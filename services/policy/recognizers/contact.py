@@ -1,0 +1,149 @@
+"""E-mail addresses, and the names by which people go in chats, on sites and in logs."""
+
+import re
+from collections.abc import Iterator
+
+from services.policy.findings import Finding
+from services.policy.recognizers.announced import Announcement, announced, announcement
+
+_EMAIL = re.compile(
+    r"(?<![\w.!#$%&*+?^{|}~-])(?P<local>[\w.!#$%&*+?^{|"
+    r"}~'-]++)@(?P<domain>(?:[\w-]{1,63}\.){1,16}[^\W\d_](?:[\w-]{0,61}[^\W_]))"
+)
+_ENCODED = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,64}%40(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
+_SPELT = re.compile(
+    r"(?<![\w.-])[\w.+-]{1,64} ?[\[({<] ?(?:at|ät|arobase|AT) ?[\])}>] ?[\w-]{1,63}(?: ?(?:[\[({<] ?(?:dot|punkt|point|"
+    r"DOT) ?[\])}>]|\.) ?[\w-]{1,63}){1,4}(?![\w-])"
+    r"|(?<![\w.-])[\w+-]{1,64}(?: dot [\w+-]{1,64}){0,2} at [\w-]{1,63}(?: dot [\w-]{1,63}){1,3}(?![\w-])"
+)
+_CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
+_VERSION = re.compile(r"v?\d+\.\d")
+
+_HANDLE = re.compile(
+    r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<])"
+)
+_MENTIONED = re.compile(
+    r"(?:\b(?:cc|ping|thanks|thank you|thx|hey|hi|hello|by|from|with|and|or|ask|asked|to|for|via|follow|add|insta|instagram|"
+    r"twitter|telegram|tiktok|x|dm|"
+    r"contact|see|assign(?:ed)?|owner|reviewer|author|at|@\w+,?|user|handle|name|me|on|danke|merci|hola|ciao|hoi|hallo|salut|"
+    r"frag|an|avec|con|met|"
+    r"is|are|was|fyi|attn|agree|agreed|hat|let|tell|told)|[,:(|>&+\"'\u2014-])[ \t]{0,2}$",
+    re.IGNORECASE,
+)
+_ADDRESSED = re.compile(
+    r"[ \t]{0,2}(?:[,:?!]|(?:can|could|please|pls|will|would|thanks|you|is|are|has|said|wrote|asked|any|what|when|do|does|"
+    r"did)\b)"
+)
+_ANNOTATIONS = frozenset(
+    "param params return returns type typedef throws throw example see since author deprecated override overload property "  # noqa: SIM905  # words, not a list of strings
+    "staticmethod classmethod "
+    "dataclass abstractmethod cached_property contextmanager media import font-face keyframes supports charset layer "
+    "container page namespace test "
+    "before after beforeeach aftereach beforeall afterall autowired bean component service controller restcontroller "
+    "repository entity table id column "
+    "nullable notnull nonnull suppresswarnings functionalinterface inject singleton module input output injectable viewchild "
+    "hostlistener pytest app "
+    "router click task shared_task celery lru_cache cache wraps fixture total_ordering runtime_checkable asynccontextmanager singledispatch "
+    "given when then interface implements extends private public protected readonly "
+    "internal todo var const echo off if include extends section yield foreach endif end synthesize selector interface "
+    "protocol optional objc main "
+    "available escaping autoclosure published state binding environment mainactor discardableresult here channel everyone all "
+    "latest next beta alpha "
+    "types babel angular vue react nestjs storybook testing-library jest eslint typescript-eslint rollup docker actions v1 v2 "
+    "v3 v4 v5 v6 master "
+    "localhost github gitlab gmail".split()
+)
+
+_GENERIC = frozenset(
+    "root admin administrator user username name none null true false test guest nobody postgres mysql redis nginx www-data "  # noqa: SIM905  # words, not a list of strings
+    "ubuntu ec2-user anonymous "
+    "system default string str int the and not for is required must example self args input password login email field value "
+    "data client session "
+    "optional form page error invalid unknown missing already exists taken and or not with request provided failed found does "
+    "cannot should be undefined "
+    "oder und ist nicht fehlt et ou pas no y o en de la le les a an to in of on by from this that your my their user1 me you "
+    "set unset empty passwd acct account classes username password host port token key id unique case-sensitive read write".split()
+)
+_CALL = re.compile(r"[(\[{]| or | and |\.\w")
+_ATTRIBUTE = re.compile(
+    r"(?:self|settings|config|request|req|ctx|this|data|args|session|user|current_user|options|params|props|env|os|process|"
+    r"cfg|conf|row|obj|"
+    r"item|event|body|res|response|msg|message|account|client|auth|payload|state|u)\."
+)
+_NAME = r"(?=[\w.-]{0,30}[A-Za-z])[A-Za-z0-9][\w.-]{1,31}(?<![.-])"
+_PLAIN_NAME = r"(?=[a-z])(?:[a-z]+[._-][a-z0-9._-]{1,24}|[a-z]{2,20}\d{1,6}|[a-z]{4,20})(?<![._-])"
+
+ANNOUNCED: tuple[Announcement, ...] = (
+    announcement(
+        "USERNAME", "USERNAME", "user|login|handle|benutzer|identifiant|utilisateur|usuario|utente|gebruiker|screen name|"
+        "nickname|account name",
+        r"(?:user[ _-]?names?|user ?id|login(?: name| is)?|handle|benutzer(?:name|kennung)?|(?:nom d['’])?utilisateur|"
+        r"identifiant|(?:nombre de )?usuario|nome utente|gebruikersnaam"
+        r"|screen[ _]?name|nick(?:name)?|account name)",
+        _NAME, gap=r"[\"'\])>]{0,3}[ \t]{0,4}(?:[:=]|(?:is|was|ist|lautet|c['’]est|est|es|è)\b|(?<=name))[ \t]{0,4}[\"'`(<>@|"
+        r"]{0,3}", score=0.6,
+    ),
+    announcement(
+        "USERNAME", "USERNAME", "user=|user:|user for|for user|accepted|account=|su: |uid=|user \"|user '",
+        r"(?:\buser=|\buser: |for user |accepted (?:password|publickey) for |invalid user )[\"']?",
+        _PLAIN_NAME, gap="", score=0.5,
+    ),
+    announcement(
+        "USERNAME", "USERNAME", "linkedin.com|twitter.com|//x.com|instagram.com|facebook.com|t.me|reddit.com|tiktok.com|"
+        "medium.com|youtube.com|threads.net|snapchat.com",
+        r"(?:linkedin\.com/in|(?:twitter|//x|instagram|facebook|threads|tiktok|youtube|medium|snapchat)\.(?:com|net)(?:/add)?|"
+        r"(?<!\w)t\.me|reddit\.com/u(?:ser)?)",
+        _NAME, gap=r"/@?", score=0.8,
+    ),
+    announcement(
+        "USERNAME", "USERNAME", "discord|steam|skype|telegram|insta|snapchat|signal|twitter|tiktok|github|gamertag|psn|venmo|"
+        "cashapp",
+        r"(?:discord|steam|skype|telegram|insta(?:gram)?|snap(?:chat)?|twitter|tiktok|github(?: user)?|gamertag|psn|venmo|"
+        r"cash ?app)(?: (?:id|name|handle|user(?:name)?))?",
+        r"(?=[\w.]{0,30}[\d_.])[A-Za-z_][\w.]{2,31}(?<![.])", gap=r"(?: is|:| =|, )[ \t]{0,2}@?", score=0.6,
+    ),
+)  # fmt: skip
+
+
+def emails(text: str, lowered: str) -> Iterator[Finding]:
+    """In order; also ``ann%40x.org`` of a URL, and ``ann (at) x (dot) org``."""
+    if "@" in text:
+        for match in _EMAIL.finditer(text):
+            # ``git@host:path`` is a remote, ``react@18.2.0-rc.1`` a version.
+            if (match["local"] == "git" and text[match.end() : match.end() + 1] in (":", "/")) or _VERSION.match(
+                match["domain"]
+            ):
+                continue
+            # ``scheme://user:password@host`` is a connection.
+            if _CREDENTIALS.search(text, max(0, match.start() - 128), match.start()) is not None:
+                continue
+            start = match.start() + (len(match["local"]) - len(match["local"].lstrip("'")))
+            yield Finding(start, match.end(), "EMAIL_ADDRESS", "EMAIL", 1.0)
+    if "%40" in text:
+        for match in _ENCODED.finditer(text):
+            yield Finding(match.start(), match.end(), "EMAIL_ADDRESS", "EMAIL", 0.9)
+    if any(sign in lowered for sign in (" dot ", "(at)", "[at]", "( at )", "[ at ]", "{at}", "<at>", "(ät)", "(arobase)")):
+        for match in _SPELT.finditer(text):
+            yield Finding(match.start(), match.end(), "EMAIL_ADDRESS", "EMAIL", 0.8)
+
+
+def usernames(text: str, lowered: str) -> Iterator[Finding]:
+    """Handles in running text, names on sites, and what is announced as a name of a user. Not decorators, annotations and packages."""
+    for finding in announced(text, lowered, ANNOUNCED):
+        name = lowered[finding.start : finding.end]
+        if name not in _GENERIC and not _CALL.match(text, finding.end) and not _ATTRIBUTE.match(name):
+            yield finding
+    if "@" not in text:
+        return
+    for match in _HANDLE.finditer(text):
+        if match["value"].lower() in _ANNOTATIONS or match["value"].lower().split(".")[0] in _ANNOTATIONS:
+            continue
+        before = text[max(0, match.start() - 16) : match.start()]
+        line = before.rpartition("\n")[2]
+        follows = _ADDRESSED.match(text, match.end()) is not None
+        # At the head of a line a decorator stands alone; whom one speaks to is followed by what one says.
+        if follows if not line.strip() else (_MENTIONED.search(line) is not None or follows):
+            yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.6)
+
+
+__all__ = ["ANNOUNCED", "emails", "usernames"]

@@ -1,0 +1,80 @@
+"""Addresses of machines. Not those that are nobody's: loopback, unspecified, multicast, reserved."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from services.policy.findings import Finding
+
+_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?!\w|\.\d)")
+_IPV6_START = re.compile(
+    r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{3,39}(?:(?:\.\d{1,3}){3})?(?:%\w{1,16})?(?![\w:])"
+)
+_MAC = re.compile(
+    r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2}|"
+    r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
+)
+
+_VERSION_BEFORE = re.compile(
+    r"(?:[A-Za-z]/|==|[<>~^]=?|\b(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})$",
+    re.IGNORECASE,
+)
+_VERSION_AFTER = re.compile(r"-[A-Za-z]")
+_SINGLE_DIGITS = re.compile(r"\d(?:\.\d){3}")
+_ADDRESS_WORDS = re.compile(
+    r"\b(?:ip|ips|ipv4|address|addr|host|from|client|src|dst|remote|server|gateway|ping|dns|to|peer|node|at|resolver|"
+    r"nameserver)\b|[=\[]$",
+    re.IGNORECASE,
+)
+
+
+class Network:
+    """The recognizers, built once from presidio's."""
+
+    def __init__(self, presidio: Any) -> None:
+        self._ip: Any = presidio.IpRecognizer()
+        self._mac: Any = presidio.MacAddressRecognizer()
+
+    def find(self, text: str) -> Iterator[Finding]:
+        """In any order."""
+        for match in _IPV4.finditer(text):
+            if not self._ip.invalidate_result(match[0]) and not _is_nobodys(match[0]) and not _is_version(text, match):
+                yield Finding(match.start(), match.end(), "IP_ADDRESS", "IP", 0.6)
+        if text.count(":") > 1:
+            yield from self._ipv6(text)
+        if text.count(":") > 4 or text.count("-") > 4 or "." in text:
+            for match in _MAC.finditer(text):
+                # Digits alone with dots or dashes are versions and dates.
+                telling = match["between"] == ":" or any(character.isalpha() for character in match[0])
+                if telling and not self._mac.invalidate_result(match[0]):
+                    yield Finding(match.start(), match.end(), "MAC_ADDRESS", "MAC", 0.6)
+
+    def _ipv6(self, text: str) -> Iterator[Finding]:
+        for match in _IPV6_START.finditer(text):
+            address = match[0].rstrip(":") if not match[0].endswith("::") else match[0]
+            if self._ip.invalidate_result(address) or _is_nobodys(address):
+                continue
+            groups = [group for group in address.split(":") if group]
+            # ``x[1::2]`` and ``a::b`` are code; an address has three groups or a first one of four digits.
+            if len(groups) >= 3 or (groups and len(groups[0]) == 4):
+                yield Finding(match.start(), match.start() + len(address), "IP_ADDRESS", "IP", 0.6)
+
+
+def _is_version(text: str, match: re.Match[str]) -> bool:
+    """``Chrome/122.0.0.0``, ``Version=8.0.0.0``, ``rails (7.1.3.2)``, ``1.2.3.4-r5``."""
+    before = text[max(0, match.start() - 32) : match.start()]
+    if _VERSION_BEFORE.search(before) or _VERSION_AFTER.match(text, match.end()):
+        return True
+    return _SINGLE_DIGITS.fullmatch(match[0]) is not None and _ADDRESS_WORDS.search(before) is None
+
+
+def _is_nobodys(address: str) -> bool:
+    try:
+        ip = ipaddress.ip_interface(address).ip
+    except ValueError:
+        return True
+    return ip.is_loopback or ip.is_unspecified or ip.is_multicast or (ip.version == 4 and ip.is_reserved)
+
+
+__all__ = ["Network"]

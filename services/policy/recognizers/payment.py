@@ -1,0 +1,142 @@
+"""Cards, bank accounts and wallets."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from services.policy.findings import Finding
+from services.policy.recognizers.announced import FAR, Announcement, announced, announcement
+from services.policy.recognizers.checksums import luhn
+
+# Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
+_CARD_START = re.compile(r"(?<![\w+])(?<!\d[.,])(?=([2-6]\d{3}(?:[ .-]{0,2}\d){8,15}))")
+_LAST_GROUP = re.compile(r"[ .-]{0,2}\d+$")
+_GROUP_BEFORE = re.compile(r"\d[ .-]{1,2}$")
+_NOT_DIGITS = re.compile(r"\D")
+_GROUPS = re.compile(r"\d+")
+_DEVICE = re.compile(r"\b(?:imei|sim|iccid|esn|meid|isbn|serial)\b[^\n]{0,24}$", re.IGNORECASE)
+
+# Issuer ranges with the lengths in use (ISO/IEC 7812; the networks' own tables).
+_ISSUERS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|(?:5[1-5]\d{2}|222[1-9]|22[3-9]\d|2[3-6]\d{2}|27[01]\d|2720)\d{12}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|3(?:0[0-59]|[689]\d)\d{11,16}"  # Diners Club
+    r"|35(?:2[89]|[3-8]\d)\d{12,15}"  # JCB
+    r"|(?:6011|64[4-9]\d|65\d{2})\d{12,15}"  # Discover
+    r"|62\d{14,17}"  # UnionPay
+    r"|(?:50|5[6-9]|6\d)\d{10,17}"  # Maestro
+    r"|6(?:0|5|81|82|521|522)\d{10,14}|220[0-4]\d{12,15}|9792\d{12}"  # RuPay, Mir, Troy
+)
+
+_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9]{4})")
+_CRYPTO_START = re.compile(r"(?<![A-Za-z0-9])(?:bc1|[13])[a-zA-HJ-NP-Z0-9]{25,59}(?![A-Za-z0-9])")
+_ETHEREUM = re.compile(r"(?<![A-Za-z0-9])0x[0-9a-fA-F]{40}(?![A-Za-z0-9])")
+_ETHEREUM_WORDS = re.compile(
+    r"eth|wallet|usdt|usdc|erc-?20|crypto|donat|metamask|token|coin|polygon|address|send|payout", re.IGNORECASE
+)
+
+_NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|code|numero|número|numéro|nummer)\.?)?"
+_ACCOUNT = r"\d(?:[ -]?\d){5,16}"
+
+ANNOUNCED: tuple[Announcement, ...] = (
+    announcement(
+        "CREDIT_CARD", "CARD", "card|visa|mastercard|amex|karte|carte|carta|tarjeta|kaart|pan|maestro",
+        r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|"
+        r"master ?card|amex|maestro|american express"
+        r"|carte(?: bancaire| bleue| de crédit)?|carta di credito|tarjeta(?: de crédito)?|\bpan\b)",
+        r"\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,7})?|\d{4}[ -]?\d{6}[ -]?\d{4,5}", gap=r"[^\d\n_/\\]{0,32}?",
+    ),
+    announcement(
+        "BANK_SORT_CODE", "ACCOUNT", "sort", r"sort(?:[ _-]?code)?", r"\d{2}[ -]?\d{2}[ -]?\d{2}", gap=r"[^\d\n]{0,24}?"
+    ),
+    announcement(
+        "BANK_ACCOUNT", "ACCOUNT", "account|acct|acc |a/c|konto|compte|conto|cuenta|rekening",
+        rf"(?:(?:bank )?account(?:[ _]?holder)?|acct\.?|acc|a/c|konto(?:nummer|-nr\.?)?|(?:num[ée]ro de )?compte|"
+        rf"conto(?: corrente)?|cuenta(?: bancaria)?|rekening(?:nummer)?){_NUMBER}",
+        _ACCOUNT, gap=r"(?:[^\d\n\w]{0,6}(?:is|ist|est|es|number|no|at|with|of|und|and|-)?){0,3}?[^\d\n\w]{0,4}",
+    ),
+    announcement(
+        "US_BANK_ROUTING", "ACCOUNT", "routing|aba|transit", r"(?:routing|aba|transit)(?:[ /_-]?(?:number|no|rtn|transit|aba|"
+        r"#))?\.?", r"\d{9}|\d{5}(?:-\d{3})?",
+        gap=r"[^\d\n]{0,24}?",
+    ),
+    announcement("DE_BLZ", "ACCOUNT", "blz|bankleitzahl", r"(?:blz|bankleitzahl)", r"\d{3} ?\d{3} ?\d{2}"),
+    announcement("CA_TRANSIT", "ACCOUNT", "institution", r"institution", r"\d{3}-\d{5}-\d{5,12}"),
+    announcement("AU_BSB", "ACCOUNT", "bsb", r"bsb", r"\d{3}[ -]?\d{3}"),
+    announcement("IN_IFSC", "ACCOUNT", "ifsc", r"ifsc(?: code)?", r"[A-Z]{4}0[A-Z0-9]{6}"),
+    announcement(
+        "BIC", "ACCOUNT", "bic|swift", r"(?:bic|swift)(?: ?/ ?(?:bic|swift))?(?:[ -]?code)?",
+        r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?",
+        gap=r"[^\dA-Z\n]{0,16}?",
+    ),
+    announcement(
+        "IBAN_CODE", "IBAN", "iban", r"iban", r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?", gap=FAR
+    ),
+)  # fmt: skip
+
+
+class Payment:
+    """The recognizers, built once from presidio's."""
+
+    def __init__(self, presidio: Any) -> None:
+        self._iban: Any = presidio.IbanRecognizer()
+        self._crypto: Any = presidio.CryptoRecognizer()
+
+    def find(self, text: str, lowered: str) -> Iterator[Finding]:
+        """In any order, and with overlaps."""
+        yield from announced(text, lowered, ANNOUNCED)
+        yield from _cards(text)
+        yield from self._iban_codes(text)
+        for match in _CRYPTO_START.finditer(text):
+            if self._crypto.validate_result(match[0]):
+                yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 1.0)
+        if "0x" in text:
+            for match in _ETHEREUM.finditer(text):
+                if _ETHEREUM_WORDS.search(text, max(0, match.start() - 48), match.start()):
+                    yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 0.9)
+
+    def _iban_codes(self, text: str) -> Iterator[Finding]:
+        for start in _IBAN_START.finditer(text):
+            # 34 characters at most, in groups of four, and one beyond to see where it ends.
+            window = text[start.start() : start.start() + 45]
+            if not window.isascii():
+                window = re.split(r"[^\x00-\x7f]", window, maxsplit=1)[0]
+            for result in self._iban.analyze(window.upper(), ["IBAN_CODE"]):
+                if result.start == 0:
+                    yield Finding(start.start(), start.start() + result.end, "IBAN_CODE", "IBAN", result.score)
+
+
+def _cards(text: str) -> Iterator[Finding]:
+    """Twelve to nineteen digits in any grouping, of an issuer's range, whose Luhn digit fits."""
+    for window in _CARD_START.finditer(text):
+        start, end = window.span(1)
+        if text[end : end + 1].isalnum():
+            # The window ends within a number or a word: back to the last whole group.
+            end = start + len(_LAST_GROUP.sub("", window[1]))
+        shown = text[start:end]
+        while shown:
+            number = _NOT_DIGITS.sub("", shown)
+            if len(number) < 12:
+                break
+            if (
+                _ISSUERS.fullmatch(number)
+                and luhn(number)
+                and _grouped(shown)
+                and not (len(number) < 14 and _GROUP_BEFORE.search(text, max(0, start - 3), start))
+            ):
+                if not _DEVICE.search(text, max(0, start - 32), start):
+                    yield Finding(start, start + len(shown), "CREDIT_CARD", "CARD", 1.0)
+                break
+            shorter = _LAST_GROUP.sub("", shown)
+            shown = shorter if shorter != shown else ""
+
+
+def _grouped(shown: str) -> bool:
+    """Whether the digits stand as on a card: in one piece, or in groups of which all but the last have four to six."""
+    groups = [len(group) for group in _GROUPS.findall(shown)]
+    # Twelve and thirteen digits in one piece are also times in milliseconds and ids: Maestro and old Visa come grouped or announced.
+    return (len(groups) > 1 and all(4 <= length <= 6 for length in groups[:-1])) or (len(groups) == 1 and groups[0] > 13)
+
+
+__all__ = ["ANNOUNCED", "Payment"]

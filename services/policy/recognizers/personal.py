@@ -1,0 +1,153 @@
+"""Dates of birth, ages and titles."""
+
+import re
+from collections.abc import Iterator
+
+from services.policy.findings import Finding
+from services.policy.recognizers.announced import CLOSE, Announcement, announced, announcement
+
+_MONTH = (
+    r"(?i:jan(?:uary|uar|vier|uari|\.)?|jän(?:ner)?|feb(?:ruary|ruar|rero|braio|ruari|\.)?|f[ée]v(?:rier|\.)?|mar(?:ch|s|zo|"
+    r"ch|\.)?|mär(?:z|\.)?|maart|mrt|apr(?:il|ile|\.)?|avr(?:il|\.)?|abril|abr|"
+    r"may|mai|mayo|maggio|mag|mei|jun(?:e|i|io|\.)?|juin|giu(?:gno|\.)?|jul(?:y|i|io|\.)?|juil(?:let|\.)?|lug(?:lio|\.)?|"
+    r"aug(?:ust|ustus|\.)?|ao[uû]t|ago(?:sto|\.)?|"
+    r"sep(?:t(?:ember|embre|iembre|\.)?|\.)?|set(?:tembre|\.)?|o[ck]t(?:ober|obre|ubre|\.)?|ott(?:obre|\.)?|nov(?:ember|embre|"
+    r"iembre|\.)?|de[czs](?:ember|embre|iembre|\.)?|d[ée]c(?:embre|\.)?|dic(?:embre|iembre|\.)?|gen(?:naio|\.)?|ene(?:ro|\.)?)"
+)
+_YEAR = r"(?:1[89]\d{2}|20[0-3]\d|['’]?\d{2})"
+_DATE = (
+    rf"(?:\d{{1,4}}(?P<s>[-./ ]|\. |[ ]?/[ ]?)\d{{1,2}}(?P=s)\d{{1,4}}|\d{{1,2}}(?:st|nd|rd|th|er|º|°|\.)?(?:[ -]|\. )?(?:of |"
+    rf"de |di |del )?{_MONTH}(?:,? ?|-|/)(?:of |de |del )?{_YEAR}"
+    rf"|{_MONTH}[ -]\d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}|(?:19|20)\d{{2}}[ -]{_MONTH}[ -]\d{{1,2}}|(?:19[0-9]{{2}}|20[0-2]\d)"
+    rf"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:T00:00:00(?:\.0+)?Z?)?)"
+)
+
+_BIRTH = (
+    r"(?:born|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|\bdobs?\b|d\.o\.b\.?|\bdob|geboren|geburts(?:datum|tag)|\bgeb\.|"
+    r"n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|"
+    r"data di nascita|nacid[oa](?:/a|\(a\))?|fecha de nacimiento|f\. nac\.|nacimiento|geboortedatum|geb\b|birth_?dt)"
+)
+
+ANNOUNCED: tuple[Announcement, ...] = (
+    announcement(
+        "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nascita|nacid|nacim|f. nac|naissance", _BIRTH, _DATE,
+        gap=r"[^\d\n]{0,40}?(?:\n[^\d\n]{0,16}?)?", score=0.9,
+    ),
+    # On the day, in words.
+    announcement("DATE_OF_BIRTH", "DOB", "born|geboren|nato|nata|nacid|née|né ", r"(?:born|geboren|nat[oa]|nacid[oa]|n[ée]e?)",
+    r"(?:19\d{2}|20[01]\d)", gap=r" (?:in|en|nel|im Jahr|anno)? ?", score=0.6),
+    announcement(
+        "AGE", "AGE", "age|alter|âge|edad|età|eta\"|leeftijd", r"(?:(?<![-_])(?:ages?|aged|alter|âge|edad|et[àa]|leeftijd)|"
+        r"(?<=user_)age|(?<=patient_)age|(?<=customer_)age|(?<=person_)age|(?<=client_)age|(?<=employee_)age)",
+        r"1[01]\d|[1-9]?\d",
+        gap=CLOSE + r"(?:of |approx\.? |about |ca\. |von )?", score=0.6,
+    ),
+)  # fmt: skip
+
+# What stands before and after two digits when they say how old somebody is, though no word for it does.
+_TWO_DIGITS = re.compile(r"(?<![\w.,:/$€£#=+-])(?<!\d )[1-9]\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
+_ABOUT_SOMEBODY = re.compile(
+    r"(?:\b(?:i['’]?m|i am|s?he['’]s|s?he is|s?he was|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
+    r"ik ben|(?:zij|hij) is)"
+    r"(?: (?:now|just|nearly|almost|only|turning|jetzt|schon|erst))?"
+    r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd)"
+    r"|\b(?:mother|father|mum|mom|dad|wife|husband|partner|son|daughter|brother|sister|grandmother|grandfather|gran|grandma|"
+    r"grandpa|aunt|uncle|kid|"
+    r"girlfriend|boyfriend|fianc[ée]e?)(?: [A-ZÀ-Ž][\w'’-]+)? (?:is|was|turned|turns))"
+    r"[ ]$",
+    re.IGNORECASE,
+)
+_NAME_COMMA = re.compile(r"[A-ZÀ-Ž][\wÀ-ž'’-]{1,30}[\"”)]?,[ ]$")
+_ON_SOMEBODY = re.compile(
+    r",? (?:and|but|so|who|which|of|a|an|the|from|was|is|has|had|originally|living|works?|working|male|female|m|f|single|"
+    r"married|divorced|widowed|"
+    r"passed|died|told|said|und|aus|et|y|e|en|uit|nurse|teacher)\b"
+    r"|, (?:[a-z]+ing|mother|father)\b|[.!?;)](?:\s|$)|,? ?\n|$|, ",
+    re.IGNORECASE,
+)
+_ON_NAME = re.compile(
+    r", (?:who|whose|of|a|an|the|from|was|is|has|had|originally|living|told|said|died|passed|works?|mother|father|married|"
+    r"single|male|female|[a-z]+ing)\b",
+    re.IGNORECASE,
+)
+
+_AGE_AFTER = re.compile(
+    r"(?<![\w.,:/$€£-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|[ ]?y/?o\b|-year-old|"
+    r"[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
+    r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
+    re.IGNORECASE,
+)
+_AGE_WORDS = ("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años")
+_THINGS = re.compile(
+    r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|"
+    r"branch|release|api|ticket|pr|problem|"
+    r"company|software|data|backup|log|file|record|machine|library|project|driver|firmware|kernel|dependency|test|script|"
+    r"account|phone|boiler)",
+    re.IGNORECASE,
+)
+# Durations, not ages: "après 3 ans", "da 10 anni", "hace 5 años", "depuis 12 ans".
+_DURATION = re.compile(
+    r"(?:depuis|après|pendant|dans|il y a|tous les|sur|en|da|per|fa|tra|ogni|hace|durante|desde|cada|in|tras|sinds|na|voor|al|"
+    r"ultimi|primi|últimos|près de|plus de|contrat de|garantie)[ ](?:les |los |gli |le )?(?:\w{1,9} )?$",
+    re.IGNORECASE,
+)
+
+_TITLE = re.compile(
+    r"(?<![\w.@/-])(?P<value>"
+    r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|Dhr|"
+    r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr)\."
+    r"(?: (?:med|phil|rer|jur|Dr|Ing|h\.c|nat)\.){0,3}"
+    r"|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|"
+    r"Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
+    r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri|Pastor|Reverend|Captain|"
+    r"Sergeant|Officer(?= [A-Z])"
+    r")(?=[ \u00a0](?P<next>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*))"
+)
+_NOT_NAMES = frozenset(
+    "Rate Ratio Count Name Index The A An Who No Null None Type Value Width Header Key Data And Or Is In Of To Id ID Sir "  # noqa: SIM905  # words, not a list of strings
+    "Madam Madame Monsieur Hit Cache January February March April June July August September October November December".split()
+)
+
+
+def births_and_ages(text: str, lowered: str) -> Iterator[Finding]:
+    """In any order, and with overlaps."""
+    for finding in announced(text, lowered, ANNOUNCED):
+        if finding.stem != "AGE" or _is_age(text, finding):
+            yield finding
+    if any(word in lowered for word in _AGE_WORDS):
+        for match in _AGE_AFTER.finditer(text):
+            end = match.end("value")
+            if not _THINGS.match(text[end : end + 24]) and not _DURATION.search(
+                text, max(0, match.start() - 20), match.start()
+            ):
+                yield Finding(*match.span("value"), "AGE", "AGE", 0.7)
+    for match in _TWO_DIGITS.finditer(text):
+        before, after = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 24]
+        if (_ABOUT_SOMEBODY.search(before) and _ON_SOMEBODY.match(after) and not _UNIT.match(after)) or (
+            _NAME_COMMA.search(before) and _ON_NAME.match(after)
+        ):
+            yield Finding(*match.span(), "AGE", "AGE", 0.5)
+
+
+def titles(text: str) -> Iterator[Finding]:
+    """In order."""
+    for match in _TITLE.finditer(text):
+        initial = text[match.end("next") : match.end("next") + 1] == "." and len(match["next"]) == 1
+        if (initial or match["next"].rstrip(".") not in _NOT_NAMES) and not (
+            match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "
+        ):
+            yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
+
+
+_UNIT = re.compile(
+    r"[ ]?(?:%|s\b|ms\b|sec|min|h\b|hours?|days?|weeks?|months?|tage?|[.,]\d|:\d|/|°|px|kb|mb|gb|k\b|x\b|[€$£]|percent|am\b|"
+    r"pm\b|minutes?|of\b|different|new\b|more\b|times|items|files)",
+    re.IGNORECASE,
+)
+
+
+def _is_age(text: str, finding: Finding) -> bool:
+    return _UNIT.match(text, finding.end) is None and text[finding.end : finding.end + 1] not in ("-", "_", "(")
+
+
+__all__ = ["ANNOUNCED", "births_and_ages", "titles"]

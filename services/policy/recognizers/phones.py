@@ -1,0 +1,183 @@
+"""Telephone numbers: by shape, checked with the numbering plans of ``phonenumbers`` where the shape alone says little."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+import phonenumbers
+
+from services.policy.findings import Finding
+
+MAX_VALIDATED = 500
+"""Beyond so many candidates in one text each counts as a number unchecked: checking costs a tenth of a millisecond, and an attacker's
+text is full of them."""
+
+_EXTENSION = r"(?:[ ,;]{0,3}(?:ext\.?|extension|x|durchwahl|poste|int\.?)[ .:]{0,2}\d{1,6})?"
+_PLUS = re.compile(r"(?<![\w+])(?:\+\(?|00[ ]?(?=[1-9]))\d(?:[ .()/-]{0,3}\d){6,14}(?!\d)")
+_ENOUGH_DIGITS = re.compile(r"\d(?:[ .()/-]{0,3}\d){5}")
+_DECIMAL = re.compile(r"\+\d+\.\d+")
+_LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
+_NANP = re.compile(r"(?<![\w.+/#$=-])(?:1[ .-])?(?:\(\d{3}\)[ -]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!(?!x\d)\w|-|\.\d)")
+_TRUNK = re.compile(
+    r"(?<![\w.+/#$=-])(?:\(0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|0\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}(?![\w-]|"
+    r"\.\d)"
+)
+_TRUNK_BARE = re.compile(r"(?<![\w.+/#$=:-])0[1-9]\d{8,9}(?![\w-]|\.\d)")
+_FREE = re.compile(r"(?<![\w.+/#$=-])(?:1[ -])?(?:0?800|888|877|866|855|844|833)[ -]\d{3}[ -]?\d{3,4}(?![\w-]|\.\d)")
+# Spain, Italy, India: no trunk prefix, told by how they are grouped, and by the plan of the country that groups so.
+_BEFORE = r"(?<![\w.+/#$=:-])(?<!\d[ ,])"
+_AFTER = r"(?![\w-]|\.\d| \d)"
+_UNPREFIXED = (
+    (
+        re.compile(
+            rf"{_BEFORE}(?:[6789]\d{{2}} \d{{2}} \d{{2}} \d{{2}}|[679]\d{{2}} \d{{3}} \d{{3}}|9\d \d{{3}} \d{{2}} \d{{2}}){_AFTER}"
+        ),
+        ("ES",),
+    ),
+    (re.compile(rf"{_BEFORE}3\d{{2}}(?: \d{{3}} \d{{3,4}}| \d{{6}}| \d{{4}} \d{{3}}|[ -]\d{{7}}){_AFTER}"), ("IT",)),
+    (re.compile(rf"{_BEFORE}[6-9]\d{{4}} \d{{5}}{_AFTER}"), ("IN",)),
+    (_TRUNK_BARE, ("GB", "FR", "DE", "NL", "AU")),
+)
+_NO_DIGITS = re.compile(r"\D")
+_LONG_GROUP = re.compile(r"\d{3}")
+_FRENCH = re.compile(r"(?<![\w.+/#$=:-])(?<!\d[ .])0[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
+_BARE = re.compile(r"(?<![\w.+/#$-])\(?\d(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)")
+# A span of years, a size.
+_NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
+_EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
+_WORDS = re.compile(
+    r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|"
+    r"handy|mobile|mobil|mob|"
+    r"cell|cellphone|ph|fax|whatsapp|sms|call|dial|ring|text|reach|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
+    r"erreich\w+|anruf\w*|rückruf|hotline|"
+    r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+# Everything has a number; of a telephone's it is said, not assigned.
+_WEAK_WORDS = re.compile(
+    r"(?<![^\W\d_])(?:nummer|number|numbers|num|numero|numéro|número|line|direct)(?![^\W\d_])[^\n\d=()\[\]]{0,20}$",
+    re.IGNORECASE,
+)
+_CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umber|[Nn]o))?[\"']?\s{0,3}[:=]\s{0,3}[\"']?$")
+_OTHER_NUMBERS = re.compile(
+    r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|"
+    r"bestell|rechnungs?|commande|"
+    r"client|port|error|code|version|id|pid|size|bytes|count|amount|total)(?:[ _-]?(?:number|no|nr|nummer|id|"
+    r"#))?[.:]?[ #\"'=:]{0,3}$",
+    re.IGNORECASE,
+)
+_CONTEXT_CHARS = 48
+
+
+def phones(text: str) -> Iterator[Finding]:
+    """In any order, and with overlaps."""
+    start = end = -1
+    for match in _ENOUGH_DIGITS.finditer(text):
+        first = max(0, match.start() - _CONTEXT_CHARS - 16)
+        if first > end:
+            if end >= 0:
+                yield from _phones(text, start, end)
+            start = first
+        end = match.end() + _CONTEXT_CHARS
+    if end >= 0:
+        yield from _phones(text, start, end)
+
+
+def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
+    """Those in a part of the text, at their places in the whole."""
+    text = whole_text[offset:end]
+    checked = 0
+
+    def valid(number: str, regions: tuple[str, ...]) -> bool:
+        nonlocal checked
+        checked += 1
+        return checked > MAX_VALIDATED or _is_phone(number, regions)
+
+    def found(start: int, end: int, score: float) -> Finding:
+        extension = _EXTENDED.match(text, end)
+        return Finding(start + offset, (extension.end() if extension else end) + offset, "PHONE_NUMBER", "PHONE", score)
+
+    for start, written, number in _whole(text, _PLUS, _is_dialable):
+        # A plus says enough, though no such number be in use; but not before a decimal fraction.
+        taken = number or (written if written.startswith("+") and not _DECIMAL.fullmatch(written) else "")
+        if taken:
+            yield found(start, start + len(taken), 0.5)
+    for match in _NANP.finditer(text):
+        # Dashes or brackets are enough; blanks and dots also separate columns and versions.
+        if "-" in match[0] or "(" in match[0] or _announced(text, match.start()) or valid(match[0], ("US",)):
+            yield found(*match.span(), 0.45)
+    for start, written, number in _whole(text, _TRUNK, _is_national):
+        # Two digits and two digits: a dump, a table, a time.
+        if number and not _LONG_GROUP.search(number[1:]):
+            continue
+        # An area code in brackets says enough too.
+        taken = number or (written if written.startswith("(") or _announced(text, start) else "")
+        if taken:
+            yield found(start, start + len(taken), 0.4)
+    for pattern in (_FREE, _FRENCH):
+        for match in pattern.finditer(text):
+            yield found(*match.span(), 0.45)
+    for pattern, regions in _UNPREFIXED:
+        for match in pattern.finditer(text):
+            if (
+                match[0] != "0123456789"
+                and not _OTHER_NUMBERS.search(text, max(0, match.start() - 24), match.start())
+                and valid(match[0], regions)
+            ):
+                yield found(*match.span(), 0.4)
+    for match in _BARE.finditer(text):
+        start = match.start() + (match[0].startswith("(") and ")" not in match[0])
+        if sum(map(str.isdigit, match[0])) > 6 and not _NO_NUMBER.match(text, match.start()) and _announced(text, start):
+            yield found(start, match.end(), 0.4)
+
+
+def _announced(text: str, start: int) -> bool:
+    """Whether a word of telephony is close before, and no word of another number closer."""
+    before = max(0, start - _CONTEXT_CHARS)
+    if not any(words.search(text, before, start) for words in (_WORDS, _CAMEL_WORDS, _WEAK_WORDS)):
+        return False
+    return _OTHER_NUMBERS.search(text, max(0, start - 24), start) is None
+
+
+def _whole(text: str, pattern: re.Pattern[str], counts: Callable[[str], bool]) -> Iterator[tuple[int, str, str]]:
+    """Place, as written, and the longest run of whole groups from there that counts as a number ("" when there is none)."""
+    position = 0
+    while (match := pattern.search(text, position)) is not None:
+        number = match[0]
+        while number and not counts(number):
+            shorter = _LAST_GROUP.sub("", number)
+            number = shorter if shorter != number and sum(map(str.isdigit, shorter)) > 6 else ""
+        yield match.start(), match[0], number
+        position = match.start() + max(len(number), 1) if number else match.end()
+
+
+def _is_dialable(number: str) -> bool:
+    """Whether a number that begins with + or 00 has a calling code of ITU-T E.164 and as many digits as numbers have."""
+    digits = _NO_DIGITS.sub("", number.replace("(0)", ""))
+    if number.startswith("00"):
+        digits = digits[2:]
+    if digits.startswith("1"):
+        return len(digits) == 11
+    return 8 <= len(digits) <= 13 and any(
+        int(digits[:length]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE for length in (1, 2, 3)
+    )
+
+
+def _is_national(number: str) -> bool:
+    """Whether a number with a trunk 0 has as many digits as they have in Europe and Australia."""
+    digits = sum(map(str.isdigit, number))
+    return 10 <= digits <= 12 or (digits == 9 and _is_phone(number, ("GB", "DE", "IT", "IE")))
+
+
+@lru_cache(maxsize=4096)
+def _is_phone(number: str, regions: tuple[str, ...]) -> bool:
+    for region in regions:
+        try:
+            if phonenumbers.is_valid_number(phonenumbers.parse(number, region)):
+                return True
+        except phonenumbers.NumberParseException:
+            continue
+    return False
+
+
+__all__ = ["MAX_VALIDATED", "phones"]

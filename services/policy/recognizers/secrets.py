@@ -1,0 +1,101 @@
+"""Credentials: by the patterns of ``secret_patterns``, by the name they are given, by their begin and end, and by their randomness."""
+
+import base64
+import binascii
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from services.policy.findings import Finding
+from services.policy.secret_patterns import KEYED, KEYED_WORDS, PRIVATE_KEY_BEGIN, PRIVATE_KEY_END, SECRETS
+
+_RANDOM = re.compile(r"(?<![\w+/=.:@#%~-])(?=[A-Za-z0-9_-]{0,40}\d)[A-Za-z0-9_-]{32,64}(?![\w+/=.:@%~-])")
+_ENTROPY_BITS = 4.3
+"""Of a character. Words and identifiers have 3 to 4, random letters and digits of this length above 4.5."""
+_CHANGES = 12
+"""So often at least the class of character (upper, lower, digit) changes in what nobody typed."""
+_PUBLIC = re.compile(
+    r"(?:sha\d{1,3}|md5|integrity|digest|checksum|hash|etag|fingerprint|nonce|commit|rev|ssh-\w+|ecdsa-\w+|id|cursor|sig|"
+    r"receipts?|request|req|trace|span|layer|version)[\"']?[ :=\"'-]{0,4}$",
+    re.IGNORECASE,
+)
+
+
+_TRIGGERS = tuple((trigger, secret) for secret in SECRETS for trigger in secret.triggers)
+
+
+def secrets(text: str, lowered: str) -> Iterator[Finding]:
+    """In any order, and with overlaps."""
+    for trigger, secret in _TRIGGERS:
+        if trigger in lowered:
+            group = "value" if "value" in secret.pattern.groupindex else 0
+            for match in secret.pattern.finditer(text):
+                if secret.entity == "CREDENTIAL" and not _is_value(match[group]):
+                    continue
+                yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
+    yield from _keyed(text, lowered)
+    position = 0
+    while (begin := PRIVATE_KEY_BEGIN.search(text, position)) is not None:
+        end = PRIVATE_KEY_END.search(text, begin.end())
+        # Without its end it is cut off, and everything after may be key.
+        position = len(text) if end is None else end.end()
+        yield Finding(begin.start(), position, "PRIVATE_KEY", "SECRET", 1.0)
+    for match in _RANDOM.finditer(text):
+        if _is_random(match[0]) and not _PUBLIC.search(text, max(0, match.start() - 24), match.start()):
+            yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
+
+
+def _keyed(text: str, lowered: str) -> Iterator[Finding]:
+    for word, before in KEYED_WORDS:
+        position = lowered.find(word)
+        while position >= 0:
+            after = position + len(word)
+            match = KEYED.match(text, after)
+            if match is not None and before.search(text[max(0, position - 24) : position]) is not None:
+                group = "quoted" if match["quoted"] is not None else "value"
+                value = match[group]
+                # (password: hunter2)
+                value = value[:-1] if value.endswith(")") and "(" not in value else value
+                if _is_value(value):
+                    yield Finding(match.start(group), match.start(group) + len(value), "CREDENTIAL", "SECRET", 0.8)
+            position = lowered.find(word, after)
+
+
+_CODE = re.compile(
+    r"[a-z_]\w*(?:\.\w+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|v?\d+(?:\.\d+)*|(?:sha|md|SHA|MD)-?\d+.*|"
+    r"\d+[smhd]|/[\w./-]+|"
+    r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|"
+    r"\$\(|%\(|://|\(\)|=>|!=|==).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|(?:[A-Z]?[a-z]+)+\d?",
+    re.DOTALL,
+)
+
+
+def _is_value(value: str) -> bool:
+    """Whether it may be a secret: not a path into an object, a variable, a constant's name, a call, a version or a file."""
+    return _CODE.fullmatch(value) is None
+
+
+def _is_random(token: str) -> bool:
+    kinds = ["u" if c.isupper() else "l" if c.islower() else "d" if c.isdigit() else "-" for c in token]
+    counted = Counter(kinds)
+    if min(counted["u"], counted["l"], counted["d"]) < 3 or counted["-"] > 3:
+        return False
+    if sum(a != b for a, b in pairwise(kinds)) < _CHANGES:
+        return False
+    if -sum(n / len(token) * math.log2(n / len(token)) for n in Counter(token).values()) < _ENTROPY_BITS:
+        return False
+    return not _is_text(token)
+
+
+def _is_text(token: str) -> bool:
+    """Whether it is base64 of something readable: a fixture, an attachment, no key."""
+    try:
+        decoded = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return all(32 <= byte < 127 or byte in (9, 10, 13) for byte in decoded)
+
+
+__all__ = ["secrets"]

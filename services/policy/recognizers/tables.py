@@ -1,0 +1,186 @@
+"""Columns: a head that says ``dob`` or ``ssn`` announces what stands under it, in CSV and its kin, in tables of Markdown, and in SQL.
+
+Names of columns that also other tables have (``name``, ``city``) count beside one that only a table about people has.
+"""
+
+import re
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+from services.policy.findings import Finding
+
+_HEAD_CELL = re.compile(r"[\"'`]?[A-Za-zÀ-ž][\w .#/()-]{0,30}[\"'`]?")
+_BETWEEN = "\t|;,"
+_LONGEST_HEAD = 2_000
+_INSERT = re.compile(
+    r"insert\s{1,4}into\s{1,4}[\w.\"`]{1,64}\s{0,4}\((?P<head>[^()]{3,1000})\)\s{0,8}values\s{0,8}", re.IGNORECASE
+)
+_TUPLE = re.compile(r"\s{0,8},?\s{0,8}\((?P<row>(?:[^()'\n]|'[^'\n]{0,400}'){1,4000})\)")
+_RULE = re.compile(r"^[ \t|:-]+$")
+_LINE = re.compile(r"[^\n]*\n?")
+_MOST_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class _Column:
+    head: re.Pattern[str]
+    entity: str
+    stem: str
+    value: re.Pattern[str]
+    personal: bool = True
+
+
+def _column(entity: str, stem: str, head: str, value: str, *, personal: bool = True) -> _Column:
+    return _Column(re.compile(head), entity, stem, re.compile(value), personal)
+
+
+_NAME = r"[A-ZÀ-ÖØ-ÞĀ-Ž][^\d@:/\\<>{}=_]{0,60}"
+_COLUMNS = (
+    _column("US_SSN", "SSN", r"\bssn|social_sec", r"\d{3}[ -]?\d{2}[ -]?\d{4}"),
+    _column("DATE_OF_BIRTH", "DOB", r"\bdob\b|birth|geburt|geboren|naissance|nascita|nacim|geboorte",
+    r"(?=.*\d)[\w ./,-]{6,24}(?:T[\d:.Z]+)?"),
+    _column("PHONE_NUMBER", "PHONE", r"phone|\btel\b|telefon|mobil|\bcell|\bfax|msisdn|handy|movil|t[ée]l\b|\bdirect\b",
+    r"(?:tel:)?[+(\d][\d ().x/+-]{5,24}"),
+    _column("POSTCODE", "POSTCODE", r"\bzip|post_?code|postal|\bplz\b|\bcap\b|\bcp\b|pin_?code",
+    r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9 -]{2,9}"),
+    _column("IBAN_CODE", "IBAN", r"iban", r"[A-Z]{2}\d{2}[A-Z0-9 ]{10,40}"),
+    _column("CREDIT_CARD", "CARD", r"card_?(?:no|num)|\bcard\b|\bpan\b|credit_?card", r"\d[\d -]{10,22}\d"),
+    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|konto|routing|sort_?code|compte|cuenta|rekening|\bbsb\b",
+    r"\d[\d -]{4,20}\d"),
+    _column(
+        "NATIONAL_ID", "ID",
+        r"\bnhs|nino|national_?i|passport|licen[cs]e|aadhaa?r|\bpan\b|tax_?(?:id|no|num)|steuer|\bnif\b|\bdni\b|\bnie\b|"
+        r"\bbsn\b|\bsin\b|\btfn\b|medicare|\bnir\b|codice|fiscal|\bmrn\b|insurance_?(?:no|num)|identity|"
+        r"member_?(?:id|no)|\bitin\b|\bein\b|\butr\b|versicherung|s[ée]curit[ée]_soc",
+        r"(?=(?:.*\d){4})[A-Za-z0-9][A-Za-z0-9 /.-]{4,22}",
+    ),
+    _column("CREDENTIAL", "SECRET", r"passw|\bsecret|api_?key|\btoken\b|\bpwd\b", r"(?=.*[\d!@#$%^&*])\S{6,512}"),
+    _column("USERNAME", "USERNAME", r"user_?name|\blogin\b|\bhandle\b", r"[A-Za-z0-9][\w.-]{2,31}"),
+    _column("STREET_ADDRESS", "ADDRESS", r"street|addr|anschrift|adres|indirizzo|direcci|stra(?:ß|ss)e|address_?line",
+    r"(?=.*\d)(?=.*[A-Za-zÀ-ž]{3}).{5,80}"),
+    _column("AGE", "AGE", r"\bage\b|\balter\b|\bedad\b|\bleeftijd\b", r"1[01]\d|[1-9]?\d", personal=False),
+    _column("PERSON", "PERSON", r"(?:first|last|full|given|family|middle|customer|patient|employee|contact|holder|sur|"
+    r"display)_?name|surname|vorname|nachname|pr[ée]nom|cognome|apellido|achternaam|voornaam", _NAME),
+    _column("PERSON", "PERSON", r"^(?:name|nom|nombre|nome|naam|contact|customer|patient|employee|owner|holder|person|user|"
+    r"client|tenant|member)$", _NAME, personal=False),
+    _column("LOCATION", "LOCATION", r"^(?:city|town|ort|stadt|ville|citt[àa]|ciudad|plaats|woonplaats|state|province|region|"
+    r"country|land|pays|paese)$", _NAME, personal=False),
+    _column("ORGANIZATION", "ORG", r"^(?:company|company_name|organi[sz]ation|employer|firma|soci[ée]t[ée]|azienda|empresa|"
+    r"bedrijf)$", _NAME, personal=False),
+)  # fmt: skip
+_EMAIL_HEAD = re.compile(r"e_?mail")
+_NOT_WORDS = re.compile(r"[^a-zà-ž0-9]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WORTH_IT = (
+    "ssn", "social", "dob", "birth", "geburt", "naissance", "nascita", "nacim", "geboor", "phone", "tel", "mobil", "cell", "fax",
+    "zip", "post", "plz", "iban", "card", "account", "acct", "konto", "nhs", "nino", "passport",
+    "licen", "aadha", "tax", "steuer", "nif", "dni", "bsn", "tfn", "medicare", "codice", "mrn", "mail", "street", "addr",
+    "adres", "name", "vorname", "nom", "cognome", "apellido", "passw", "login",
+)  # fmt: skip
+
+
+def tables(text: str, lowered: str) -> Iterator[Finding]:
+    """In order of the tables."""
+    position = 0
+    for start, end in sorted(_lines_worth_it(text, lowered)):
+        between = next((between for between in _BETWEEN if between in text[start:end]), "")
+        if start < position or not between:
+            continue
+        cells = _cells(text, start, end, between)
+        if len(cells) > 1 and all(_HEAD_CELL.fullmatch(text, *cell) for cell in cells):
+            columns = _columns_of(text[first:last] for first, last in cells)
+            if any(columns):
+                position = yield from _rows(text, end + 1, between, columns)
+    if "insert" in lowered:
+        for insert in _INSERT.finditer(text):
+            columns = _columns_of(text[start:end] for start, end in _cells(text, *insert.span("head"), ","))
+            position = insert.end()
+            while any(columns) and (row := _TUPLE.match(text, position)) is not None:
+                yield from _row(text, _cells(text, *row.span("row"), ","), columns)
+                position = row.end()
+
+
+def _lines_worth_it(text: str, lowered: str) -> set[tuple[int, int]]:
+    """The lines, but for the last, that have a word of the head of a table about people, and are not too long for one."""
+    lines: set[tuple[int, int]] = set()
+    for word in _WORTH_IT:
+        if word not in lowered:
+            continue
+        position = lowered.find(word)
+        while position >= 0:
+            end = text.find("\n", position)
+            if end < 0:
+                break
+            start = text.rfind("\n", max(0, position - _LONGEST_HEAD), position) + 1
+            if end - start <= _LONGEST_HEAD:
+                lines.add((start, end))
+            position = lowered.find(word, end)
+    return lines
+
+
+def _rows(text: str, position: int, between: str, columns: Sequence[_Column | None]) -> Generator[Finding, None, int]:
+    """The findings under a head, and where the table ends."""
+    for _ in range(_MOST_ROWS):
+        line = _LINE.match(text, position)
+        if line is None or not line[0].strip():
+            break
+        end = line.end() - line[0].endswith("\n")
+        cells = _cells(text, position, end, between)
+        if _RULE.match(text[position:end]) is None:
+            if len(cells) != len(columns):
+                break
+            yield from _row(text, cells, columns)
+        position = line.end()
+    return position
+
+
+def _row(text: str, cells: Sequence[tuple[int, int]], columns: Sequence[_Column | None]) -> Iterator[Finding]:
+    for (start, end), column in zip(cells, columns, strict=False):
+        if column is not None and column.value.fullmatch(text, start, end) is not None:
+            yield Finding(start, end, column.entity, column.stem, 0.85)
+
+
+def _cells(text: str, start: int, end: int, between: str) -> list[tuple[int, int]]:
+    """Where the cells of a line are, without blanks and quotes around them."""
+    cells: list[tuple[int, int]] = []
+    if between == "|":
+        while start < end and text[start] in " \t":
+            start += 1
+        start += text[start : start + 1] == "|"
+        while end > start and text[end - 1] in " \t":
+            end -= 1
+        end -= text[end - 1 : end] == "|"
+    begin, position, quote = start, start, ""
+    while position <= end:
+        character = text[position] if position < end else between
+        if quote:
+            if character == quote or position == end:
+                quote = ""
+                if position == end:
+                    continue
+        elif character in "\"'" and not text[begin:position].strip():
+            quote = character
+        elif character == between:
+            first, last = begin, position
+            while first < last and text[first] in " \t\"'`":
+                first += 1
+            while last > first and text[last - 1] in " \t\"'`\r":
+                last -= 1
+            cells.append((first, last))
+            begin = position + 1
+        position += 1
+    return cells
+
+
+def _columns_of(heads: Iterator[str]) -> list[_Column | None]:
+    names = [_NOT_WORDS.sub("_", _CAMEL.sub("_", head).lower()).strip("_") for head in heads]
+    columns = [
+        next((column for column in _COLUMNS if column.head.search(name.replace("_", " ")) or column.head.search(name)), None)
+        for name in names
+    ]
+    if any(column is not None and column.personal for column in columns) or any(_EMAIL_HEAD.search(name) for name in names):
+        return columns
+    return []
+
+
+__all__ = ["tables"]
