@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from agentos.bus import Bus, Raw
 from agentos.bus.claim import HEADER as CLAIM
@@ -85,16 +85,19 @@ class Triggers:
             self._windows = Windows()
             following = asyncio.create_task(self._follow(), name="policy-triggers")
             try:
-                await self._ask_on()
+                await self._ask_on(following)
             finally:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
 
-    async def _ask_on(self) -> None:
-        """Ask until the rules hold no trigger any more."""
+    async def _ask_on(self, following: "asyncio.Task[None]") -> None:
+        """Ask until the rules hold no trigger any more, or what is counted from has ended: then all is read again."""
         checked = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(_ASK_EVERY_S)
+            if following.done():
+                log.error("triggers_lost_the_log", fault=str(following.exception())[:500])
+                return
             try:
                 await self.ask(datetime.now(UTC))
             except (Unavailable, RetryLater) as silent:
@@ -123,7 +126,7 @@ class Triggers:
                     continue
                 try:
                     await self.take(raw)
-                except (AgentOSError, ValidationError):
+                except (AgentOSError, ValueError):
                     # What cannot be read is dead-lettered elsewhere; here it is only not counted.
                     log.exception("not_counted", subject=raw.subject)
 
