@@ -22,7 +22,14 @@ from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import PolicyEvaluator, read_bundle
 from services.policy.handlers import Policy
 from services.policy.opa import OpaEvaluator
-from services.policy.questions import BudgetQuestion, Decision, InspectionQuestion, Question, RedactionQuestion
+from services.policy.questions import (
+    BudgetQuestion,
+    Decision,
+    InspectionQuestion,
+    Question,
+    RedactionQuestion,
+    RoutingQuestion,
+)
 from services.policy.redacting.finding import Analysis
 from services.policy.redaction import Segment
 from services.policy.vaults import Analyser
@@ -51,6 +58,8 @@ class Says:
         verdict: Verdict = self.answer
         if isinstance(question, RedactionQuestion):
             verdict, obligations = "allow", {"destination": "cloud", "operators": {"*": "replace"}, "providers": []}
+        if isinstance(question, RoutingQuestion):
+            verdict, obligations = "allow", {"candidates": list(question.candidates)}
         if isinstance(question, BudgetQuestion):
             verdict, obligations = "allow", {"budgets": []}
         if isinstance(question, InspectionQuestion):
