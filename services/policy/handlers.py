@@ -47,7 +47,7 @@ class Policy:
         plans = Plans(evaluator)
         self._routing = RoutingRules(evaluator, budgets.prices)
         self.calls = CallRules(evaluator, keys, vaults, self._record, self.inspection, budgets, plans, self._routing)
-        self._checkpoints = CheckpointRules(bus, evaluator, keys, kill, vaults, self._record, self.inspection, plans)
+        self.checkpoints = CheckpointRules(bus, evaluator, keys, kill, vaults, self._record, self.inspection, plans)
         self._approvals = ApprovalRules(bus, evaluator, keys, self.calls)
         self._waiting = WaitingCalls(bus, self.on_call_requested)
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
@@ -60,7 +60,7 @@ class Policy:
             Route("tool.requested", self.on_tool_requested, concurrency=64),
             Route("call.settled", self.on_call_settled, concurrency=64),
             Route("tool.settled", self.inspection.on_settled, concurrency=64),
-            *self._checkpoints.routes(),
+            *self.checkpoints.routes(),
             *self._approvals.routes(),
             *self._waiting.routes(),
         ]
