@@ -19,7 +19,7 @@ import structlog
 
 from agentos.contracts.errors import Unavailable
 from services.policy.analysis_frames import HEAD, answered, framed, length_of, question
-from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, needs_analysis
+from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, as_read, needs_analysis
 from services.policy.redacting.segments import Segment
 from services.policy.redacting.windows import OVERLAP, WINDOW, together, windows
 
@@ -102,7 +102,7 @@ class AnalysisPool:
 
         def put_together() -> list[Analysis]:
             return [
-                together(segment, each, [known[key] or NOTHING for key in of]) if each else NOTHING
+                as_read(segment, together(segment, each, [known[key] or NOTHING for key in of])) if each else NOTHING
                 for segment, each, of in zip(segments, parts, keys, strict=True)
             ]
 
