@@ -18,8 +18,9 @@ from datetime import timedelta
 import structlog
 
 from agentos.contracts.errors import Unavailable
+from agentos.ending import end
 from services.policy.analysis_frames import HEAD, answered, framed, length_of, question
-from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, needs_analysis
+from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, as_read, needs_analysis
 from services.policy.redacting.segments import Segment
 from services.policy.redacting.windows import OVERLAP, WINDOW, together, windows
 
@@ -102,7 +103,7 @@ class AnalysisPool:
 
         def put_together() -> list[Analysis]:
             return [
-                together(segment, each, [known[key] or NOTHING for key in of]) if each else NOTHING
+                as_read(segment, together(segment, each, [known[key] or NOTHING for key in of])) if each else NOTHING
                 for segment, each, of in zip(segments, parts, keys, strict=True)
             ]
 
@@ -120,9 +121,7 @@ class AnalysisPool:
     async def close(self) -> None:
         """Stop the workers. Calls that wait get ``Unavailable``."""
         self._closed = True
-        for slot in self._slots:
-            slot.cancel()
-        await asyncio.gather(*self._slots, return_exceptions=True)
+        await end(*self._slots)
         for call in self._calls:
             for batch in call.batches:
                 _fail(batch, "closed")

@@ -20,7 +20,7 @@ from agentos.contracts.model import ModelRequest, ModelResponse
 from agentos.sealing.placeholders import PlaceholderVault
 from services.policy.answers import AnswerFindings, scan
 from services.policy.detection import Detector
-from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, Finder, analyse, needs_analysis
+from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, Finder, analyse, as_read, needs_analysis
 from services.policy.redacting.plan import REPLACE_ALL, Blocked, Plan
 from services.policy.redacting.replacing import replace_findings
 from services.policy.redacting.segments import MAX_CHARS, Read, Segment, read_json, read_request, read_response, read_text
@@ -106,7 +106,7 @@ class Redactor:
     def analyses(self, segments: Sequence[Segment]) -> list[Analysis]:
         """The first step."""
         try:
-            return [self._analysis(segment) for segment in segments]
+            return [as_read(segment, self._analysis(segment)) for segment in segments]
         except Exception as error:  # noqa: BLE001  # fail closed: see above
             raise _failed(error) from None
 

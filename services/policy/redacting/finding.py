@@ -71,6 +71,17 @@ def analyse(finder: Finder, hint: str, text: str) -> Analysis:
     return Analysis(findings, injection.labels(text))
 
 
+_SHAPED = frozenset({"EMAIL", "PHONE", "CARD", "IBAN", "IP", "MAC", "SSN", "ID", "ACCOUNT", "CRYPTO", "SECRET", "LITERAL"})
+"""Kinds that are told by their shape, wherever they stand; the others are told by how people write."""
+
+
+def as_read(segment: Segment, analysis: Analysis) -> Analysis:
+    """What of an analysis counts in this segment."""
+    if not segment.identifier or all(finding.stem in _SHAPED for finding in analysis.findings):
+        return analysis
+    return Analysis(tuple(finding for finding in analysis.findings if finding.stem in _SHAPED), analysis.labels)
+
+
 def context_of(hint: str) -> str:
     """What to read before the value of the key ``hint``: ``customerPhone`` announces a number as the words do in prose."""
     if not hint:
@@ -133,4 +144,14 @@ class AnalysisCache:
                 self._kept.popitem(last=False)
 
 
-__all__ = ["CACHED_TEXTS", "NOTHING", "Analysis", "AnalysisCache", "Finder", "analyse", "context_of", "needs_analysis"]
+__all__ = [
+    "CACHED_TEXTS",
+    "NOTHING",
+    "Analysis",
+    "AnalysisCache",
+    "Finder",
+    "analyse",
+    "as_read",
+    "context_of",
+    "needs_analysis",
+]

@@ -6,6 +6,7 @@ its escapes; the bytes around what is replaced stay.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
@@ -31,7 +32,11 @@ class Segment:
     number: bool = False
     whole: bool = False
     """A whole text, which whoever restores it would take for JSON if it were JSON."""
+    identifier: bool = False
+    """A name in a program: the key of an object, a word of a schema. ``name`` is nobody's name there, and ``orange`` no company."""
 
+
+_BLANK = re.compile(r"\s")
 
 _Visit = Callable[[Segment], str | None]
 """Another text for the segment, the same one to keep it; None for a number that goes without a trace."""
@@ -107,7 +112,13 @@ class _Walk:
     max_chars: int
 
     def key(self, text: str) -> str:
-        return self.visit(Segment(text)) or ""
+        return self.visit(Segment(text, identifier=_BLANK.search(text) is None)) or ""
+
+    def schema(self, value: Json) -> Json:
+        """JSON that a programmer wrote."""
+        return map_json(
+            value, lambda text: self.visit(Segment(text, identifier=True)) or "", self.key, lambda n: self._number(n, "")
+        )
 
     def text(self, text: str, hint: str = "", depth: int = 0) -> str:
         """A text that ``restore_json`` would read as JSON if it is."""
@@ -171,7 +182,7 @@ def _request(request: ModelRequest, walk: _Walk) -> ModelRequest:
         return message.model_copy(update={"parts": tuple(_part(each, walk) for each in message.parts)})
 
     def tool(tool: ToolSpec) -> ToolSpec:
-        return tool.model_copy(update={"description": walk.text(tool.description), "parameters": walk.json(tool.parameters)})
+        return tool.model_copy(update={"description": walk.text(tool.description), "parameters": walk.schema(tool.parameters)})
 
     form = request.response_format
     return request.model_copy(
@@ -179,7 +190,7 @@ def _request(request: ModelRequest, walk: _Walk) -> ModelRequest:
             "system": None if request.system is None else walk.text(request.system),
             "messages": tuple(message(each) for each in request.messages),
             "tools": tuple(tool(each) for each in request.tools),
-            "response_format": form and form.model_copy(update={"json_schema": walk.json(form.json_schema)}),
+            "response_format": form and form.model_copy(update={"json_schema": walk.schema(form.json_schema)}),
             "stop": tuple(walk.text(each) for each in request.stop),
         }
     )

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agentos.contracts.errors import NeverRetry, Unavailable
 from agentos.contracts.events.call import RedactedEntity
-from agentos.contracts.model import ModelRequest, user
+from agentos.contracts.model import JsonSchemaFormat, ModelRequest, user
 from agentos.sealing import PlaceholderVault, restore, restore_json
 from services.policy.findings import Finding
 from services.policy.redaction import Blocked, Plan, Redactor
@@ -264,3 +264,21 @@ def test_a_megabyte_of_food_for_the_readers_is_digested(food: str) -> None:
     vault, _ = EMPTY.add_all([("EMAIL", "ann@x.org"), ("ID", "AB123456C")])
     done = Redactor(Finds()).redact_json([text], vault)
     assert restore_json(done.value, done.vault) == [text]
+
+
+def test_a_schema_and_the_keys_of_objects_hold_no_names_but_what_has_a_shape_of_its_own(redactor: Redactor) -> None:
+    """``{"title": …}`` asks for a title, it is none; an address or a key that a programmer left there is one all the same."""
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"Jordan": {"type": "string", "description": "the customer, such as Maria Lopez"}},
+        "required": ["Jordan", "Amazon"],
+        "x-owner": "ada@example.org",
+    }
+    request = ModelRequest(messages=(user("Hello"),), response_format=JsonSchemaFormat(name="answer", json_schema=schema))
+    done, _, entities = redactor.redact_request(request, EMPTY)
+    assert done.response_format is not None
+    assert done.response_format.json_schema == schema | {"x-owner": "<EMAIL_1>"}
+    assert [one.entity for one in entities] == ["EMAIL_ADDRESS"]
+    keys = redactor.redact_json({"Maria Lopez": 1, "maria": 2, "additionalProperties": 3}, EMPTY)
+    assert keys.value == {"<PERSON_1>": 1, "maria": 2, "additionalProperties": 3}
