@@ -67,6 +67,7 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "tool.inspected": (),
     "violation.noted": (),
     "checkpoint.requested": (),
+    "checkpoint.decided": (),
     "approval.requested": (("approvals", _own, approvals.requested),),
     "approval.answered": (("approvals", _own, approvals.answered),),
     "approval.ruled": (("approvals", _own, approvals.ruled),),
