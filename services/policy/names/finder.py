@@ -48,15 +48,20 @@ _STEMS = {
 }  # fmt: skip
 _PERSON = ENTITIES.index("PERSON") + 1
 _EDGE = re.compile(r"[^\w\s]")
-_CODE = re.compile(
-    r"""[{}]\s*$ | ^[^;]*[\w)\]"'];\s*$ | \)\s*[{:]\s*$          # how it ends
-    | => | \w(?:::|->)\w | [!=<>]==?[^=] | && | \|\| | \w\.\w+\( | \w\(\)
-    | ^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
+_CODE_BEGINS = re.compile(
+    r"""^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
     | ^\s*(?:import|export|from|def|class|const|let|var|func|fn|type|enum|struct|public|private|static|async|package|use|\#\w+)\b.*[={(;.<]
     | ^(?:diff|index|---|\+\+\+|@@)[ ]""",
     re.VERBOSE,
 )
-"""What a line of code has and a sentence has not."""
+_CODE_SIGN = re.compile(r"[{}()=;&|>]")
+"""Of these or ``::`` the next has at least one, and most lines of a letter have none."""
+_CODE_HOLDS = re.compile(
+    r"""[{}]\s*$ | ^[^;]*[\w)\]"'];\s*$ | \)\s*[{:]\s*$          # how it ends
+    | => | \w(?:::|->)\w | [!=<>]==?[^=] | && | \|\| | \w\.\w+\( | \w\(\)""",
+    re.VERBOSE,
+)
+"""What a line of code begins with or has, and a sentence has not."""
 _OPENS = "\"'`>“‘"
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
 LONGEST_LINE = 400
@@ -108,7 +113,8 @@ class NameFinder:
             return found, end
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
-        sure: Floats = scores.max(axis=1) / scores.sum(axis=1)
+        # The greatest has become 1.
+        sure: list[float] = (1 / scores.sum(axis=1)).tolist()
         again = self._told_elsewhere(tokens, labels, sure)
         if again:
             inside = sorted({*inside, *(at for at in again if begin <= at < end)})
@@ -119,7 +125,7 @@ class NameFinder:
                 at += 1
                 final += 1
             at += 1
-            certainty = float(sure[first : final + 1].mean())
+            certainty = sum(sure[first : final + 1]) / (final + 1 - first)
             if labels[first] == _PERSON and certainty < SURE and self._is_guess(tokens[first : final + 1]):
                 continue
             finding = _finding(piece, first, final, labels[first], certainty)
@@ -134,7 +140,7 @@ class NameFinder:
             return False
         return all(map(str.islower, words)) or all(map(str.isupper, words))
 
-    def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: Floats) -> list[int]:
+    def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: list[float]) -> list[int]:
         names: set[str] = set()
         for at, label in enumerate(labels):
             if label == _PERSON and sure[at] > SURE:
@@ -200,8 +206,10 @@ def _is_code(text: str, start: int, end: int) -> bool:
     begin = text.rfind("\n", max(0, start - LONGEST_LINE), start) + 1 or max(0, start - LONGEST_LINE)
     close = text.find("\n", end, end + LONGEST_LINE)
     line = text[begin : close if close != -1 else end + LONGEST_LINE]
-    if _CODE.search(line) is None:
-        return False
+    if _CODE_BEGINS.match(line) is None:
+        signs = "::" in line or _CODE_SIGN.search(line) is not None
+        if not signs or _CODE_HOLDS.search(line) is None:
+            return False
     before = text[begin:start]
     if _COMMENT.search(before) is not None:
         return False
