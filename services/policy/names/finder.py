@@ -54,13 +54,13 @@ _CODE_BEGINS = re.compile(
     | ^(?:diff|index|---|\+\+\+|@@)[ ]""",
     re.VERBOSE,
 )
-_CODE_SIGN = re.compile(r"[{}()=;&|>]")
-"""Of these or ``::`` the next has at least one, and most lines of a letter have none."""
+# Every branch begins with a sign of its own: ``re`` then passes over the letters of a sentence.
 _CODE_HOLDS = re.compile(
-    r"""[{}]\s*$ | ^[^;]*[\w)\]"'];\s*$ | \)\s*[{:]\s*$          # how it ends
-    | => | \w(?:::|->)\w | [!=<>]==?[^=] | && | \|\| | \w\.\w+\( | \w\(\)""",
+    r"""\{\s*$ | \}\s*$ | \)\s*[{:]\s*$
+    | => | :(?<=\w:):\w | -(?<=\w-)>\w | !==?[^=] | ===?[^=] | <==?[^=] | >==?[^=] | && | \|\| | \.(?<=\w\.)\w+\( | \((?<=\w\()\)""",
     re.VERBOSE,
 )
+_STATEMENT = re.compile(r"[^;]*[\w)\]\"'];\s*$")
 """What a line of code begins with or has, and a sentence has not."""
 _OPENS = "\"'`>“‘"
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
@@ -98,7 +98,7 @@ class NameFinder:
 
     def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool) -> tuple[list[Finding], int]:
         """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
-        tokens = [key(match[0]) for match in piece]
+        tokens = [token if (token := match[0])[-1].isalnum() else key(token) for match in piece]
         scores = self._network.scores(self._words(tokens), _lines(tokens))
         scores += BONUS
         labels: list[int] = scores.argmax(axis=1).tolist()
@@ -146,10 +146,10 @@ class NameFinder:
             if label == _PERSON and sure[at] > SURE:
                 word = tokens[at].strip()
                 if len(word) > 2 and word.istitle() and word.isalpha() and not self._bits_of(folded(word)) & COMMON:
-                    names.add(word)
+                    names |= {word, f" {word}"}
         if not names:
             return []
-        again = [at for at, token in enumerate(tokens) if not labels[at] and token.strip() in names]
+        again = [at for at, token in enumerate(tokens) if token in names and not labels[at]]
         for at in again:
             labels[at] = _PERSON
         return again
@@ -157,7 +157,7 @@ class NameFinder:
     def _words(self, tokens: list[str]) -> Floats:
         with self._lock:
             number = self._number
-            new = {token for token in tokens if token not in number}
+            new = set(tokens).difference(number)
             if len(new) + len(number) > MAX_WORDS:
                 number.clear()
                 new = set(tokens)
@@ -166,7 +166,7 @@ class NameFinder:
                 start = len(number)
                 self._kept[start : start + len(new)] = self._network.words(rows)
                 number.update(zip(new, range(start, start + len(new)), strict=True))
-            return self._kept[[number[token] for token in tokens]]
+            return self._kept.take([number[token] for token in tokens], axis=0)
 
     def _bits_of(self, word: str) -> int:
         value = crc32(word.encode("utf-8", "surrogatepass"))
@@ -207,8 +207,8 @@ def _is_code(text: str, start: int, end: int) -> bool:
     close = text.find("\n", end, end + LONGEST_LINE)
     line = text[begin : close if close != -1 else end + LONGEST_LINE]
     if _CODE_BEGINS.match(line) is None:
-        signs = "::" in line or _CODE_SIGN.search(line) is not None
-        if not signs or _CODE_HOLDS.search(line) is None:
+        ends = ";" in line and _STATEMENT.match(line) is not None
+        if not ends and _CODE_HOLDS.search(line) is None:
             return False
     before = text[begin:start]
     if _COMMENT.search(before) is not None:
