@@ -284,6 +284,9 @@ CHANNELS: tuple[Channel, ...] = (
     _event(
         "violation.noted", "runner", governance.ViolationNoted, "A pack tried what its sandbox does not let it do.", ordinal=True
     ),
+    _event(
+        "violation.reported", "worker", governance.ViolationNoted, "A tool tried what its sandbox does not let it do.", ordinal=True
+    ),
     _event("budget.warned", "policy", governance.BudgetWarned, "A share of a budget is spent: once a window and threshold.", ordinal=True),
     _event("budget.exceeded", "policy", governance.BudgetExceeded, "A budget has no room left: once a window.", ordinal=True),
     _event("policy.published", "policy", policy.BundlePublished, "A bundle of rules was accepted; its version is the id."),

@@ -66,6 +66,7 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "tool.settled": (("calls", _own, calls.tool_settled), ("tasks", _task, tasks.tool_call_settled)),
     "tool.inspected": (),
     "violation.noted": (),
+    "violation.reported": (),
     "checkpoint.requested": (),
     "checkpoint.decided": (),
     "approval.requested": (("approvals", _own, approvals.requested),),

@@ -62,11 +62,12 @@ class CallRules:
         """May this model call be made, what of it may leave, and is there money for it?"""
         context, family = asked.context, asked.request.key
         request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
-        history, (plan, providers) = await asyncio.gather(
-            self._history(tenant, family, context), self._plans.of(tenant, context, "model", request.model)
-        )
         read = read_request(request)
-        analyses = await self._vaults.analyses(read)
+        history, (plan, providers), analyses = await asyncio.gather(
+            self._history(tenant, family, context),
+            self._plans.of(tenant, context, "model", request.model),
+            self._vaults.analyses(read),
+        )
         done = await self._vaults.redact(tenant, family, read, analyses, plan)
         redacted = done.value
         question = askable(

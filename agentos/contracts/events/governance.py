@@ -35,12 +35,19 @@ class CheckpointDecided(Ruling):
 
 
 class ViolationNoted(Contract):
-    """A pack tried to get past its sandbox and was refused: the n-th try of one attempt of one task."""
+    """A pack tried to get past its sandbox and was refused: the n-th time that this is told of a task.
 
-    task: Token
+    A pack that runs tasks of several tenants at once may blame one of its own runs for what another did; who tried what is
+    certain only as far as the pack.
+    """
+
+    task: Token | None
+    """None for what was tried while the pack was imported, or by no run that can be named; the pack is the id then."""
     attempt: int
     pack: Token
     agent: str
+    tool: str = ""
+    """The tool that tried it, where it was no agent."""
     what: Literal["network", "process", "file", "environment", "memory", "protocol", "other"]
     detail: str
     """What was tried, in a few words: a system call, a path below the sandbox, an address. Never data."""
