@@ -45,7 +45,7 @@ ANNOUNCED: tuple[Announcement, ...] = (
 )  # fmt: skip
 
 # What stands before and after two digits when they say how old somebody is, though no word for it does.
-_TWO_DIGITS = re.compile(r"(?<![\w.,:/$€£#=+-])(?<!\d )[1-9]\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
+_TWO_DIGITS = re.compile(r"[1-9](?<![\w.,:/$€£#=+-]\d)(?<!\d \d)\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
 _ABOUT_SOMEBODY = re.compile(
     r"(?:\b(?:i['’]?m|i am|s?he['’]s|s?he is|s?he was|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
     r"ik ben|(?:zij|hij) is)"
