@@ -1,5 +1,8 @@
 """Every way out that is known, each a function of its name. ``x`` is where to: ports, paths, numbers."""
 
+# ruff: noqa: BLE001, PTH101, PTH102, PTH104, PTH105, PTH108, PTH109, PTH118, PTH120, PTH123, PTH208, PTH211, SIM115 - as such code is written
+# pyright: basic
+
 import contextlib
 import ctypes
 import errno
