@@ -344,6 +344,9 @@ def _postcodes(text: str, lowered: Lowered, streets: list[Finding]) -> Iterator[
         yield code(*match.span())
     for match in _FOUR_TO_SIX.finditer(text):
         before = text[max(0, match.start() - 24) : match.start()]
+        # All of them end with a word, and blanks or a sign or two.
+        if not before[-5:].rstrip(" ,:-–—")[-1:].isalpha():
+            continue
         after = {4: _AFTER_AU, 6: _AFTER_INDIAN, 7: _AFTER_INDIAN}.get(len(match[0]), _AFTER_US)
         if after.search(before) is not None:
             yield code(*match.span())
