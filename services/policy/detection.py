@@ -21,6 +21,7 @@ from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
 from services.policy.recognizers.addresses import addresses
 from services.policy.recognizers.contact import emails, usernames
+from services.policy.recognizers.lowered import Lowered
 from services.policy.recognizers.national_ids import NationalIds
 from services.policy.recognizers.network import Network
 from services.policy.recognizers.payment import Payment
@@ -80,11 +81,12 @@ class Detector:
         yield from titles(text)
         yield from tables(text, lowered)
         for start, end in _around_digits(text):
-            for finding in self._with_digits(text[start:end], lowered[start:end]):
+            whole = start == 0 and end == len(text)
+            for finding in self._with_digits(text[start:end], lowered if whole else Lowered(lowered[start:end])):
                 yield Finding(finding.start + start, finding.end + start, finding.entity, finding.stem, finding.score)
         yield from self._names.find(text)
 
-    def _with_digits(self, text: str, lowered: str) -> Iterator[Finding]:
+    def _with_digits(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """What has digits, or stands beside some."""
         yield from births_and_ages(text, lowered)
         protected: bytearray | None = None
@@ -140,12 +142,12 @@ def _at_blank(text: str, position: int) -> int:
     return blank.start() if blank else min(position + _WORD, len(text))
 
 
-def _lowered(text: str) -> str:
+def _lowered(text: str) -> Lowered:
     """``text`` in lower case, character for character: İ becomes two."""
     lowered = text.lower()
     if len(lowered) == len(text):
-        return lowered
-    return "".join(small if len(small := character.lower()) == 1 else character for character in text)
+        return Lowered(lowered)
+    return Lowered("".join(small if len(small := character.lower()) == 1 else character for character in text))
 
 
 __all__ = ["Detector"]

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, announced, announcement, by_trigger
+from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
+from services.policy.recognizers.lowered import Lowered, Words
 
 _CAP = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w.'’-]{0,24}"
 _UNIT = (
@@ -38,8 +39,8 @@ _BEFORE_NUMBER = r"(?<![\w.,:/#$€£@+=-][\dN])(?<!\d [\dN])"
 """What is not before a number, of which the first sign has been read: ``re`` skips to a sign much faster than to what is before it."""
 _ENGLISH = re.compile(
     rf"[\dN]{_BEFORE_NUMBER}(?:(?:(?<=N)o\.? ?\d{{1,5}}|(?<=\d)\d{{0,4}})(?:[-–/]\d{{1,4}})?[A-Za-z]?,? "
-    rf"(?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |la |del ){{1,5}}?{_SUFFIX}\b\.?"
-    rf"(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
+    rf"(?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |la |del ){{1,5}}?"
+    rf"{_SUFFIX}\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
     rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
     rf" in [A-Z]|\.?$){_UNIT}"
     rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|"
@@ -141,20 +142,19 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 # By what a text must hold for a pattern to be tried.
-_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
-    ((), _ENGLISH),
-    (("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ",
-    "villa", "h.no", "h. no", "cottages", "mansions", "tower"), _HOUSE),
-    (("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb"), _BOX),
-    (("rue", "av", "boul", "bd", "blvd", "pl", "ch", "all", "impasse", "quai", "cours", "route", "square", "passage", "f",
-    "esplanade", "ruelle", "sentier", "villa", "cité", "rés", "rond", "traverse", "mont", "promenade", "voie", "lot"), _FRENCH),
-    (("via", "v.le", "piazza", "zza", "corso", "c.so", "largo", "vicolo", "p.le", "strada", "lungo", "salita", "contrada",
-    "frazione", "calle", "borgo", "rotonda", "incrocio", "stretto", "canale", "fondamenta", "santa croce"), _ITALIAN),
-    (("calle", "c/", "avenida", "avda", "av.", "plaza", "pza", "plza", "paseo", "pº", "camino", "carretera", "ctra", "ronda",
+_PATTERNS: tuple[tuple[Words | None, re.Pattern[str]], ...] = (
+    (None, _ENGLISH),
+    (Words(("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ",
+    "villa", "h.no", "h. no", "cottages", "mansions", "tower")), _HOUSE),
+    (Words(("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb")), _BOX),
+    (None, _FRENCH),
+    (Words(("via", "v.le", "piazza", "zza", "corso", "c.so", "largo", "vicolo", "p.le", "strada", "lungo", "salita", "contrada",
+    "frazione", "calle", "borgo", "rotonda", "incrocio", "stretto", "canale", "fondamenta", "santa croce")), _ITALIAN),
+    (Words(("calle", "c/", "avenida", "avda", "av.", "plaza", "pza", "plza", "paseo", "pº", "camino", "carretera", "ctra", "ronda",
     "traves", "rambla", "vía", "glorieta", "carrer", "passeig", "avinguda", "plaça", "cuesta", "urb", "polígono", "barrio",
-    "carrera", "calzada", "autopista", "acceso", "vial", "cañada", "callej", "pasadizo", "pasaje", "alameda", "vía", "via "), _SPANISH),
-    (("gran vía",), _GRAN_VIA),
-    (("ul.", "al.", "pl.", "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str."), _NORDIC),
+    "carrera", "calzada", "autopista", "acceso", "vial", "cañada", "callej", "pasadizo", "pasaje", "alameda", "vía", "via ")), _SPANISH),
+    (Words(("gran vía",)), _GRAN_VIA),
+    (Words(("ul.", "al.", "pl.", "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str.")), _NORDIC),
 )  # fmt: skip
 # And by how a word ends that a number follows.
 _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
@@ -165,29 +165,31 @@ _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 )  # fmt: skip
 _GERMAN_ENDINGS = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "ufer", "damm", "steig", "stieg",
 "chaussee", "markt", "graben", "promenade", "twiete", "kamp")  # fmt: skip
-_GERMAN_WORDS = ("straße d", "straße v", "straße z", "straße a", "platz d", "platz z", "allee d", "allee z")
+_GERMAN_WORDS = Words(("straße d", "straße v", "straße z", "straße a", "platz d", "platz z", "allee d", "allee z"))
 _GERMAN_TOWN = re.compile(r"\d\d{4} [A-ZÄÖÜ]")
 _LONGEST_REST = 120
 """Characters of a ``_GERMAN_REST`` and what is between it and the town."""
 _BLANK_DIGIT = re.compile(r" \d")
-_LOCATED_WORDS = (
-    "am ",
-    "an de",
-    "im ",
-    "in de",
-    "zum ",
-    "zur ",
-    "auf de",
-    "unter den",
-    "beim ",
-    "hinter",
-    "vor dem",
-    "bei der",
+_LOCATED_WORDS = Words(
+    (
+        "am ",
+        "an de",
+        "im ",
+        "in de",
+        "zum ",
+        "zur ",
+        "auf de",
+        "unter den",
+        "beim ",
+        "hinter",
+        "vor dem",
+        "bei der",
+    )
 )
-_LOWER_WORDS = (" street", " st", " ave", " road", " rd", " lane", " ln", " drive", " blvd", " boulevard", " court", " terrace",
-" crescent", " close", " square")  # fmt: skip
+_LOWER_WORDS = Words((" street", " st", " ave", " road", " rd", " lane", " ln", " drive", " blvd", " boulevard", " court", " terrace",
+" crescent", " close", " square"))  # fmt: skip
 
-_LABELLED = by_trigger(announcement(
+_LABELLED = Announcements(announcement(
     "STREET_ADDRESS", "ADDRESS", "address|street|addr|line1|line_1|anschrift|adresse|wohnhaft|indirizzo|residenza|direcci|"
     "domicilio|adres|straße|strasse|straat|rue|house",
     r"(?:(?:(?:home|mailing|postal|billing|shipping|delivery|residential|street|permanent|current|work|new|old)"
@@ -204,7 +206,7 @@ _MACHINE = re.compile(
 )
 
 
-def addresses(text: str, lowered: str) -> Iterator[Finding]:
+def addresses(text: str, lowered: Lowered) -> Iterator[Finding]:
     """Streets, houses and boxes, and then the postcodes, for which it helps to know where an address ended."""
     streets = list(_streets(text, lowered))
     yield from streets
@@ -215,9 +217,9 @@ def _street(start: int, end: int) -> Finding:
     return Finding(start, end, "STREET_ADDRESS", "ADDRESS", 0.7)
 
 
-def _streets(text: str, lowered: str) -> Iterator[Finding]:
+def _streets(text: str, lowered: Lowered) -> Iterator[Finding]:
     for words, pattern in _PATTERNS:
-        if not words or any(word in lowered for word in words):
+        if words is None or words.any_within(lowered):
             for match in pattern.finditer(text):
                 if pattern is _ENGLISH and _NUMBERED.search(text, max(0, match.start() - 16), match.start()):
                     continue
@@ -227,15 +229,15 @@ def _streets(text: str, lowered: str) -> Iterator[Finding]:
         if any(before.endswith(endings) for before in before_numbers):
             for match in pattern.finditer(text):
                 yield _street(*match.span())
-    if any(before.endswith(_GERMAN_ENDINGS) for before in before_numbers) or any(word in lowered for word in _GERMAN_WORDS):
+    if any(before.endswith(_GERMAN_ENDINGS) for before in before_numbers) or _GERMAN_WORDS.any_within(lowered):
         for match in _GERMAN.finditer(text):
             if not _NO_GERMAN_STREET.search(text[match.start() : match.start("number")].strip()):
                 yield _street(*match.span())
-    if any(word in lowered for word in _LOCATED_WORDS):
+    if _LOCATED_WORDS.any_within(lowered):
         for match in _GERMAN_LOCATED.finditer(text):
             if not _NO_GERMAN_LOCATION.search(match["street"]):
                 yield _street(*match.span())
-    if any(word in lowered for word in _LOWER_WORDS):
+    if _LOWER_WORDS.any_within(lowered):
         for match in _LOWER.finditer(text):
             if not _NOT_STREETS.intersection(match["words"].lower().split()):
                 yield _street(*match.span())
@@ -309,7 +311,7 @@ _AFTER_STREET = re.compile(
 )
 _AROUND = 72
 
-ANNOUNCED = by_trigger(
+ANNOUNCED = Announcements(
     announcement(
         "POSTCODE", "POSTCODE", "postcode|post code|postal|zip|plz|postleitzahl|code_postal|cap|c.p.|cp:|cp |pin code|pincode|"
         "pin:|pin -|eircode",
@@ -324,7 +326,7 @@ ANNOUNCED = by_trigger(
 )  # fmt: skip
 
 
-def _postcodes(text: str, lowered: str, streets: list[Finding]) -> Iterator[Finding]:
+def _postcodes(text: str, lowered: Lowered, streets: list[Finding]) -> Iterator[Finding]:
     def code(start: int, end: int, score: float = 0.7) -> Finding:
         return Finding(start, end, "POSTCODE", "POSTCODE", score)
 
@@ -342,6 +344,9 @@ def _postcodes(text: str, lowered: str, streets: list[Finding]) -> Iterator[Find
         yield code(*match.span())
     for match in _FOUR_TO_SIX.finditer(text):
         before = text[max(0, match.start() - 24) : match.start()]
+        # All of them end with a word, and blanks or a sign or two.
+        if not before[-5:].rstrip(" ,:-–—")[-1:].isalpha():
+            continue
         after = {4: _AFTER_AU, 6: _AFTER_INDIAN, 7: _AFTER_INDIAN}.get(len(match[0]), _AFTER_US)
         if after.search(before) is not None:
             yield code(*match.span())

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, FAR, announced, announcement, by_trigger
+from services.policy.recognizers.announced import CLOSE, FAR, Announcements, announced, announcement
 from services.policy.recognizers.checksums import bsn, luhn, nir, nuss, spi, utr
+from services.policy.recognizers.lowered import Lowered
 
 # An identifier of capitals and digits that has at least four digits; and one with at least two, for passports.
 _CODE = r"(?=(?:[A-Z-]{0,8}\d){4})[A-Z0-9][A-Z0-9-]{4,17}"
@@ -27,7 +28,7 @@ def _digits(low: int, high: int, separators: str = " .-") -> str:
     return rf"\d(?:[{separators}]?\d){{{low - 1},{high - 1}}}"
 
 
-ANNOUNCED = by_trigger(
+ANNOUNCED = Announcements(
     # United States
     announcement(
         "US_SSN", "SSN", "ssn|social sec|social_sec|socialsec|ss#|ss #|soc sec",
@@ -269,7 +270,7 @@ class NationalIds:
         )
         self._gstin = valid("InGstinRecognizer")
 
-    def find(self, text: str, lowered: str) -> Iterator[Finding]:
+    def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order, and with overlaps."""
         yield from announced(text, lowered, ANNOUNCED)
         for match in _CAPITAL_FIRST.finditer(text):

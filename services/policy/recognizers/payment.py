@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import FAR, announced, announcement, by_trigger
+from services.policy.recognizers.announced import FAR, Announcements, announced, announcement
 from services.policy.recognizers.checksums import luhn
+from services.policy.recognizers.lowered import Lowered
 
 # Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
 _CARD_START = re.compile(r"[2-6](?<![\w+]\d)(?<!\d[.,]\d)(?=(\d{3}(?:[ .-]{0,2}\d){8,15}))")
@@ -39,7 +40,7 @@ _ETHEREUM_WORDS = re.compile(
 _NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|code|numero|número|numéro|nummer)\.?)?"
 _ACCOUNT = r"\d(?:[ -]?\d){5,16}"
 
-ANNOUNCED = by_trigger(
+ANNOUNCED = Announcements(
     announcement(
         "CREDIT_CARD", "CARD", "card|visa|mastercard|amex|karte|carte|carta|tarjeta|kaart|pan|maestro",
         r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|"
@@ -83,7 +84,7 @@ class Payment:
         self._iban: Any = presidio.IbanRecognizer()
         self._crypto: Any = presidio.CryptoRecognizer()
 
-    def find(self, text: str, lowered: str) -> Iterator[Finding]:
+    def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order, and with overlaps."""
         yield from announced(text, lowered, ANNOUNCED)
         yield from _cards(text)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, announced, announcement, by_trigger
+from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
+from services.policy.recognizers.lowered import Lowered
 
 _MONTH = (
     r"(?i:jan(?:uary|uar|vier|uari|\.)?|jän(?:ner)?|feb(?:ruary|ruar|rero|braio|ruari|\.)?|f[ée]v(?:rier|\.)?|mar(?:ch|s|zo|"
@@ -28,7 +29,7 @@ _BIRTH = (
     r"data di nascita|nacid[oa](?:/a|\(a\))?|fecha de nacimiento|f\. nac\.|nacimiento|geboortedatum|geb\b|birth_?dt)"
 )
 
-ANNOUNCED = by_trigger(
+ANNOUNCED = Announcements(
     announcement(
         "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nascita|nacid|nacim|f. nac|naissance", _BIRTH, _DATE,
         gap=r"[^\d\n]{0,40}?(?:\n[^\d\n]{0,16}?)?", score=0.9,
@@ -114,7 +115,7 @@ _NOT_NAMES = frozenset(
 )
 
 
-def births_and_ages(text: str, lowered: str) -> Iterator[Finding]:
+def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     for finding in announced(text, lowered, ANNOUNCED):
         if finding.stem != "AGE" or _is_age(text, finding):

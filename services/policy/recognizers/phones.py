@@ -97,6 +97,12 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
     """Those in a part of the text, at their places in the whole."""
     text = whole_text[offset:end]
     checked = 0
+    told: dict[int, bool] = {}
+
+    def announced(start: int) -> bool:
+        if start not in told:
+            told[start] = _announced(text, start)
+        return told[start]
 
     def valid(number: str, regions: tuple[str, ...]) -> bool:
         nonlocal checked
@@ -114,14 +120,14 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
             yield found(start, start + len(taken), 0.5)
     for match in _NANP.finditer(text):
         # Dashes or brackets are enough; blanks and dots also separate columns and versions.
-        if "-" in match[0] or "(" in match[0] or _announced(text, match.start()) or valid(match[0], ("US",)):
+        if "-" in match[0] or "(" in match[0] or announced(match.start()) or valid(match[0], ("US",)):
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
         # Two digits and two digits: a dump, a table, a time.
         if number and not _LONG_GROUP.search(number[1:]):
             continue
         # An area code in brackets says enough too.
-        taken = number or (written if written.startswith("(") or _announced(text, start) else "")
+        taken = number or (written if written.startswith("(") or announced(start) else "")
         if taken:
             yield found(start, start + len(taken), 0.4)
     for pattern in (_FREE, _FRENCH):
@@ -137,7 +143,7 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
                 yield found(*match.span(), 0.4)
     for match in _BARE.finditer(text):
         start = match.start() + (match[0].startswith("(") and ")" not in match[0])
-        if sum(map(str.isdigit, match[0])) > 6 and not _NO_NUMBER.match(text, match.start()) and _announced(text, start):
+        if sum(map(str.isdigit, match[0])) > 6 and not _NO_NUMBER.match(text, match.start()) and announced(start):
             yield found(start, match.end(), 0.4)
 
 

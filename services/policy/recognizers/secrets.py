@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from services.policy.findings import Finding
+from services.policy.recognizers.lowered import Lowered, Words
 from services.policy.secret_patterns import KEYED, KEYED_WORDS, PRIVATE_KEY_BEGIN, PRIVATE_KEY_END, SECRETS
 
 _RANDOM = re.compile(r"(?<![\w+/=.:@#%~-])(?=[A-Za-z0-9_-]{0,40}\d)[A-Za-z0-9_-]{32,64}(?![\w+/=.:@%~-])")
@@ -24,18 +25,19 @@ _PUBLIC = re.compile(
 )
 
 
-_TRIGGERS = tuple((trigger, secret) for secret in SECRETS for trigger in secret.triggers)
+_TRIGGERED = [secret for secret in SECRETS for _ in secret.triggers]
+_TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 
 
-def secrets(text: str, lowered: str) -> Iterator[Finding]:
+def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
-    for trigger, secret in _TRIGGERS:
-        if trigger in lowered:
-            group = "value" if "value" in secret.pattern.groupindex else 0
-            for match in secret.pattern.finditer(text):
-                if secret.entity == "CREDENTIAL" and not _is_value(match[group]):
-                    continue
-                yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
+    for at in _TRIGGERS.within(lowered):
+        secret = _TRIGGERED[at]
+        group = "value" if "value" in secret.pattern.groupindex else 0
+        for match in secret.pattern.finditer(text):
+            if secret.entity == "CREDENTIAL" and not _is_value(match[group]):
+                continue
+            yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
     position = 0 if "-----begin " in lowered or "putty-" in lowered else len(text)
     while (begin := PRIVATE_KEY_BEGIN.search(text, position)) is not None:
