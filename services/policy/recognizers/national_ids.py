@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, FAR, Announcement, announced, announcement
+from services.policy.recognizers.announced import CLOSE, FAR, announced, announcement, by_trigger
 from services.policy.recognizers.checksums import bsn, luhn, nir, nuss, spi, utr
 
 # An identifier of capitals and digits that has at least four digits; and one with at least two, for passports.
@@ -27,7 +27,7 @@ def _digits(low: int, high: int, separators: str = " .-") -> str:
     return rf"\d(?:[{separators}]?\d){{{low - 1},{high - 1}}}"
 
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = by_trigger(
     # United States
     announcement(
         "US_SSN", "SSN", "ssn|social sec|social_sec|socialsec|ss#|ss #|soc sec",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import FAR, Announcement, announced, announcement
+from services.policy.recognizers.announced import FAR, announced, announcement, by_trigger
 from services.policy.recognizers.checksums import luhn
 
 # Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
@@ -39,7 +39,7 @@ _ETHEREUM_WORDS = re.compile(
 _NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|code|numero|número|numéro|nummer)\.?)?"
 _ACCOUNT = r"\d(?:[ -]?\d){5,16}"
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = by_trigger(
     announcement(
         "CREDIT_CARD", "CARD", "card|visa|mastercard|amex|karte|carte|carta|tarjeta|kaart|pan|maestro",
         r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|"

@@ -1,7 +1,7 @@
 """Gates, policy and worker on a real broker, and a tool that notes what it was given: what approvals are about, from end to end."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from agentos.contracts.model import ModelRequest, user
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.packhost.hiding import Hider
+from agentos.packhost.listener import Tried
 from agentos.packhost.process import HostOptions
 from agentos.sdk.journal import canonical, step_digest
 from agentos.sdk.manifest import ToolEntry
@@ -55,13 +56,22 @@ class Desk(ToolHosts):
     """A tool that notes its arguments."""
 
     def __init__(self) -> None:
-        super().__init__({}, HostOptions(mode="tools"), {}, Path())
+        super().__init__({}, HostOptions(mode="tools"), {}, Path(), lambda pack, tried: None)
         self.done: list[tuple[str, Any]] = []
 
     def tool(self, pack: str, name: str) -> ToolEntry | None:
         return ToolEntry(name=name, description="", effect="egress", parameters=PARAMETERS, entry="tools.py:comment")
 
-    async def execute(self, pack: str, tool: ToolEntry, call_id: str, arguments: Any, attempt: int, hide: Hider) -> Worked:
+    async def execute(
+        self,
+        pack: str,
+        tool: ToolEntry,
+        call_id: str,
+        arguments: Any,
+        attempt: int,
+        hide: Hider,
+        tried: Callable[[Tried], object],
+    ) -> Worked:
         self.done.append((call_id, arguments))
         return Worked({"ok": True}, False)
 
