@@ -116,3 +116,9 @@ def test_no_two_calls_share_a_number(machine: str) -> None:
 def test_another_architecture_s_numbers_end_the_process() -> None:
     assert verdict(filter_program("x86_64", PID, network=False), "x86_64", 0, arch=0x40000003) == KILL
     assert verdict(filter_program("x86_64", PID, network=False), "x86_64", 0x40000000) == KILL
+
+
+def test_another_architecture_s_numbers_are_told_and_refused_where_someone_listens() -> None:
+    program = filter_program("x86_64", PID, network=False, listened=True)
+    assert verdict(program, "x86_64", 0, arch=0x40000003) == NOTIFY
+    assert verdict(program, "x86_64", 0x40000000) == NOTIFY

@@ -38,6 +38,10 @@ def inet_by_number(x):
     call(41, 198, socket.AF_INET, socket.SOCK_STREAM, 0)
 
 
+def other_numbers(x):
+    call(0x40000000 + 41, 0x40000000 + 41, socket.AF_INET, socket.SOCK_STREAM, 0)
+
+
 def inet6(x):
     socket.socket(socket.AF_INET6).connect(("::1", x["port"]))
 
