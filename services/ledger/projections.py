@@ -68,6 +68,7 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "violation.noted": (),
     "violation.reported": (),
     "checkpoint.requested": (),
+    "checkpoint.decided": (),
     "approval.requested": (("approvals", _own, approvals.requested),),
     "approval.answered": (("approvals", _own, approvals.answered),),
     "approval.ruled": (("approvals", _own, approvals.ruled),),

@@ -42,13 +42,16 @@ _BEFORE_DIGIT = 304
 _WORD = 64
 _DIGIT_AND_AFTER = re.compile(rf"\d.{{0,{_AFTER_DIGIT}}}", re.DOTALL)
 _BLANK = re.compile(r"\s|$")
-_PROTECTED = re.compile(
-    r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"
-    r"|\b[12]\d{3}[-/.][01]\d[-/.][0-3]\d(?!\d)(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
-    r"|(?<![\w+-])\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?![-/.]?\d)(?:[ ,]{1,2}\d{1,2}:\d{2}(?::\d{2})?)?"
-    r"|\b\d{8}[T ]\d{6}(?:Z|\b)"
+_UUID_HEAD = 8
+_UUID = re.compile(r"-(?<=\b[0-9a-fA-F]{8}-)(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
+"""From its first dash on: ``re`` looks for a literal much faster than for a class."""
+_TIME = re.compile(
+    r"\d(?<!\w\d)(?:"
+    r"(?<=[12])\d{3}[-/.][01]\d[-/.][0-3]\d(?!\d)(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+    r"|(?<![+-]\d)\d?[-/.]\d{1,2}[-/.]\d{4}(?![-/.]?\d)(?:[ ,]{1,2}\d{1,2}:\d{2}(?::\d{2})?)?"
+    r"|\d{7}[T ]\d{6}(?:Z|\b))"
 )
-"""Identifiers and times, of whose digits nothing is a number of a person, a card or a telephone."""
+"""With identifiers, that of whose digits nothing is a number of a person, a card or a telephone."""
 
 
 class Detector:
@@ -96,15 +99,17 @@ class Detector:
             for finding in family:
                 if protected is None:
                     protected = _protected(text)
-                if not any(protected[finding.start : finding.end]):
+                if protected.find(1, finding.start, finding.end) < 0:
                     yield finding
 
 
 def _protected(text: str) -> bytearray:
     """A byte for each character: whether it belongs to an identifier or a time."""
     protected = bytearray(len(text))
-    for match in _PROTECTED.finditer(text):
-        protected[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    spans = [match.span() for match in _TIME.finditer(text)]
+    spans += [(match.start() - _UUID_HEAD, match.end()) for match in _UUID.finditer(text)]
+    for start, end in spans:
+        protected[start:end] = b"\1" * (end - start)
     return protected
 
 

@@ -7,6 +7,7 @@ import structlog
 
 from agentos.bus import BrokerSettings, Bus
 from agentos.contracts.events.governance import ViolationNoted
+from agentos.ending import end
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.packhost import sandbox
@@ -53,8 +54,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             await worker.leave()
         finally:
             # Before the connection is closed: nats-py turns the cancellation of a reader on a closed connection into another error.
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await end(following)
             await kill.stop()
             await hosts.stop()
             for told in violations.values():

@@ -2,17 +2,36 @@
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Principal, Token, Usd, Utc
+from pydantic import Field
+
+from agentos.contracts.base import Contract, Json, Principal, Ruling, Sealed, Token, Usd, Utc
 from agentos.contracts.budgets import Metric, Mode
-from agentos.contracts.events.call import CallContext
+from agentos.contracts.events.call import CallContext, RedactedEntity
 
 
 class CheckpointRequested(Contract):
-    """A pack asks a person (``ctx.approval``). ``question`` is redacted text; the approval of the same id answers."""
+    """A pack asks a person (``ctx.approval``). ``question`` seals the text; the approval of the same id answers, if policy lets it be asked."""
 
     context: CallContext
-    question: str
+    question: Sealed
     digest: str
+
+
+class CheckpointDecided(Ruling):
+    """Whether a pack may ask a person, given once. Unless it is deny, gates asks on the terms in ``obligations``.
+
+    ``redacted_question`` is what a person will read, in clear; ``placeholders`` seals the map that restores it.
+    """
+
+    context: CallContext
+    obligations: dict[str, Json] = Field(default_factory=dict)
+    digest: str
+    """Digest of what the pack asked; the approval binds to it."""
+    labels: tuple[str, ...] = ()
+    """What the task's history is marked with at this moment."""
+    redacted_question: str = ""
+    entities: tuple[RedactedEntity, ...] = ()
+    placeholders: Sealed | None = None
 
 
 class ViolationNoted(Contract):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, Announcement, announced, announcement
+from services.policy.recognizers.announced import CLOSE, announced, announcement, by_trigger
 
 _CAP = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w.'’-]{0,24}"
 _UNIT = (
@@ -34,18 +34,19 @@ _RARE_SUFFIX = (
     r"Squares|Stations?|Stravenue|Streams?|Streets|Studios?|Summit|Throughway|Trace|Track|Trafficway|"
     r"Trailer|Tunnel|Turn|Underpass|Unions?|Valleys?|Via|Viaduct|Views|Villages?|Ville|Vista|Walks|Wall|Ways|Wells?|Woods?)"
 )
-_BEFORE_NUMBER = r"(?<![\w.,:/#$€£@+=-])(?<!\d )"
+_BEFORE_NUMBER = r"(?<![\w.,:/#$€£@+=-][\dN])(?<!\d [\dN])"
+"""What is not before a number, of which the first sign has been read: ``re`` skips to a sign much faster than to what is before it."""
 _ENGLISH = re.compile(
-    rf"{_BEFORE_NUMBER}(?:No\.? ?)?\d{{1,5}}(?:[-–/]\d{{1,4}})?[A-Za-z]?,? (?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |"
-    rf"la |del ){{1,5}}?{_SUFFIX}\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
-    rf"|{_BEFORE_NUMBER}\d{{1,5}}[A-Za-z]? (?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
+    rf"[\dN]{_BEFORE_NUMBER}(?:(?:(?<=N)o\.? ?\d{{1,5}}|(?<=\d)\d{{0,4}})(?:[-–/]\d{{1,4}})?[A-Za-z]?,? "
+    rf"(?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |la |del ){{1,5}}?{_SUFFIX}\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
+    rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
     rf" in [A-Z]|\.?$){_UNIT}"
-    rf"|{_BEFORE_NUMBER}\d{{1,5}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|"
+    rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|"
     rf"th) (?:St|Ave|Street|Avenue)\b\.?|The [A-Z][a-z]{{3,14}}(?=,|\n)|(?:Highway|Route|State Route|County Road|Avenue|"
-    rf"Avenida|Rue|Calle|Via|Rua) [A-Z0-9]\w{{0,14}}(?: {_CAP}){{0,3}}){_UNIT}"
+    rf"Avenida|Rue|Calle|Via|Rua) [A-Z0-9]\w{{0,14}}(?: {_CAP}){{0,3}}){_UNIT})"
 )
 _LOWER = re.compile(
-    rf"{_BEFORE_NUMBER}\d{{1,5}}[a-z]? (?P<words>(?:[NSEWnsew]\.? )?[A-Za-z]{{2,15}}(?: [A-Za-z]{{2,15}})?) (?:street|st|"
+    rf"\d{_BEFORE_NUMBER}\d{{0,4}}[a-z]? (?P<words>(?:[NSEWnsew]\.? )?[A-Za-z]{{2,15}}(?: [A-Za-z]{{2,15}})?) (?:street|st|"
     rf"avenue|ave|road|rd|lane|ln|drive|blvd|boulevard|court|terrace|crescent|close|square)\b\.?(?: [nsew]\b)?{_UNIT}"
 )
 _NOT_STREETS = frozenset(
@@ -106,7 +107,7 @@ _FRENCH_TYPE = (
     r"faubourg|fbg|esplanade|ruelle|sentier|villa|cité|résidence|rond-point|traverse|montée|promenade|voie|lotissement)"
 )
 _FRENCH = re.compile(
-    rf"{_BEFORE_NUMBER}\d{{1,4}}(?: ?(?:bis|ter|quater)\b|[A-D]\b)?,? (?i:{_FRENCH_TYPE}) (?:(?:de la |de l['’]|du |des |de |"
+    rf"\d{_BEFORE_NUMBER}\d{{0,3}}(?: ?(?:bis|ter|quater)\b|[A-D]\b)?,? (?i:{_FRENCH_TYPE}) (?:(?:de la |de l['’]|du |des |de |"
     rf"d['’]|la |le |les |l['’]|à |aux |au |et |sous |sur |en |saint[e]?-)?(?:{_CAP}|\d{{1,2}}(?= [A-Za-zéû]{{3,9}}))"
     rf"[ -]?){{1,6}}(?<![ -]){_UNIT}"
 )
@@ -164,7 +165,9 @@ _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 _GERMAN_ENDINGS = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "ufer", "damm", "steig", "stieg",
 "chaussee", "markt", "graben", "promenade", "twiete", "kamp")  # fmt: skip
 _GERMAN_WORDS = ("straße d", "straße v", "straße z", "straße a", "platz d", "platz z", "allee d", "allee z")
-_FIVE_DIGITS = re.compile(r"\d{5}")
+_GERMAN_TOWN = re.compile(r"\d\d{4} [A-ZÄÖÜ]")
+_LONGEST_REST = 120
+"""Characters of a ``_GERMAN_REST`` and what is between it and the town."""
 _BLANK_DIGIT = re.compile(r" \d")
 _LOCATED_WORDS = (
     "am ",
@@ -183,7 +186,7 @@ _LOCATED_WORDS = (
 _LOWER_WORDS = (" street", " st", " ave", " road", " rd", " lane", " ln", " drive", " blvd", " boulevard", " court", " terrace",
 " crescent", " close", " square")  # fmt: skip
 
-_LABELLED = announcement(
+_LABELLED = by_trigger(announcement(
     "STREET_ADDRESS", "ADDRESS", "address|street|addr|line1|line_1|anschrift|adresse|wohnhaft|indirizzo|residenza|direcci|"
     "domicilio|adres|straße|strasse|straat|rue|house",
     r"(?:(?:(?:home|mailing|postal|billing|shipping|delivery|residential|street|permanent|current|work|new|old)"
@@ -193,7 +196,7 @@ _LABELLED = announcement(
     r"(?=[^\n,;\"<|]{0,60}\d)(?=[^\n,;\"<|]{0,60}[A-Za-zÀ-ž]{3})[A-Za-z0-9À-Ž][^\n,;\"<|@:=(){}\[\]\\+*$]{4,60}?(?=[,;\"<|]|"
     r"\n|$|  )",
     gap=r"[\"'>]{0,2}[ \t]{0,3}[:=][ \t]{0,12}[\"']?", score=0.7,
-)  # fmt: skip
+))  # fmt: skip
 _MACHINE = re.compile(
     r"0x[0-9a-f]|^\d{1,3}(?:\.\d{1,3}){3}|^[0-9a-f]{8,}|https?|\.(?:com|org|net|io|py|js|go)\b|^(?:line|port|bus|slot)\b",
     re.IGNORECASE,
@@ -235,10 +238,13 @@ def _streets(text: str, lowered: str) -> Iterator[Finding]:
         for match in _LOWER.finditer(text):
             if not _NOT_STREETS.intersection(match["words"].lower().split()):
                 yield _street(*match.span())
-    for match in _GERMAN_REST.finditer(text) if _FIVE_DIGITS.search(text) else ():
-        if not _NO_GERMAN_LOCATION.search(match[0]):
-            yield _street(*match.span())
-    for labelled in announced(text, lowered, (_LABELLED,)):
+    end = 0
+    for town in _GERMAN_TOWN.finditer(text):
+        for match in _GERMAN_REST.finditer(text, max(end, town.start() - _LONGEST_REST), town.end()):
+            end = match.end()
+            if not _NO_GERMAN_LOCATION.search(match[0]):
+                yield _street(*match.span())
+    for labelled in announced(text, lowered, _LABELLED):
         if not _MACHINE.search(text[labelled.start : labelled.end]):
             yield labelled
 
@@ -251,12 +257,12 @@ _UK_AREAS = frozenset(
     "SS ST SW SY TA TD TF TN TQ TR TS TW UB W WA WC WD WF WN WR "
     "WS WV YO ZE".split()
 )
-_UK_SPACED = re.compile(r"(?<![A-Za-z0-9])(?P<area>[A-Z]{1,2})\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9])")
+_UK_SPACED = re.compile(r"[A-Z](?<![A-Za-z0-9][A-Z])[A-Z]?(?P<district>\d[A-Z\d]?) \d[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9])")
 _CA = r"[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d"
-_CA_SPACED = re.compile(r"(?<![A-Za-z0-9-])[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d(?![A-Za-z0-9-])")
+_CA_SPACED = re.compile(r"[ABCEGHJ-NPRSTVXY](?<![A-Za-z0-9-][A-Z])\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d(?![A-Za-z0-9-])")
 _NL = r"[1-9]\d{3} ?(?!SA|SD|SS)[A-Z]{2}"
 _NL_PLACED = re.compile(
-    r"(?<![\w.,:-])(?P<value>[1-9]\d{3} ?(?!SA|SD|SS|AM|PM|AD|BC|CE|MB|KB|GB|TB|MS|US|UK|EU|HZ|KM|OK|IN|ON|OR|TO|OF|AT|BY|IS|"
+    r"[1-9](?<![\w.,:-]\d)\d{3} ?(?P<letters>(?!SA|SD|SS|AM|PM|AD|BC|CE|MB|KB|GB|TB|MS|US|UK|EU|HZ|KM|OK|IN|ON|OR|TO|OF|AT|BY|IS|"
     r"IT|NO|CET|UTC|PS|HP|CC|KG|IP|ID|PC|VM|DB|CPU|PR|QA|CI|CD)[A-Z]{2}),? {1,2}"
     r"(?:'s-|'s |Den |De |Het |Sint |St\. )?[A-Z][a-z]{2,}"
 )
@@ -276,10 +282,13 @@ _AFTER_AU = re.compile(
     r"\b(?:NSW|VIC|QLD|SA|WA|TAS|NT|ACT|New South Wales|Victoria|Queensland|South Australia|Western Australia|"
     r"Tasmania),? {1,2}$"
 )
-_FOUR_TO_SIX = re.compile(r"(?<![\w.,:/#$=+-])(?:\d{5}(?:-\d{4})?|\d{4}|\d{6}|\d{3} \d{3})(?!\w|[.,:]\d|-\w)")
-_PREFIXED = re.compile(r"(?<![\w-])(?:D|DE|F|FR|I|IT|E|ES|A|AT|CH|NL|B|BE|L)-(?P<value>\d{4,5})(?= [A-ZÀ-Ž][a-zà-ž])")
+_FOUR_TO_SIX = re.compile(r"\d(?<![\w.,:/#$=+-]\d)(?:\d{4}(?:-\d{4})?|\d{3}|\d{5}|\d{2} \d{3})(?!\w|[.,:]\d|-\w)")
+_PREFIXED = re.compile(
+    r"-(?:(?<=(?<![\w-])[DFIEABL]-)|(?<=(?<![\w-])(?:DE|FR|IT|ES|AT|CH|NL|BE)-))(?P<value>\d{4,5})(?= [A-ZÀ-Ž][a-zà-ž])"
+)
 _PLACED = re.compile(
-    r"(?:(?<=, )|(?<=· )|(?<=\| )|^[ \t>]{0,4})(?P<value>\d{5})(?= [A-ZÀ-Ž][\wÀ-ž'’-]{2,}(?:[ -](?:[A-ZÀ-Ž][\wÀ-ž'’-]*|am|"
+    r"\d(?:(?<=[,·|] \d)|(?<=^\d)|(?<=^[ \t>]\d)|(?<=^[ \t>]{2}\d)|(?<=^[ \t>]{3}\d)|(?<=^[ \t>]{4}\d))\d{4}"
+    r"(?= [A-ZÀ-Ž][\wÀ-ž'’-]{2,}(?:[ -](?:[A-ZÀ-Ž][\wÀ-ž'’-]*|am|"
     r"an der|im|de|la|sur|en|le|les|di|del|in|a\.M\.|\([A-Z]{2}\)|[IVX]+))*[ ]?(?:[,.;)\n(]|$))",
     re.MULTILINE,
 )
@@ -299,7 +308,7 @@ _AFTER_STREET = re.compile(
 )
 _AROUND = 72
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = by_trigger(
     announcement(
         "POSTCODE", "POSTCODE", "postcode|post code|postal|zip|plz|postleitzahl|code_postal|cap|c.p.|cp:|cp |pin code|pincode|"
         "pin:|pin -|eircode",
@@ -320,13 +329,16 @@ def _postcodes(text: str, lowered: str, streets: list[Finding]) -> Iterator[Find
 
     yield from announced(text, lowered, ANNOUNCED)
     for match in _UK_SPACED.finditer(text):
-        if match["area"] in _UK_AREAS:
+        if text[match.start() : match.start("district")] in _UK_AREAS:
             yield code(*match.span())
     for match in _CA_SPACED.finditer(text):
         yield code(*match.span())
-    for pattern in (_NL_PLACED, _PREFIXED, _PLACED):
-        for match in pattern.finditer(text):
-            yield code(*match.span("value"))
+    for match in _NL_PLACED.finditer(text):
+        yield code(match.start(), match.end("letters"))
+    for match in _PREFIXED.finditer(text):
+        yield code(*match.span("value"))
+    for match in _PLACED.finditer(text):
+        yield code(*match.span())
     for match in _FOUR_TO_SIX.finditer(text):
         before = text[max(0, match.start() - 24) : match.start()]
         after = {4: _AFTER_AU, 6: _AFTER_INDIAN, 7: _AFTER_INDIAN}.get(len(match[0]), _AFTER_US)

@@ -55,19 +55,23 @@ def _with_underscores(label: str) -> str:
     return _BLANK_OR_CLASS.sub(lambda match: "[ _]" if match[0] == " " else match[0].replace("[ ", "[ _", 1), label)
 
 
-def announced(text: str, lowered: str, rules: Iterable[Announcement]) -> Iterator[Finding]:
+def by_trigger(*rules: Announcement) -> tuple[tuple[str, Announcement], ...]:
+    """Each trigger with its rule."""
+    return tuple((trigger, rule) for rule in rules for trigger in rule.triggers)
+
+
+def announced(text: str, lowered: str, rules: Iterable[tuple[str, Announcement]]) -> Iterator[Finding]:
     """What the rules say is announced in ``text``. Tries a rule only where a word begins that holds one of its triggers."""
-    for rule in rules:
-        for trigger in [trigger for trigger in rule.triggers if trigger in lowered]:
-            tried = -1
-            position = lowered.find(trigger)
-            while position >= 0:
-                for beginning in _BEGINNING.finditer(text, max(tried + 1, position - _LABEL), position + 1):
-                    tried = beginning.start()
-                    match = rule.pattern.match(text, tried)
-                    if match is not None:
-                        yield Finding(*match.span("value"), rule.entity, rule.stem, rule.score)
-                position = lowered.find(trigger, position + len(trigger))
+    for trigger, rule in [each for each in rules if each[0] in lowered]:
+        tried = -1
+        position = lowered.find(trigger)
+        while position >= 0:
+            for beginning in _BEGINNING.finditer(text, max(tried + 1, position - _LABEL), position + 1):
+                tried = beginning.start()
+                match = rule.pattern.match(text, tried)
+                if match is not None:
+                    yield Finding(*match.span("value"), rule.entity, rule.stem, rule.score)
+            position = lowered.find(trigger, position + len(trigger))
 
 
-__all__ = ["CLOSE", "FAR", "NEAR", "Announcement", "announced", "announcement"]
+__all__ = ["CLOSE", "FAR", "NEAR", "Announcement", "announced", "announcement", "by_trigger"]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import Announcement, announced, announcement
+from services.policy.recognizers.announced import announced, announcement, by_trigger
 
 _EMAIL = re.compile(
     r"(?<![\w.!#$%&*+?^{|}~-])(?P<local>[\w.!#$%&*+?^{|"
@@ -73,7 +73,7 @@ _ATTRIBUTE = re.compile(
 _NAME = r"(?=[\w.-]{0,30}[A-Za-z])[A-Za-z0-9][\w.-]{1,31}(?<![.-])"
 _PLAIN_NAME = r"(?=[a-z])(?:[a-z]+[._-][a-z0-9._-]{1,24}|[a-z]{2,20}\d{1,6}|[a-z]{4,20})(?<![._-])"
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = by_trigger(
     announcement(
         "USERNAME", "USERNAME", "user|login|handle|benutzer|identifiant|utilisateur|usuario|utente|gebruiker|screen name|"
         "nickname|account name",

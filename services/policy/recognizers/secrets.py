@@ -12,6 +12,7 @@ from services.policy.findings import Finding
 from services.policy.secret_patterns import KEYED, KEYED_WORDS, PRIVATE_KEY_BEGIN, PRIVATE_KEY_END, SECRETS
 
 _RANDOM = re.compile(r"(?<![\w+/=.:@#%~-])(?=[A-Za-z0-9_-]{0,40}\d)[A-Za-z0-9_-]{32,64}(?![\w+/=.:@%~-])")
+_LEAST_RANDOM = 32
 _ENTROPY_BITS = 4.3
 """Of a character. Words and identifiers have 3 to 4, random letters and digits of this length above 4.5."""
 _CHANGES = 12
@@ -36,13 +37,13 @@ def secrets(text: str, lowered: str) -> Iterator[Finding]:
                     continue
                 yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
-    position = 0
+    position = 0 if "-----begin " in lowered or "putty-" in lowered else len(text)
     while (begin := PRIVATE_KEY_BEGIN.search(text, position)) is not None:
         end = PRIVATE_KEY_END.search(text, begin.end())
         # Without its end it is cut off, and everything after may be key.
         position = len(text) if end is None else end.end()
         yield Finding(begin.start(), position, "PRIVATE_KEY", "SECRET", 1.0)
-    for match in _RANDOM.finditer(text):
+    for match in _RANDOM.finditer(text) if max(map(len, text.split()), default=0) >= _LEAST_RANDOM else ():
         if _is_random(match[0]) and not _PUBLIC.search(text, max(0, match.start() - 24), match.start()):
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 
