@@ -32,7 +32,7 @@ _BURST, _PAUSE_S = 200, 0.02
 _FAMILIES = {1: "unix", 2: "inet", 10: "inet6", 16: "netlink", 17: "packet", 31: "bluetooth", 38: "alg", 40: "vsock", 44: "xdp"}
 _LOOKED_FOR = (
     "/sys/devices/system/cpu", "/proc/sys/vm/overcommit_memory", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
-    "/etc/ssl/openssl.cnf", "/usr/lib/ssl", "/usr/share/locale", "/usr/lib/locale", "/etc/mime.types", "/etc/timezone",
+    "/etc/ssl/openssl.cnf", "/usr/share/locale", "/usr/lib/locale", "/etc/mime.types", "/etc/timezone",
 )  # fmt: skip
 """What the C library and Python look for by themselves. It is refused like the rest, and says nothing about a pack."""
 

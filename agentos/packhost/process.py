@@ -32,6 +32,8 @@ _TRIES: dict[str, What] = {"network": "network", "process": "process", "file": "
 """What an audit hook may tell of."""
 _REMEMBERED = 4_096
 """Runs that were begun here: a frame that comes late for one of them is no try."""
+_MOST_STRAYS = 20
+"""Frames for runs of others after which a host is ended: nobody's run, so that none could be ended for it."""
 _OUTPUT_LINES = 500
 _OUTPUT_LINE_CHARS = 2_000
 
@@ -127,6 +129,7 @@ class PackHost:
         self._unclaimed = unclaimed
         self._listener: Listener | None = None
         self._lines = b""
+        self._strays = 0
         self._over: deque[int] = deque(maxlen=_REMEMBERED)
         self._sinks: dict[int, Sink] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -322,6 +325,9 @@ class PackHost:
         if sink is None:
             if frame.run not in self._over:
                 self._tried(Tried("protocol", f"sent a frame ({frame.t}) for a run that is not its own"))
+                self._strays += 1
+                if self._strays > _MOST_STRAYS:
+                    self.kill()
             return
         if isinstance(frame, EndedFrame):
             del self._sinks[frame.run]

@@ -62,12 +62,13 @@ def filter_program(machine: str, pid: int, *, network: bool, listened: bool = Fa
     """
     arch = ARCHITECTURES.index(machine)
     refuse = _op(_RET, _NOTIFY if listened else _deny(errno.EPERM))
+    foreign = _op(_RET, _NOTIFY if listened else _KILL)
     program = [
-        _op(_LD_ABS, _ARCH), _op(_JEQ, AUDIT_ARCH[machine], 1, 0), _op(_RET, _KILL),
+        _op(_LD_ABS, _ARCH), _op(_JEQ, AUDIT_ARCH[machine], 1, 0), foreign,
         _op(_LD_ABS, _NR),
     ]  # fmt: skip
     if machine == "x86_64":  # the x32 table has other numbers for the same calls
-        program += [_op(_JGE, 0x40000000, 0, 1), _op(_RET, _KILL)]
+        program += [_op(_JGE, 0x40000000, 0, 1), foreign]
     for call, (_, numbers) in REFUSED.items():
         if (number := numbers[arch]) is not None and not (network and call in NETWORK):
             program += [_op(_JEQ, number, 0, 1), refuse]

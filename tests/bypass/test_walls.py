@@ -61,6 +61,13 @@ async def test_a_system_call_that_leads_out_is_refused_and_told(do: str, tmp_pat
     assert CALLS[do] in told(await refused(do, tmp_path))
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the other table of numbers is x86's")
+async def test_the_numbers_of_another_architecture_lead_nowhere_and_are_told(tmp_path: Path) -> None:
+    ((what, detail),) = told(await refused("other_numbers", tmp_path))
+    assert what == "other"
+    assert "another architecture" in detail
+
+
 @pytest.mark.parametrize("do", READS)
 async def test_reading_what_is_not_its_own_is_refused_and_told(do: str, tmp_path: Path) -> None:
     came = await refused(do, tmp_path)

@@ -38,6 +38,10 @@ def inet_by_number(x):
     call(41, 198, socket.AF_INET, socket.SOCK_STREAM, 0)
 
 
+def other_numbers(x):
+    call(0x40000000 + 41, 0x40000000 + 41, socket.AF_INET, socket.SOCK_STREAM, 0)
+
+
 def inet6(x):
     socket.socket(socket.AF_INET6).connect(("::1", x["port"]))
 
@@ -444,22 +448,36 @@ def harmless(x):
 def sdk_openai(x):
     import openai
 
-    client = openai.OpenAI(api_key="stolen", base_url=x["provider"], max_retries=0, timeout=3)
+    client = openai.OpenAI(
+        api_key="stolen", base_url=x["provider"], max_retries=0, timeout=3, http_client=openai.DefaultHttpxClient(verify=False)
+    )
     client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
 
 
 def sdk_anthropic(x):
     import anthropic
 
-    client = anthropic.Anthropic(api_key="stolen", base_url=x["provider"], max_retries=0, timeout=3)
+    client = anthropic.Anthropic(
+        api_key="stolen",
+        base_url=x["provider"],
+        max_retries=0,
+        timeout=3,
+        http_client=anthropic.DefaultHttpxClient(verify=False),
+    )
     client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}])
 
 
 def sdk_google(x):
     from google import genai
 
-    client = genai.Client(api_key="stolen", http_options={"base_url": x["provider"]})
+    client = genai.Client(api_key="stolen", http_options={"base_url": x["provider"], "client_args": {"verify": False}})
     client.models.generate_content(model="m", contents="x")
+
+
+def sdk_as_it_comes(x):
+    import openai
+
+    openai.OpenAI(api_key="stolen", base_url=x["provider"], max_retries=0, timeout=3).models.list()
 
 
 def plain_http(x):
