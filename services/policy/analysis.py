@@ -34,6 +34,8 @@ _AT_ONCE = 4
 """Windows of one text that are put together within a millisecond or two."""
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "VIRTUAL_ENV", "TMPDIR")
 """A worker reads hostile text, so it gets none of the keys that may stand in our environment."""
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""A worker's matrices are small: more threads would only spin. There may be more workers."""
 
 
 @dataclass(slots=True)
@@ -230,7 +232,7 @@ class _Worker:
     @classmethod
     async def start(cls, command: Sequence[str]) -> "_Worker":
         """Raises ``OSError``, ``EOFError`` and ``ValueError`` when it does not come up."""
-        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ} | _ONE_THREAD
         environment["PYTHONPATH"] = os.pathsep.join(path or "." for path in sys.path)
         # What it says of its errors may quote the text. A session of its own: an interrupt is for us, and we stop it.
         process = await asyncio.create_subprocess_exec(

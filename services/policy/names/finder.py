@@ -48,15 +48,20 @@ _STEMS = {
 }  # fmt: skip
 _PERSON = ENTITIES.index("PERSON") + 1
 _EDGE = re.compile(r"[^\w\s]")
-_CODE = re.compile(
-    r"""[{}]\s*$ | ^[^;]*[\w)\]"'];\s*$ | \)\s*[{:]\s*$          # how it ends
-    | => | \w(?:::|->)\w | [!=<>]==?[^=] | && | \|\| | \w\.\w+\( | \w\(\)
-    | ^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
+_CODE_BEGINS = re.compile(
+    r"""^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
     | ^\s*(?:import|export|from|def|class|const|let|var|func|fn|type|enum|struct|public|private|static|async|package|use|\#\w+)\b.*[={(;.<]
     | ^(?:diff|index|---|\+\+\+|@@)[ ]""",
     re.VERBOSE,
 )
-"""What a line of code has and a sentence has not."""
+# Every branch begins with a sign of its own: ``re`` then passes over the letters of a sentence.
+_CODE_HOLDS = re.compile(
+    r"""\{\s*$ | \}\s*$ | \)\s*[{:]\s*$
+    | => | :(?<=\w:):\w | -(?<=\w-)>\w | !==?[^=] | ===?[^=] | <==?[^=] | >==?[^=] | && | \|\| | \.(?<=\w\.)\w+\( | \((?<=\w\()\)""",
+    re.VERBOSE,
+)
+_STATEMENT = re.compile(r"[^;]*[\w)\]\"'];\s*$")
+"""What a line of code begins with or has, and a sentence has not."""
 _OPENS = "\"'`>“‘"
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
 LONGEST_LINE = 400
@@ -93,7 +98,7 @@ class NameFinder:
 
     def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool) -> tuple[list[Finding], int]:
         """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
-        tokens = [key(match[0]) for match in piece]
+        tokens = [token if (token := match[0])[-1].isalnum() else key(token) for match in piece]
         scores = self._network.scores(self._words(tokens), _lines(tokens))
         scores += BONUS
         labels: list[int] = scores.argmax(axis=1).tolist()
@@ -108,7 +113,8 @@ class NameFinder:
             return found, end
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
-        sure: Floats = scores.max(axis=1) / scores.sum(axis=1)
+        # The greatest has become 1.
+        sure: list[float] = (1 / scores.sum(axis=1)).tolist()
         again = self._told_elsewhere(tokens, labels, sure)
         if again:
             inside = sorted({*inside, *(at for at in again if begin <= at < end)})
@@ -119,7 +125,7 @@ class NameFinder:
                 at += 1
                 final += 1
             at += 1
-            certainty = float(sure[first : final + 1].mean())
+            certainty = sum(sure[first : final + 1]) / (final + 1 - first)
             if labels[first] == _PERSON and certainty < SURE and self._is_guess(tokens[first : final + 1]):
                 continue
             finding = _finding(piece, first, final, labels[first], certainty)
@@ -134,16 +140,16 @@ class NameFinder:
             return False
         return all(map(str.islower, words)) or all(map(str.isupper, words))
 
-    def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: Floats) -> list[int]:
+    def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: list[float]) -> list[int]:
         names: set[str] = set()
         for at, label in enumerate(labels):
             if label == _PERSON and sure[at] > SURE:
                 word = tokens[at].strip()
                 if len(word) > 2 and word.istitle() and word.isalpha() and not self._bits_of(folded(word)) & COMMON:
-                    names.add(word)
+                    names |= {word, f" {word}"}
         if not names:
             return []
-        again = [at for at, token in enumerate(tokens) if not labels[at] and token.strip() in names]
+        again = [at for at, token in enumerate(tokens) if token in names and not labels[at]]
         for at in again:
             labels[at] = _PERSON
         return again
@@ -151,7 +157,7 @@ class NameFinder:
     def _words(self, tokens: list[str]) -> Floats:
         with self._lock:
             number = self._number
-            new = {token for token in tokens if token not in number}
+            new = set(tokens).difference(number)
             if len(new) + len(number) > MAX_WORDS:
                 number.clear()
                 new = set(tokens)
@@ -160,7 +166,7 @@ class NameFinder:
                 start = len(number)
                 self._kept[start : start + len(new)] = self._network.words(rows)
                 number.update(zip(new, range(start, start + len(new)), strict=True))
-            return self._kept[[number[token] for token in tokens]]
+            return self._kept.take([number[token] for token in tokens], axis=0)
 
     def _bits_of(self, word: str) -> int:
         value = crc32(word.encode("utf-8", "surrogatepass"))
@@ -200,8 +206,10 @@ def _is_code(text: str, start: int, end: int) -> bool:
     begin = text.rfind("\n", max(0, start - LONGEST_LINE), start) + 1 or max(0, start - LONGEST_LINE)
     close = text.find("\n", end, end + LONGEST_LINE)
     line = text[begin : close if close != -1 else end + LONGEST_LINE]
-    if _CODE.search(line) is None:
-        return False
+    if _CODE_BEGINS.match(line) is None:
+        ends = ";" in line and _STATEMENT.match(line) is not None
+        if not ends and _CODE_HOLDS.search(line) is None:
+            return False
     before = text[begin:start]
     if _COMMENT.search(before) is not None:
         return False

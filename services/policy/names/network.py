@@ -6,7 +6,7 @@ again, then one of three; last a score for each label. The receptive field is fi
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -32,7 +32,10 @@ class ModelBroken(RuntimeError):
 
 @dataclass(frozen=True)
 class Network:
-    """The parameters, as float32 but for the table: ``table`` is int8, to be multiplied with its row's ``scale``."""
+    """The parameters, as float32 but for the table: ``table`` is int8, to be multiplied with its row's ``scale``.
+
+    Products of float16, as they are on disk, would be taken one number at a time.
+    """
 
     table: npt.NDArray[np.int8]
     scale: Floats
@@ -57,7 +60,7 @@ class Network:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 if int(stored["format"]) != FORMAT:
                     raise ModelBroken(f"the name model {path.name} has format {int(stored['format'])}, not {FORMAT}")
-                network = cls(**{field.name: stored[field.name] for field in fields(cls)})
+                network = cls(**{field.name: _widened(stored[field.name]) for field in fields(cls)})
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise ModelBroken(f"the name model {path.name} cannot be read: {error}") from error
         if network.table.shape != (BUCKETS, WIDTH) or network.out.shape != (WIDTH, LABELS):
@@ -72,22 +75,31 @@ class Network:
 
     def words(self, rows: Ints) -> Floats:
         """(words, FEATURES) table rows -> (words, 5·WIDTH): what each word adds to the windows around it."""
-        summed = np.einsum("wfd,wf->wd", self.table[rows].astype(np.float32), self.scale[rows])
-        return np.maximum(summed + self.word_bias, 0) @ self.first
+        summed = self.scale.take(rows)[:, None, :] @ self.table.take(rows, axis=0).astype(np.float32)
+        return np.maximum(summed[:, 0] + self.word_bias, 0) @ self.first
 
     def scores(self, words: Floats, lines: Ints) -> Floats:
         """(tokens, 5·WIDTH) of ``words`` and each line's first token -> (tokens, LABELS)."""
-        h1 = np.maximum(mix(words.reshape(len(words), 5, WIDTH)) + self.first_bias, 0)
-        lengths = np.diff(lines, append=len(h1))
+        h1 = mix(words.reshape(len(words), 5, WIDTH))
+        h1 += self.first_bias
+        np.maximum(h1, 0, out=h1)
+        lengths = np.empty_like(lines)
+        np.subtract(lines[1:], lines[:-1], out=lengths[:-1])
+        lengths[-1] = len(h1) - lines[-1]
         mean = np.add.reduceat(h1, lines, axis=0) / lengths[:, None].astype(np.float32)
-        h2 = h1 + np.maximum(
-            mix((h1 @ self.second).reshape(len(h1), 5, WIDTH))
-            + np.repeat(mean @ self.second_line, lengths, axis=0)
-            + self.second_bias,
-            0,
-        )
-        h3 = h2 + np.maximum(mix((h2 @ self.third).reshape(len(h2), 3, WIDTH)) + self.third_bias, 0)
+        wide = mix((h1 @ self.second).reshape(len(h1), 5, WIDTH))
+        wide += (mean @ self.second_line + self.second_bias).repeat(lengths, axis=0)
+        np.maximum(wide, 0, out=wide)
+        wide += h1
+        h3 = mix((wide @ self.third).reshape(len(h1), 3, WIDTH))
+        h3 += self.third_bias
+        np.maximum(h3, 0, out=h3)
+        h3 += wide
         return h3 @ self.out + self.out_bias
+
+
+def _widened(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return stored.astype(np.float32) if stored.dtype == np.float16 else stored
 
 
 def mix(parts: Floats) -> Floats:

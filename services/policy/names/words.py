@@ -54,13 +54,20 @@ def folded(word: str) -> str:
     )
 
 
-def _shape(word: str) -> str:
-    out: list[str] = []
-    for c in word[:24]:
+class _Kinds(dict[int, str]):
+    """What ``str.translate`` puts in a character's place: its kind. Those of Latin letters are kept, there are not many."""
+
+    def __missing__(self, code: int) -> str:
+        c = chr(code)
         kind = "X" if c.isupper() else "x" if c.islower() else "d" if c.isdigit() else "c" if c.isalpha() else c
-        if out[-3:] != [kind, kind, kind]:
-            out.append(kind)
-    return "".join(out)
+        if code < _KEPT_KINDS:
+            self[code] = kind
+        return kind
+
+
+_KEPT_KINDS = 0x250
+_KINDS = _Kinds()
+_RUN = re.compile(r"(.)\1{3,}", re.DOTALL)
 
 
 def _case(word: str) -> str:
@@ -84,39 +91,54 @@ def features(token: str, listed: Callable[[str], int]) -> list[int]:
     if len(word) > 2 and not word.isalpha():
         lower, fold = _DIGIT.sub("0", lower), _DIGIT.sub("0", fold)
     case = _case(word)
-    length = min(len(word), 12)
-    names = [
-        f"w{lower}",
-        f"f{fold}",
-        f"s{_shape(word)}",
-        f"S{_shape(word)}{glued}",
-        f"c{case}{glued}",
-        f"l{case}{length}",
-        f"1{word[:2]}",
-        f"2{fold[:3]}",
-        f"3{fold[:4]}",
-        f"4{fold[-2:]}",
-        f"5{fold[-3:]}",
-        f"6{fold[-4:]}",
-        f"7{fold[-1:]}{case}{length > 3}",
+    return [
+        _row(_W, lower),
+        _row(_F, fold),
+        *_shape_rows(word[:24].translate(_KINDS), glued),
+        *_case_rows(case, glued, min(len(word), 12)),
+        _row(_FIRST_TWO, word[:2]),
+        _row(_FIRST_THREE, fold[:3]),
+        _row(_FIRST_FOUR, fold[:4]),
+        _row(_LAST_TWO, fold[-2:]),
+        _row(_LAST_THREE, fold[-3:]),
+        _row(_LAST_FOUR, fold[-4:]),
+        _row(_LAST, f"{fold[-1:]}{case}{len(word) > 3}"),
+        *_list_rows(listed(fold) if word.isalpha() else 0, case),
     ]
-    bits = listed(fold) if word.isalpha() else 0
-    names.append(f"g{bits}")
-    names.append(f"G{bits}{case}")
-    names.extend(f"b{flag}" for flag in _FLAGS if bits & flag)
-    rows = [_row(name) for name in names[:FEATURES]]
-    rows.extend([0] * (FEATURES - len(rows)))
-    return rows
 
 
-def _row(name: str) -> int:
-    return crc32(name.encode("utf-8", "surrogatepass")) % (BUCKETS - 1) + 1
+# A name of a feature begins with a sign for its kind, whose checksum goes before that of the rest.
+_W, _F, _S, _GLUED_S, _FIRST_TWO, _FIRST_THREE, _FIRST_FOUR, _LAST_TWO, _LAST_THREE, _LAST_FOUR, _LAST = (
+    crc32(sign) for sign in (b"w", b"f", b"s", b"S", b"1", b"2", b"3", b"4", b"5", b"6", b"7")
+)
+
+
+def _row(kind: int, name: str) -> int:
+    return crc32(name.encode("utf-8", "surrogatepass"), kind) % (BUCKETS - 1) + 1
+
+
+@lru_cache(maxsize=4096)
+def _shape_rows(kinds: str, glued: str) -> tuple[int, int]:
+    shape = _RUN.sub(r"\1\1\1", kinds)
+    return _row(_S, shape), _row(_GLUED_S, f"{shape}{glued}")
+
+
+@lru_cache(maxsize=1024)
+def _case_rows(case: str, glued: str, length: int) -> tuple[int, int]:
+    return _row(0, f"c{case}{glued}"), _row(0, f"l{case}{length}")
+
+
+@lru_cache(maxsize=1024)
+def _list_rows(bits: int, case: str) -> tuple[int, ...]:
+    """As many as ``LISTED`` has places for."""
+    names = [f"g{bits}", f"G{bits}{case}", *(f"b{flag}" for flag in _FLAGS if bits & flag)][: FEATURES - LISTED.start]
+    return tuple(_row(0, name) for name in names) + (0,) * (FEATURES - LISTED.start - len(names))
 
 
 @lru_cache(maxsize=1)
 def unlisted_rows() -> list[int]:
     """What ``LISTED`` holds for a word on no list, without its case: what training puts there when it hides the lists."""
-    return [_row("g0")] + [0] * (FEATURES - LISTED.start - 1)
+    return [_row(0, "g0")] + [0] * (FEATURES - LISTED.start - 1)
 
 
 __all__ = [
