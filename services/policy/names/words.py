@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from zlib import crc32
 
-BUCKETS = 1 << 17
+BUCKETS = 1 << 16
 """Rows of the embedding table. Row 0 is padding and stays zero."""
 FEATURES = 19
 """Features of a word at most; the rest is padding."""

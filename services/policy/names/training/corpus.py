@@ -65,7 +65,11 @@ def _document(rng: random.Random, held_back: bool) -> list[Part]:
 
 def _filler(rng: random.Random, scene: Scene) -> list[Part]:
     if rng.random() < 0.25:
-        return expand("{{words}|{clause}|{clause}|{label}|{capital}: {{capital}|{words}|{num}|{id}|{date}|{email}}}{.|.|,|!|?|}", scene, rng)
+        return expand(
+            "{{words}|{clause}|{clause}|{label}|{capital}: {{capital}|{words}|{num}|{id}|{date}|{email}}}{.|.|,|!|?|}",
+            scene,
+            rng,
+        )
     if scene.language == "en" and rng.random() < 0.35:
         sentence = rng.choice(prose())
         return [(sentence.title() if rng.random() < 0.06 else sentence, None)]
