@@ -162,7 +162,11 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
     for finding in announced(text, lowered, ANNOUNCED):
         name = lowered[finding.start : finding.end]
         code = _CALL.match(text, finding.end)
-        if name not in _GENERIC and (code is None or (code[0] in (" or ", " and ") and not name.isalpha())) and not _ATTRIBUTE.match(name):
+        if (
+            name not in _GENERIC
+            and (code is None or (code[0] in (" or ", " and ") and not name.isalpha()))
+            and not _ATTRIBUTE.match(name)
+        ):
             yield finding
     for triggers, pattern in _LOGGED:
         if any(trigger in text for trigger in triggers):
