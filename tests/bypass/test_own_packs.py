@@ -16,7 +16,9 @@ PACKS = discover((Path(__file__).resolve().parents[2] / "packs",))
 @pytest.mark.parametrize("name", PACKS)
 async def test_importing_a_pack_of_ours_is_no_try(name: str, mode: Literal["agents", "tools"]) -> None:
     tried: list[Tried] = []
-    host = await PackHost.start(PACKS[name], HostOptions(mode=mode, network=mode == "tools"), lambda *_: None, tried.append)
+    host = await PackHost.start(
+        PACKS[name], HostOptions(mode=mode, network=mode == "tools"), lambda stream, line: None, tried.append
+    )
     watched = host.watched
     await host.stop()
     assert watched
