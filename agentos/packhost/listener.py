@@ -33,6 +33,7 @@ _FAMILIES = {1: "unix", 2: "inet", 10: "inet6", 16: "netlink", 17: "packet", 31:
 _LOOKED_FOR = (
     "/sys/devices/system/cpu", "/proc/sys/vm/overcommit_memory", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
     "/etc/ssl/openssl.cnf", "/usr/share/locale", "/usr/lib/locale", "/etc/mime.types", "/etc/timezone",
+    "/proc/self/cgroup", "/proc/self/mountinfo", "/proc/self/stat", "/proc/self/status",
 )  # fmt: skip
 """What the C library and Python look for by themselves. It is refused like the rest, and says nothing about a pack."""
 
@@ -203,9 +204,6 @@ def _absolute(pid: int, directory: int | None, path: str) -> str | None:
     if not path:
         return None
     if path.startswith("/"):
-        first = path.split("/")
-        if first[:2] == ["", "proc"] and len(first) > 2 and first[2] in ("self", "thread-self"):
-            return "/".join(["", "proc", str(pid), *first[3:]])
         return path
     signed = _AT_FDCWD if directory is None else (directory & 0xFFFFFFFF) - ((directory & 0x80000000) << 1)
     base = Path(f"/proc/{pid}/cwd" if signed == _AT_FDCWD else f"/proc/{pid}/fd/{signed}").readlink()
