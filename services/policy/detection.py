@@ -109,6 +109,8 @@ class Detector:
 
 
 _A_NAME_LEFT = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-Þ][^\W\d_]+|[^\W\d_]{2,}[ -][^\W\d_]{2,}")
+_GROWING = frozenset({"PERSON", "ORG", "LOCATION", "ADDRESS"})
+"""Of these the model may know more than a rule: the flat before the street."""
 _NO_LETTER = " \t\n,;:|\"'()[]<>/\\-"
 
 
@@ -124,7 +126,7 @@ def _beside(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> I
             at += 1
         others: list[Finding] = []
         while at < len(told) and told[at].start < guess.end:
-            if told[at].stem != guess.stem:
+            if told[at].stem != guess.stem or guess.stem not in _GROWING:
                 others.append(told[at])
             at += 1
         if not others:
@@ -134,7 +136,7 @@ def _beside(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> I
         for begin, end in [*((other.start, other.end) for other in others), (guess.end, guess.end)]:
             left = text[position:begin]
             kept = left.strip(_NO_LETTER)
-            if _A_NAME_LEFT.search(kept) is not None:
+            if guess.stem in _GROWING and _A_NAME_LEFT.search(kept) is not None:
                 start = position + left.index(kept)
                 yield Finding(start, start + len(kept), guess.entity, guess.stem, guess.score)
             position = end

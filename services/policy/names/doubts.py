@@ -22,6 +22,7 @@ _OF_IDENTIFIER_AFTER = re.compile(
 _SMALL = re.compile(r"[a-zß-ÿ]+")
 _SMALL_BEFORE = re.compile(r"[\"'`.]")
 """One word in small letters, quoted or after a point: a value of a program, where people write their names large."""
+_NO_NAME = re.compile(r"\w{25}|\d")
 _AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?$")
 """Where an age needs no word. All others are the recognizers': they know whose years are meant."""
 _AGE_COLUMN = re.compile(
@@ -91,6 +92,7 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
             # Where a word says how old, the recognizers know of what.
             return (
                 sure < 0.9
+                or _AGED.search(text, max(0, start - 24), start) is not None
                 or _OF_A_THING.search(text, max(0, start - 24), start) is not None
                 or _YEARS.match(text, end) is not None
             )
@@ -109,17 +111,21 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
         return 1.0
     bits = [lists(folded(word)) for word in words]
     ordinary = all(bit & COMMON for bit in bits)
-    small = all(map(str.islower, words))
+    small = all(word.islower() for word in words if len(word) > 1)
     if len(words) == 1 and _MIXED.fullmatch(words[0]):
         return 0.97
     if entity == "PERSON":
+        if _NO_NAME.search(value) is not None:
+            return 0.99
+        if small and not ordinary:
+            return 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
         if any(bit & (GIVEN | SURNAME) for bit in bits):
-            return 0.9 if ordinary and len(words) == 1 else 0.0
-        return 0.95 if ordinary else 0.85 if small or all(map(str.isupper, words)) else 0.45
+            return 0.0 if len(words) > 1 else 0.93 if ordinary else 0.75
+        return 0.95 if ordinary or (len(words) == 1 and value.isupper()) else 0.85 if small or value.isupper() else 0.5
     if entity == "ORGANIZATION":
         return 0.95 if small or (ordinary and len(words) == 1) else 0.5
     if any(bit & (PLACE | COUNTRY) for bit in bits):
-        return 0.7 if ordinary or small else 0.0
+        return 0.8 if ordinary or small else 0.5
     return 0.9 if ordinary or small else 0.5
 
 
