@@ -21,6 +21,7 @@ from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
 from services.policy.recognizers.addresses import addresses
 from services.policy.recognizers.contact import emails, usernames
+from services.policy.recognizers.keyed import keyed
 from services.policy.recognizers.lowered import Lowered
 from services.policy.recognizers.national_ids import NationalIds
 from services.policy.recognizers.network import Network
@@ -79,12 +80,19 @@ class Detector:
         yield from emails(text, lowered)
         yield from usernames(text, lowered)
         yield from titles(text)
-        yield from tables(text, lowered)
+        told = [*tables(text, lowered), *keyed(text, lowered)]
+        yield from told
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
             for finding in self._with_digits(text[start:end], lowered if whole else Lowered(lowered[start:end])):
                 yield Finding(finding.start + start, finding.end + start, finding.entity, finding.stem, finding.score)
-        yield from self._names.find(text)
+        # What a head or a key announces is that, whatever the model makes of it and its neighbours.
+        taken = bytearray(len(text) if told else 0)
+        for finding in told:
+            taken[finding.start : finding.end] = b"\1" * (finding.end - finding.start)
+        for finding in self._names.find(text):
+            if taken.find(1, finding.start, finding.end) < 0:
+                yield finding
 
     def _with_digits(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """What has digits, or stands beside some."""

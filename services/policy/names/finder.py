@@ -20,8 +20,9 @@ from zlib import crc32
 import numpy as np
 
 from services.policy.findings import Finding
+from services.policy.names.doubts import is_doubtful
 from services.policy.names.network import ENTITIES, WIDTH, Floats, Ints, Network
-from services.policy.names.words import COMMON, FEATURES, GIVEN, SURNAME, TOKEN, features, folded, key
+from services.policy.names.words import COMMON, FEATURES, TOKEN, features, folded, key
 
 MODEL = Path(__file__).with_name("names.npz")
 PIECE = 4096
@@ -126,19 +127,12 @@ class NameFinder:
                 final += 1
             at += 1
             certainty = sum(sure[first : final + 1]) / (final + 1 - first)
-            if labels[first] == _PERSON and certainty < SURE and self._is_guess(tokens[first : final + 1]):
-                continue
             finding = _finding(piece, first, final, labels[first], certainty)
-            if finding is not None:
+            if finding is not None and not is_doubtful(
+                piece[first].string, finding.start, finding.end, finding.entity, certainty, self._bits_of
+            ):
                 found.append(finding)
         return found, end
-
-    def _is_guess(self, tokens: list[str]) -> bool:
-        """Whether a person's name is neither written like one nor on a list: that takes more certainty."""
-        words = [word for token in tokens if (word := token.strip()).isalpha()]
-        if not words or any(self._bits_of(folded(word)) & (GIVEN | SURNAME) for word in words):
-            return False
-        return all(map(str.islower, words)) or all(map(str.isupper, words))
 
     def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: list[float]) -> list[int]:
         names: set[str] = set()

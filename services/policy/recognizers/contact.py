@@ -85,8 +85,15 @@ ANNOUNCED = Announcements(
         r"]{0,3}", score=0.6,
     ),
     announcement(
-        "USERNAME", "USERNAME", "user=|user:|user for|for user|accepted|account=|su: |uid=|user \"|user '",
+        "USERNAME", "USERNAME", "user=|user:|user for|for user|invalid user|accepted|account=|su: |uid=|user \"|user '",
         r"(?:\buser=|\buser: |for user |accepted (?:password|publickey) for |invalid user )[\"']?",
+        _PLAIN_NAME, gap="", score=0.5,
+    ),
+    # What logs of systems say: ``session of user ann.``, ``(login annb)``, ``Account Name: CORP\ann``.
+    announcement(
+        "USERNAME", "USERNAME", "of user |login |account name|as user |by user |logged in as ",
+        r"(?:(?:of|by|as) user |login (?:for |by |of )?|logged in as |account name:\s{1,4}(?:[A-Z0-9-]{1,16}\\)?)"
+        r"[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
     ),
     announcement(
@@ -104,6 +111,28 @@ ANNOUNCED = Announcements(
         r"(?=[\w.]{0,30}[\d_.])[A-Za-z_][\w.]{2,31}(?<![.])", gap=r"(?: is|:| =|, )[ \t]{0,2}@?", score=0.6,
     ),
 )  # fmt: skip
+
+
+_HOME = re.compile(
+    r"(?:(?<![\w.])/(?:home|Users)/|[A-Za-z]:\\{1,2}Users\\{1,2}|~(?=[a-z][\w.-]{2,30}/))"
+    r"(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[\w-]{1,30}){0,2})(?![\w$%{<])"
+)
+_ACCESS_LOG = re.compile(r"^[0-9a-fA-F.:]{3,45} - (?P<value>[A-Za-z][\w.@-]{1,40}) \[\d", re.MULTILINE)
+_OF_SUDO = re.compile(r"\bsudo(?:\[\d{1,7}\])?: {1,4}(?P<value>[a-z_][\w.-]{0,31}) : ")
+_OF_DATABASE = re.compile(
+    r"\[\d{1,7}\] (?P<value>[a-z_][\w.-]{1,31})@[a-z_]\w{1,31} (?:LOG|ERROR|FATAL|DETAIL|STATEMENT|WARNING|HINT):"
+)
+_OF_MACHINES = frozenset(
+    "app apps runner build builder builds vsts jenkins gitlab-runner ci deploy node circleci work workspace shared public all "  # noqa: SIM905  # words, not a list of strings
+    "linuxbrew user users vagrant pi centos debian fedora ec2-user airflow jovyan dev developer service svc git www web docker".split()
+)
+"""Whose home says nothing about anybody."""
+_LOGGED = (
+    (("/home/", "/Users/", "Users\\", "~"), _HOME),
+    ((" [",), _ACCESS_LOG),
+    (("sudo",), _OF_SUDO),
+    (("@",), _OF_DATABASE),
+)
 
 
 def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
@@ -132,8 +161,19 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
     """Handles in running text, names on sites, and what is announced as a name of a user. Not decorators, annotations and packages."""
     for finding in announced(text, lowered, ANNOUNCED):
         name = lowered[finding.start : finding.end]
-        if name not in _GENERIC and not _CALL.match(text, finding.end) and not _ATTRIBUTE.match(name):
+        code = _CALL.match(text, finding.end)
+        if (
+            name not in _GENERIC
+            and (code is None or (code[0] in (" or ", " and ") and not name.isalpha()))
+            and not _ATTRIBUTE.match(name)
+        ):
             yield finding
+    for triggers, pattern in _LOGGED:
+        if any(trigger in text for trigger in triggers):
+            for match in pattern.finditer(text):
+                name = match["value"].lower()
+                if name not in _GENERIC and name not in _OF_MACHINES:
+                    yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.6)
     if "@" not in text:
         return
     for match in _HANDLE.finditer(text):

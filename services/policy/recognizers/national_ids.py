@@ -171,7 +171,12 @@ ANNOUNCED = Announcements(
         r"(?:vat(?: (?:no|number|id|reg))?\w*|ust-?id\w*|umsatzsteuer-id\w*|tva(?: intracommunautaire)?|btw-?\w*|sire[tn]|"
         r"(?-i:\bCIF\b))",
         r"(?:DE|GB|FR|IT|ES|NL|AT|BE|IE) ?(?:[A-Z0-9]{2} ?)?\d{3} ?\d{3} ?\d{3}(?: ?\d{2,3}|B\d{2})?|"
-        r"\d{3} ?\d{3} ?\d{3}(?: ?\d{5})?|[ABEGHNPQSUVW]-?\d{8}",
+        r"\d{3} ?\d{3} ?\d{3}(?: ?\d{5})?|[ABEGHNPQSUVW]-?\d{8}|(?:GB ?)?\d{3} ?\d{4} ?\d{2}(?: ?\d{3})?",
+    ),
+    announcement(
+        "STUDENT_ID", "ID", "student|matrikel|étudiant|estudiante|matricola",
+        r"(?:student[ _-]?(?:id|n\w*|nr|#)|matrikel-?(?:nr\.?|nummer)|num[ée]ro d['’][ée]tudiant|matricola)", _CODE,
+        gap=r"[^\d\n]{0,16}?",
     ),
     # Health and insurance
     announcement(

@@ -94,7 +94,7 @@ class Payment:
                 yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 1.0)
         if "0x" in text:
             for match in _ETHEREUM.finditer(text):
-                if _ETHEREUM_WORDS.search(text, max(0, match.start() - 48), match.start()):
+                if _ETHEREUM_WORDS.search(text, max(0, match.start() - 96), match.end() + 48):
                     yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 0.9)
 
     def _iban_codes(self, text: str) -> Iterator[Finding]:

@@ -96,9 +96,9 @@ _DURATION = re.compile(
 _TITLE = re.compile(
     r"(?<![\w.@/-])(?P<value>"
     r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|Dhr|"
-    r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr)\."
+    r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr|D[ñn]a|Dra|Sigg|Me)\."
     r"(?: (?:med|phil|rer|jur|Dr|Ing|h\.c|nat)\.){0,3}"
-    r"|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|"
+    r"|MR|MRS|MS|DR|Ma[îi]tre|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|"
     r"Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
     r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri|Pastor|Reverend|Captain|"
     r"Sergeant|Officer(?= [A-Z])"
@@ -109,6 +109,11 @@ _TITLE_BEGINS = re.compile(
     re.DOTALL,
 )
 """Where a title may stand: its first letter, and the name, or more of the title, in the next word."""
+_COUPLE = re.compile(
+    r"(?<![\w.@/-])(?P<value>Mr|Mrs|Ms|Dr|Herr|Frau|M\.|Mme|Sr\.|Sra\.|Sig\.|MR|MRS)\.?"
+    r"(?= (?:&|and|und|et|e|y|en) (?:Mr|Mrs|Ms|Dr|Herr|Frau|M|Mme|Sra?|Sig|MRS?)\b)"
+)
+_LOWER_TITLE = re.compile(r"(?<![\w.@/-])(?P<value>(?:mr|mrs|dr|prof)\.?)(?= (?!(?:of|who|and|or|the|is|at)\b)[a-z]{3,20}\b)")
 _NOT_NAMES = frozenset(
     "Rate Ratio Count Name Index The A An Who No Null None Type Value Width Header Key Data And Or Is In Of To Id ID Sir "  # noqa: SIM905  # words, not a list of strings
     "Madam Madame Monsieur Hit Cache January February March April June July August September October November December".split()
@@ -146,6 +151,9 @@ def titles(text: str) -> Iterator[Finding]:
             match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "
         ):
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
+    for pattern in (_COUPLE, _LOWER_TITLE):
+        for match in pattern.finditer(text):
+            yield Finding(*match.span("value"), "TITLE", "TITLE", 0.5)
 
 
 _UNIT = re.compile(

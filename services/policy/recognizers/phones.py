@@ -54,6 +54,8 @@ _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\
 _BARE = re.compile(r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)", re.DOTALL)
 # A span of years, a size.
 _NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
+_ROW = re.compile(r"\d[ \t]{1,3}$")
+"""Before a number, another: both are part of something longer."""
 _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|"
@@ -97,12 +99,12 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
     """Those in a part of the text, at their places in the whole."""
     text = whole_text[offset:end]
     checked = 0
-    told: dict[int, bool] = {}
+    asked: dict[int, bool] = {}
 
     def announced(start: int) -> bool:
-        if start not in told:
-            told[start] = _announced(text, start)
-        return told[start]
+        if start not in asked:
+            asked[start] = _announced(text, start)
+        return asked[start]
 
     def valid(number: str, regions: tuple[str, ...]) -> bool:
         nonlocal checked
@@ -120,9 +122,13 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
             yield found(start, start + len(taken), 0.5)
     for match in _NANP.finditer(text):
         # Dashes or brackets are enough; blanks and dots also separate columns and versions.
-        if "-" in match[0] or "(" in match[0] or announced(match.start()) or valid(match[0], ("US",)):
+        told = "-" in match[0] or "(" in match[0] or announced(match.start())
+        if told or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
+        # The rest of a longer number.
+        if _ROW.search(text, max(0, start - 8), start) is not None and not announced(start):
+            continue
         # Two digits and two digits: a dump, a table, a time.
         if number and not _LONG_GROUP.search(number[1:]):
             continue

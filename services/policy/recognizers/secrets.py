@@ -25,6 +25,12 @@ _PUBLIC = re.compile(
 )
 
 
+_CARD_CODE = re.compile(
+    r"(?<![A-Za-z])(?:[Cc][Vv][VvCc]2?|[Cc][Ii][Dd]|[Ss]ecurity [Cc]ode|CSC|[Pp]r[üu]fziffer|"
+    r"PIN(?! ?[Cc]ode))[\"']?(?: (?:is|was|ist|number|no\.?))?[ \t]{0,2}[:=#]?"
+    r"[ \t]{0,2}[\"']?(?P<value>\d{3,6})(?![\w-]|[.,]\d)"
+)
+_CARD_CODE_WORDS = ("cvv", "cvc", "cid", "security code", "csc", "prüfziffer", "pin")
 _TRIGGERED = [secret for secret in SECRETS for _ in secret.triggers]
 _TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 
@@ -39,6 +45,9 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
                 continue
             yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
+    if any(word in lowered for word in _CARD_CODE_WORDS):
+        for match in _CARD_CODE.finditer(text):
+            yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.6)
     position = 0 if "-----begin " in lowered or "putty-" in lowered else len(text)
     while (begin := PRIVATE_KEY_BEGIN.search(text, position)) is not None:
         end = PRIVATE_KEY_END.search(text, begin.end())
@@ -69,7 +78,7 @@ def _keyed(text: str, lowered: str) -> Iterator[Finding]:
 _CODE = re.compile(
     r"[a-z_]\w*(?:\.\w+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|v?\d+(?:\.\d+)*|(?:sha|md|SHA|MD)-?\d+.*|"
     r"\d+[smhd]|/[\w./-]+|"
-    r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|"
+    r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|:?:?[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|"
     r"\$\(|%\(|://|\(\)|=>|!=|==).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|(?:[A-Z]?[a-z]+)+\d?",
     re.DOTALL,
 )

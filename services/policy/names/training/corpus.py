@@ -65,7 +65,11 @@ def _document(rng: random.Random, held_back: bool) -> list[Part]:
 
 def _filler(rng: random.Random, scene: Scene) -> list[Part]:
     if rng.random() < 0.25:
-        return expand("{words}{.|.|,|!|?|}", scene, rng)
+        return expand(
+            "{{words}|{clause}|{clause}|{label}|{capital}: {{capital}|{words}|{num}|{id}|{date}|{email}}}{.|.|,|!|?|}",
+            scene,
+            rng,
+        )
     if scene.language == "en" and rng.random() < 0.35:
         sentence = rng.choice(prose())
         return [(sentence.title() if rng.random() < 0.06 else sentence, None)]
@@ -116,6 +120,8 @@ _PLANTS = (
     + ("country", "loc", "titled", "street", "user", "region")
 )
 _WEEDS = (
+    *("capital",) * 10,
+    *("label",) * 4,
     "product",
     "product",
     "class",

@@ -192,9 +192,20 @@ def ordinary_words() -> dict[str, tuple[str, ...]]:
     words: dict[str, tuple[str, ...]] = {}
     for language, locale in languages.items():
         listed = [word for word in lorem[locale] if word.isalpha() and (word.islower() or language == "de")]
-        words[language] = tuple(dict.fromkeys([*listed, *own.get(f"words {language}", ())]))
+        words[language] = tuple(
+            dict.fromkeys([*listed, *own.get(f"words {language}", ()), *map(str.lower, sections("ordinary.txt")[language])])
+        )
     words["en"] = tuple(dict.fromkeys([*words["en"], *(HERE / "everyday.txt").read_text("utf-8").split()]))
     return words
+
+
+@cache
+def capitals() -> dict[str, tuple[str, ...]]:
+    """The same but for those that a capital makes an English given name."""
+    given = {folded(name) for culture in all_cultures() if culture.locale in ("en_US", "en_GB") for name in culture.given}
+    return {
+        language: tuple(word for word in words if folded(word) not in given) for language, words in ordinary_words().items()
+    }
 
 
 @cache
@@ -234,6 +245,6 @@ _PARTICLES = frozenset(sections("extra.txt")["particles"])
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 __all__ = [
-    "HERE", "PYTHON", "Culture", "Places", "all_cultures", "extra", "is_held_back", "jobs", "latinised", "native_cultures",
+    "HERE", "PYTHON", "Culture", "Places", "all_cultures", "capitals", "extra", "is_held_back", "jobs", "latinised", "native_cultures",
     "ordinary_words", "places", "sections", "shipped_lists", "split",
 ]  # fmt: skip

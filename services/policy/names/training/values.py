@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from services.policy.names.training import places
-from services.policy.names.training.lists import extra, jobs, ordinary_words
+from services.policy.names.training.lists import capitals, extra, jobs, ordinary_words
 from services.policy.names.training.people import Human, cultures, human, written
 
 Part = tuple[str, str | None]
@@ -253,6 +253,22 @@ class Scene:
 
     def words(self, _: str) -> list[Part]:
         return [(" ".join(self.rng.choices(ordinary_words()[self.language], k=self.rng.randint(2, 9))), None)]
+
+    def capital(self, _: str) -> list[Part]:
+        """An ordinary word as it begins a sentence or stands in a label."""
+        word = self.rng.choice(capitals()[self.language])
+        return [(word.upper() if self.rng.random() < 0.08 else word[:1].upper() + word[1:], None)]
+
+    def label(self, _: str) -> list[Part]:
+        """Two to four of them: a heading, a product, a field's name."""
+        words = self.rng.choices(capitals()[self.language], k=self.rng.choice([2, 2, 2, 3, 4]))
+        shout = self.rng.random() < 0.1
+        return [(" ".join(word.upper() if shout else word[:1].upper() + word[1:] for word in words), None)]
+
+    def clause(self, _: str) -> list[Part]:
+        """Words as a sentence begins."""
+        said = self.words("")[0][0]
+        return [(said[:1].upper() + said[1:], None)]
 
     def noun(self, _: str) -> list[Part]:
         return [(self.rng.choice(NOUNS), None)]

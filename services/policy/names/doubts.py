@@ -1,0 +1,125 @@
+"""When what the model says takes more than its word: a second look at each finding, by the lists and by what stands around it.
+
+The model is sure of too much: it has seen sentences made for it. An ordinary word with a capital, a word of an identifier, a number that
+nothing calls an age are let go unless it is very sure, or something beside them says the same.
+"""
+
+import re
+from collections.abc import Callable
+
+from services.policy.names.words import COMMON, COUNTRY, GIVEN, PLACE, SURNAME, folded
+
+_WORD = re.compile(r"[^\W\d_]+")
+_MIXED = re.compile(r"(?!Mc|Mac|De|Di|Da|Du|La|Le|Lo|Van|Von|Fitz|O)[^\W\d_]*[a-zß-ÿ][A-ZÀ-Þ][^\W\d_]*")
+"""``PaymentGateway``; names have a capital within after certain beginnings only."""
+_OF_IDENTIFIER_BEFORE = re.compile(
+    r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[A-Za-z_]\w*\(\)?\.|[/\\][\w.-]*[/\\])$"
+)
+_OF_IDENTIFIER_AFTER = re.compile(
+    r"_\w|::|->|\(\)|\[\d|\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
+    r"toml|md|txt|log|so|exe|sh|conf|cfg|ini)\b"
+)
+_AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?$")
+"""Where an age needs no word. All others are the recognizers': they know whose years are meant."""
+_AGE_COLUMN = re.compile(
+    r"(?:^|[,;\t|])[ \t]*[\"']?(?:age|alter|âge|edad|età|leeftijd)[\"']?[ \t]*(?:[,;\t|]|$)[^\n]*\n",
+    re.IGNORECASE | re.MULTILINE,
+)
+_OF_A_THING = re.compile(
+    r"(?:\w_|[=<>/*+#%$€£]|\b(?:da|in|per|hace|depuis|seit|for|about|version|page|step|level|v|no\.?|nr\.?|id))[ \t:]{0,2}$",
+    re.IGNORECASE,
+)
+_YEARS = re.compile(
+    r"[ -]?(?:years?|yrs?|y/?o|jahre?|ans|años|anni|jaar|s|ms|h|hours?|days?|weeks?|months?|min|kg|cm|mm|m|km|%|°|x|px|[kmg]b|€|\$|£)\b|"
+    r"[%°€$£=_(]|[.,:/-]\d",
+    re.IGNORECASE,
+)
+_FAR = 4_000
+_HEX = re.compile(r"(?=.*\d)[0-9a-f]{7,}")
+_SPEAKS = re.compile(r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| \(\d\d?\):)")
+_PLACED_BEFORE = re.compile(r"[^\W\d_]{2,}[.)]?,? $")
+_PLACED_AFTER = re.compile(r" [A-ZÀ-Þ][^\W\d_]{2,}")
+_POSTCODE = re.compile(
+    r"\d{4} ?[A-Za-z]{2}|[A-Za-z]{1,2}\d[A-Za-z\d]? ?\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z][ -]?\d[A-Za-z]\d|[A-Z]\d[\dW] ?[\dA-Z]{4}|"
+    r"[A-Z]{1,2}-\d{4,5}"
+)
+_POSTCODE_DIGITS = re.compile(r"\d{4,6}|\d{5}-\d{4}|\d{3} \d{2,3}|\d{2}-\d{3}")
+_DATE = re.compile(r"(?=.*\d).{6,}|(?:19|20)\d\d", re.DOTALL)
+_STREET = re.compile(r"(?=.*\d).*[^\W\d_]{2}|\S+\s+\S", re.DOTALL)
+_PART_OF_A_TEXT = re.compile(
+    r"(?:sections?|chapters?|figures?|fig\.|pages?|steps?|items?|lines?|tables?|rows?|orders?|parts?|versions?|"
+    r"commande|bestell\w+|pedido|ordine|n°|#)[ :.]{0,3}$",
+    re.IGNORECASE,
+)
+_USER = re.compile(
+    r"user|login|logged|account|acct|handle|nick|author|owner|assign|actor|principal|alias|screen[ _]?name|insta|twitter|github|gitlab|"
+    r"linkedin|telegram|discord|skype|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}$",
+    re.IGNORECASE,
+)
+
+
+def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int]) -> bool:
+    """Whether to let a finding of the model go. ``sure`` is its own measure, 0 to 1; ``lists`` gives a folded word's lists as bits."""
+    value = text[start:end]
+    match entity:
+        case "PERSON" | "ORGANIZATION" | "LOCATION":
+            return sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end))
+        case "POSTCODE":
+            if _POSTCODE.fullmatch(value) is not None:
+                return False
+            placed = _PLACED_BEFORE.search(text, max(0, start - 24), start) or _PLACED_AFTER.match(text, end)
+            return placed is None or sure < 0.9 or _POSTCODE_DIGITS.fullmatch(value) is None
+        case "DATE_OF_BIRTH":
+            return _DATE.fullmatch(value) is None
+        case "STREET_ADDRESS":
+            if sure < 0.75 or _STREET.match(value) is None:
+                return True
+            return _PART_OF_A_TEXT.search(text, max(0, start - 24), start) is not None
+        case "AGE":
+            if not value.isdigit() or _AFTER_NAME.search(text, max(0, start - 40), start) is not None:
+                return False
+            if _AGE_COLUMN.search(text, max(0, start - _FAR), start) is not None:
+                return False
+            # Where a word says how old, the recognizers know of what.
+            return (
+                sure < 0.9
+                or _OF_A_THING.search(text, max(0, start - 24), start) is not None
+                or _YEARS.match(text, end) is not None
+            )
+        case "USERNAME":
+            if _is_of_identifier(text, start, end) or sure < 0.6 or _HEX.fullmatch(value) is not None:
+                return True
+            return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None
+        case _:
+            return False
+
+
+def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
+    """How sure the model must be of a name, from what the lists say of its words."""
+    words = _WORD.findall(value)
+    if not words:
+        return 1.0
+    bits = [lists(folded(word)) for word in words]
+    ordinary = all(bit & COMMON for bit in bits)
+    small = all(map(str.islower, words))
+    if len(words) == 1 and _MIXED.fullmatch(words[0]):
+        return 0.97
+    if entity == "PERSON":
+        if any(bit & (GIVEN | SURNAME) for bit in bits):
+            return 0.9 if ordinary and len(words) == 1 else 0.0
+        return 0.95 if ordinary else 0.85 if small or all(map(str.isupper, words)) else 0.45
+    if entity == "ORGANIZATION":
+        return 0.95 if small or (ordinary and len(words) == 1) else 0.5
+    if any(bit & (PLACE | COUNTRY) for bit in bits):
+        return 0.7 if ordinary or small else 0.0
+    return 0.9 if ordinary or small else 0.5
+
+
+def _is_of_identifier(text: str, start: int, end: int) -> bool:
+    return (
+        _OF_IDENTIFIER_BEFORE.search(text, max(0, start - 48), start) is not None
+        or _OF_IDENTIFIER_AFTER.match(text, end) is not None
+    )
+
+
+__all__ = ["is_doubtful"]

@@ -1,0 +1,66 @@
+"""Quoted data under a key that only records of people have: ``"lastName": "Okafor"``, ``city: 'Leeds'``, ``<firstName>Ann</firstName>``.
+
+What is in quotes or between tags is data, whatever code stands around it; keys that other records have too (``name``, ``title``) do not count.
+"""
+
+import re
+from collections.abc import Iterator
+
+from services.policy.findings import Finding
+
+_KEYS = (
+    ("PERSON", "PERSON", r"(?:first|last|given|family|middle|maiden|full|legal|real|birth|nick|customer|patient|employee|contact|"
+    r"holder|cardholder|account_?holder|recipient|sender|passenger|guest|student|teacher|driver|owner|manager|author|payee|tenant)_?name|"
+    r"surname|forename|cardholder|vorname|nachname|pr[ée]nom|cognome|apellidos?|achternaam|voornaam"),
+    ("LOCATION", "LOCATION", r"city|town|hometown|birth_?place|place_?of_?birth|"
+    r"(?:billing|shipping|home|mailing)_?city|city_?name|ort|stadt|ville|citt[àa]|"
+    r"ciudad|woonplaats|county|province|country_?name"),
+    ("STREET_ADDRESS", "ADDRESS", r"street(?:_?(?:address|name|line_?[12]?))?|"
+    r"address_?(?:line)?_?[12]?|line_?[12]|(?:billing|shipping|home|mailing)_?address"),
+    ("ORGANIZATION", "ORG", r"employer(?:_?name)?|company_?name|organi[sz]ation_?name|workplace"),
+)  # fmt: skip
+_VALUES = {
+    "PERSON": r"(?=[^\W\d_])[^\d\"'<>{}\[\]$%@:;=_/\\()]{2,60}",
+    "LOCATION": r"(?=[^\W\d_])[^\d\"'<>{}\[\]$%@:;=_/\\]{2,48}",
+    "STREET_ADDRESS": r"(?=[^\"<>{}\n]{0,60}\d)(?=[^\"<>{}\n]{0,60}[^\W\d_]{3})[^\"<>{}\[\]$@=\n]{5,90}",
+    "ORGANIZATION": r"(?=[A-ZÀ-Þ\d])[^\"<>{}\[\]$@=\n]{2,60}",
+}
+_QUOTED = tuple(
+    (entity, stem, re.compile(
+        rf"(?<![^\W_])(?i:{keys})(?:(?P<close>[\"'])\s{{0,4}}:|\s{{0,4}}=>|\s{{0,2}}[:=])\s{{0,4}}(?P<open>[\"'`])(?P<value>{_VALUES[entity]})(?P=open)"
+    ))
+    for entity, stem, keys in _KEYS
+)  # fmt: skip
+_TAGGED = tuple(
+    (entity, stem, re.compile(rf"<(?:\w{{1,16}}:)?(?i:{keys})(?: [^<>]{{0,120}})?>\s{{0,4}}(?P<value>{_VALUES[entity]})\s{{0,4}}</"))
+    for entity, stem, keys in _KEYS
+)  # fmt: skip
+_WORDS = (
+    "name", "holder", "vorname", "nachname", "nom", "apellido", "naam", "city", "town", "place", "ort", "stadt", "ville", "citt",
+    "ciudad", "plaats", "county", "province", "street", "address", "line", "employer", "company", "organi",
+)  # fmt: skip
+_NO_VALUES = frozenset(
+    (
+        "string", "str", "text", "varchar", "char", "name", "surname", "city", "town", "null", "none", "true", "false", "undefined", "unknown",
+        "required", "optional", "asc", "desc", "label", "first name", "last name", "full name", "given name", "family name", "your name",
+        "first", "last", "street address", "not null", "company name", "street",
+    )
+)  # fmt: skip
+
+
+def keyed(text: str, lowered: str) -> Iterator[Finding]:
+    """In any order."""
+    if not any(word in lowered for word in _WORDS):
+        return
+    quoted = any(sign in text for sign in ("'", '"', "`"))
+    for patterns in ((_QUOTED if quoted else ()), (_TAGGED if "</" in text else ())):
+        for entity, stem, pattern in patterns:
+            for match in pattern.finditer(text):
+                value = match["value"].strip()
+                if value.lower() in _NO_VALUES:
+                    continue
+                start = match.start("value") + len(match["value"]) - len(match["value"].lstrip())
+                yield Finding(start, start + len(value), entity, stem, 0.85)
+
+
+__all__ = ["keyed"]
