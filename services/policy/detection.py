@@ -13,7 +13,8 @@ below.
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 
 from agentos.sealing.placeholders import LOOKALIKE
 from services.policy._presidio import recognizers
@@ -70,9 +71,10 @@ class Detector:
     def find(self, text: str) -> tuple[Finding, ...]:
         """What to redact in ``text``, in order and without overlaps. About linear in its length, whatever it holds."""
         view = text if text.isascii() else _SEPARATOR.sub(lambda match: _SEPARATORS[match[0]], text)
-        return resolve(finding for finding in self._all(view) if finding.score >= THRESHOLD)
+        told = resolve(finding for finding in self._by_rule(view) if finding.score >= THRESHOLD)
+        return resolve([*told, *_beside(told, view, self._names.find(view))])
 
-    def _all(self, text: str) -> Iterator[Finding]:
+    def _by_rule(self, text: str) -> Iterator[Finding]:
         lowered = _lowered(text)
         for match in LOOKALIKE.finditer(text):
             yield Finding(match.start(), match.end(), "LITERAL", "LITERAL", 1.0)
@@ -80,19 +82,12 @@ class Detector:
         yield from emails(text, lowered)
         yield from usernames(text, lowered)
         yield from titles(text)
-        told = [*tables(text, lowered), *keyed(text, lowered)]
-        yield from told
+        yield from tables(text, lowered)
+        yield from keyed(text, lowered)
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
             for finding in self._with_digits(text[start:end], lowered if whole else Lowered(lowered[start:end])):
                 yield Finding(finding.start + start, finding.end + start, finding.entity, finding.stem, finding.score)
-        # What a head or a key announces is that, whatever the model makes of it and its neighbours.
-        taken = bytearray(len(text) if told else 0)
-        for finding in told:
-            taken[finding.start : finding.end] = b"\1" * (finding.end - finding.start)
-        for finding in self._names.find(text):
-            if taken.find(1, finding.start, finding.end) < 0:
-                yield finding
 
     def _with_digits(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """What has digits, or stands beside some."""
@@ -111,6 +106,38 @@ class Detector:
                     protected = _protected(text)
                 if protected.find(1, finding.start, finding.end) < 0:
                     yield finding
+
+
+_A_NAME_LEFT = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-Þ][^\W\d_]+|[^\W\d_]{2,}[ -][^\W\d_]{2,}")
+_NO_LETTER = " \t\n,;:|\"'()[]<>/\\-"
+
+
+def _beside(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> Iterator[Finding]:
+    """What the model says, less what a rule has told to be of another kind: a rule knows why, whatever the model makes of the neighbours.
+
+    ``told`` is in order and without overlaps.
+    """
+    starts = [finding.start for finding in told]
+    for guess in guessed:
+        at = bisect_right(starts, guess.start) - 1
+        if at < 0 or told[at].end <= guess.start:
+            at += 1
+        others: list[Finding] = []
+        while at < len(told) and told[at].start < guess.end:
+            if told[at].stem != guess.stem:
+                others.append(told[at])
+            at += 1
+        if not others:
+            yield guess
+            continue
+        position = guess.start
+        for begin, end in [*((other.start, other.end) for other in others), (guess.end, guess.end)]:
+            left = text[position:begin]
+            kept = left.strip(_NO_LETTER)
+            if _A_NAME_LEFT.search(kept) is not None:
+                start = position + left.index(kept)
+                yield Finding(start, start + len(kept), guess.entity, guess.stem, guess.score)
+            position = end
 
 
 def _protected(text: str) -> bytearray:

@@ -16,9 +16,12 @@ _OF_IDENTIFIER_BEFORE = re.compile(
     r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[A-Za-z_]\w*\(\)?\.|[/\\][\w.-]*[/\\])$"
 )
 _OF_IDENTIFIER_AFTER = re.compile(
-    r"_\w|::|->|\(\)|\[\d|\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
+    r"_\w| {0,2}:?=(?!=)|::|->|\(\)|\[\d|\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
     r"toml|md|txt|log|so|exe|sh|conf|cfg|ini)\b"
 )
+_SMALL = re.compile(r"[a-zß-ÿ]+")
+_SMALL_BEFORE = re.compile(r"[\"'`.]")
+"""One word in small letters, quoted or after a point: a value of a program, where people write their names large."""
 _AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?$")
 """Where an age needs no word. All others are the recognizers': they know whose years are meant."""
 _AGE_COLUMN = re.compile(
@@ -34,14 +37,19 @@ _YEARS = re.compile(
     r"[%°€$£=_(]|[.,:/-]\d",
     re.IGNORECASE,
 )
+_AGED = re.compile(r"age|alter|âge|edad|età|leeftijd", re.IGNORECASE)
+_BORN = re.compile(
+    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|[*†]",
+    re.IGNORECASE,
+)
+_NEAR = 120
 _FAR = 4_000
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{7,}")
 _SPEAKS = re.compile(r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| \(\d\d?\):)")
 _PLACED_BEFORE = re.compile(r"[^\W\d_]{2,}[.)]?,? $")
 _PLACED_AFTER = re.compile(r" [A-ZÀ-Þ][^\W\d_]{2,}")
 _POSTCODE = re.compile(
-    r"\d{4} ?[A-Za-z]{2}|[A-Za-z]{1,2}\d[A-Za-z\d]? ?\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z][ -]?\d[A-Za-z]\d|[A-Z]\d[\dW] ?[\dA-Z]{4}|"
-    r"[A-Z]{1,2}-\d{4,5}"
+    r"\d{4} ?[A-Za-z]{2}|[A-Za-z]{1,2}\d[A-Za-z\d]? ?\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z][ -]?\d[A-Za-z]\d|[A-Z]\d[\dW] ?[\dA-Z]{4}"
 )
 _POSTCODE_DIGITS = re.compile(r"\d{4,6}|\d{5}-\d{4}|\d{3} \d{2,3}|\d{2}-\d{3}")
 _DATE = re.compile(r"(?=.*\d).{6,}|(?:19|20)\d\d", re.DOTALL)
@@ -70,9 +78,9 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
             placed = _PLACED_BEFORE.search(text, max(0, start - 24), start) or _PLACED_AFTER.match(text, end)
             return placed is None or sure < 0.9 or _POSTCODE_DIGITS.fullmatch(value) is None
         case "DATE_OF_BIRTH":
-            return _DATE.fullmatch(value) is None
+            return _DATE.fullmatch(value) is None or _BORN.search(text, max(0, start - _NEAR), end + 24) is None
         case "STREET_ADDRESS":
-            if sure < 0.75 or _STREET.match(value) is None:
+            if sure < 0.75 or _STREET.match(value) is None or (sure < 0.95 and not any(map(str.isdigit, value))):
                 return True
             return _PART_OF_A_TEXT.search(text, max(0, start - 24), start) is not None
         case "AGE":
@@ -116,6 +124,8 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
 
 
 def _is_of_identifier(text: str, start: int, end: int) -> bool:
+    if _SMALL.fullmatch(text, start, end) is not None and (_SMALL_BEFORE.match(text, start - 1) if start else False):
+        return True
     return (
         _OF_IDENTIFIER_BEFORE.search(text, max(0, start - 48), start) is not None
         or _OF_IDENTIFIER_AFTER.match(text, end) is not None

@@ -63,6 +63,32 @@ _CODE_HOLDS = re.compile(
 )
 _STATEMENT = re.compile(r"[^;]*[\w)\]\"'];\s*$")
 """What a line of code begins with or has, and a sentence has not."""
+_LEADS = frozenset(
+    (
+        "op",
+        "in",
+        "at",
+        "of",
+        "to",
+        "te",
+        "an",
+        "auf",
+        "von",
+        "en",
+        "bei",
+        "near",
+        "from",
+        "on",
+        "the",
+        "is",
+        "by",
+        "and",
+        "und",
+        "et",
+        "y",
+    )
+)
+"""Words that no finding begins with."""
 _OPENS = "\"'`>“‘"
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
 LONGEST_LINE = 400
@@ -183,6 +209,8 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
         piece[last][1] is not None or (_EDGE.fullmatch(piece[last][0].strip()) and piece[last][0][-1] not in ".)")
     ):
         last -= 1
+    while first < last and piece[first][0].strip() in _LEADS:
+        first += 1
     if first > last:
         return None
     start, end = piece[first].start() + (piece[first][0][0] == " "), piece[last].end()
