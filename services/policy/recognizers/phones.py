@@ -99,12 +99,12 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
     """Those in a part of the text, at their places in the whole."""
     text = whole_text[offset:end]
     checked = 0
-    told: dict[int, bool] = {}
+    asked: dict[int, bool] = {}
 
     def announced(start: int) -> bool:
-        if start not in told:
-            told[start] = _announced(text, start)
-        return told[start]
+        if start not in asked:
+            asked[start] = _announced(text, start)
+        return asked[start]
 
     def valid(number: str, regions: tuple[str, ...]) -> bool:
         nonlocal checked
@@ -127,7 +127,7 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
         # The rest of a longer number.
-        if _ROW.search(text, max(0, start - 8), start) is not None and not _announced(text, start):
+        if _ROW.search(text, max(0, start - 8), start) is not None and not announced(start):
             continue
         # Two digits and two digits: a dump, a table, a time.
         if number and not _LONG_GROUP.search(number[1:]):
