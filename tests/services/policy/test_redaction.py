@@ -412,7 +412,7 @@ def test_presidio_is_loaded_without_its_language_models_and_only_by_the_redactor
         "from services.policy.redaction import Redactor\n"
         "Redactor()\n"
         "assert 'presidio_analyzer' in sys.modules\n"
-        "assert not {'spacy', 'thinc', 'numpy', 'torch'} & set(sys.modules)\n"
+        "assert not {'spacy', 'thinc', 'torch'} & set(sys.modules)\n"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3]
