@@ -22,6 +22,8 @@ _OF_IDENTIFIER_AFTER = re.compile(
 _SMALL = re.compile(r"[a-zß-ÿ]+")
 _SMALL_BEFORE = re.compile(r"[\"'`.]")
 """One word in small letters, quoted or after a point: a value of a program, where people write their names large."""
+_NO_TITLE = re.compile(r"Miss (?:Rate|Ratio|Count)|(?:Dr|Miss|M\.|Sir|Lord|Lady) [a-zß-ÿ]")
+_FONT = re.compile(r"font[\w-]*[\"']?\s{0,4}:[^;{}\n]{0,120}$", re.IGNORECASE)
 _NO_NAME = re.compile(r"\w{25}|\d")
 _AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?$")
 """Where an age needs no word. All others are the recognizers': they know whose years are meant."""
@@ -72,7 +74,11 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
     value = text[start:end]
     match entity:
         case "PERSON" | "ORGANIZATION" | "LOCATION":
-            return sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end))
+            if sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end)):
+                return True
+            return _FONT.search(text, max(0, start - 160), start) is not None
+        case "TITLE":
+            return _NO_TITLE.match(text, start) is not None
         case "POSTCODE":
             if _POSTCODE.fullmatch(value) is not None:
                 return False
@@ -118,7 +124,7 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
         if _NO_NAME.search(value) is not None:
             return 0.99
         if small and not ordinary:
-            return 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
+            return 0.93 if len(words) == 1 else 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
         if any(bit & (GIVEN | SURNAME) for bit in bits):
             return 0.0 if len(words) > 1 else 0.93 if ordinary else 0.75
         return 0.95 if ordinary or (len(words) == 1 and value.isupper()) else 0.85 if small or value.isupper() else 0.5

@@ -126,9 +126,6 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
         if sure or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
-        # The rest of a longer number.
-        if _ROW.search(text, max(0, start - 8), start) is not None and not announced(start):
-            continue
         # Two digits and two digits: a dump, a table, a time.
         if number and not _LONG_GROUP.search(number[1:]):
             continue
