@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, Announcement, announced, announcement
+from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
+from services.policy.recognizers.lowered import Lowered, Words
 
 _CAP = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w.'’-]{0,24}"
 _UNIT = (
@@ -34,18 +35,20 @@ _RARE_SUFFIX = (
     r"Squares|Stations?|Stravenue|Streams?|Streets|Studios?|Summit|Throughway|Trace|Track|Trafficway|"
     r"Trailer|Tunnel|Turn|Underpass|Unions?|Valleys?|Via|Viaduct|Views|Villages?|Ville|Vista|Walks|Wall|Ways|Wells?|Woods?)"
 )
-_BEFORE_NUMBER = r"(?<![\w.,:/#$€£@+=-])(?<!\d )"
+_BEFORE_NUMBER = r"(?<![\w.,:/#$€£@+=-][\dN])(?<!\d [\dN])"
+"""What is not before a number, of which the first sign has been read: ``re`` skips to a sign much faster than to what is before it."""
 _ENGLISH = re.compile(
-    rf"{_BEFORE_NUMBER}(?:No\.? ?)?\d{{1,5}}(?:[-–/]\d{{1,4}})?[A-Za-z]?,? (?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |"
-    rf"la |del ){{1,5}}?{_SUFFIX}\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
-    rf"|{_BEFORE_NUMBER}\d{{1,5}}[A-Za-z]? (?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
+    rf"[\dN]{_BEFORE_NUMBER}(?:(?:(?<=N)o\.? ?\d{{1,5}}|(?<=\d)\d{{0,4}})(?:[-–/]\d{{1,4}})?[A-Za-z]?,? "
+    rf"(?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |la |del ){{1,5}}?"
+    rf"{_SUFFIX}\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
+    rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
     rf" in [A-Z]|\.?$){_UNIT}"
-    rf"|{_BEFORE_NUMBER}\d{{1,5}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|"
+    rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|"
     rf"th) (?:St|Ave|Street|Avenue)\b\.?|The [A-Z][a-z]{{3,14}}(?=,|\n)|(?:Highway|Route|State Route|County Road|Avenue|"
-    rf"Avenida|Rue|Calle|Via|Rua) [A-Z0-9]\w{{0,14}}(?: {_CAP}){{0,3}}){_UNIT}"
+    rf"Avenida|Rue|Calle|Via|Rua) [A-Z0-9]\w{{0,14}}(?: {_CAP}){{0,3}}){_UNIT})"
 )
 _LOWER = re.compile(
-    rf"{_BEFORE_NUMBER}\d{{1,5}}[a-z]? (?P<words>(?:[NSEWnsew]\.? )?[A-Za-z]{{2,15}}(?: [A-Za-z]{{2,15}})?) (?:street|st|"
+    rf"\d{_BEFORE_NUMBER}\d{{0,4}}[a-z]? (?P<words>(?:[NSEWnsew]\.? )?[A-Za-z]{{2,15}}(?: [A-Za-z]{{2,15}})?) (?:street|st|"
     rf"avenue|ave|road|rd|lane|ln|drive|blvd|boulevard|court|terrace|crescent|close|square)\b\.?(?: [nsew]\b)?{_UNIT}"
 )
 _NOT_STREETS = frozenset(
@@ -106,7 +109,7 @@ _FRENCH_TYPE = (
     r"faubourg|fbg|esplanade|ruelle|sentier|villa|cité|résidence|rond-point|traverse|montée|promenade|voie|lotissement)"
 )
 _FRENCH = re.compile(
-    rf"{_BEFORE_NUMBER}\d{{1,4}}(?: ?(?:bis|ter|quater)\b|[A-D]\b)?,? (?i:{_FRENCH_TYPE}) (?:(?:de la |de l['’]|du |des |de |"
+    rf"\d{_BEFORE_NUMBER}\d{{0,3}}(?: ?(?:bis|ter|quater)\b|[A-D]\b)?,? (?i:{_FRENCH_TYPE}) (?:(?:de la |de l['’]|du |des |de |"
     rf"d['’]|la |le |les |l['’]|à |aux |au |et |sous |sur |en |saint[e]?-)?(?:{_CAP}|\d{{1,2}}(?= [A-Za-zéû]{{3,9}}))"
     rf"[ -]?){{1,6}}(?<![ -]){_UNIT}"
 )
@@ -139,20 +142,19 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 # By what a text must hold for a pattern to be tried.
-_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
-    ((), _ENGLISH),
-    (("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ",
-    "villa", "h.no", "h. no", "cottages", "mansions", "tower"), _HOUSE),
-    (("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb"), _BOX),
-    (("rue", "av", "boul", "bd", "blvd", "pl", "ch", "all", "impasse", "quai", "cours", "route", "square", "passage", "f",
-    "esplanade", "ruelle", "sentier", "villa", "cité", "rés", "rond", "traverse", "mont", "promenade", "voie", "lot"), _FRENCH),
-    (("via", "v.le", "piazza", "zza", "corso", "c.so", "largo", "vicolo", "p.le", "strada", "lungo", "salita", "contrada",
-    "frazione", "calle", "borgo", "rotonda", "incrocio", "stretto", "canale", "fondamenta", "santa croce"), _ITALIAN),
-    (("calle", "c/", "avenida", "avda", "av.", "plaza", "pza", "plza", "paseo", "pº", "camino", "carretera", "ctra", "ronda",
+_PATTERNS: tuple[tuple[Words | None, re.Pattern[str]], ...] = (
+    (None, _ENGLISH),
+    (Words(("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ",
+    "villa", "h.no", "h. no", "cottages", "mansions", "tower")), _HOUSE),
+    (Words(("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb")), _BOX),
+    (None, _FRENCH),
+    (Words(("via", "v.le", "piazza", "zza", "corso", "c.so", "largo", "vicolo", "p.le", "strada", "lungo", "salita", "contrada",
+    "frazione", "calle", "borgo", "rotonda", "incrocio", "stretto", "canale", "fondamenta", "santa croce")), _ITALIAN),
+    (Words(("calle", "c/", "avenida", "avda", "av.", "plaza", "pza", "plza", "paseo", "pº", "camino", "carretera", "ctra", "ronda",
     "traves", "rambla", "vía", "glorieta", "carrer", "passeig", "avinguda", "plaça", "cuesta", "urb", "polígono", "barrio",
-    "carrera", "calzada", "autopista", "acceso", "vial", "cañada", "callej", "pasadizo", "pasaje", "alameda", "vía", "via "), _SPANISH),
-    (("gran vía",), _GRAN_VIA),
-    (("ul.", "al.", "pl.", "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str."), _NORDIC),
+    "carrera", "calzada", "autopista", "acceso", "vial", "cañada", "callej", "pasadizo", "pasaje", "alameda", "vía", "via ")), _SPANISH),
+    (Words(("gran vía",)), _GRAN_VIA),
+    (Words(("ul.", "al.", "pl.", "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str.")), _NORDIC),
 )  # fmt: skip
 # And by how a word ends that a number follows.
 _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
@@ -163,27 +165,31 @@ _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 )  # fmt: skip
 _GERMAN_ENDINGS = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "ufer", "damm", "steig", "stieg",
 "chaussee", "markt", "graben", "promenade", "twiete", "kamp")  # fmt: skip
-_GERMAN_WORDS = ("straße d", "straße v", "straße z", "straße a", "platz d", "platz z", "allee d", "allee z")
-_FIVE_DIGITS = re.compile(r"\d{5}")
+_GERMAN_WORDS = Words(("straße d", "straße v", "straße z", "straße a", "platz d", "platz z", "allee d", "allee z"))
+_GERMAN_TOWN = re.compile(r"\d\d{4} [A-ZÄÖÜ]")
+_LONGEST_REST = 120
+"""Characters of a ``_GERMAN_REST`` and what is between it and the town."""
 _BLANK_DIGIT = re.compile(r" \d")
-_LOCATED_WORDS = (
-    "am ",
-    "an de",
-    "im ",
-    "in de",
-    "zum ",
-    "zur ",
-    "auf de",
-    "unter den",
-    "beim ",
-    "hinter",
-    "vor dem",
-    "bei der",
+_LOCATED_WORDS = Words(
+    (
+        "am ",
+        "an de",
+        "im ",
+        "in de",
+        "zum ",
+        "zur ",
+        "auf de",
+        "unter den",
+        "beim ",
+        "hinter",
+        "vor dem",
+        "bei der",
+    )
 )
-_LOWER_WORDS = (" street", " st", " ave", " road", " rd", " lane", " ln", " drive", " blvd", " boulevard", " court", " terrace",
-" crescent", " close", " square")  # fmt: skip
+_LOWER_WORDS = Words((" street", " st", " ave", " road", " rd", " lane", " ln", " drive", " blvd", " boulevard", " court", " terrace",
+" crescent", " close", " square"))  # fmt: skip
 
-_LABELLED = announcement(
+_LABELLED = Announcements(announcement(
     "STREET_ADDRESS", "ADDRESS", "address|street|addr|line1|line_1|anschrift|adresse|wohnhaft|indirizzo|residenza|direcci|"
     "domicilio|adres|straße|strasse|straat|rue|house",
     r"(?:(?:(?:home|mailing|postal|billing|shipping|delivery|residential|street|permanent|current|work|new|old)"
@@ -193,14 +199,14 @@ _LABELLED = announcement(
     r"(?=[^\n,;\"<|]{0,60}\d)(?=[^\n,;\"<|]{0,60}[A-Za-zÀ-ž]{3})[A-Za-z0-9À-Ž][^\n,;\"<|@:=(){}\[\]\\+*$]{4,60}?(?=[,;\"<|]|"
     r"\n|$|  )",
     gap=r"[\"'>]{0,2}[ \t]{0,3}[:=][ \t]{0,12}[\"']?", score=0.7,
-)  # fmt: skip
+))  # fmt: skip
 _MACHINE = re.compile(
     r"0x[0-9a-f]|^\d{1,3}(?:\.\d{1,3}){3}|^[0-9a-f]{8,}|https?|\.(?:com|org|net|io|py|js|go)\b|^(?:line|port|bus|slot)\b",
     re.IGNORECASE,
 )
 
 
-def addresses(text: str, lowered: str) -> Iterator[Finding]:
+def addresses(text: str, lowered: Lowered) -> Iterator[Finding]:
     """Streets, houses and boxes, and then the postcodes, for which it helps to know where an address ended."""
     streets = list(_streets(text, lowered))
     yield from streets
@@ -211,9 +217,9 @@ def _street(start: int, end: int) -> Finding:
     return Finding(start, end, "STREET_ADDRESS", "ADDRESS", 0.7)
 
 
-def _streets(text: str, lowered: str) -> Iterator[Finding]:
+def _streets(text: str, lowered: Lowered) -> Iterator[Finding]:
     for words, pattern in _PATTERNS:
-        if not words or any(word in lowered for word in words):
+        if words is None or words.any_within(lowered):
             for match in pattern.finditer(text):
                 if pattern is _ENGLISH and _NUMBERED.search(text, max(0, match.start() - 16), match.start()):
                     continue
@@ -223,22 +229,25 @@ def _streets(text: str, lowered: str) -> Iterator[Finding]:
         if any(before.endswith(endings) for before in before_numbers):
             for match in pattern.finditer(text):
                 yield _street(*match.span())
-    if any(before.endswith(_GERMAN_ENDINGS) for before in before_numbers) or any(word in lowered for word in _GERMAN_WORDS):
+    if any(before.endswith(_GERMAN_ENDINGS) for before in before_numbers) or _GERMAN_WORDS.any_within(lowered):
         for match in _GERMAN.finditer(text):
             if not _NO_GERMAN_STREET.search(text[match.start() : match.start("number")].strip()):
                 yield _street(*match.span())
-    if any(word in lowered for word in _LOCATED_WORDS):
+    if _LOCATED_WORDS.any_within(lowered):
         for match in _GERMAN_LOCATED.finditer(text):
             if not _NO_GERMAN_LOCATION.search(match["street"]):
                 yield _street(*match.span())
-    if any(word in lowered for word in _LOWER_WORDS):
+    if _LOWER_WORDS.any_within(lowered):
         for match in _LOWER.finditer(text):
             if not _NOT_STREETS.intersection(match["words"].lower().split()):
                 yield _street(*match.span())
-    for match in _GERMAN_REST.finditer(text) if _FIVE_DIGITS.search(text) else ():
-        if not _NO_GERMAN_LOCATION.search(match[0]):
-            yield _street(*match.span())
-    for labelled in announced(text, lowered, (_LABELLED,)):
+    end = 0
+    for town in _GERMAN_TOWN.finditer(text):
+        for match in _GERMAN_REST.finditer(text, max(end, town.start() - _LONGEST_REST), town.end()):
+            end = match.end()
+            if not _NO_GERMAN_LOCATION.search(match[0]):
+                yield _street(*match.span())
+    for labelled in announced(text, lowered, _LABELLED):
         if not _MACHINE.search(text[labelled.start : labelled.end]):
             yield labelled
 
@@ -251,12 +260,12 @@ _UK_AREAS = frozenset(
     "SS ST SW SY TA TD TF TN TQ TR TS TW UB W WA WC WD WF WN WR "
     "WS WV YO ZE".split()
 )
-_UK_SPACED = re.compile(r"(?<![A-Za-z0-9])(?P<area>[A-Z]{1,2})\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9])")
+_UK_SPACED = re.compile(r"[A-Z](?<![A-Za-z0-9][A-Z])[A-Z]?(?P<district>\d[A-Z\d]?) \d[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9])")
 _CA = r"[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d"
-_CA_SPACED = re.compile(r"(?<![A-Za-z0-9-])[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d(?![A-Za-z0-9-])")
+_CA_SPACED = re.compile(r"[ABCEGHJ-NPRSTVXY](?<![A-Za-z0-9-][A-Z])\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d(?![A-Za-z0-9-])")
 _NL = r"[1-9]\d{3} ?(?!SA|SD|SS)[A-Z]{2}"
 _NL_PLACED = re.compile(
-    r"(?<![\w.,:-])(?P<value>[1-9]\d{3} ?(?!SA|SD|SS|AM|PM|AD|BC|CE|MB|KB|GB|TB|MS|US|UK|EU|HZ|KM|OK|IN|ON|OR|TO|OF|AT|BY|IS|"
+    r"[1-9](?<![\w.,:-]\d)\d{3} ?(?P<letters>(?!SA|SD|SS|AM|PM|AD|BC|CE|MB|KB|GB|TB|MS|US|UK|EU|HZ|KM|OK|IN|ON|OR|TO|OF|AT|BY|IS|"
     r"IT|NO|CET|UTC|PS|HP|CC|KG|IP|ID|PC|VM|DB|CPU|PR|QA|CI|CD)[A-Z]{2}),? {1,2}"
     r"(?:'s-|'s |Den |De |Het |Sint |St\. )?[A-Z][a-z]{2,}"
 )
@@ -276,10 +285,13 @@ _AFTER_AU = re.compile(
     r"\b(?:NSW|VIC|QLD|SA|WA|TAS|NT|ACT|New South Wales|Victoria|Queensland|South Australia|Western Australia|"
     r"Tasmania),? {1,2}$"
 )
-_FOUR_TO_SIX = re.compile(r"(?<![\w.,:/#$=+-])(?:\d{5}(?:-\d{4})?|\d{4}|\d{6}|\d{3} \d{3})(?!\w|[.,:]\d|-\w)")
-_PREFIXED = re.compile(r"(?<![\w-])(?:D|DE|F|FR|I|IT|E|ES|A|AT|CH|NL|B|BE|L)-(?P<value>\d{4,5})(?= [A-ZÀ-Ž][a-zà-ž])")
+_FOUR_TO_SIX = re.compile(r"\d(?<![\w.,:/#$=+-]\d)(?:\d{4}(?:-\d{4})?|\d{3}|\d{5}|\d{2} \d{3})(?!\w|[.,:]\d|-\w)")
+_PREFIXED = re.compile(
+    r"-(?:(?<=(?<![\w-])[DFIEABL]-)|(?<=(?<![\w-])(?:DE|FR|IT|ES|AT|CH|NL|BE)-))(?P<value>\d{4,5})(?= [A-ZÀ-Ž][a-zà-ž])"
+)
 _PLACED = re.compile(
-    r"(?:(?<=, )|(?<=· )|(?<=\| )|^[ \t>]{0,4})(?P<value>\d{5})(?= [A-ZÀ-Ž][\wÀ-ž'’-]{2,}(?:[ -](?:[A-ZÀ-Ž][\wÀ-ž'’-]*|am|"
+    r"\d(?:(?<=[,·|] \d)|(?<=^\d)|(?<=^[ \t>]\d)|(?<=^[ \t>]{2}\d)|(?<=^[ \t>]{3}\d)|(?<=^[ \t>]{4}\d))\d{4}"
+    r"(?= [A-ZÀ-Ž][\wÀ-ž'’-]{2,}(?:[ -](?:[A-ZÀ-Ž][\wÀ-ž'’-]*|am|"
     r"an der|im|de|la|sur|en|le|les|di|del|in|a\.M\.|\([A-Z]{2}\)|[IVX]+))*[ ]?(?:[,.;)\n(]|$))",
     re.MULTILINE,
 )
@@ -299,7 +311,7 @@ _AFTER_STREET = re.compile(
 )
 _AROUND = 72
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = Announcements(
     announcement(
         "POSTCODE", "POSTCODE", "postcode|post code|postal|zip|plz|postleitzahl|code_postal|cap|c.p.|cp:|cp |pin code|pincode|"
         "pin:|pin -|eircode",
@@ -314,21 +326,27 @@ ANNOUNCED: tuple[Announcement, ...] = (
 )  # fmt: skip
 
 
-def _postcodes(text: str, lowered: str, streets: list[Finding]) -> Iterator[Finding]:
+def _postcodes(text: str, lowered: Lowered, streets: list[Finding]) -> Iterator[Finding]:
     def code(start: int, end: int, score: float = 0.7) -> Finding:
         return Finding(start, end, "POSTCODE", "POSTCODE", score)
 
     yield from announced(text, lowered, ANNOUNCED)
     for match in _UK_SPACED.finditer(text):
-        if match["area"] in _UK_AREAS:
+        if text[match.start() : match.start("district")] in _UK_AREAS:
             yield code(*match.span())
     for match in _CA_SPACED.finditer(text):
         yield code(*match.span())
-    for pattern in (_NL_PLACED, _PREFIXED, _PLACED):
-        for match in pattern.finditer(text):
-            yield code(*match.span("value"))
+    for match in _NL_PLACED.finditer(text):
+        yield code(match.start(), match.end("letters"))
+    for match in _PREFIXED.finditer(text):
+        yield code(*match.span("value"))
+    for match in _PLACED.finditer(text):
+        yield code(*match.span())
     for match in _FOUR_TO_SIX.finditer(text):
         before = text[max(0, match.start() - 24) : match.start()]
+        # All of them end with a word, and blanks or a sign or two.
+        if not before[-5:].rstrip(" ,:-–—")[-1:].isalpha():
+            continue
         after = {4: _AFTER_AU, 6: _AFTER_INDIAN, 7: _AFTER_INDIAN}.get(len(match[0]), _AFTER_US)
         if after.search(before) is not None:
             yield code(*match.span())

@@ -4,10 +4,11 @@ What is announced counts though its checksum fail: people mistype, and test data
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.policy.findings import Finding
+from services.policy.recognizers.lowered import Lowered, Words
 
 NEAR = r"[^\d\n]{0,40}?(?:[ \t:|]{0,4}\n[ \t|>]{0,8})?"
 """Between a word and its value: something without digits on the same line, or the next line's beginning."""
@@ -55,19 +56,30 @@ def _with_underscores(label: str) -> str:
     return _BLANK_OR_CLASS.sub(lambda match: "[ _]" if match[0] == " " else match[0].replace("[ ", "[ _", 1), label)
 
 
-def announced(text: str, lowered: str, rules: Iterable[Announcement]) -> Iterator[Finding]:
+class Announcements:
+    """Rules, of which only those are tried that have a trigger in the text."""
+
+    def __init__(self, *rules: Announcement) -> None:
+        self._triggers = [(trigger, rule) for rule in rules for trigger in rule.triggers]
+        self._words = Words(trigger for trigger, _ in self._triggers)
+
+    def triggered(self, lowered: Lowered) -> list[tuple[str, Announcement]]:
+        """Each trigger that is in the text, with its rule."""
+        return [self._triggers[at] for at in self._words.within(lowered)]
+
+
+def announced(text: str, lowered: Lowered, rules: Announcements) -> Iterator[Finding]:
     """What the rules say is announced in ``text``. Tries a rule only where a word begins that holds one of its triggers."""
-    for rule in rules:
-        for trigger in [trigger for trigger in rule.triggers if trigger in lowered]:
-            tried = -1
-            position = lowered.find(trigger)
-            while position >= 0:
-                for beginning in _BEGINNING.finditer(text, max(tried + 1, position - _LABEL), position + 1):
-                    tried = beginning.start()
-                    match = rule.pattern.match(text, tried)
-                    if match is not None:
-                        yield Finding(*match.span("value"), rule.entity, rule.stem, rule.score)
-                position = lowered.find(trigger, position + len(trigger))
+    for trigger, rule in rules.triggered(lowered):
+        tried = -1
+        position = lowered.find(trigger)
+        while position >= 0:
+            for beginning in _BEGINNING.finditer(text, max(tried + 1, position - _LABEL), position + 1):
+                tried = beginning.start()
+                match = rule.pattern.match(text, tried)
+                if match is not None:
+                    yield Finding(*match.span("value"), rule.entity, rule.stem, rule.score)
+            position = lowered.find(trigger, position + len(trigger))
 
 
-__all__ = ["CLOSE", "FAR", "NEAR", "Announcement", "announced", "announcement"]
+__all__ = ["CLOSE", "FAR", "NEAR", "Announcement", "Announcements", "announced", "announcement"]

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import Announcement, announced, announcement
+from services.policy.recognizers.announced import Announcements, announced, announcement
+from services.policy.recognizers.lowered import Lowered
 
 _EMAIL = re.compile(
     r"(?<![\w.!#$%&*+?^{|}~-])(?P<local>[\w.!#$%&*+?^{|"
@@ -73,7 +74,7 @@ _ATTRIBUTE = re.compile(
 _NAME = r"(?=[\w.-]{0,30}[A-Za-z])[A-Za-z0-9][\w.-]{1,31}(?<![.-])"
 _PLAIN_NAME = r"(?=[a-z])(?:[a-z]+[._-][a-z0-9._-]{1,24}|[a-z]{2,20}\d{1,6}|[a-z]{4,20})(?<![._-])"
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = Announcements(
     announcement(
         "USERNAME", "USERNAME", "user|login|handle|benutzer|identifiant|utilisateur|usuario|utente|gebruiker|screen name|"
         "nickname|account name",
@@ -134,7 +135,7 @@ _LOGGED = (
 )
 
 
-def emails(text: str, lowered: str) -> Iterator[Finding]:
+def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In order; also ``ann%40x.org`` of a URL, and ``ann (at) x (dot) org``."""
     if "@" in text:
         for match in _EMAIL.finditer(text):
@@ -156,7 +157,7 @@ def emails(text: str, lowered: str) -> Iterator[Finding]:
             yield Finding(match.start(), match.end(), "EMAIL_ADDRESS", "EMAIL", 0.8)
 
 
-def usernames(text: str, lowered: str) -> Iterator[Finding]:
+def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
     """Handles in running text, names on sites, and what is announced as a name of a user. Not decorators, annotations and packages."""
     for finding in announced(text, lowered, ANNOUNCED):
         name = lowered[finding.start : finding.end]

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, FAR, Announcement, announced, announcement
+from services.policy.recognizers.announced import CLOSE, FAR, Announcements, announced, announcement
 from services.policy.recognizers.checksums import bsn, luhn, nir, nuss, spi, utr
+from services.policy.recognizers.lowered import Lowered
 
 # An identifier of capitals and digits that has at least four digits; and one with at least two, for passports.
 _CODE = r"(?=(?:[A-Z-]{0,8}\d){4})[A-Z0-9][A-Z0-9-]{4,17}"
@@ -27,7 +28,7 @@ def _digits(low: int, high: int, separators: str = " .-") -> str:
     return rf"\d(?:[{separators}]?\d){{{low - 1},{high - 1}}}"
 
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = Announcements(
     # United States
     announcement(
         "US_SSN", "SSN", "ssn|social sec|social_sec|socialsec|ss#|ss #|soc sec",
@@ -191,14 +192,16 @@ ANNOUNCED: tuple[Announcement, ...] = (
 )  # fmt: skip
 
 # What stands alone, by what it begins with. Separators only where people write them.
-_CAPITAL_FIRST = re.compile(r"(?<![A-Za-z0-9_/+=.-])[A-Z](?=[A-Z0-9]{8,15}(?![A-Za-z0-9_/+=]))[A-Z]{0,5}\d[A-Z0-9]{2,14}")
-_NINO_SPACED = re.compile(
-    r"(?<![A-Za-z0-9])(?!BG|GB|NK|KN|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] \d\d \d\d \d\d [A-D](?![A-Za-z0-9])"
+_CAPITAL_FIRST = re.compile(
+    r"[A-Z](?<![A-Za-z0-9_/+=.-].)(?=[A-Z0-9]{8,15}(?![A-Za-z0-9_/+=]))[A-Z]{0,5}\d[A-Z0-9]{2,14}", re.DOTALL
 )
-_DIGIT_FIRST = re.compile(r"(?<![\w.,:/+=#-])\d(?:[ -]?\d){6,15}(?:[ -]?[A-Z](?![a-z])(?: ?\d){0,3})?(?![\w=/+]|[.,:]\d|-\w)")
+_NINO_SPACED = re.compile(
+    r"[A-CEGHJ-PR-TW-Z](?<![A-Za-z0-9].)[A-CEGHJ-NPR-TW-Z](?<!BG|GB|NK|KN|NT|TN|ZZ) \d\d \d\d \d\d [A-D](?![A-Za-z0-9])",
+    re.DOTALL,
+)
+_DIGIT_FIRST = re.compile(r"\d(?<![\w.,:/+=#-]\d)(?:[ -]?\d){6,15}(?:[ -]?[A-Z](?![a-z])(?: ?\d){0,3})?(?![\w=/+]|[.,:]\d|-\w)")
 _MBI = re.compile(
-    r"(?<![\w-])"
-    r"[1-9][AC-HJ-KM-NP-RT-Y][AC-HJ-KM-NP-RT-Y0-9]\d-[AC-HJ-KM-NP-RT-Y][AC-HJ-KM-NP-RT-Y0-9]\d-[AC-HJ-KM-NP-RT-Y]{2}\d{2}(?![\w-])"
+    r"[1-9](?<![\w-]\d)[AC-HJ-KM-NP-RT-Y][AC-HJ-KM-NP-RT-Y0-9]\d-[AC-HJ-KM-NP-RT-Y][AC-HJ-KM-NP-RT-Y0-9]\d-[AC-HJ-KM-NP-RT-Y]{2}\d{2}(?![\w-])"
 )
 _SPLIT = re.compile(r"[ .-]")
 
@@ -207,7 +210,7 @@ _NIE = re.compile(r"[XYZ]\d{7}[A-Z]")
 _PAN = re.compile(r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]")
 _CODICE_FISCALE = re.compile(r"[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPR-T][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]")
 _UK_LICENCE = re.compile(r"[A-Z]{1,5}9{0,4}\d(?:0[1-9]|1[0-2]|5[1-9]|6[0-2])(?:0[1-9]|[12]\d|3[01])\d[A-Z][A-Z9]\d[A-Z]{2}")
-_GSTIN = re.compile(r"\d{2}[A-Z]{5}\d{4}[A-Z][A-Z0-9]Z[A-Z0-9]")
+_GSTIN = re.compile(r"\d(?<![A-Za-z0-9]\d)\d[A-Z]{5}\d{4}[A-Z][A-Z0-9]Z[A-Z0-9](?![A-Za-z0-9])")
 _NIF = re.compile(r"(?!(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))\d{8}-?[A-Z]")
 _RVNR = re.compile(r"\d{2} ?\d{6} ?[A-Z] ?\d{3}|\d{2} \d{6} [A-Z] \d{2} \d")
 _NIR = re.compile(r"[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?\d{2} ?\d{3} ?\d{3} ?\d{2}")
@@ -272,7 +275,7 @@ class NationalIds:
         )
         self._gstin = valid("InGstinRecognizer")
 
-    def find(self, text: str, lowered: str) -> Iterator[Finding]:
+    def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order, and with overlaps."""
         yield from announced(text, lowered, ANNOUNCED)
         for match in _CAPITAL_FIRST.finditer(text):
@@ -288,7 +291,7 @@ class NationalIds:
             if not match[0][-1].isalpha():
                 yield from self._near_a_word(text, match)
         if "Z" in text:
-            for match in re.finditer(rf"(?<![A-Za-z0-9]){_GSTIN.pattern}(?![A-Za-z0-9])", text):
+            for match in _GSTIN.finditer(text):
                 if self._gstin(match[0]):
                     yield Finding(*match.span(), "IN_GSTIN", "ID", 0.9)
         for match in _MBI.finditer(text):

@@ -7,14 +7,15 @@ from typing import Any
 
 from services.policy.findings import Finding
 
-_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?!\w|\.\d)")
+_IPV4 = re.compile(r"\d(?<![\w.]\d)\d{0,2}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?!\w|\.\d)")
 _IPV6_START = re.compile(
     r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{3,39}(?:(?:\.\d{1,3}){3})?(?:%\w{1,16})?(?![\w:])"
 )
 _MAC = re.compile(
-    r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2}|"
-    r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
+    r"[0-9A-Fa-f](?<![\w:.-].)[0-9A-Fa-f](?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2}(?![\w:-]|\.\w)",
+    re.DOTALL,
 )
+_MAC_DOTTED = re.compile(r"[0-9A-Fa-f](?<![\w:.-].)[0-9A-Fa-f]{3}(?:\.[0-9A-Fa-f]{4}){2}(?![\w:-]|\.\w)", re.DOTALL)
 
 _VERSION_BEFORE = re.compile(
     r"(?:[A-Za-z]/|==|[<>~^]=?|\b(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})$",
@@ -38,15 +39,17 @@ class Network:
 
     def find(self, text: str) -> Iterator[Finding]:
         """In any order."""
-        for match in _IPV4.finditer(text):
+        for match in _IPV4.finditer(text) if text.count(".") > 2 else ():
             if not self._ip.invalidate_result(match[0]) and not _is_nobodys(match[0]) and not _is_version(text, match):
                 yield Finding(match.start(), match.end(), "IP_ADDRESS", "IP", 0.6)
         if text.count(":") > 1:
             yield from self._ipv6(text)
-        if text.count(":") > 4 or text.count("-") > 4 or "." in text:
-            for match in _MAC.finditer(text):
+        for sign, least, pattern in ((":", 5, _MAC), ("-", 5, _MAC), (".", 2, _MAC_DOTTED)):
+            if text.count(sign) < least:
+                continue
+            for match in pattern.finditer(text):
                 # Digits alone with dots or dashes are versions and dates.
-                telling = match["between"] == ":" or any(character.isalpha() for character in match[0])
+                telling = match[0][2] == ":" or any(character.isalpha() for character in match[0])
                 if telling and not self._mac.invalidate_result(match[0]):
                     yield Finding(match.start(), match.end(), "MAC_ADDRESS", "MAC", 0.6)
 

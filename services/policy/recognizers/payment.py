@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import FAR, Announcement, announced, announcement
+from services.policy.recognizers.announced import FAR, Announcements, announced, announcement
 from services.policy.recognizers.checksums import luhn
+from services.policy.recognizers.lowered import Lowered
 
 # Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
-_CARD_START = re.compile(r"(?<![\w+])(?<!\d[.,])(?=([2-6]\d{3}(?:[ .-]{0,2}\d){8,15}))")
+_CARD_START = re.compile(r"[2-6](?<![\w+]\d)(?<!\d[.,]\d)(?=(\d{3}(?:[ .-]{0,2}\d){8,15}))")
 _LAST_GROUP = re.compile(r"[ .-]{0,2}\d+$")
 _GROUP_BEFORE = re.compile(r"\d[ .-]{1,2}$")
 _NOT_DIGITS = re.compile(r"\D")
@@ -29,8 +30,8 @@ _ISSUERS = re.compile(
     r"|6(?:0|5|81|82|521|522)\d{10,14}|220[0-4]\d{12,15}|9792\d{12}"  # RuPay, Mir, Troy
 )
 
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9]{4})")
-_CRYPTO_START = re.compile(r"(?<![A-Za-z0-9])(?:bc1|[13])[a-zA-HJ-NP-Z0-9]{25,59}(?![A-Za-z0-9])")
+_IBAN_START = re.compile(r"\d(?<=[A-Za-z]{2}\d)(?<![A-Za-z0-9]..\d)\d(?=[ -]?[A-Za-z0-9]{4})", re.DOTALL)
+_CRYPTO_START = re.compile(r"[b13](?<![A-Za-z0-9].)(?:(?<=b)c1|(?<=[13]))[a-zA-HJ-NP-Z0-9]{25,59}(?![A-Za-z0-9])", re.DOTALL)
 _ETHEREUM = re.compile(r"(?<![A-Za-z0-9])0x[0-9a-fA-F]{40}(?![A-Za-z0-9])")
 _ETHEREUM_WORDS = re.compile(
     r"eth|wallet|usdt|usdc|erc-?20|crypto|donat|metamask|token|coin|polygon|address|send|payout", re.IGNORECASE
@@ -39,7 +40,7 @@ _ETHEREUM_WORDS = re.compile(
 _NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|code|numero|número|numéro|nummer)\.?)?"
 _ACCOUNT = r"\d(?:[ -]?\d){5,16}"
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = Announcements(
     announcement(
         "CREDIT_CARD", "CARD", "card|visa|mastercard|amex|karte|carte|carta|tarjeta|kaart|pan|maestro",
         r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|"
@@ -83,7 +84,7 @@ class Payment:
         self._iban: Any = presidio.IbanRecognizer()
         self._crypto: Any = presidio.CryptoRecognizer()
 
-    def find(self, text: str, lowered: str) -> Iterator[Finding]:
+    def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order, and with overlaps."""
         yield from announced(text, lowered, ANNOUNCED)
         yield from _cards(text)
@@ -99,21 +100,22 @@ class Payment:
     def _iban_codes(self, text: str) -> Iterator[Finding]:
         for start in _IBAN_START.finditer(text):
             # 34 characters at most, in groups of four, and one beyond to see where it ends.
-            window = text[start.start() : start.start() + 45]
+            begin = start.start() - 2
+            window = text[begin : begin + 45]
             if not window.isascii():
                 window = re.split(r"[^\x00-\x7f]", window, maxsplit=1)[0]
             for result in self._iban.analyze(window.upper(), ["IBAN_CODE"]):
                 if result.start == 0:
-                    yield Finding(start.start(), start.start() + result.end, "IBAN_CODE", "IBAN", result.score)
+                    yield Finding(begin, begin + result.end, "IBAN_CODE", "IBAN", result.score)
 
 
 def _cards(text: str) -> Iterator[Finding]:
     """Twelve to nineteen digits in any grouping, of an issuer's range, whose Luhn digit fits."""
     for window in _CARD_START.finditer(text):
-        start, end = window.span(1)
+        start, end = window.start(), window.end(1)
         if text[end : end + 1].isalnum():
             # The window ends within a number or a word: back to the last whole group.
-            end = start + len(_LAST_GROUP.sub("", window[1]))
+            end = start + len(_LAST_GROUP.sub("", text[start:end]))
         shown = text[start:end]
         while shown:
             number = _NOT_DIGITS.sub("", shown)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, Announcement, announced, announcement
+from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
+from services.policy.recognizers.lowered import Lowered
 
 _MONTH = (
     r"(?i:jan(?:uary|uar|vier|uari|\.)?|jän(?:ner)?|feb(?:ruary|ruar|rero|braio|ruari|\.)?|f[ée]v(?:rier|\.)?|mar(?:ch|s|zo|"
@@ -28,7 +29,7 @@ _BIRTH = (
     r"data di nascita|nacid[oa](?:/a|\(a\))?|fecha de nacimiento|f\. nac\.|nacimiento|geboortedatum|geb\b|birth_?dt)"
 )
 
-ANNOUNCED: tuple[Announcement, ...] = (
+ANNOUNCED = Announcements(
     announcement(
         "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nascita|nacid|nacim|f. nac|naissance", _BIRTH, _DATE,
         gap=r"[^\d\n]{0,40}?(?:\n[^\d\n]{0,16}?)?", score=0.9,
@@ -45,7 +46,7 @@ ANNOUNCED: tuple[Announcement, ...] = (
 )  # fmt: skip
 
 # What stands before and after two digits when they say how old somebody is, though no word for it does.
-_TWO_DIGITS = re.compile(r"(?<![\w.,:/$€£#=+-])(?<!\d )[1-9]\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
+_TWO_DIGITS = re.compile(r"[1-9](?<![\w.,:/$€£#=+-]\d)(?<!\d \d)\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
 _ABOUT_SOMEBODY = re.compile(
     r"(?:\b(?:i['’]?m|i am|s?he['’]s|s?he is|s?he was|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
     r"ik ben|(?:zij|hij) is)"
@@ -103,6 +104,11 @@ _TITLE = re.compile(
     r"Sergeant|Officer(?= [A-Z])"
     r")(?=[ \u00a0](?P<next>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*))"
 )
+_TITLE_BEGINS = re.compile(
+    r"[MDPRHCSLFIAOdms](?<![\w.@/-].)(?=[\w.]{0,14}[ \u00a0][A-ZÀ-ÖØ-ÞĀ-Žmprjhn])",
+    re.DOTALL,
+)
+"""Where a title may stand: its first letter, and the name, or more of the title, in the next word."""
 _COUPLE = re.compile(
     r"(?<![\w.@/-])(?P<value>Mr|Mrs|Ms|Dr|Herr|Frau|M\.|Mme|Sr\.|Sra\.|Sig\.|MR|MRS)\.?"
     r"(?= (?:&|and|und|et|e|y|en) (?:Mr|Mrs|Ms|Dr|Herr|Frau|M|Mme|Sra?|Sig|MRS?)\b)"
@@ -114,7 +120,7 @@ _NOT_NAMES = frozenset(
 )
 
 
-def births_and_ages(text: str, lowered: str) -> Iterator[Finding]:
+def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     for finding in announced(text, lowered, ANNOUNCED):
         if finding.stem != "AGE" or _is_age(text, finding):
@@ -136,7 +142,10 @@ def births_and_ages(text: str, lowered: str) -> Iterator[Finding]:
 
 def titles(text: str) -> Iterator[Finding]:
     """In order."""
-    for match in _TITLE.finditer(text):
+    for begin in _TITLE_BEGINS.finditer(text):
+        match = _TITLE.match(text, begin.start())
+        if match is None:
+            continue
         initial = text[match.end("next") : match.end("next") + 1] == "." and len(match["next"]) == 1
         if (initial or match["next"].rstrip(".") not in _NOT_NAMES) and not (
             match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "

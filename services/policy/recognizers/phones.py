@@ -13,35 +13,45 @@ MAX_VALIDATED = 500
 text is full of them."""
 
 _EXTENSION = r"(?:[ ,;]{0,3}(?:ext\.?|extension|x|durchwahl|poste|int\.?)[ .:]{0,2}\d{1,6})?"
-_PLUS = re.compile(r"(?<![\w+])(?:\+\(?|00[ ]?(?=[1-9]))\d(?:[ .()/-]{0,3}\d){6,14}(?!\d)")
-_ENOUGH_DIGITS = re.compile(r"\d(?:[ .()/-]{0,3}\d){5}")
+_PLUS = re.compile(r"[+0](?<![\w+].)(?:(?<=\+)\(?|(?<=0)0[ ]?(?=[1-9]))\d(?:[ .()/-]{0,3}\d){6,14}(?!\d)", re.DOTALL)
+_ENOUGH_DIGITS = re.compile(r"\d(?:[ .()/-]{0,3}\d){5}(?:[ .()/-]{0,3}\d){0,64}")
 _DECIMAL = re.compile(r"\+\d+\.\d+")
 _LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
-_NANP = re.compile(r"(?<![\w.+/#$=-])(?:1[ .-])?(?:\(\d{3}\)[ -]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!(?!x\d)\w|-|\.\d)")
-_TRUNK = re.compile(
-    r"(?<![\w.+/#$=-])(?:\(0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|0\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}(?![\w-]|"
-    r"\.\d)"
+_NANP = re.compile(
+    r"[\d(](?<![\w.+/#$=-].)(?:(?<=1)[ .-](?:\(\d{3}\)[ -]?|\d{3}[ .-])|(?<=\()\d{3}\)[ -]?|(?<=\d)\d{2}[ .-])\d{3}[ .-]\d{4}"
+    r"(?!(?!x\d)\w|-|\.\d)",
+    re.DOTALL,
 )
-_TRUNK_BARE = re.compile(r"(?<![\w.+/#$=:-])0[1-9]\d{8,9}(?![\w-]|\.\d)")
-_FREE = re.compile(r"(?<![\w.+/#$=-])(?:1[ -])?(?:0?800|888|877|866|855|844|833)[ -]\d{3}[ -]?\d{3,4}(?![\w-]|\.\d)")
+_TRUNK = re.compile(
+    r"[(0](?<![\w.+/#$=-].)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}"
+    r"(?![\w-]|\.\d)",
+    re.DOTALL,
+)
+_TRUNK_BARE = re.compile(r"0(?<![\w.+/#$=:-]0)[1-9]\d{8,9}(?![\w-]|\.\d)")
+_FREE = re.compile(
+    r"[108](?<![\w.+/#$=-].)(?:(?<=1)[ -](?:0?800|888|877|866|855|844|833)|(?<=0)800|(?<=8)(?:00|88|77|66|55|44|33))"
+    r"[ -]\d{3}[ -]?\d{3,4}(?![\w-]|\.\d)",
+    re.DOTALL,
+)
 # Spain, Italy, India: no trunk prefix, told by how they are grouped, and by the plan of the country that groups so.
-_BEFORE = r"(?<![\w.+/#$=:-])(?<!\d[ ,])"
+_BEFORE = r"(?<![\w.+/#$=:-]\d)(?<!\d[ ,]\d)"
+"""What is not before a number of which the first digit has been read."""
 _AFTER = r"(?![\w-]|\.\d| \d)"
 _UNPREFIXED = (
     (
         re.compile(
-            rf"{_BEFORE}(?:[6789]\d{{2}} \d{{2}} \d{{2}} \d{{2}}|[679]\d{{2}} \d{{3}} \d{{3}}|9\d \d{{3}} \d{{2}} \d{{2}}){_AFTER}"
+            rf"[6789]{_BEFORE}(?:\d{{2}} \d{{2}} \d{{2}} \d{{2}}|(?<!8)\d{{2}} \d{{3}} \d{{3}}|(?<=9)\d \d{{3}} \d{{2}} \d{{2}}){_AFTER}"
         ),
         ("ES",),
     ),
-    (re.compile(rf"{_BEFORE}3\d{{2}}(?: \d{{3}} \d{{3,4}}| \d{{6}}| \d{{4}} \d{{3}}|[ -]\d{{7}}){_AFTER}"), ("IT",)),
-    (re.compile(rf"{_BEFORE}[6-9]\d{{4}} \d{{5}}{_AFTER}"), ("IN",)),
+    (re.compile(rf"3{_BEFORE}\d{{2}}(?: \d{{3}} \d{{3,4}}| \d{{6}}| \d{{4}} \d{{3}}|[ -]\d{{7}}){_AFTER}"), ("IT",)),
+    (re.compile(rf"[6-9]{_BEFORE}\d{{4}} \d{{5}}{_AFTER}"), ("IN",)),
     (_TRUNK_BARE, ("GB", "FR", "DE", "NL", "AU")),
 )
 _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
-_FRENCH = re.compile(r"(?<![\w.+/#$=:-])(?<!\d[ .])0[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
-_BARE = re.compile(r"(?<![\w.+/#$-])\(?\d(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)")
+_FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
+_BARE = re.compile(r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)", re.DOTALL)
 # A span of years, a size.
 _NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
 _ROW = re.compile(r"\d[ \t]{1,3}$")
@@ -89,6 +99,12 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
     """Those in a part of the text, at their places in the whole."""
     text = whole_text[offset:end]
     checked = 0
+    asked: dict[int, bool] = {}
+
+    def announced(start: int) -> bool:
+        if start not in asked:
+            asked[start] = _announced(text, start)
+        return asked[start]
 
     def valid(number: str, regions: tuple[str, ...]) -> bool:
         nonlocal checked
@@ -106,7 +122,7 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
             yield found(start, start + len(taken), 0.5)
     for match in _NANP.finditer(text):
         # Dashes or brackets are enough; blanks and dots also separate columns and versions.
-        told = "-" in match[0] or "(" in match[0] or _announced(text, match.start())
+        told = "-" in match[0] or "(" in match[0] or announced(match.start())
         if told or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
@@ -114,7 +130,7 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
         if number and not _LONG_GROUP.search(number[1:]):
             continue
         # An area code in brackets says enough too.
-        taken = number or (written if written.startswith("(") or _announced(text, start) else "")
+        taken = number or (written if written.startswith("(") or announced(start) else "")
         if taken:
             yield found(start, start + len(taken), 0.4)
     for pattern in (_FREE, _FRENCH):
@@ -130,7 +146,7 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
                 yield found(*match.span(), 0.4)
     for match in _BARE.finditer(text):
         start = match.start() + (match[0].startswith("(") and ")" not in match[0])
-        if sum(map(str.isdigit, match[0])) > 6 and not _NO_NUMBER.match(text, match.start()) and _announced(text, start):
+        if sum(map(str.isdigit, match[0])) > 6 and not _NO_NUMBER.match(text, match.start()) and announced(start):
             yield found(start, match.end(), 0.4)
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from services.policy.findings import Finding
+from services.policy.recognizers.lowered import Lowered, Words
 from services.policy.secret_patterns import KEYED, KEYED_WORDS, PRIVATE_KEY_BEGIN, PRIVATE_KEY_END, SECRETS
 
 _RANDOM = re.compile(r"(?<![\w+/=.:@#%~-])(?=[A-Za-z0-9_-]{0,40}\d)[A-Za-z0-9_-]{32,64}(?![\w+/=.:@%~-])")
+_LEAST_RANDOM = 32
 _ENTROPY_BITS = 4.3
 """Of a character. Words and identifiers have 3 to 4, random letters and digits of this length above 4.5."""
 _CHANGES = 12
@@ -29,29 +31,30 @@ _CARD_CODE = re.compile(
     r"[ \t]{0,2}[\"']?(?P<value>\d{3,6})(?![\w-]|[.,]\d)"
 )
 _CARD_CODE_WORDS = ("cvv", "cvc", "cid", "security code", "csc", "prüfziffer", "pin")
-_TRIGGERS = tuple((trigger, secret) for secret in SECRETS for trigger in secret.triggers)
+_TRIGGERED = [secret for secret in SECRETS for _ in secret.triggers]
+_TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 
 
-def secrets(text: str, lowered: str) -> Iterator[Finding]:
+def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
-    for trigger, secret in _TRIGGERS:
-        if trigger in lowered:
-            group = "value" if "value" in secret.pattern.groupindex else 0
-            for match in secret.pattern.finditer(text):
-                if secret.entity == "CREDENTIAL" and not _is_value(match[group]):
-                    continue
-                yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
+    for at in _TRIGGERS.within(lowered):
+        secret = _TRIGGERED[at]
+        group = "value" if "value" in secret.pattern.groupindex else 0
+        for match in secret.pattern.finditer(text):
+            if secret.entity == "CREDENTIAL" and not _is_value(match[group]):
+                continue
+            yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
     if any(word in lowered for word in _CARD_CODE_WORDS):
         for match in _CARD_CODE.finditer(text):
             yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.6)
-    position = 0
+    position = 0 if "-----begin " in lowered or "putty-" in lowered else len(text)
     while (begin := PRIVATE_KEY_BEGIN.search(text, position)) is not None:
         end = PRIVATE_KEY_END.search(text, begin.end())
         # Without its end it is cut off, and everything after may be key.
         position = len(text) if end is None else end.end()
         yield Finding(begin.start(), position, "PRIVATE_KEY", "SECRET", 1.0)
-    for match in _RANDOM.finditer(text):
+    for match in _RANDOM.finditer(text) if max(map(len, text.split()), default=0) >= _LEAST_RANDOM else ():
         if _is_random(match[0]) and not _PUBLIC.search(text, max(0, match.start() - 24), match.start()):
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 

@@ -8,7 +8,7 @@ import regex
 
 from services.policy.findings import Finding
 
-_START = re.compile(r"(?<![\w+-])(?=(\d{3}[ .-]?\d{2}[ .-]?\d{4})(?![\w-]))")
+_START = re.compile(r"\d(?<![\w+-]\d)(?=\d{2}[ .-]?\d{2}[ .-]?(?P<last>\d{4})(?![\w-]))")
 
 
 class SocialSecurity:
@@ -21,12 +21,13 @@ class SocialSecurity:
     def find(self, text: str) -> Iterator[Finding]:
         """In order."""
         for window in _START.finditer(text):
-            number = window[1]
+            start, end = window.start(), window.end("last")
+            number = text[start:end]
             if self._ssn.invalidate_result(number):
                 continue
             score = max((score for pattern, score in self._patterns if pattern.fullmatch(number)), default=0.0)
             if score:
-                yield Finding(*window.span(1), "US_SSN", "SSN", score)
+                yield Finding(start, end, "US_SSN", "SSN", score)
 
 
 __all__ = ["SocialSecurity"]
