@@ -23,6 +23,7 @@ from agentos.contracts.base import Contract, Principal, Token, Utc
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, RetryLater
 from agentos.contracts.events.kill import KillCancelled, KillMode, KillScope, KillStage, Stopped
+from agentos.ending import end
 
 log = structlog.get_logger(__name__)
 
@@ -142,11 +143,7 @@ class KillSwitch:
     async def stop(self) -> None:
         """Stop following; from now on everything counts as killed."""
         self._synchronised = False
-        for task in (*self._tasks, *self._saying):
-            # Again and again: Python 3.11's wait_for, beneath nats-py, loses a cancellation that comes together with an answer.
-            while not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=0.1)
+        await end(*self._tasks, *self._saying)
         if self._bus.connected:
             try:
                 await self._bus.bucket("instances").delete(self._name)

@@ -37,6 +37,8 @@ MetricName = Literal[
     "agentos_audit_anchored",
     "agentos_policy_bundle_version",
     "agentos_policy_bundles_refused_total",
+    "agentos_violations_total",
+    "agentos_broker_refusals_total",
 ]
 """Every metric of AgentOS; a name that is not here does not type-check."""
 

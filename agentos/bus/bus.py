@@ -38,6 +38,8 @@ from agentos.telemetry import counter, current_traceparent, gauge
 
 log = structlog.get_logger(__name__)
 
+SCHEDULER = "Nats-Scheduler"
+"""The subject of the schedule that the broker fired, in what it fired."""
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 TAKEN = (10071, 10164, 10077)
@@ -141,6 +143,11 @@ class Bus:
 
     def _note_error(self, error: Exception) -> None:
         text = str(error)
+        if "permissions violation" in text.lower():
+            refusals = counter(
+                "agentos_broker_refusals_total", "What the broker refused a service by its rights.", ("service",)
+            )
+            refusals.labels(self.service).inc()
         if "permissions violation for publish" in text.lower() and '"' in text:
             if len(self._violations) > 1_000:
                 self._violations.clear()
@@ -333,6 +340,9 @@ class Bus:
         if "Nats-Stream" in raw.headers:
             # A read can be answered into any subject: that is how a service could have a message of its own stored as another's.
             raise NeverRetry(f"{raw.subject} holds an answer of the broker, not what its publisher wrote", code="relayed")
+        if raw.subject.startswith("timer.") and raw.headers.get(SCHEDULER) != raw.subject.replace(".due.", ".set.", 1):
+            # The broker fires a schedule at whatever subject of its stream it names: no service sets another's timers.
+            raise NeverRetry(f"{raw.subject} was not set by the service whose timer it is", code="not_its_timer")
         body = raw.body
         if reference := raw.headers.get(claim.HEADER):
             body = await claim.check_out(self.bucket("payloads"), reference)

@@ -17,6 +17,7 @@ from agentos.bus import BrokerSettings
 from agentos.bus.provision import idle_consumers, provision
 from agentos.bus.server import NatsServer, free_port, load_passwords
 from agentos.bus.topology import PROVISIONER
+from agentos.ending import end
 
 log = structlog.get_logger(__name__)
 
@@ -108,9 +109,7 @@ async def installation(choices: Choices) -> AsyncGenerator[Installation]:
         stop.set()
         if tasks:
             await asyncio.wait(tasks, timeout=20)
-        for task in [*tasks, keeper]:
-            task.cancel()
-        await asyncio.gather(*tasks, keeper, return_exceptions=True)
+        await end(*tasks, keeper)
         await broker.stop()
 
 
@@ -127,8 +126,7 @@ async def _keep_service(name: str, run: Run, broker: BrokerSettings, stop: async
             # Supervision is this function's whole purpose: whatever ended the service, it is started again.
             log.exception("service_failed", service=name, restart_in_s=delay)
         finally:
-            relay.cancel()
-            await asyncio.gather(relay, return_exceptions=True)
+            await end(relay)
         if stop.is_set():
             return
         delay = 0.2 if asyncio.get_running_loop().time() - began > 30 else min(delay * 2, 10.0)

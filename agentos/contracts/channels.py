@@ -156,7 +156,7 @@ CHANNELS: tuple[Channel, ...] = (
         "orchestrator",
         task.TaskSettled,
         "The end of the task, once per operator's (re)start.",
-        readers=("orchestrator",),
+        readers=("orchestrator", "gates"),
         ordinal=True,
     ),
     _event("step.recorded", "runner", task.StepRecorded, "A recorded effect of an agent: clock, randomness, sleep, subtask.", ordinal=True),
@@ -203,7 +203,15 @@ CHANNELS: tuple[Channel, ...] = (
     ),
     _event("tool.inspected", "policy", call.Inspected, "What policy saw in a tool's result.", tails=("runner",)),
     # --- governance ---------------------------------------------------------------------------------------------------
-    _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack asks a person.", readers=("gates",)),
+    _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack wants to ask a person.", readers=("policy",)),
+    _event(
+        "checkpoint.decided",
+        "policy",
+        governance.CheckpointDecided,
+        "The verdict on asking a person, with the redacted question.",
+        readers=("gates",),
+        tails=("runner",),
+    ),
     # --- approval -----------------------------------------------------------------------------------------------------
     _event(
         "approval.requested",
@@ -275,6 +283,9 @@ CHANNELS: tuple[Channel, ...] = (
     # --- more of governance -------------------------------------------------------------------------------------------
     _event(
         "violation.noted", "runner", governance.ViolationNoted, "A pack tried what its sandbox does not let it do.", ordinal=True
+    ),
+    _event(
+        "violation.reported", "worker", governance.ViolationNoted, "A tool tried what its sandbox does not let it do.", ordinal=True
     ),
     _event("budget.warned", "policy", governance.BudgetWarned, "A share of a budget is spent: once a window and threshold.", ordinal=True),
     _event("budget.exceeded", "policy", governance.BudgetExceeded, "A budget has no room left: once a window.", ordinal=True),
@@ -438,6 +449,7 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket(
         "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."
     ),
+    Bucket("permissions", ("policy",), ("policy", "gateway"), "`roles`: what each role may do, as the active rules say."),
     Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
     Bucket(
         "bundles",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agentos.packhost.frames import BadFrame, Decoder, encode
+from agentos.packhost.hook import watch
 from agentos.packhost.sandbox import Confinement, SandboxUnavailable, confine
 from agentos.sdk.context import TaskInfo
 from agentos.sdk.driver import AgentRun, AtRest, Effect, Ended, task_factory
@@ -152,8 +153,20 @@ def _first_frame(sock: socket.socket, decoder: Decoder) -> dict[str, Any]:
     raise BadFrame("the service went away before it said which pack to host")
 
 
+def _lock_in(confinement: Confinement, handover: socket.socket) -> None:
+    """Before any of the pack's code: it never holds the listener."""
+    sys.dont_write_bytecode = True  # it may not, and would try
+    listener = confine(confinement)
+    if listener is None:
+        watch(handover, network=confinement.network)
+        return
+    socket.send_fds(handover, [b"\n"], [listener])
+    os.close(listener)
+    handover.close()
+
+
 def main() -> None:
-    """``argv``: the numbers of the socket and of the shared memory."""
+    """``argv``: the numbers of the socket, of the socket that the listener is handed over on, and of the shared memory."""
     parent = os.getppid()
     if sys.platform == "linux":
         # A pack that hangs would not notice that its service is gone.
@@ -161,12 +174,16 @@ def main() -> None:
     if os.getppid() != parent:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the service's to handle
-    sock = socket.socket(fileno=int(sys.argv[-2]))
+    sock = socket.socket(fileno=int(sys.argv[-3]))
+    handover = socket.socket(fileno=int(sys.argv[-2]))
     memory = mmap.mmap(int(sys.argv[-1]), SLOTS.size)
     hello = _first_frame(sock, Decoder())
     try:
         if (limits := hello["confinement"]) is not None:
-            confine(Confinement(**(limits | {name: tuple(Path(p) for p in limits[name]) for name in ("readable", "writable")})))
+            _lock_in(
+                Confinement(**(limits | {name: tuple(Path(p) for p in limits[name]) for name in ("readable", "writable")})),
+                handover,
+            )
         pack = Pack.load(Path(hello["folder"]))
         entries = pack.manifest.agents if hello["mode"] == "agents" else pack.manifest.tools
         host = _Host(pack, {entry.name: pack.function(entry.entry) for entry in entries}, sock, memory)

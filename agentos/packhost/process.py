@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,12 +20,20 @@ import agentos
 from agentos.contracts.base import Contract
 from agentos.packhost.child import SLOTS
 from agentos.packhost.frames import BadFrame, Decoder, encode
+from agentos.packhost.listener import Listener, Sight, Tried
 from agentos.packhost.sandbox import Confinement, network_paths, runtime_paths
+from agentos.packhost.syscalls import What
 from agentos.sdk.journal import StepKind
 from agentos.sdk.manifest import Pack
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from agentos.packhost.child import main; main()"
 _ROOT = Path(agentos.__file__).resolve().parents[1]
+_TRIES: dict[str, What] = {"network": "network", "process": "process", "file": "file", "other": "other"}
+"""What an audit hook may tell of."""
+_REMEMBERED = 4_096
+"""Runs that were begun here: a frame that comes late for one of them is no try."""
+_MOST_STRAYS = 20
+"""Frames for runs of others after which a host is ended: nobody's run, so that none could be ended for it."""
 _OUTPUT_LINES = 500
 _OUTPUT_LINE_CHARS = 2_000
 
@@ -90,7 +99,7 @@ class Died:
 
 
 Frame = EffectFrame | RestFrame | EndedFrame | LogFrame
-Sink = Callable[[Frame | Died], None]
+Sink = Callable[[Frame | Died | Tried], None]
 _FRAME: TypeAdapter[Frame] = TypeAdapter(Frame)
 
 
@@ -110,22 +119,32 @@ class HostOptions:
 class PackHost:
     """One host process of one pack. Make it with ``start``; it is of no use after ``died`` is set."""
 
-    def __init__(self, pack: Pack, options: HostOptions, output: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, pack: Pack, options: HostOptions, output: Callable[[str, str], None], unclaimed: Callable[[Tried], object]
+    ) -> None:
         self.pack = pack
         self.died = asyncio.Event()
         self._options = options
         self._output = output
+        self._unclaimed = unclaimed
+        self._listener: Listener | None = None
+        self._lines = b""
+        self._strays = 0
+        self._over: deque[int] = deque(maxlen=_REMEMBERED)
         self._sinks: dict[int, Sink] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._hung = False
 
     @classmethod
-    async def start(cls, pack: Pack, options: HostOptions, output: Callable[[str, str], None]) -> "PackHost":
+    async def start(
+        cls, pack: Pack, options: HostOptions, output: Callable[[str, str], None], unclaimed: Callable[[Tried], object]
+    ) -> "PackHost":
         """Start the process and have it import the pack. ``output`` gets (stream, line) of what the pack prints, bounded.
 
+        What a run tries is told to its sink; ``unclaimed`` hears what no run can be named for, such as tries while importing.
         Raises HostBroken when the sandbox is not to be had or the pack cannot be imported.
         """
-        host = cls(pack, options, output)
+        host = cls(pack, options, output, unclaimed)
         try:
             await host._spawn()
         except BaseException:
@@ -139,8 +158,10 @@ class PackHost:
         self._shared.truncate(SLOTS.size)
         self._memory = mmap.mmap(self._shared.fileno(), SLOTS.size)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._handover, given = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._handover.setblocking(False)
         root = _ROOT
-        fds = (theirs.fileno(), self._shared.fileno())
+        fds = (theirs.fileno(), given.fileno(), self._shared.fileno())
         try:
             # -s -P: no user site, no working directory on the path; a fixed hash seed keeps the order of sets in replays.
             self._process = await asyncio.create_subprocess_exec(
@@ -154,13 +175,14 @@ class PackHost:
             raise
         finally:
             theirs.close()
+            given.close()
+        limits = self._limits(root)
+        asyncio.get_running_loop().add_reader(self._handover, self._take_over, _sight(limits, root))
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         for name, stream in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
             if stream is not None:
                 self._tasks.append(asyncio.create_task(self._read_output(name, stream)))
-        self._write(
-            {"t": "hello", "folder": str(self.pack.folder), "mode": self._options.mode, "confinement": self._limits(root)}
-        )
+        self._write({"t": "hello", "folder": str(self.pack.folder), "mode": self._options.mode, "confinement": limits})
         decoder = Decoder()
         try:
             async with asyncio.timeout(self._options.start_within.total_seconds()):
@@ -189,9 +211,39 @@ class PackHost:
         fields = {name: getattr(limits, name) for name in limits.__slots__}
         return fields | {name: [str(path) for path in fields[name]] for name in ("readable", "writable")}
 
+    @property
+    def watched(self) -> bool:
+        """Whether the kernel tells of what the pack tries."""
+        return self._listener is not None
+
+    def _take_over(self, sight: Sight) -> None:
+        """Of a host that is locked in comes one listener; of one that nobody can listen to come lines of its audit hook."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self._handover, 4096, 1)
+        except BlockingIOError:
+            return
+        if fds:
+            self._listener = Listener(fds[0], sight, self._tried)
+        if fds or not data:
+            asyncio.get_running_loop().remove_reader(self._handover)
+            return
+        *lines, rest = (self._lines + data).split(b"\n")
+        self._lines = rest[:_OUTPUT_LINE_CHARS]
+        for what, _, detail in (line.decode("utf-8", "replace").partition(" ") for line in lines):
+            if what in _TRIES:
+                self._tried(Tried(_TRIES[what], detail[:100]))
+
+    def _tried(self, tried: Tried) -> None:
+        """Tell the run whose turn it is. The pack itself writes down whose turn it is: it may blame another run of its own."""
+        _, turn = SLOTS.unpack(self._memory[: SLOTS.size])
+        if turn not in self._sinks and len(self._sinks) == 1:
+            (turn,) = self._sinks
+        self._sinks.get(turn, self._unclaimed)(tried)
+
     def begin(self, run: int, frame: dict[str, Any], sink: Sink) -> None:
         """Give the host a run (``frame`` is what ``child`` takes). ``sink`` hears of it until it ended or the host died."""
         self._sinks[run] = sink
+        self._over.append(run)
         if self.died.is_set():
             self._sinks.pop(run)(Died(hung=False, guilty=False, blamed=False))
             return
@@ -235,6 +287,11 @@ class PackHost:
             self._writer.close()
             with contextlib.suppress(OSError):
                 await self._writer.wait_closed()
+        if hasattr(self, "_handover"):
+            asyncio.get_running_loop().remove_reader(self._handover)
+            self._handover.close()
+        if self._listener is not None:
+            self._listener.close()
         if hasattr(self, "_memory"):
             self._memory.close()
         if hasattr(self, "_shared"):
@@ -254,6 +311,9 @@ class PackHost:
                     self._hand_on(_FRAME.validate_python(raw))
         except (BadFrame, ValidationError) as bad:
             self._output("protocol", f"the pack host sent what it must not: {type(bad).__name__}")
+            self._tried(
+                Tried("protocol", "sent what is no frame" if isinstance(bad, BadFrame) else "sent a frame of no known shape")
+            )
         except OSError as gone:
             self._output("protocol", f"the pack host is gone: {gone}")
         finally:
@@ -263,6 +323,11 @@ class PackHost:
     def _hand_on(self, frame: Frame) -> None:
         sink = self._sinks.get(frame.run)
         if sink is None:
+            if frame.run not in self._over:
+                self._tried(Tried("protocol", f"sent a frame ({frame.t}) for a run that is not its own"))
+                self._strays += 1
+                if self._strays > _MOST_STRAYS:
+                    self.kill()
             return
         if isinstance(frame, EndedFrame):
             del self._sinks[frame.run]
@@ -306,6 +371,14 @@ class PackHost:
                 self._output(name, line[:_OUTPUT_LINE_CHARS].decode("utf-8", "replace").rstrip())
             elif lines == _OUTPUT_LINES + 1:
                 self._output(name, f"(more than {_OUTPUT_LINES} lines; the rest is dropped)")
+
+
+def _sight(limits: dict[str, Any] | None, root: Path) -> Sight:
+    if limits is None:
+        return Sight(readable=("/",), writable=("/",))
+    readable, writable = (tuple(str(Path(path).resolve()) for path in limits[name]) for name in ("readable", "writable"))
+    plain = tuple(str(path) for path in limits["readable"])
+    return Sight((*readable, *plain), (*writable, *limits["writable"]), ours=(str(root),))
 
 
 def outbox_writable(folder: Path) -> Path:

@@ -1,7 +1,8 @@
 """Locks the calling process in, for good: no network, no other programs, no other processes, no files but those named.
 
-Linux without privileges: ``PR_SET_NO_NEW_PRIVS``, a seccomp filter (classic BPF) that answers EPERM, Landlock for paths, and
-resource limits. Sources: seccomp(2), landlock(7), linux/filter.h, the syscall tables of x86_64 and aarch64.
+Linux without privileges: ``PR_SET_NO_NEW_PRIVS``, a seccomp filter (classic BPF), Landlock for paths, and resource limits. What
+the filter refuses it hands to the service (``agentos.packhost.listener``), which answers EPERM and keeps count; where the kernel
+lends no listener the filter answers EPERM by itself. Sources: seccomp(2), seccomp_unotify(2), landlock(7), linux/filter.h.
 """
 
 import ctypes
@@ -14,6 +15,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from agentos.packhost.syscalls import ARCHITECTURES, AUDIT_ARCH, NETWORK, OPENINGS, REFUSED, number_of
 
 
 class SandboxUnavailable(Exception):
@@ -36,92 +39,76 @@ class Confinement:
 # --- seccomp ------------------------------------------------------------------------------------------------------------
 _LD_ABS, _JEQ, _JSET, _JGE, _AND, _RET = 0x20, 0x15, 0x45, 0x35, 0x54, 0x06
 _NR, _ARCH, _ARGS = 0, 4, 16
-_ALLOW, _KILL = 0x7FFF0000, 0x80000000
+_ALLOW, _KILL, _NOTIFY = 0x7FFF0000, 0x80000000, 0x7FC00000
 _CLONE_THREAD, _AF_UNIX, _SOCK_STREAM, _TYPE_MASK = 0x00010000, 1, 1, 0xF
+_AF_INET, _AF_INET6, _AF_NETLINK = 2, 10, 16
+_PR_SET_SECCOMP = 22
 
 
 def _deny(code: int) -> int:
     return 0x00050000 | code
 
 
-# Numbers from arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h; None where an architecture has none.
-_X86_64, _AARCH64 = 0, 1
-_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_DENIED: dict[str, tuple[int | None, int | None]] = {
-    "execve": (59, 221), "execveat": (322, 281), "fork": (57, None), "vfork": (58, None),
-    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "process_madvise": (440, 440),
-    "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424), "pidfd_getfd": (438, 438), "kcmp": (312, 272),
-    "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
-    "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
-    "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "fanotify_init": (300, 262),
-    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51), "unshare": (272, 97), "setns": (308, 268),
-    "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fsmount": (432, 432), "mount_setattr": (442, 442),
-    "open_by_handle_at": (304, 265), "name_to_handle_at": (303, 264),
-    "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
-    "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106), "kexec_load": (246, 104),
-    "kexec_file_load": (320, 294), "reboot": (169, 142), "swapon": (167, 224), "swapoff": (168, 225), "acct": (163, 89),
-    "quotactl": (179, 60), "settimeofday": (164, 170), "clock_settime": (227, 112), "iopl": (172, None), "ioperm": (173, None),
-    "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143), "setresuid": (117, 147),
-    "setresgid": (119, 149), "setgroups": (116, 159), "capset": (126, 91), "personality": (135, 92),
-    # Landlock rules on opening, not on these:
-    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None), "lchown": (94, None),
-    "fchown": (93, 55), "fchownat": (260, 54), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
-    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "truncate": (76, 45),
-    "utime": (132, None), "utimes": (235, None), "utimensat": (280, 88), "futimesat": (261, None),
-}  # fmt: skip
-_NETWORK: dict[str, tuple[int, int]] = {
-    "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242),
-}  # fmt: skip
-_CLONE, _CLONE3, _KILL_NR, _TGKILL, _SOCKETPAIR, _PRLIMIT = (56, 220), (435, 435), (62, 129), (234, 131), (53, 199), (302, 261)
-
-
 def _op(code: int, k: int, jt: int = 0, jf: int = 0) -> bytes:
     return struct.pack("=HBBI", code, jt, jf, k & 0xFFFFFFFF)
 
 
-def filter_program(machine: str, pid: int, *, network: bool) -> bytes:
+def filter_program(machine: str, pid: int, *, network: bool, listened: bool = False) -> bytes:
     """The BPF program: a list of sock_filter. Pure.
 
-    A new thread is allowed and a new process is not; ``clone3`` hides its flags behind a pointer, so it "does not exist" and libc falls
-    back to ``clone``. Signals reach only the process itself. Socket pairs stay (event loops need one) and nothing else of the network.
+    ``listened``: what is refused goes to the listener, and so does every opening of a path, which the listener lets pass: Landlock
+    rules on those. A new thread is allowed and a new process is not; ``clone3`` hides its flags behind a pointer, so it "does not
+    exist" and libc falls back to ``clone``. Signals reach only the process itself. Socket pairs stay (event loops need one).
     """
-    arch = _X86_64 if machine == "x86_64" else _AARCH64
+    arch = ARCHITECTURES.index(machine)
+    refuse = _op(_RET, _NOTIFY if listened else _deny(errno.EPERM))
+    foreign = _op(_RET, _NOTIFY if listened else _KILL)
     program = [
-        _op(_LD_ABS, _ARCH), _op(_JEQ, _AUDIT_ARCH[machine], 1, 0), _op(_RET, _KILL),
+        _op(_LD_ABS, _ARCH), _op(_JEQ, AUDIT_ARCH[machine], 1, 0), foreign,
         _op(_LD_ABS, _NR),
     ]  # fmt: skip
     if machine == "x86_64":  # the x32 table has other numbers for the same calls
-        program += [_op(_JGE, 0x40000000, 0, 1), _op(_RET, _KILL)]
-    denied = dict(_DENIED) if network else {**_DENIED, **_NETWORK}
-    for numbers in denied.values():
-        if (number := numbers[arch]) is not None:
-            program += [_op(_JEQ, number, 0, 1), _op(_RET, _deny(errno.EPERM))]
-    program += [_op(_JEQ, _CLONE3[arch], 0, 1), _op(_RET, _deny(errno.ENOSYS))]
+        program += [_op(_JGE, 0x40000000, 0, 1), foreign]
+    for call, (_, numbers) in REFUSED.items():
+        if (number := numbers[arch]) is not None and not (network and call in NETWORK):
+            program += [_op(_JEQ, number, 0, 1), refuse]
+    if listened:
+        for numbers in (opening.numbers for opening in OPENINGS.values()):
+            if (number := numbers[arch]) is not None:
+                program += [_op(_JEQ, number, 0, 1), refuse]
+    program += [_op(_JEQ, number_of("clone3", machine), 0, 1), _op(_RET, _deny(errno.ENOSYS))]
     program += [
-        _op(_JEQ, _CLONE[arch], 0, 4), _op(_LD_ABS, _ARGS), _op(_JSET, _CLONE_THREAD, 1, 0), _op(_RET, _deny(errno.EPERM)),
-        _op(_RET, _ALLOW),
+        _op(_JEQ, number_of("clone", machine), 0, 4), _op(_LD_ABS, _ARGS), _op(_JSET, _CLONE_THREAD, 1, 0), refuse, _op(_RET, _ALLOW),
     ]  # fmt: skip
-    for number in (_KILL_NR[arch], _TGKILL[arch]):
-        program += _only_if_first_argument(number, (pid,))
-    program += _only_if_first_argument(_PRLIMIT[arch], (0, pid))
-    if not network:
+    for call in ("kill", "tgkill"):
+        program += _only_if_first_argument(number_of(call, machine), (pid,), refuse)
+    program += _only_if_first_argument(number_of("prlimit64", machine), (0, pid), refuse)
+    # A second filter could answer before this one's listener hears.
+    program += [_op(_JEQ, number_of("prctl", machine), 0, 4), _op(_LD_ABS, _ARGS), _op(_JEQ, _PR_SET_SECCOMP, 0, 1), refuse]
+    program += [_op(_RET, _ALLOW)]
+    if network:
+        # Resolvers look for a local cache by AF_UNIX as a matter of course: refused without a word. Daemons listen there too.
+        program += [_op(_JEQ, number_of("socket", machine), 0, 4), _op(_LD_ABS, _ARGS), _op(_JEQ, _AF_UNIX, 0, 1)]
+        program += [_op(_RET, _deny(errno.EAFNOSUPPORT)), _op(_LD_ABS, _NR)]
+        families = (_AF_INET, _AF_INET6, _AF_NETLINK)
+        program += _only_if_first_argument(number_of("socket", machine), families, refuse)
+    else:
         # A datagram socket could name another receiver with each message; a connected stream cannot.
         program += [
-            _op(_JEQ, _SOCKETPAIR[arch], 0, 7),
+            _op(_JEQ, number_of("socketpair", machine), 0, 7),
             _op(_LD_ABS, _ARGS), _op(_JEQ, _AF_UNIX, 0, 4),
             _op(_LD_ABS, _ARGS + 8), _op(_AND, _TYPE_MASK), _op(_JEQ, _SOCK_STREAM, 0, 1), _op(_RET, _ALLOW),
-            _op(_RET, _deny(errno.EPERM)),
+            refuse,
         ]  # fmt: skip
     program.append(_op(_RET, _ALLOW))
     return b"".join(program)
 
 
-def _only_if_first_argument(number: int, allowed: Iterable[int]) -> list[bytes]:
-    values = tuple(allowed)
+def _only_if_first_argument(number: int, allowed: Iterable[int], refuse: bytes) -> list[bytes]:
     body = [_op(_LD_ABS, _ARGS)]
-    for value in values:
+    for value in allowed:
         body += [_op(_JEQ, value, 0, 1), _op(_RET, _ALLOW)]
-    body.append(_op(_RET, _deny(errno.EPERM)))
+    body.append(refuse)
     return [_op(_JEQ, number, 0, len(body)), *body]
 
 
@@ -178,7 +165,8 @@ def _allow_path(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> Non
 
 
 # --- all of it ------------------------------------------------------------------------------------------------------------
-_PR_SET_NO_NEW_PRIVS, _PR_GET_SECCOMP, _PR_SET_SECCOMP, _PR_SET_DUMPABLE, _MODE_FILTER = 38, 21, 22, 4, 2
+_PR_SET_NO_NEW_PRIVS, _PR_GET_SECCOMP = 38, 21
+_SET_MODE_FILTER, _NEW_LISTENER = 1, 8
 
 
 class _SockFprog(ctypes.Structure):
@@ -212,10 +200,14 @@ def network_paths() -> tuple[Path, ...]:
     return (*(Path("/etc") / name for name in names), Path("/run/systemd/resolve"), Path("/usr/share/ca-certificates"))
 
 
-def confine(confinement: Confinement) -> None:
-    """Lock this process in; there is no way back. Raises SandboxUnavailable before anything is changed where the means are missing."""
+def confine(confinement: Confinement) -> int | None:
+    """Lock this process in; there is no way back. The result is the listener, to be given to the service and closed here.
+
+    None where the kernel lends none (before 5.5, or within another listener's filter): the walls are the same, but unwatched.
+    Raises SandboxUnavailable before anything is changed where the means are missing.
+    """
     machine = platform.machine()
-    if sys.platform != "linux" or machine not in _AUDIT_ARCH:
+    if sys.platform != "linux" or machine not in AUDIT_ARCH:
         raise SandboxUnavailable(f"no sandbox for {sys.platform} on {machine}")
     libc = ctypes.CDLL(None, use_errno=True)
     for limit, value in (
@@ -227,15 +219,26 @@ def confine(confinement: Confinement) -> None:
         _, hard = resource.getrlimit(limit)
         bounded = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (bounded, bounded))
+    # The process stays "dumpable": only then may a service without privileges read the path that an open names.
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(libc, _PR_SET_DUMPABLE, 0)
     _landlock(libc, confinement)
-    program = filter_program(machine, os.getpid(), network=confinement.network)
-    fprog = _SockFprog(len(program) // 8, program)
     try:
-        _prctl(libc, _PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(fprog))
-    except OSError as refused:
-        raise SandboxUnavailable(f"this kernel takes no seccomp filter: {refused.strerror}") from refused
+        return _seccomp(libc, machine, confinement, listened=True)
+    except OSError:
+        try:
+            _seccomp(libc, machine, confinement, listened=False)
+        except OSError as refused:
+            raise SandboxUnavailable(f"this kernel takes no seccomp filter: {refused.strerror}") from refused
+        return None
+
+
+def _seccomp(libc: ctypes.CDLL, machine: str, confinement: Confinement, *, listened: bool) -> int:
+    program = filter_program(machine, os.getpid(), network=confinement.network, listened=listened)
+    fprog = _SockFprog(len(program) // 8, program)
+    flags = _NEW_LISTENER if listened else 0
+    return _syscall(
+        libc, number_of("seccomp", machine), ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(flags), ctypes.byref(fprog)
+    )
 
 
 def _prctl(libc: ctypes.CDLL, option: int, argument: int, pointer: int = 0) -> None:
@@ -247,7 +250,7 @@ def _prctl(libc: ctypes.CDLL, option: int, argument: int, pointer: int = 0) -> N
 
 def probe() -> None:
     """Raises SandboxUnavailable when ``confine`` would; changes nothing."""
-    if sys.platform != "linux" or platform.machine() not in _AUDIT_ARCH:
+    if sys.platform != "linux" or platform.machine() not in AUDIT_ARCH:
         raise SandboxUnavailable(f"no sandbox for {sys.platform} on {platform.machine()}")
     libc = ctypes.CDLL(None, use_errno=True)
     try:

@@ -154,10 +154,10 @@ class Context:
         return self._plain(step, answer, ToolError)
 
     def approval(self, question: str) -> Awaitable[Approval]:
-        """Ask a person. Raises ApprovalRejected when the answer is no, or none came in time.
+        """Ask a person. Raises ApprovalRejected when the answer is no, or none came in time, and CallRefused when policy lets nobody be asked.
 
-        The question is kept for ever and in clear: known personal data in it is replaced by its placeholder, so refer to
-        people by their role rather than by their name.
+        Who answers reads placeholders in place of personal data, so refer to people by their role rather than by their name. Of a
+        question, 4,000 characters are asked.
         """
         step, answer = self._ask("approval", {"question": question})
         return self._approval(step, answer)

@@ -1,4 +1,4 @@
-"""Approvals are asked for, and closed when their task is cancelled: subject → handler, and the shell around the domain."""
+"""Approvals are asked for, and closed when their task is cancelled or ends: subject → handler, and the shell around the domain."""
 
 from datetime import UTC, datetime
 
@@ -6,10 +6,10 @@ import structlog
 
 from agentos.bus import Bus, Route
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.errors import Conflict
+from agentos.contracts.errors import Conflict, Refused
 from agentos.contracts.events.approval import ApprovalRequested
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.events.governance import CheckpointRequested
+from agentos.contracts.events.governance import CheckpointDecided
 from agentos.contracts.subjects import EventSubject
 from agentos.lineage import root_of
 from services.gates.deadlines import Deadlines
@@ -17,6 +17,9 @@ from services.gates.domain import approvals as domain
 from services.gates.records import ApprovalRecords, Case
 
 log = structlog.get_logger(__name__)
+
+_CANCELLED = "the task was cancelled"
+_ENDED = "the task has ended"
 
 
 class Approvals:
@@ -32,8 +35,9 @@ class Approvals:
         return [
             Route("call.decided", self.on_decided),
             Route("tool.decided", self.on_decided),
-            Route("checkpoint.requested", self.on_checkpoint),
+            Route("checkpoint.decided", self.on_checkpoint),
             Route("task.cancelling", self.on_cancelling),
+            Route("task.settled", self.on_settled),
         ]
 
     async def on_decided(self, message: Recorded) -> None:
@@ -44,15 +48,16 @@ class Approvals:
             await self._request(message, domain.request_for_call(decided, root.requester, datetime.now(UTC)))
 
     async def on_checkpoint(self, message: Recorded) -> None:
-        """A pack asks a person."""
-        asked = message.payload(CheckpointRequested)
-        root = await root_of(self._bus, message.meta.tenant, asked.context.task)
-        await self._request(message, domain.request_for_checkpoint(asked, root.requester, datetime.now(UTC)))
+        """A pack may ask a person: ask. Whether it was allowed or held to a person's word is the same here."""
+        decided = message.payload(CheckpointDecided)
+        if decided.verdict != "deny":
+            root = await root_of(self._bus, message.meta.tenant, decided.context.task)
+            await self._request(message, domain.request_for_checkpoint(decided, root.requester, datetime.now(UTC)))
 
     async def _request(self, message: Recorded, requested: ApprovalRequested) -> None:
         subject = EventSubject.parse(message.subject)
         task, attempt = requested.context.task, requested.context.attempt
-        # The list first: a cancellation and a kill switch that look for open approvals find it, or we find them below.
+        # The list first: a cancellation, the end of the task and a kill switch that look for open approvals find it, or we find them below.
         await self._records.note(subject.tenant, task, subject.id)
         try:
             # The approval's own subject: whatever stands there first is the approval, with its deadlines.
@@ -63,19 +68,32 @@ class Approvals:
         case = await self._records.load(subject.tenant, subject.id)
         await self._records.set_timers(case, message)
         if await self._bus.get(f"evt.{subject.tenant}.task.{task}.cancelling.{attempt}") is not None:
-            await self._cancel(case, message)
+            await self._close(case, message, _CANCELLED)
+            return
+        try:
+            await self._records.open_task(subject.tenant, task, attempt)
+        except Refused:
+            await self._close(case, message, _ENDED)
             return
         await self._deadlines.freeze_if_killed(case, message)
 
     async def on_cancelling(self, message: Recorded) -> None:
         """What a cancelled task waits for needs no answer any more."""
+        await self._close_all(message, _CANCELLED)
+
+    async def on_settled(self, message: Recorded) -> None:
+        """A task has ended without waiting for all that it had asked: nobody is to answer the rest, and nothing of it is done."""
+        await self._close_all(message, _ENDED)
+
+    async def _close_all(self, message: Recorded, reason: str) -> None:
+        """Close what attempts up to the one of ``message`` have asked."""
         subject = EventSubject.parse(message.subject)
         for case in await self._records.open(subject.tenant, subject.id):
             requested = case.approval.requested
             if requested is not None and requested.context.attempt <= int(subject.ordinal or 0):
-                await self._cancel(case, message)
+                await self._close(case, message, reason)
 
-    async def _cancel(self, case: Case, message: Recorded) -> None:
-        resolved = domain.close(case.approval, "cancelled", "the task was cancelled")
+    async def _close(self, case: Case, message: Recorded, reason: str) -> None:
+        resolved = domain.close(case.approval, "cancelled", reason)
         if resolved is not None:
             await self._records.resolve(case, resolved, message)

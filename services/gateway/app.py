@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.ending import end
 from agentos.keyring import KeyRing
 from agentos.sealing import MasterKey
 from agentos.service import serve
@@ -17,7 +18,7 @@ from agentos.subjects import SubjectIndex
 from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
-from services.gateway.authorizer import Authorizer, RoleTable, role_table
+from services.gateway.authorizer import Authorizer, RoleTable
 from services.gateway.http import (
     approvals,
     audit,
@@ -102,10 +103,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 @asynccontextmanager
 async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | None = None) -> AsyncGenerator[Gateway]:
     """The gateway's parts over a connected bus, with its watches running. Raises when the configuration is refused."""
-    role_table()
     master = await asyncio.to_thread(MasterKey.load_or_create, settings.master_key)
     configured = await asyncio.to_thread(sources.load, settings.sources_file)
-    keyring, api_keys = KeyRing(bus, master), ApiKeys(bus)
+    keyring, api_keys, table = KeyRing(bus, master), ApiKeys(bus), RoleTable(bus)
     gateway = Gateway(
         settings=settings,
         bus=bus,
@@ -113,7 +113,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
         api_keys=api_keys,
         keyring=keyring,
         subjects=SubjectIndex(bus, keyring),
-        authorizer=authorizer or RoleTable(),
+        authorizer=authorizer or table,
         idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
         packs=LivePacks(bus),
         sources=configured,
@@ -121,6 +121,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
     watches = [
         asyncio.create_task(gateway.answers.follow(), name="gateway-answers"),
         asyncio.create_task(api_keys.watch(), name="gateway-apikeys"),
+        asyncio.create_task(table.watch(), name="gateway-permissions"),
     ]
     try:
         await asyncio.gather(gateway.answers.ready(), api_keys.ready())
@@ -129,9 +130,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
         yield gateway
     finally:
         gateway.draining.set()
-        for watch in watches:
-            watch.cancel()
-        await asyncio.gather(*watches, return_exceptions=True)
+        await end(*watches)
 
 
 async def run(

@@ -1,11 +1,18 @@
 """Who may do what: a port, and the role table behind it that the policy bundle reads too (``agentos/contracts/roles.json``)."""
 
 import json
+from contextlib import aclosing
 from functools import cache
 from importlib.resources import files
 from typing import Literal, Protocol, get_args
 
+import structlog
+
+from agentos.bus import Bus
 from agentos.contracts.base import Principal
+from agentos.contracts.permissions import Permissions
+
+log = structlog.get_logger(__name__)
 
 Action = Literal[
     "tasks.read", "tasks.submit", "tasks.cancel", "tasks.retry",
@@ -41,9 +48,29 @@ def role_table() -> dict[str, frozenset[str]]:
 
 
 class RoleTable:
-    """The authorizer that reads the role table."""
+    """What policy says the active rules let each role do; until it has said so for the first time, the table that AgentOS ships."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bucket = bus.bucket("permissions")
+        self._table = role_table()
+        self._version = -1
 
     async def allowed(self, principal: Principal, action: Action) -> bool:
         """True when one of the principal's roles has the action."""
-        table = role_table()
-        return any(action in table.get(role, frozenset()) for role in principal.roles)
+        return any(action in self._table.get(role, frozenset()) for role in principal.roles)
+
+    async def watch(self) -> None:
+        """Follow what policy says, for ever. An entry that cannot be read leaves the last one standing."""
+        async with aclosing(self._bucket.watch()) as entries:
+            async for entry in entries:
+                if entry is None or entry.value is None:
+                    continue
+                try:
+                    said = Permissions.model_validate_json(entry.value)
+                except ValueError:
+                    log.error("permissions_unreadable", key=entry.key)
+                    continue
+                if said.version >= self._version:
+                    self._version = said.version
+                    self._table = {role: frozenset(actions) for role, actions in said.roles.items()}
+                    log.info("permissions_changed", version=said.version, revision=said.revision)

@@ -11,6 +11,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.ending import end
 from agentos.service import serve
 from services.ledger import keys
 from services.ledger.anchoring import TIMEOUT_S, Anchorer, places
@@ -105,6 +106,4 @@ async def _until_first(*work: Coroutine[Any, Any, Any]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)

@@ -1,6 +1,7 @@
 """The evaluator that decides right now, and how another takes its place between two decisions."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import structlog
@@ -28,6 +29,7 @@ class ActivePolicy:
 
     def __init__(self, evaluator: PolicyEvaluator, version: int = SHIPPED) -> None:
         self._serving = _Serving(evaluator, version)
+        self._swapped = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self._version = gauge("agentos_policy_bundle_version", "The version of the rules that decide; 0 for the shipped ones.")
         self._version.set(version)
@@ -53,11 +55,20 @@ class ActivePolicy:
             if serving.retired and serving.running == 0:
                 self._close(serving)
 
+    async def versions(self) -> AsyncGenerator[int]:
+        """The version that decides now, and every one that begins to; one that is over before it is looked at is left out."""
+        while True:
+            changed = self._swapped
+            yield self._serving.version
+            await changed.wait()
+
     def swap(self, evaluator: PolicyEvaluator, version: int) -> None:
         """Every decision that begins from now on is ``evaluator``'s. The former one is closed when its last decision has ended."""
         former, self._serving = self._serving, _Serving(evaluator, version)
         self._version.set(version)
         log.info("policy_swapped", version=version, revision=evaluator.revision, former_version=former.version)
+        self._swapped, swapped = asyncio.Event(), self._swapped
+        swapped.set()
         former.retired = True
         if former.running == 0:
             self._close(former)

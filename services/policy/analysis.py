@@ -18,6 +18,7 @@ from datetime import timedelta
 import structlog
 
 from agentos.contracts.errors import Unavailable
+from agentos.ending import end
 from services.policy.analysis_frames import HEAD, answered, framed, length_of, question
 from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, as_read, needs_analysis
 from services.policy.redacting.segments import Segment
@@ -122,9 +123,7 @@ class AnalysisPool:
     async def close(self) -> None:
         """Stop the workers. Calls that wait get ``Unavailable``."""
         self._closed = True
-        for slot in self._slots:
-            slot.cancel()
-        await asyncio.gather(*self._slots, return_exceptions=True)
+        await end(*self._slots)
         for call in self._calls:
             for batch in call.batches:
                 _fail(batch, "closed")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.ending import end
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
@@ -17,6 +18,7 @@ from services.policy.budgets.sweeping import Sweeper
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import Bundle, PolicyEvaluator, read_bundle
 from services.policy.handlers import Policy
+from services.policy.permissions import PermissionsTable
 from services.policy.publishing import Bundles
 from services.policy.settings import Settings
 from services.policy.signing import trusted_by
@@ -44,6 +46,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             _beside("policy-bundles", bundles.follow()),
             _beside("triggers", Triggers(bus, evaluator).run()),
             _beside("budget-sweeper", Sweeper(bus, budgets).run()),
+            _beside("permissions", PermissionsTable(bus, evaluator).run()),
             # So that the first call does not wait for a process to start.
             _beside("analysis-warm-up", pool.warm_up()),
         ]
@@ -52,9 +55,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             await bus.start()
             await stop.wait()
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            await end(*beside)
             await bus.drain()
             await kill.stop()
             await budgets.close()

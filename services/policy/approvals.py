@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from agentos.bus import Bus, Route
 from agentos.contracts.base import Json, Sealed
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.errors import NeverRetry, RetryLater, Unavailable
+from agentos.contracts.errors import NeverRetry, RetryLater
 from agentos.contracts.events.approval import (
     ApprovalAnswered,
     ApprovalEdited,
@@ -35,7 +35,7 @@ from services.policy.calls import CallRules
 from services.policy.diff import changes
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import ApprovalQuestion, Asker, PendingApproval
-from services.policy.verdicts import append_verdict, askable, fail_closed, ruling
+from services.policy.verdicts import append_verdict, askable, fail_closed, revision_of, ruling
 
 CONTENT, ARGUMENTS, REQUEST, PLACEHOLDERS = "approval.edit", "tool.arguments", "call.request", "placeholders"
 
@@ -101,7 +101,7 @@ class ApprovalRules:
         return lent and set(granted.roles) <= set(granted.by.roles)
 
     def _denied(self, code: str) -> ApprovalRuled:
-        return ApprovalRuled(verdict="deny", reasons=(code,), rules=(), bundle=self._revision())
+        return ApprovalRuled(verdict="deny", reasons=(code,), rules=(), bundle=revision_of(self._evaluator))
 
     # --- edits --------------------------------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class ApprovalRules:
         subject = EventSubject.parse(message.subject)
 
         def denied(code: str) -> ApprovalRevised:
-            return _revised(edited, verdict="deny", reasons=(code,), rules=(), bundle=self._revision())
+            return _revised(edited, verdict="deny", reasons=(code,), rules=(), bundle=revision_of(self._evaluator))
 
         revised = await fail_closed(message, lambda: self._revise(subject, edited, message.meta.time), denied)
         self._decisions.labels("edit", revised.verdict).inc()
@@ -240,12 +240,6 @@ class ApprovalRules:
             if sealed is None
             else await self._keys.open_model(tenant, PLACEHOLDERS, sealed, PlaceholderVault)
         )
-
-    def _revision(self) -> str:
-        try:
-            return self._evaluator.revision
-        except Unavailable:
-            return "unavailable"
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

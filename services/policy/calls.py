@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from agentos.contracts.base import Contract, Json
-from agentos.contracts.errors import Forbidden, NeverRetry, Unavailable
+from agentos.contracts.errors import NeverRetry
 from agentos.contracts.events.call import (
     CallContext,
     CallDecided,
@@ -22,16 +21,17 @@ from agentos.keyring import KeyRing
 from services.policy.budgets.budgets import Budgets, Demand, Granted, Refusal
 from services.policy.destinations import destinations, foreign
 from services.policy.evaluator import PolicyEvaluator
-from services.policy.history.domain import FamilyHistory, used
+from services.policy.history.domain import UNTRUSTED, FamilyHistory, used
 from services.policy.history.record import Record, as_question
 from services.policy.inspection import Inspection
-from services.policy.questions import Decision, ModelCallQuestion, Question, RedactionQuestion, ToolCallQuestion
+from services.policy.plans import Plans
+from services.policy.questions import Decision, ModelCallQuestion, Question, ToolCallQuestion
 from services.policy.redacting.finding import Analysis
-from services.policy.redaction import Plan, read_json, read_request
+from services.policy.redaction import read_json, read_request
+from services.policy.routing import Routed, RoutingRules
 from services.policy.vaults import Vaults
 from services.policy.verdicts import askable, ruling
 
-_PLANS = 1_024
 _NO_PROVIDER = "provider.none_permitted"
 
 
@@ -46,6 +46,8 @@ class CallRules:
         record: Record,
         inspection: Inspection,
         budgets: Budgets,
+        plans: Plans,
+        routing: RoutingRules,
     ) -> None:
         self._budgets = budgets
         self._evaluator = evaluator
@@ -53,17 +55,19 @@ class CallRules:
         self._vaults = vaults
         self._record = record
         self._inspection = inspection
-        self._plans: OrderedDict[str, tuple[Plan, tuple[str, ...]]] = OrderedDict()
+        self._plans = plans
+        self._routing = routing
 
     async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> CallDecided:
         """May this model call be made, what of it may leave, and is there money for it?"""
         context, family = asked.context, asked.request.key
         request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
-        history, (plan, providers) = await asyncio.gather(
-            self._history(tenant, family, context), self._plan(tenant, context, "model", request.model)
-        )
         read = read_request(request)
-        analyses = await self._vaults.analyses(read)
+        history, (plan, providers), analyses = await asyncio.gather(
+            self._history(tenant, family, context),
+            self._plans.of(tenant, context, "model", request.model),
+            self._vaults.analyses(read),
+        )
         done = await self._vaults.redact(tenant, family, read, analyses, plan)
         redacted = done.value
         question = askable(
@@ -81,7 +85,10 @@ class CallRules:
                 history=as_question(history, ()),
             )
         )
-        decision = _within(await self._evaluator.decide(question), providers)
+        routed = await self._routing.providers(
+            tenant, context, question.data_classes, untrusted=context.untrusted or UNTRUSTED in history.labels
+        )
+        ruled, decision = _routed(question, _within(await self._evaluator.decide(question), providers), routed)
         allowed = decision.obligations.get("max_output_tokens")
         if isinstance(allowed, int):
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
@@ -96,7 +103,7 @@ class CallRules:
                 reservations = granted.reservations
         return _decided(
             asked,
-            question,
+            ruled,
             decision,
             history,
             reservations=reservations,
@@ -143,7 +150,7 @@ class CallRules:
         await self._inspection.ensure(tenant, context.uninspected)
         history, (plan, _), analyses = await asyncio.gather(
             self._record.note(tenant, family, context, used(call, asked.tool, asked.effect, datetime.now(UTC))),
-            self._plan(tenant, context, "tool", "*"),
+            self._plans.of(tenant, context, "tool"),
             self._vaults.analyses(read),
         )
         found = [
@@ -193,41 +200,6 @@ class CallRules:
         await self._inspection.ensure(tenant, context.uninspected)
         return await self._record.read(tenant, family, context)
 
-    async def _plan(self, tenant: str, context: CallContext, kind: str, model: str) -> tuple[Plan, tuple[str, ...]]:
-        """What becomes of each find, and the providers that may get the result (empty: any). The rules are asked once for all like calls."""
-        question = askable(
-            lambda: RedactionQuestion.model_validate(
-                {
-                    "tenant": tenant,
-                    "pack": context.pack,
-                    "agent": context.agent,
-                    "task_type": context.task_type,
-                    "kind": kind,
-                    "model": model,
-                }
-            )
-        )
-        name = f"{self._evaluator.revision} {question.model_dump_json()}"
-        known = self._plans.get(name)
-        if known is not None:
-            self._plans.move_to_end(name)
-            return known
-        decision = await self._evaluator.decide(question)
-        if decision.verdict != "allow":
-            raise Forbidden(f"no redaction is laid down for this: {', '.join(decision.reasons)}", code="redaction.no_plan")
-        try:
-            plan = Plan.model_validate(
-                {"destination": decision.obligations["destination"], "operators": decision.obligations["operators"]}
-            )
-            providers = tuple(map(str, decision.obligations["providers"]))
-        except (KeyError, TypeError, ValueError) as nonsense:
-            raise Unavailable("the rules on redaction answer no plan", code="policy.nonsense") from nonsense
-        if decision.revision == self._evaluator.revision:
-            self._plans[name] = (plan, providers)
-            if len(self._plans) > _PLANS:
-                self._plans.popitem(last=False)
-        return plan, providers
-
 
 def _classes(analyses: Iterable[Analysis], entities: Iterable[RedactedEntity]) -> tuple[str, ...]:
     """The kinds of what was found, and of what is known from earlier; ``SECRET`` for any kind of secret."""
@@ -247,6 +219,17 @@ def _within(decision: Decision, providers: tuple[str, ...]) -> Decision:
     if not both:
         return decision.model_copy(update={"verdict": "deny", "reasons": (_NO_PROVIDER,), "obligations": {}})
     return decision.model_copy(update={"obligations": {**decision.obligations, "providers": both}})
+
+
+def _routed(question: Question, decision: Decision, routed: Routed | None) -> tuple[Question, Decision]:
+    """The decision with the providers that may serve it; where there is none, the denial, on the question that it answers."""
+    if routed is None or decision.verdict == "deny":
+        return question, decision
+    if routed.decision.verdict != "allow":
+        reasons = tuple(sorted({_NO_PROVIDER, *routed.decision.reasons}))
+        return routed.question, routed.decision.model_copy(update={"reasons": reasons})
+    monitored = tuple(sorted({*decision.monitored, *routed.decision.monitored}))
+    return question, _within(decision.model_copy(update={"monitored": monitored}), routed.permitted)
 
 
 def _decided(

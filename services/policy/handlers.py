@@ -2,7 +2,6 @@
 
 from agentos.bus import Bus, Route
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.errors import Unavailable
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ToolCallRequested
 from agentos.contracts.events.task import TaskDecided, TaskQueued
 from agentos.contracts.packs import PackCard
@@ -14,13 +13,16 @@ from services.policy.approvals import ApprovalRules
 from services.policy.budgets.budgets import Budgets, NoRoomYet
 from services.policy.budgets.waiting import WaitingCalls
 from services.policy.calls import CallRules
+from services.policy.checkpoints import CheckpointRules
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import refused
 from services.policy.history.record import Record
 from services.policy.inspection import Inspection
+from services.policy.plans import Plans
 from services.policy.questions import AdmissionQuestion, Asker
+from services.policy.routing import RoutingRules
 from services.policy.vaults import Analyser, Vaults
-from services.policy.verdicts import append_verdict, askable, fail_closed, ruling
+from services.policy.verdicts import append_verdict, askable, fail_closed, revision_of, ruling
 
 
 class Policy:
@@ -42,7 +44,10 @@ class Policy:
         self._record = Record(bus, keys, vaults)
         self.inspection = Inspection(bus, evaluator, keys, vaults, self._record)
         self._budgets = budgets
-        self.calls = CallRules(evaluator, keys, vaults, self._record, self.inspection, budgets)
+        plans = Plans(evaluator)
+        self._routing = RoutingRules(evaluator, budgets.prices)
+        self.calls = CallRules(evaluator, keys, vaults, self._record, self.inspection, budgets, plans, self._routing)
+        self.checkpoints = CheckpointRules(bus, evaluator, keys, kill, vaults, self._record, self.inspection, plans)
         self._approvals = ApprovalRules(bus, evaluator, keys, self.calls)
         self._waiting = WaitingCalls(bus, self.on_call_requested)
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
@@ -55,6 +60,7 @@ class Policy:
             Route("tool.requested", self.on_tool_requested, concurrency=64),
             Route("call.settled", self.on_call_settled, concurrency=64),
             Route("tool.settled", self.inspection.on_settled, concurrency=64),
+            *self.checkpoints.routes(),
             *self._approvals.routes(),
             *self._waiting.routes(),
         ]
@@ -78,10 +84,11 @@ class Policy:
 
     async def _admit(self, subject: EventSubject, queued: TaskQueued, attempt: int) -> TaskDecided:
         registered = await self._bus.bucket("packs").entries()
-        types: set[str] = set()
+        takers: dict[str, set[str]] = {}
         for entry in registered:
             card = PackCard.model_validate_json(entry.value or b"{}")
-            types |= {task_type for agent in card.agents for task_type in agent.task_types}
+            for task_type in {task_type for agent in card.agents for task_type in agent.task_types}:
+                takers.setdefault(task_type, set()).add(entry.key)
         question = askable(
             lambda: AdmissionQuestion(
                 tenant=subject.tenant,
@@ -91,14 +98,22 @@ class Policy:
                 attempt=attempt,
                 priority=queued.priority,
                 # Before the first runner has ever registered a pack nothing is known; such a task waits for one.
-                known_task_types=tuple(sorted(types)) or (queued.type,),
+                known_task_types=tuple(sorted(takers)) or (queued.type,),
                 known_packs=tuple(sorted(entry.key for entry in registered)),
             )
         )
-        return TaskDecided(**ruling(question, await self._evaluator.decide(question)))
+        admitted = await self._evaluator.decide(question)
+        said = ruling(question, admitted)
+        routed = await self._routing.packs(subject.tenant, queued, takers.get(queued.type, ()))
+        if admitted.verdict != "allow" or routed is None:
+            return TaskDecided(**said)
+        if routed.decision.verdict != "allow":
+            return TaskDecided(**ruling(routed.question, routed.decision))
+        said["monitored"] = tuple(sorted({*admitted.monitored, *routed.decision.monitored}))
+        return TaskDecided(**said, obligations={"packs": list(routed.permitted)})
 
     def _denied_task(self, *reasons: str) -> TaskDecided:
-        return TaskDecided(verdict="deny", reasons=reasons, rules=(), bundle=self._revision())
+        return TaskDecided(verdict="deny", reasons=reasons, rules=(), bundle=revision_of(self._evaluator))
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
@@ -159,17 +174,11 @@ class Policy:
             verdict="deny",
             reasons=reasons,
             rules=(),
-            bundle=self._revision(),
+            bundle=revision_of(self._evaluator),
             digest=asked.digest,
             model=model,
             tool=tool,
         )
-
-    def _revision(self) -> str:
-        try:
-            return self._evaluator.revision
-        except Unavailable:
-            return "unavailable"
 
 
 def _work(tenant: str, asked: ModelCallRequested | ToolCallRequested) -> Work:

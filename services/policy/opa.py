@@ -33,6 +33,9 @@ _OURS = re.compile(r"\b(?P<before>package\s+|data\.)agentos\b")
 _CONFIG = re.compile(r"\bdata\.config\b")
 
 
+_UNDEFINED: Any = object()
+
+
 class OpaEvaluator:
     """Answers from the rules that it loaded into the server at ``url``. Make one with ``await OpaEvaluator.connect(url, bundle)``.
 
@@ -98,18 +101,27 @@ class OpaEvaluator:
         """See ``PolicyEvaluator.decide``."""
         if self._closed:
             raise Unavailable("The policy evaluator is closed.", code="policy.closed")
-        await self._look_again()
+        looked_at = await self._look_again()
+        answer = await self._query(question)
+        if answer is _UNDEFINED and looked_at == self._looked_at:
+            # A server that was started anew has no rules: it is given them before this counts as undefined.
+            self._looked_at = float("-inf")
+            await self._look_again()
+            answer = await self._query(question)
+        if answer is _UNDEFINED:
+            raise undefined(question.package)
+        return decision_from(answer, self._revision)
+
+    async def _query(self, question: Question) -> Json:
+        """What the rule says, or ``_UNDEFINED``."""
         package = f"{self._space}/{question.package.removeprefix('agentos/')}"
         body: Any = await self._ask(
             self._client.query_rule(question.model_dump(mode="json"), package, "decision"), self._answer_within_s
         )
         try:
-            answer: Json = body["result"]
-        except KeyError:
-            raise undefined(question.package) from None
-        except TypeError as error:
+            return body.get("result", _UNDEFINED)
+        except AttributeError as error:
             raise Unavailable("The OPA server's answer is not an object.", code="policy.nonsense") from error
-        return decision_from(answer, self._revision)
 
     async def close(self) -> None:
         """See ``PolicyEvaluator.close``. The rules stay on the server, for other instances may ask them."""
@@ -121,13 +133,15 @@ class OpaEvaluator:
 
     # --- loading ------------------------------------------------------------------------------------------------------
 
-    async def _look_again(self) -> None:
+    async def _look_again(self) -> float:
+        """See that the rules stand there, unless that was seen lately; when it was seen last."""
         if time.monotonic() - self._looked_at <= self._look_every_s:
-            return
+            return self._looked_at
         # One look for all who wait, so that questions do not queue behind each other's time-outs.
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._ensure_loaded())
         await asyncio.shield(self._looking)
+        return self._looked_at
 
     async def _ensure_loaded(self) -> None:
         if not await self._stands():

@@ -22,6 +22,7 @@ from agentos.contracts.errors import AgentOSError, NeverRetry, RetryLater, Unava
 from agentos.contracts.events.kill import KillEased, KillEngaged, KillReleased
 from agentos.contracts.ids import derived_id
 from agentos.contracts.subjects import EventSubject
+from agentos.ending import end
 from agentos.telemetry import counter
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import TriggerQuestion, WindowTotals
@@ -87,8 +88,7 @@ class Triggers:
             try:
                 await self._ask_on(following)
             finally:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
+                await end(following)
 
     async def _ask_on(self, following: "asyncio.Task[None]") -> None:
         """Ask until the rules hold no trigger any more, or what is counted from has ended: then all is read again."""

@@ -1,5 +1,6 @@
 """Redaction with a task family's placeholders: they are kept before anyone can see what they stand in."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
@@ -54,16 +55,18 @@ class Vaults:
             done = await redact(read, analyses, vault, keyed)
             if done.vault == vault:
                 return done
-            # Whose data this is can be found again before it is kept: else nobody could have it erased.
-            known = {name: text for name, text in done.vault.values.items() if name not in vault.values}
-            await self._subjects.note(tenant, family, [(name.partition("_")[0], text) for name, text in known.items()])
+            known = [(name.partition("_")[0], text) for name, text in done.vault.values.items() if name not in vault.values]
             value = (await self._keys.seal_model(tenant, family, PLACEHOLDERS, done.vault)).model_dump_json().encode()
+            # Whose data this is can be found again before anyone sees it redacted: else nobody could have it erased.
+            noted = asyncio.create_task(self._subjects.note(tenant, family, known))
             try:
                 # ``create`` where there is none: it also takes the place of one that was erased.
                 await (self._bucket.create(name, value) if entry is None else self._bucket.update(name, value, entry.revision))
             except Conflict:
                 # Another call of the same task added placeholders meanwhile; number ours after those.
                 continue
+            finally:
+                await noted
             return done
 
     async def seal(self, tenant: str, family: str, vault: PlaceholderVault) -> Sealed:

@@ -16,6 +16,7 @@ from agentos.contracts.base import Contract
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLater, Unavailable
 from agentos.contracts.subjects import EventSubject
+from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import Decision, Question
 
 log = structlog.get_logger(__name__)
@@ -73,6 +74,14 @@ def ruling(question: Question, decision: Decision) -> dict[str, Any]:
         "package": question.package,
         "question": question.model_dump(mode="json"),
     }
+
+
+def revision_of(evaluator: PolicyEvaluator) -> str:
+    """The rules in force, as a verdict names them that was reached without asking them."""
+    try:
+        return evaluator.revision
+    except Unavailable:
+        return "unavailable"
 
 
 def askable(make: Callable[[], T]) -> T:

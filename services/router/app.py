@@ -7,6 +7,7 @@ from datetime import timedelta
 from adapters import registry
 from adapters.simulated import SimulatedAdapter
 from agentos.bus import BrokerSettings, Bus, keep_trying
+from agentos.ending import end
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
@@ -51,9 +52,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             await bus.start()
             await stop.wait()
         finally:
-            for follower in followers:
-                follower.cancel()
-            await asyncio.gather(*followers, return_exceptions=True)
+            await end(*followers)
             await bus.drain()
             await packs.stop()
             await kill.stop()

@@ -1,6 +1,6 @@
 """Choices, pure: which pack takes a task, and what follows a provider's failure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, assert_never
@@ -17,11 +17,17 @@ MAX_WAIT = timedelta(seconds=30)
 """A provider that wants us to wait longer is passed over (or, when it is the last, fails the call)."""
 
 
-def route(task_type: str, wanted: str | None, priority: Priority, alive: Iterable[Presence]) -> TaskRouted | None:
-    """The pack for a task: of those that take its type, the one with the most free room; ties by name.
+def route(
+    task_type: str,
+    wanted: str | None,
+    priority: Priority,
+    alive: Iterable[Presence],
+    permitted: Collection[str] | None = None,
+) -> TaskRouted | None:
+    """The pack for a task: of those that take its type and that policy permits, the one with the most free room; ties by name.
 
-    None while nothing alive can take it but something may come: the task waits. A live pack that was asked for by name and does
-    not take the type is a final answer (``pack`` None).
+    ``permitted`` None permits any. None comes back while nothing alive can take it but something may come: the task waits. A live pack that
+    was asked for by name and does not take the type, or may not, is a final answer (``pack`` None).
     """
     by_pack: dict[str, list[Presence]] = {}
     for presence in alive:
@@ -35,6 +41,8 @@ def route(task_type: str, wanted: str | None, priority: Priority, alive: Iterabl
             eligible, reason = False, f"the sender asked for {wanted}"
         elif agent is None:
             eligible, reason = False, f"takes no {task_type}"
+        elif permitted is not None and pack not in permitted:
+            eligible, reason = False, "is not permitted by policy"
         else:
             eligible, reason = True, f"takes {task_type}; room for {free}"
             if chosen is None or free > chosen[0]:
@@ -61,7 +69,8 @@ def route(task_type: str, wanted: str | None, priority: Priority, alive: Iterabl
             reason=f"{winner.pack} has the most free room ({chosen[0]})",
         )
     if wanted is not None and wanted in by_pack:
-        reason = f"pack {wanted} takes no {task_type}; name another pack or none"
+        said = next(candidate.reason for candidate in candidates if candidate.pack == wanted)
+        reason = f"pack {wanted} {said}; name another pack or none"
         return TaskRouted(pack=None, agent=None, version=None, priority=priority, candidates=tuple(candidates), reason=reason)
     return None
 

@@ -2,10 +2,12 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import cast
 
 import structlog
 
 from agentos.bus import Bus, Entry, Route
+from agentos.contracts.base import Json
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict, RetryLater
@@ -98,7 +100,8 @@ class Router:
             if queued is None:
                 raise RetryLater(f"attempt {attempt} of {subject.id} was decided but its queueing cannot be read yet")
             asked = queued.payload(TaskQueued)
-            routed = domain.route(asked.type, asked.pack, asked.priority, self._packs.alive())
+            permitted = _permitted(message.payload(TaskDecided))
+            routed = domain.route(asked.type, asked.pack, asked.priority, self._packs.alive(), permitted)
             if routed is None:
                 return False
             work = Work(subject.tenant, pack=routed.pack, agent=routed.agent, task=subject.id)
@@ -205,3 +208,11 @@ class Router:
                     continue
                 self._calls.cancel_task(subject.tenant, subject.id, int(subject.ordinal or 0))
                 await asyncio.sleep(0)
+
+
+def _permitted(decided: TaskDecided) -> tuple[str, ...] | None:
+    """The packs that policy permits; None where it names none. What is no list of names permits nothing."""
+    packs = decided.obligations.get("packs")
+    if packs is None:
+        return None
+    return tuple(map(str, cast("list[Json]", packs))) if isinstance(packs, list) else ()

@@ -8,6 +8,7 @@ import structlog
 
 from agentos.bus import Bus
 from agentos.contracts.packs import Presence
+from agentos.ending import end
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,7 @@ class LivePacks:
     async def stop(self) -> None:
         """Stop following."""
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await end(self._following)
 
     def alive(self) -> list[Presence]:
         """The packs heard of lately."""

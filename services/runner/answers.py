@@ -11,6 +11,7 @@ from agentos.bus import Bus, Raw
 from agentos.contracts.channels import CHANNELS
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import NeverRetry, RetryLater
+from agentos.ending import end
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +34,7 @@ class Answers:
 
     async def stop(self) -> None:
         """Stop following."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     def wait(self, subject: str) -> asyncio.Future[Recorded]:
         """The fact on ``subject``, once it stands there. Ask before causing it; cancel the future to stop waiting."""

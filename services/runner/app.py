@@ -5,13 +5,16 @@ import asyncio
 import structlog
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.contracts.events.governance import ViolationNoted
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.packhost import sandbox
+from agentos.packhost.hiding import Hider
 from agentos.packhost.process import HostBroken, HostOptions
 from agentos.sdk.manifest import Pack, discover
 from agentos.sealing import MasterKey
 from agentos.service import serve
+from agentos.violations import SYSTEM, Violations
 from services.runner.answers import Answers
 from services.runner.handlers import Runner
 from services.runner.hosts import Hosts
@@ -33,7 +36,8 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
     )
 
     async def body(bus: Bus, stop: asyncio.Event) -> None:
-        hosts = Hosts(packs, options)
+        violations = {name: _unclaimed(bus, name) for name in packs}
+        hosts = Hosts(packs, options, lambda pack, tried: violations[pack].take(tried))
         answers = Answers(bus, settings.runner_backstop)
         kill = KillSwitch(bus)
         try:
@@ -55,8 +59,15 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             await kill.stop()
             await answers.stop()
             await hosts.stop()
+            for told in violations.values():
+                await told.close()
 
     await serve("runner", broker, body, stop)
+
+
+def _unclaimed(bus: Bus, pack: str) -> Violations:
+    about = ViolationNoted(task=None, attempt=0, pack=pack, agent="", what="other", detail="")
+    return Violations(bus, "violation.noted", about, tenant=SYSTEM, id_=pack, hide=Hider())
 
 
 def _sandboxed(settings: Settings) -> bool:

@@ -1,6 +1,7 @@
 """One attempt in this runner: drives the pack host, answers its effects in order, and says how it came out."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -10,11 +11,12 @@ import structlog
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.errors import AgentOSError, RetryLater
 from agentos.killswitch import KillEntry
+from agentos.packhost.listener import Tried
 from agentos.packhost.process import Died, EffectFrame, EndedFrame, HostBroken, LogFrame, PackHost, RestFrame
 from agentos.sdk.errors import NonDeterminismError
 from agentos.sdk.journal import IMMEDIATE
 from agentos.sdk.manifest import AgentEntry
-from services.runner.domain import CRASHED, HUNG, TIMED_OUT, Finish
+from services.runner.domain import CRASHED, ESCAPING, HUNG, TIMED_OUT, Finish
 from services.runner.hosts import Hosts
 from services.runner.steps import Given, Note, Steps
 
@@ -74,6 +76,7 @@ class _State:
 
     outstanding: dict[int, Note | None] = field(default_factory=dict[int, "Note | None"])
     ready: dict[int, Given] = field(default_factory=dict[int, Given])
+    asked: int = 0
     delivered: int = 0
     at_rest: bool = False
     long_since: float = 0.0
@@ -100,12 +103,22 @@ class _State:
 class Attempt:
     """``run`` it once. ``stop`` may be called at any time."""
 
-    def __init__(self, item: WorkItem, agent: AgentEntry, steps: Steps, hosts: Hosts, suspend_after: timedelta) -> None:
+    def __init__(
+        self,
+        item: WorkItem,
+        agent: AgentEntry,
+        steps: Steps,
+        hosts: Hosts,
+        suspend_after: timedelta,
+        tried: Callable[[Tried], bool],
+    ) -> None:
+        """``tried`` takes down what the agent tries, and says whether that is enough."""
         self._item = item
         self._agent = agent
         self._steps = steps
         self._hosts = hosts
         self._suspend_after = suspend_after.total_seconds()
+        self._tried = tried
         self._mail: asyncio.Queue[object] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
@@ -195,8 +208,15 @@ class Attempt:
 
     async def _take(self, host: PackHost, number: int, state: _State, message: object, now: float) -> Done | Died | None:
         match message:
+            case Tried():
+                return await self._note(host, number, message)
+            case EffectFrame() if message.step != state.asked:
+                # The SDK numbers them without a gap: whoever wrote this frame is not the SDK.
+                forged = Tried("protocol", "sent a step out of its order")
+                return await self._note(host, number, forged) or await self._put_out(host, number)
             case EffectFrame():
                 state.at_rest = False
+                state.asked += 1
                 state.outstanding[message.step] = None
                 self._begin(message)
             case RestFrame():
@@ -226,6 +246,16 @@ class Attempt:
             case other:
                 raise TypeError(f"unexpected {type(other).__name__}")
         return None
+
+    async def _note(self, host: PackHost, number: int, tried: Tried) -> Done | None:
+        return await self._put_out(host, number) if self._tried(tried) else None
+
+    async def _put_out(self, host: PackHost, number: int) -> Done:
+        came = await self._end(host, number, ESCAPING, _CLEAN_UP_WHEN_KILLED)
+        if not self.confirmed_stopped:
+            # Neighbours of the same pack begin again from their recorded steps.
+            host.kill()
+        return came
 
     def _begin(self, frame: EffectFrame) -> None:
         async def perform() -> None:

@@ -105,6 +105,11 @@ HUNG = Finish(
     "failed", "pack_hung", "the agent did not give the event loop back; await instead of blocking, and compute in small steps"
 )
 TIMED_OUT = "the agent ran for {:g} s without waiting for anything; raise timeout_s in pack.yaml if it needs that long"
+ESCAPING = Finish(
+    "refused",
+    "sandbox_violation",
+    "the agent tried to get past its sandbox; the events violation.noted of this task say how. Do not run this pack before someone has read it",
+)
 CRASHED = Finish("failed", "pack_crashed", "the process of the pack ended while this agent was running in it")
 
 

@@ -13,12 +13,15 @@ from agentos.bus import Bus, Route
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
+from agentos.contracts.events.governance import ViolationNoted
 from agentos.contracts.events.task import TaskEnded, TaskStarted, TaskSuspended
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch, Work
 from agentos.packhost.hiding import Hider
+from agentos.packhost.listener import Tried
 from agentos.sdk.manifest import Pack
+from agentos.violations import Violations
 from services.runner import domain
 from services.runner.answers import Answers
 from services.runner.attempt import Attempt, Done, Suspend
@@ -128,12 +131,16 @@ class Runner:
             # An erased key or a broken seal: the task must end, not vanish among the dead letters.
             await self._end(message, item, Done(Finish("failed", unreadable.code, unreadable.detail)), None)
             return
-        attempt = Attempt(item, agent, steps, self._hosts, self._settings.runner_suspend_after)
+        violations = self._violations(message, item, steps)
+        attempt = Attempt(
+            item, agent, steps, self._hosts, self._settings.runner_suspend_after, lambda tried: self._enough(violations, tried)
+        )
         try:
             async with self._listed(item, attempt):
                 came = await attempt.run(given, view.submitted.type)
         finally:
             steps.close()
+            await violations.close()
         if attempt.killed_by is not None:
             await self._note_killed(message, item, attempt, attempt.killed_by)
         match came:
@@ -141,6 +148,24 @@ class Runner:
                 await self._end(message, item, came, steps)
             case Suspend():
                 await self._suspend(message, item, view, came)
+
+    def _violations(self, message: Recorded, item: WorkItem, steps: Steps) -> Violations:
+        about = ViolationNoted(
+            task=item.task, attempt=item.attempt, pack=item.pack, agent=item.agent, what="other", detail=""
+        )  # fmt: skip
+        return Violations(
+            self._bus,
+            "violation.noted",
+            about,
+            tenant=item.tenant,
+            id_=item.task,
+            hide=lambda text: steps.hide(text),
+            cause=message,
+        )
+
+    def _enough(self, violations: Violations, tried: Tried) -> bool:
+        serious = violations.take(tried)
+        return self._settings.runner_violations == "end" and serious >= self._settings.runner_violations_most
 
     async def _view(self, item: WorkItem) -> TaskView:
         events = await self._bus.load(item.tenant, "task", item.task)

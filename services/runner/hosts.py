@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from agentos.packhost.hiding import Hider
+from agentos.packhost.listener import Tried
 from agentos.packhost.process import HostBroken, HostOptions, PackHost
 from agentos.sdk.manifest import Pack
 
@@ -16,8 +17,10 @@ log = structlog.get_logger(__name__)
 class Hosts:
     """Safe to use from many coroutines of one loop."""
 
-    def __init__(self, packs: Mapping[str, Pack], options: HostOptions) -> None:
+    def __init__(self, packs: Mapping[str, Pack], options: HostOptions, unclaimed: Callable[[str, Tried], object]) -> None:
+        """``unclaimed`` hears what a pack tries while it is imported, or what none of its runs can be named for."""
         self._packs = packs
+        self._unclaimed = unclaimed
         self._options = options
         self._hosts: dict[str, PackHost] = {}
         self._locks = {name: asyncio.Lock() for name in packs}
@@ -40,8 +43,13 @@ class Hosts:
                 log.warning("pack_host_gone", pack=pack)
                 await known.stop()
             self._hosts[pack] = fresh = await PackHost.start(
-                self._packs[pack], self._options, lambda s, line: _output(pack, s, line)
+                self._packs[pack],
+                self._options,
+                lambda s, line: _output(pack, s, line),
+                lambda tried: self._unclaimed(pack, tried),
             )
+            if self._options.sandboxed and not fresh.watched:
+                log.warning("pack_is_not_watched", pack=pack, means="it is locked in, but only Python tells of what it tries")
             return fresh
 
     async def stop(self) -> None:

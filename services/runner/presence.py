@@ -10,6 +10,7 @@ from agentos.bus import Bus
 from agentos.contracts import packs as contracts
 from agentos.contracts.errors import RetryLater
 from agentos.contracts.packs import AgentCard, PackCard, ToolCard
+from agentos.ending import end
 from agentos.sdk.manifest import Pack
 
 log = structlog.get_logger(__name__)
@@ -57,8 +58,7 @@ class Presence:
     async def stop(self) -> None:
         """Disappear at once, so that nothing is routed here any more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         for name in self._packs:
             try:
                 await self._bucket.delete(self._key(name))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -28,5 +29,9 @@ class Settings(ServiceSettings):
     """Address space of a pack's process."""
     runner_allow_unsandboxed: bool = False
     """Host packs even where they cannot be locked in: they can then read every file and use the network as this process can."""
+    runner_violations: Literal["note", "end"] = "end"
+    """What becomes of an attempt that tries to get past its sandbox: its tries are noted, or it is ended after so many as below."""
+    runner_violations_most: int = Field(default=10, ge=1)
+    """Tries other than for files (which libraries look for by themselves) after which an attempt is ended as refused."""
     runner_backstop: timedelta = timedelta(seconds=2)
     """How often awaited answers are looked up, should the live tail have missed them."""

@@ -26,7 +26,7 @@ from agentos.contracts.events.call import (
     ToolCallRequested,
     ToolCallSettled,
 )
-from agentos.contracts.events.governance import CheckpointRequested
+from agentos.contracts.events.governance import CheckpointDecided, CheckpointRequested
 from agentos.contracts.events.task import StepRecorded, TaskSettled, TaskSubmitted
 from agentos.contracts.ids import call_id, derived_id, new_id, step_key
 from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, ToolCallPart
@@ -34,7 +34,7 @@ from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.packhost.hiding import Hider
 from agentos.packhost.process import EffectFrame
-from agentos.sdk.context import failure
+from agentos.sdk.context import failure, refusal
 from agentos.sdk.journal import Answer, Step, StepKind, canonical, check_same, epoch_of, step_digest
 from agentos.sdk.manifest import Manifest
 from agentos.sealing import PlaceholderVault, SealBroken, restore, restore_json
@@ -45,7 +45,8 @@ REQUEST, RESPONSE, ARGUMENTS, TOOL_RESULT, INPUT, RESULT, PLACEHOLDERS = (
     "call.request", "call.response", "tool.arguments", "tool.result", "task.input", "task.result", "placeholders",
 )  # fmt: skip
 """What sealed values are for; a value sealed for one purpose opens for no other."""
-COMMENT = "approval.comment"
+QUESTION, COMMENT = "checkpoint.question", "approval.comment"
+_LONGEST_QUESTION = 4_000
 _SUBTASK_POLL_S = 0.2
 
 
@@ -292,12 +293,19 @@ class Steps:
     # --- approval, sleep, subtask -----------------------------------------------------------------------------------------
     async def _approval(self, step: Step, epoch: int, request: Any, found: Recorded | None, notify: Notify) -> Given:
         cid = call_id(self._item.task, step.ordinal, epoch)
+        question = str(request["question"])[:_LONGEST_QUESTION].encode("utf-8", "replace")
         asked = CheckpointRequested(
-            context=self._context(step.ordinal), question=self.hide(str(request["question"]))[:4_000], digest=step.digest
+            context=self._context(step.ordinal), question=await self._seal(QUESTION, question), digest=step.digest
         )
         async with self._awaiting(self._subject("approval", cid, "resolved")) as resolved:
-            if found is None:
-                await self._append(step, "checkpoint.requested", cid, asked)
+            async with self._awaiting(self._subject("checkpoint", cid, "decided")) as decided:
+                if found is None:
+                    await self._append(step, "checkpoint.requested", cid, asked)
+                if not resolved.done():
+                    notify(step.ordinal, Note("short"))
+                await asyncio.wait({resolved, decided}, return_when=asyncio.FIRST_COMPLETED)
+                if decided.done() and (ruling := decided.result().payload(CheckpointDecided)).verdict == "deny":
+                    return Given(refusal(ruling.reasons), decided.result().seq, decided.result().meta.time)
             if not resolved.done():
                 notify(step.ordinal, Note("long", "approval", cid))
             event = await resolved

@@ -6,13 +6,17 @@ import os
 import structlog
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.contracts.events.governance import ViolationNoted
+from agentos.ending import end
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.packhost import sandbox
+from agentos.packhost.hiding import Hider
 from agentos.packhost.process import HostOptions, outbox_writable
 from agentos.sdk.manifest import discover
 from agentos.sealing import MasterKey
 from agentos.service import serve
+from agentos.violations import SYSTEM, Violations
 from services.worker.execution import ToolHosts
 from services.worker.handlers import Worker
 from services.worker.settings import Settings
@@ -35,7 +39,8 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
     environment = {name: os.environ[name] for name in settings.worker_grants if os.environ.get(name)}
 
     async def body(bus: Bus, stop: asyncio.Event) -> None:
-        hosts = ToolHosts(packs, options, environment, outbox)
+        violations = {name: _unclaimed(bus, name) for name in packs}
+        hosts = ToolHosts(packs, options, environment, outbox, lambda pack, tried: violations[pack].take(tried))
         kill = KillSwitch(bus)
         worker = Worker(bus, settings, hosts, KeyRing(bus, master), kill)
         tail = worker.cancellations()
@@ -49,12 +54,18 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             await worker.leave()
         finally:
             # Before the connection is closed: nats-py turns the cancellation of a reader on a closed connection into another error.
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await end(following)
             await kill.stop()
             await hosts.stop()
+            for told in violations.values():
+                await told.close()
 
     await serve("worker", broker, body, stop)
+
+
+def _unclaimed(bus: Bus, pack: str) -> Violations:
+    about = ViolationNoted(task=None, attempt=0, pack=pack, agent="", what="other", detail="")
+    return Violations(bus, "violation.reported", about, tenant=SYSTEM, id_=pack, hide=Hider())
 
 
 def _sandboxed(settings: Settings) -> bool:

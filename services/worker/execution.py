@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import structlog
 
 from agentos.contracts.base import Fault
 from agentos.packhost.hiding import Hider
+from agentos.packhost.listener import Tried
 from agentos.packhost.process import Died, EndedFrame, Frame, HostBroken, HostOptions, PackHost
 from agentos.sdk.journal import canonical
 from agentos.sdk.manifest import Pack, ToolEntry
@@ -33,8 +34,19 @@ class Worked:
 class ToolHosts:
     """One process a pack for its tools: network, but no other file than its own and the outbox, no environment, no keys."""
 
-    def __init__(self, packs: Mapping[str, Pack], options: HostOptions, environment: Mapping[str, str], outbox: Path) -> None:
-        """``environment`` is what tools may be given at all; each gets only what its manifest names."""
+    def __init__(
+        self,
+        packs: Mapping[str, Pack],
+        options: HostOptions,
+        environment: Mapping[str, str],
+        outbox: Path,
+        unclaimed: Callable[[str, Tried], object],
+    ) -> None:
+        """``environment`` is what tools may be given at all; each gets only what its manifest names.
+
+        ``unclaimed`` hears what a pack tries while it is imported, or what none of its tools can be named for.
+        """
+        self._unclaimed = unclaimed
         self._packs = packs
         self._options = options
         self._environment = environment
@@ -50,15 +62,31 @@ class ToolHosts:
         return known.manifest.tool(name) if known is not None else None
 
     async def execute(
-        self, pack: str, tool: ToolEntry, call_id: str, arguments: Any, attempt: int, hide: Hider
+        self,
+        pack: str,
+        tool: ToolEntry,
+        call_id: str,
+        arguments: Any,
+        attempt: int,
+        hide: Hider,
+        tried: Callable[[Tried], object],
     ) -> Worked | Fault:
-        """One attempt. Cancelling this coroutine cancels the tool, with its process where it does not heed that."""
+        """One attempt. ``tried`` hears what the tool tries that it may not.
+
+        Cancelling this coroutine cancels the tool, with its process where it does not heed that."""
         try:
             host = await self._host(pack)
         except HostBroken as broken:
             return Fault(code=broken.code, message=hide(broken.detail)[:500])
         number = next(self._numbers)
         heard: asyncio.Queue[Frame | Died] = asyncio.Queue()
+
+        def hear(message: Frame | Died | Tried) -> None:
+            if isinstance(message, Tried):
+                tried(message)
+            else:
+                heard.put_nowait(message)
+
         secrets = {name: self._environment[name] for name in tool.secrets if name in self._environment}
         call: dict[str, Any] = {
             "id": call_id,
@@ -69,7 +97,7 @@ class ToolHosts:
             "settings": {name: self._environment[name] for name in tool.settings if name in self._environment},
             "attempt": attempt,
         }
-        host.begin(number, {"t": "tool", "call": call}, heard.put_nowait)
+        host.begin(number, {"t": "tool", "call": call}, hear)
         try:
             async with asyncio.timeout(tool.timeout_s):
                 while not isinstance(frame := await heard.get(), EndedFrame | Died):
@@ -105,8 +133,15 @@ class ToolHosts:
             if known is not None:
                 await known.stop()
             self._hosts[pack] = fresh = await PackHost.start(
-                self._packs[pack], self._options, lambda s, line: _output(pack, s, line)
+                self._packs[pack],
+                self._options,
+                lambda s, line: _output(pack, s, line),
+                lambda tried: self._unclaimed(pack, tried),
             )
+            if self._options.sandboxed and not fresh.watched:
+                log.warning(
+                    "tools_are_not_watched", pack=pack, means="they are locked in, but only Python tells of what they try"
+                )
             return fresh
 
     async def stop(self) -> None:

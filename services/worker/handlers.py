@@ -16,6 +16,7 @@ from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.errors import Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
 from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided, ToolCallSettled
+from agentos.contracts.events.governance import ViolationNoted
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch, Work
@@ -23,6 +24,7 @@ from agentos.packhost.hiding import Hider
 from agentos.sdk.journal import canonical
 from agentos.sdk.manifest import ToolEntry
 from agentos.sealing import PlaceholderVault
+from agentos.violations import Violations
 from services.worker import domain
 from services.worker.domain import Refusal, ToolView
 from services.worker.execution import ToolHosts, Worked
@@ -235,7 +237,15 @@ class Worker:
         hide: Hider,
     ) -> Worked | Fault:
         context, work = decided.context, _work(subject.tenant, decided)
-        running = asyncio.create_task(self._hosts.execute(context.pack, tool, subject.id, arguments, attempt, hide))
+        about = ViolationNoted(
+            task=context.task, attempt=context.attempt, pack=context.pack, agent=context.agent, tool=tool.name, what="other", detail=""
+        )  # fmt: skip
+        violations = Violations(
+            self._bus, "violation.reported", about, tenant=subject.tenant, id_=context.task, hide=hide, cause=message
+        )
+        running = asyncio.create_task(
+            self._hosts.execute(context.pack, tool, subject.id, arguments, attempt, hide, violations.take)
+        )
         flight = self._in_flight[subject.id] = _InFlight(work, context.attempt, running)
         try:
             # In flight first, then the check: a switch engaged in between is heard by one of the two.
@@ -251,6 +261,7 @@ class Worker:
         finally:
             running.cancel()
             del self._in_flight[subject.id]
+            await violations.close()
 
     async def _note_killed(self, message: Recorded, subject: EventSubject, flight: _InFlight, entry: KillEntry) -> None:
         after_ms = self._kill.age_ms(entry)

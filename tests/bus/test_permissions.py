@@ -3,16 +3,21 @@
 import asyncio
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
 from nats.aio.client import Client
+from nats.js.errors import APIError, BadRequestError
 
 from agentos.bus import topology
 from agentos.contracts.channels import BUCKETS, BY_NAME, CHANNELS, SERVICES
-from agentos.contracts.errors import NeverRetry
+from agentos.contracts.commands import TimerDue
+from agentos.contracts.envelope import encode_body, encode_headers
+from agentos.contracts.errors import Forbidden, NeverRetry
 from agentos.contracts.events.governance import DeadLetter
 from agentos.contracts.events.task import TaskSettled
+from agentos.telemetry import counter
 from tests.bus.conftest import DECIDED, Seen, Site, consuming
 
 EACH = pytest.mark.parametrize("service", SERVICES)
@@ -161,6 +166,62 @@ async def test_a_tail_aimed_at_another_services_subject_writes_nothing_there(sit
     reply = await admin.request("$JS.API.STREAM.INFO.COMMANDS", json.dumps({"subjects_filter": aimed}).encode(), timeout=5)
     assert aimed not in json.loads(reply.data)["state"].get("subjects", {})
     await admin.request(f"$JS.API.CONSUMER.DELETE.EVENTS.aimed-{tenant}", b"", timeout=5)
+
+
+async def test_a_timer_aimed_at_another_services_is_buried_rather_than_obeyed(site: Site, tenant: str) -> None:
+    """The broker fires a schedule at any subject of its stream, and writes down which schedule it was: that cannot be forged."""
+    seen = Seen(tenant)
+    await consuming(site, "orchestrator", "timer.orchestrator-retry-due", seen)
+    gates, evil = await site.connect("gates"), (await site.raw("gates")).jetstream()
+    due = TimerDue(tenant=tenant, ordinal=1)
+    at = datetime.now(UTC) + timedelta(milliseconds=100)
+    aimed = f"timer.orchestrator.due.retry.{tenant}"
+    meta = gates._meta(BY_NAME["timer.orchestrator-retry-due"], aimed, tenant, None, None, tenant)
+    schedule = {"Nats-Schedule": f"@at {at.isoformat().replace('+00:00', 'Z')}", "Nats-Schedule-Target": aimed}
+    headers = {**encode_headers(meta), **schedule}
+    place = f"timer.gates.set.expire.{tenant}"
+    with pytest.raises(BadRequestError):
+        await evil.publish(place, encode_body(due), headers={**headers, "Nats-Scheduler": aimed.replace(".due.", ".set.")})
+    for elsewhere in (f"evt.{tenant}.approval.x.resolved", f"cmd.gates.resolve.{tenant}"):
+        with pytest.raises(APIError):
+            await evil.publish(place, encode_body(due), headers={**headers, "Nats-Schedule-Target": elsewhere})
+    await evil.publish(place, encode_body(due), headers=headers)
+    ledger = await site.connect("ledger")
+    async with asyncio.timeout(20):
+        async for raw in ledger.tail(("dlq.orchestrator.>",), stream="DLQ", start="first"):
+            if raw.body and aimed.encode() in raw.body:
+                letter = await ledger.decode(raw)
+                assert isinstance(letter.data, DeadLetter)
+                assert letter.data.code == "not_its_timer"
+                break
+    assert seen.recorded == []
+
+
+@EACH
+async def test_a_service_has_nothing_stored_from_another_stream_and_moves_no_consumer(site: Site, service: str) -> None:
+    tried = await attempts(site, service)
+    wanted = [
+        "$JS.API.STREAM.CREATE.MINE",
+        "$JS.API.STREAM.UPDATE.EVENTS",
+        "$JS.API.STREAM.UPDATE.TIMERS",
+        "$JS.API.DIRECT.GET.EVENTS",
+    ]
+    wanted += [
+        "$JS.API.STREAM.CREATE.KV_mine",
+        "$JS.API.STREAM.UPDATE.KV_kill",
+        "$SYS.ACCOUNT.x.CLAIMS.UPDATE",
+    ]
+    wanted += [f"$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.{BY_NAME['call.decided'].consumer('router')}"]
+    assert await tried.refused(wanted) == set(wanted)
+
+
+async def test_what_the_broker_refuses_a_service_is_counted(site: Site, tenant: str) -> None:
+    runner = await site.connect("runner")
+    refusals = counter("agentos_broker_refusals_total", "What the broker refused a service by its rights.", ("service",))
+    before = refusals.labels("runner")._value.get()
+    with pytest.raises(Forbidden):
+        await runner.append("task.decided", "t", DECIDED, tenant=tenant, ordinal=1)
+    assert refusals.labels("runner")._value.get() > before
 
 
 async def test_what_the_broker_answers_into_another_services_subject_is_never_taken_for_a_fact(site: Site, tenant: str) -> None:

@@ -15,6 +15,7 @@ from services.policy.active import ActivePolicy
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import BUNDLE, Bundle, PolicyEvaluator
 from services.policy.publishing import Bundles
+from services.policy.questions import CheckpointQuestion
 from services.policy.signing import load_or_create, public_text, trusted
 from services.policy.verdicts import ruling
 from tests.cli.test_cli import Ended, agentos
@@ -118,6 +119,26 @@ async def test_a_backtest_of_an_export_says_what_would_change_and_for_whom(candi
     assert "approver.role_missing" in shown.out
     none = await agentos("policy", "backtest", "--bundle", str(candidate), "--file", str(export), "--kind", "tool")
     assert "0 decisions" in none.out
+
+
+async def test_a_backtest_asks_again_what_packs_wanted_to_ask_persons(tmp_path: Path) -> None:
+    question = CheckpointQuestion(
+        tenant="default", task="t1", task_type="triage", pack="engineering", agent="a", asked_so_far=3
+    )
+    body = {**ruling(question, EmbeddedEvaluator().decide_now(question)), "context": {}, "digest": "d"}
+    candidate = tmp_path / "candidate"
+    shutil.copytree(BUNDLE, candidate, ignore=shutil.ignore_patterns("*.cases.json", "*_test.rego"))
+    data = json.loads((candidate / "data.json").read_text())
+    data["config"]["checkpoints"]["max_per_task"] = 3
+    (candidate / "data.json").write_text(json.dumps(data))
+    event = Event(1, "evt.default.checkpoint.c1.decided", {}, json.dumps(body).encode(), b"h" * 32)
+    file = tmp_path / "audit.jsonl"
+    file.write_bytes(header_line(Header(b"k" * 32, 1, b"h" * 32)) + event_line(event, event.hash))
+    told = await agentos(
+        "policy", "backtest", "--bundle", str(candidate), "--file", str(file), "--kind", "checkpoint", "--json"
+    )
+    (change,) = told.json()["changes"]
+    assert (change["past"]["verdict"], change["verdict"], change["reasons"]) == ("allow", "deny", ["limit.checkpoints"])
 
 
 async def test_a_file_that_is_no_export_is_refused(tmp_path: Path) -> None:

@@ -1,24 +1,35 @@
 """The documentation is true: links lead somewhere, commands exist, settings are read, Python examples run."""
 
 import ast
+import base64
 import importlib.util
 import inspect
 import json
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings
 
 import services
+from agentos.contracts.budgets import Budget
 from agentos.sdk import Context, Manifest, Pack
 from agentos.sdk.testing import Harness, says
+from services.gates.notifications.targets import Targets
 from services.gateway.webhooks.sources import SourceConfig
+from services.policy.bundles import sign
+from services.policy.embedded import EmbeddedEvaluator
+from services.policy.evaluator import BUNDLE
+from services.policy.trial import examine
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -89,8 +100,8 @@ def assert_parses(words: list[str]) -> None:
     command.make_context(command.name, words).close()
 
 
-def settings_read() -> set[str]:
-    """Every environment variable that a settings model reads, or that code or compose names."""
+def settings_of_services() -> set[str]:
+    """Every environment variable that a settings model reads."""
     found: set[str] = set()
     modules = [importlib.import_module(f"services.{each.name}.settings") for each in pkgutil.iter_modules(services.__path__)]
     modules += [importlib.import_module("agentos.bus.settings"), importlib.import_module("agentos.service")]
@@ -99,8 +110,13 @@ def settings_read() -> set[str]:
             if issubclass(kind, BaseSettings) and kind is not BaseSettings:
                 prefix = kind.model_config.get("env_prefix", "")
                 for name, field in kind.model_fields.items():
-                    aliases: Any = field.validation_alias
-                    found |= set(getattr(aliases, "choices", [])) if aliases else {f"{prefix}{name}".upper()}
+                    found.add(str(field.validation_alias or f"{prefix}{name}".upper()))
+    return found
+
+
+def settings_read() -> set[str]:
+    """Every environment variable that a settings model reads, or that code or compose names."""
+    found = settings_of_services()
     sources = [path for folder in ("agentos", "services", "adapters", "packs") for path in (ROOT / folder).rglob("*.py")]
     for path in [*sources, *(ROOT / "packs").rglob("pack.yaml"), ROOT / "deploy" / "compose.yaml"]:
         found |= set(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", path.read_text()))
@@ -110,10 +126,19 @@ def settings_read() -> set[str]:
     return found
 
 
-def test_every_setting_of_the_example_is_read_somewhere() -> None:
+def test_every_setting_of_the_example_is_read_somewhere_and_every_setting_is_there() -> None:
     named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert named
     assert named <= settings_read()
+    assert settings_of_services() <= named
+
+
+def test_what_the_example_offers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line with a value, uncommented: each service starts with it."""
+    offered = re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    for name, value in offered:
+        monkeypatch.setenv(name, value)
+    for each in pkgutil.iter_modules(services.__path__):
+        importlib.import_module(f"services.{each.name}.settings").Settings()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -161,6 +186,35 @@ def test_the_sources_file_in_the_docs_is_one_that_the_gateway_takes() -> None:
     configs = {name: SourceConfig.model_validate(config) for name, config in json.loads(example).items()}
     taken = {kind for agent in Pack.load(ROOT / "packs" / "engineering").manifest.agents for kind in agent.task_types}
     assert set(configs["github"].events.values()) <= taken
+
+
+def test_the_configuration_in_the_operators_pages_is_published_as_it_stands(tmp_path: Path) -> None:
+    """Each JSON example of what the rules read, in place of what ships, passes the trial that every publication passes."""
+    folder = tmp_path / "rules"
+    shutil.copytree(BUNDLE, folder, ignore=shutil.ignore_patterns("*.cases.json", "*_test.rego"))
+    data: Any = json.loads((folder / "data.json").read_text())
+    operators = ROOT / "docs" / "operators"
+    (budgets,) = fences(operators / "budgets.md", "json")
+    data["config"]["budgets"] = json.loads(budgets)
+    for page in ("kill-switch", "history", "redaction"):
+        (example,) = fences(operators / f"{page}.md", "json")
+        data["config"] |= json.loads(example)
+    (folder / "data.json").write_text(json.dumps(data))
+    signed = sign(folder, 2, datetime.now(UTC), Ed25519PrivateKey.generate())
+    examine(signed)
+    question = {
+        "tenant": "acme", "pack": "sales", "agent": "a", "task": "t", "task_type": "x", "model": "default", "providers": ["openai"],
+        "requester": {"kind": "api_key", "id": "k", "roles": []},
+    }  # fmt: skip
+    resolved = EmbeddedEvaluator(signed.bundle).answer("agentos/budget", question).obligations["budgets"]
+    assert [each.id for each in TypeAdapter(list[Budget]).validate_python(resolved)] == ["tenant-month", "task", "sales-rate"]
+
+
+def test_the_notifications_file_in_the_docs_is_one_that_gates_takes() -> None:
+    (example,) = fences(ROOT / "docs" / "operators" / "approvals.md", "json")
+    secret = "whsec_" + base64.b64encode(bytes(32)).decode()
+    targets = Targets.model_validate_json(example.replace("whsec_...", secret))
+    assert [target.name for target in targets.all] == ["chat", "smtp"]
 
 
 async def test_the_pack_in_the_docs_runs_in_the_harness() -> None:

@@ -6,10 +6,11 @@ import struct
 import pytest
 
 from agentos.packhost.sandbox import filter_program
+from agentos.packhost.syscalls import ARCHITECTURES, OPENINGS, REFUSED
 
-ALLOW, KILL = 0x7FFF0000, 0x80000000
+ALLOW, KILL, NOTIFY = 0x7FFF0000, 0x80000000, 0x7FC00000
 PID = 4711
-EPERM, ENOSYS = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
+EPERM, ENOSYS, NO_FAMILY = (0x00050000 | code for code in (errno.EPERM, errno.ENOSYS, errno.EAFNOSUPPORT))
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 
@@ -61,6 +62,12 @@ NETWORK = {
     "datagram pair": ({"x86_64": 53, "aarch64": 199}, (AF_UNIX, DATAGRAM), EPERM),
 }
 
+LISTENED = {
+    "seccomp": ({"x86_64": 317, "aarch64": 277}, (1, 0), EPERM),
+    "a filter by prctl": ({"x86_64": 157, "aarch64": 167}, (22, 2), EPERM),
+    "another prctl": ({"x86_64": 157, "aarch64": 167}, (15,), ALLOW),
+}
+
 
 @pytest.mark.parametrize("machine", list(ARCH))
 @pytest.mark.parametrize("call", [*CALLS, *NETWORK])
@@ -78,6 +85,40 @@ def test_a_tool_may_use_the_network_and_nothing_else_more(machine: str) -> None:
         assert verdict(program, machine, numbers[machine], *arguments) == ALLOW
 
 
+@pytest.mark.parametrize("machine", list(ARCH))
+@pytest.mark.parametrize("call", [*CALLS, *NETWORK, *LISTENED])
+def test_what_is_refused_goes_to_the_listener_and_nothing_is_let_pass_that_was_not(call: str, machine: str) -> None:
+    numbers, arguments, expected = (CALLS | NETWORK | LISTENED)[call]
+    program = filter_program(machine, PID, network=False, listened=True)
+    heard = expected == EPERM or call == "openat"
+    assert verdict(program, machine, numbers[machine], *arguments) == (NOTIFY if heard else expected)
+
+
+@pytest.mark.parametrize("machine", list(ARCH))
+@pytest.mark.parametrize(
+    ("family", "expected"), [(AF_INET, ALLOW), (10, ALLOW), (16, ALLOW), (AF_UNIX, NO_FAMILY), (17, EPERM), (40, EPERM)]
+)
+def test_a_tool_s_sockets_lead_to_the_internet_and_not_to_this_machine_s_daemons(
+    family: int, expected: int, machine: str
+) -> None:
+    number = NETWORK["socket"][0][machine]
+    assert verdict(filter_program(machine, PID, network=True), machine, number, family, STREAM) == expected
+
+
+@pytest.mark.parametrize("machine", list(ARCH))
+def test_no_two_calls_share_a_number(machine: str) -> None:
+    arch = ARCHITECTURES.index(machine)
+    numbers = [each[arch] for _, each in REFUSED.values()] + [opening.numbers[arch] for opening in OPENINGS.values()]
+    known = [number for number in numbers if number is not None]
+    assert len(known) == len(set(known))
+
+
 def test_another_architecture_s_numbers_end_the_process() -> None:
     assert verdict(filter_program("x86_64", PID, network=False), "x86_64", 0, arch=0x40000003) == KILL
     assert verdict(filter_program("x86_64", PID, network=False), "x86_64", 0x40000000) == KILL
+
+
+def test_another_architecture_s_numbers_are_told_and_refused_where_someone_listens() -> None:
+    program = filter_program("x86_64", PID, network=False, listened=True)
+    assert verdict(program, "x86_64", 0, arch=0x40000003) == NOTIFY
+    assert verdict(program, "x86_64", 0x40000000) == NOTIFY

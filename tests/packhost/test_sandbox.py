@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentos.packhost.listener import Tried
 from agentos.packhost.process import Died, EffectFrame, EndedFrame, HostBroken, HostOptions, LogFrame, PackHost, RestFrame
 from agentos.sdk import Pack
 
@@ -30,10 +31,14 @@ def ignore(stream: str, line: str) -> None:
     return None
 
 
+def unheard(tried: Tried) -> None:
+    raise AssertionError(f"nobody's: {tried}")
+
+
 async def run_once(pack: Pack, given: Any, **options: Any) -> tuple[EndedFrame | Died, list[str]]:
     printed: list[str] = []
-    host = await PackHost.start(pack, HostOptions(mode="agents", **options), lambda _, line: printed.append(line))
-    heard: asyncio.Queue[EffectFrame | RestFrame | EndedFrame | LogFrame | Died] = asyncio.Queue()
+    host = await PackHost.start(pack, HostOptions(mode="agents", **options), lambda _, line: printed.append(line), unheard)
+    heard: asyncio.Queue[EffectFrame | RestFrame | EndedFrame | LogFrame | Died | Tried] = asyncio.Queue()
     frame = {"t": "agent", "agent": "main", "task": {"id": "t", "type": "trial", "attempt": 1}, "input": given}
     host.begin(1, frame, heard.put_nowait)
     try:
@@ -140,9 +145,11 @@ async def test_a_pack_can(do: str, trial: Pack, tmp_path: Path) -> None:
 
 async def test_code_that_runs_at_import_is_locked_in_already(tmp_path: Path) -> None:
     pack = make_pack(tmp_path / "trial", "import socket\nsocket.socket()\n\nasync def main(ctx, input): ...\n")
+    tried: list[Tried] = []
     with pytest.raises(HostBroken, match="PermissionError") as broken:
-        await PackHost.start(pack, HostOptions(mode="agents"), ignore)
+        await PackHost.start(pack, HostOptions(mode="agents"), ignore, tried.append)
     assert broken.value.code == "pack_broken"
+    assert tried == [Tried("network", "socket inet")]
 
 
 async def test_a_host_whose_loop_stands_still_is_killed_and_the_guilty_run_named(tmp_path: Path) -> None:
@@ -168,6 +175,6 @@ async def test_what_a_pack_prints_is_bounded(tmp_path: Path) -> None:
 
 
 async def test_a_pack_that_garbles_its_pipe_only_ends_its_own_host(tmp_path: Path) -> None:
-    code = "import os, sys\nasync def main(ctx, input):\n    os.write(int(sys.argv[-2]), b'\\xff' * 64)\n    await ctx.now()\n"
+    code = "import os, sys\nasync def main(ctx, input):\n    os.write(int(sys.argv[-3]), b'\\xff' * 64)\n    await ctx.now()\n"
     ended, _ = await run_once(make_pack(tmp_path / "trial", code), {})
     assert isinstance(ended, Died)

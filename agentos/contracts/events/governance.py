@@ -2,26 +2,52 @@
 
 from typing import Literal
 
-from agentos.contracts.base import Contract, Principal, Token, Usd, Utc
+from pydantic import Field
+
+from agentos.contracts.base import Contract, Json, Principal, Ruling, Sealed, Token, Usd, Utc
 from agentos.contracts.budgets import Metric, Mode
-from agentos.contracts.events.call import CallContext
+from agentos.contracts.events.call import CallContext, RedactedEntity
 
 
 class CheckpointRequested(Contract):
-    """A pack asks a person (``ctx.approval``). ``question`` is redacted text; the approval of the same id answers."""
+    """A pack asks a person (``ctx.approval``). ``question`` seals the text; the approval of the same id answers, if policy lets it be asked."""
 
     context: CallContext
-    question: str
+    question: Sealed
     digest: str
 
 
-class ViolationNoted(Contract):
-    """A pack tried to get past its sandbox and was refused: the n-th try of one attempt of one task."""
+class CheckpointDecided(Ruling):
+    """Whether a pack may ask a person, given once. Unless it is deny, gates asks on the terms in ``obligations``.
 
-    task: Token
+    ``redacted_question`` is what a person will read, in clear; ``placeholders`` seals the map that restores it.
+    """
+
+    context: CallContext
+    obligations: dict[str, Json] = Field(default_factory=dict)
+    digest: str
+    """Digest of what the pack asked; the approval binds to it."""
+    labels: tuple[str, ...] = ()
+    """What the task's history is marked with at this moment."""
+    redacted_question: str = ""
+    entities: tuple[RedactedEntity, ...] = ()
+    placeholders: Sealed | None = None
+
+
+class ViolationNoted(Contract):
+    """A pack tried to get past its sandbox and was refused: the n-th time that this is told of a task.
+
+    A pack that runs tasks of several tenants at once may blame one of its own runs for what another did; who tried what is
+    certain only as far as the pack.
+    """
+
+    task: Token | None
+    """None for what was tried while the pack was imported, or by no run that can be named; the pack is the id then."""
     attempt: int
     pack: Token
     agent: str
+    tool: str = ""
+    """The tool that tried it, where it was no agent."""
     what: Literal["network", "process", "file", "environment", "memory", "protocol", "other"]
     detail: str
     """What was tried, in a few words: a system call, a path below the sandbox, an address. Never data."""

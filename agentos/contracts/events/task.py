@@ -53,7 +53,12 @@ class TaskQueued(Contract):
 
 
 class TaskDecided(Ruling):
-    """The admission verdict for attempt n, given once. ``hold`` is not an admission outcome and counts as deny."""
+    """The admission verdict for attempt n, given once. ``hold`` is not an admission outcome and counts as deny.
+
+    Obligation ``packs``: the only ones that may take the attempt. It is left out while no pack is known to take such a task.
+    """
+
+    obligations: dict[str, Json] = Field(default_factory=dict)
 
 
 class Candidate(Contract):

@@ -26,7 +26,7 @@ from agentos.contracts.events.approval import (
     Vote,
 )
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.events.governance import CheckpointRequested
+from agentos.contracts.events.governance import CheckpointDecided
 
 DEFAULT_ROLES = ("approver", "admin")
 DEFAULT_EXPIRY = timedelta(hours=24)
@@ -168,19 +168,19 @@ def request_for_call(decided: CallDecided, requester: Principal, now: datetime) 
     )
 
 
-def request_for_checkpoint(asked: CheckpointRequested, requester: Principal, now: datetime) -> ApprovalRequested:
-    """The approval that a pack's question to a person is."""
+def request_for_checkpoint(decided: CheckpointDecided, requester: Principal, now: datetime) -> ApprovalRequested:
+    """The approval that a pack's question to a person is, on the policy's terms. A question is answered, not edited."""
     return ApprovalRequested.model_validate(
         {
-            "context": asked.context,
+            "context": decided.context,
             "kind": "checkpoint",
-            "target": asked.context.agent,
-            "summary": asked.question[:200],
-            "preview": {"question": asked.question},
-            "reasons": ("checkpoint",),
-            "digest": asked.digest,
+            "target": decided.context.agent,
+            "summary": decided.redacted_question[:200],
+            "preview": {"question": decided.redacted_question},
+            "reasons": decided.reasons,
+            "digest": decided.digest,
             "requester": requester,
-            **_terms({}, now),
+            **_terms(decided.obligations, now),
         }
     )
 
@@ -256,7 +256,7 @@ def resolution(approval: Approval, now: datetime) -> ApprovalResolved | None:
 
 
 def close(approval: Approval, outcome: Literal["expired", "cancelled"], reason: str) -> ApprovalResolved | None:
-    """The answer "no" that time or a cancelled task gives; None when there is nothing left to answer."""
+    """The answer "no" that time or the end of the task gives; None when there is nothing left to answer."""
     if approval.requested is None or approval.resolved is not None:
         return None
     return ApprovalResolved(

@@ -104,7 +104,7 @@ class Budgets:
     ) -> None:
         self._bus = bus
         self._rules = BudgetRules(evaluator)
-        self._prices = prices or Prices(bus)
+        self.prices = prices or Prices(bus)
         self._clock = clock
         self.accounts = Accounts(bus, clock)
         self._requesters = Requesters(bus)
@@ -124,7 +124,7 @@ class Budgets:
         after the budget's ``wait_s`` since ``asked_at`` it is a refusal. Raises Unavailable when the rules or a state cannot be read,
         RetryLater when the broker does not answer.
         """
-        catalogue = await self._prices.catalogue()
+        catalogue = await self.prices.catalogue()
         found = pricing.targets(catalogue, demand.model, demand.providers)
         requester = demand.requester or await self._requesters.of(tenant, demand.task)
         question = askable(lambda: _question(tenant, demand, requester, pricing.providers(found)))

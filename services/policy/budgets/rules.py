@@ -1,6 +1,5 @@
 """Which budgets apply to a call: the Rego package ``agentos.budget`` says so, and what it said is kept for as long as the rules stay."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
@@ -8,10 +7,10 @@ from pydantic import TypeAdapter, ValidationError
 from agentos.contracts.budgets import Budget
 from agentos.contracts.errors import Unavailable
 from services.policy.evaluator import PolicyEvaluator
-from services.policy.questions import BudgetQuestion
+from services.policy.questions import BudgetQuestion, Decision
+from services.policy.remembered import Remembered
 
 _BUDGETS = TypeAdapter(tuple[Budget, ...])
-KEPT = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +23,20 @@ class Applying:
 
 
 class BudgetRules:
-    """Asks the evaluator once for each question and revision: the calls of a task mostly ask the same."""
+    """The calls of a task mostly ask the same: the rules are asked once."""
 
     def __init__(self, evaluator: PolicyEvaluator) -> None:
-        self._evaluator = evaluator
-        self._kept: OrderedDict[tuple[str, str], Applying] = OrderedDict()
+        self._answers = Remembered(evaluator, _applying)
 
     async def applying(self, question: BudgetQuestion) -> Applying:
         """The budgets, one of each account. Raises Unavailable when the rules give none that can be understood."""
-        asked = question.model_dump_json()
-        kept = self._kept.get((self._evaluator.revision, asked))
-        if kept is not None:
-            self._kept.move_to_end((self._evaluator.revision, asked))
-            return kept
-        decision = await self._evaluator.decide(question)
-        if decision.verdict != "allow":
-            found = Applying((), decision.reasons, decision.rules)
-        else:
-            found = Applying(_read(decision.obligations.get("budgets")))
-        self._kept[(decision.revision, asked)] = found
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return found
+        return await self._answers.ask(question)
+
+
+def _applying(decision: Decision) -> Applying:
+    if decision.verdict != "allow":
+        return Applying((), decision.reasons, decision.rules)
+    return Applying(_read(decision.obligations.get("budgets")))
 
 
 def _read(said: object) -> tuple[Budget, ...]:

@@ -18,6 +18,7 @@ from agentos.bus import Bus, Entry
 from agentos.contracts.budgets import Budget, BudgetState
 from agentos.contracts.envelope import encode_body
 from agentos.contracts.errors import Conflict, RetryLater, Unavailable
+from agentos.ending import end
 from services.policy.budgets.domain import Account
 
 R = TypeVar("R")
@@ -88,9 +89,7 @@ class Accounts:
 
     async def close(self) -> None:
         """Stop what is under way; whoever waits for it is cancelled."""
-        for task in list(self._working):
-            task.cancel()
-        await asyncio.gather(*self._working, return_exceptions=True)
+        await end(*self._working)
 
     def _tidy(self) -> None:
         if len(self._desks) > KEPT:

@@ -58,9 +58,15 @@ class FamilyHistory(Contract):
     total: Tally = Tally()
     slots: dict[int, Tally] = Field(default_factory=dict[int, Tally])
     tools: dict[str, int] = Field(default_factory=dict[str, int])
+    checkpoints: dict[str, int] = Field(default_factory=dict[str, int])
+    """How often each task of the family has asked a person."""
     counted: tuple[str, ...] = ()
     trusted_input: bool = False
     """Whether the root task came from inside; then its input vouches for the destinations that it names."""
+
+    def asked_before(self, checkpoint: str, task: str) -> int:
+        """How many checkpoints of ``task`` there were before this one, whether or not this one is counted already."""
+        return self.checkpoints.get(task, 0) - int(f"asked.{checkpoint}" in self.counted)
 
     def window(self, name: Literal["minute", "hour"], now: datetime) -> Tally:
         """What happened in the last minute or hour."""
@@ -76,6 +82,8 @@ class Happened:
     at: datetime
     tally: Tally = _NOTHING
     tool: str | None = None
+    checkpoint_of: str | None = None
+    """The task that asks a person."""
     labels: tuple[tuple[str, str], ...] = ()
 
 
@@ -83,6 +91,11 @@ def used(call: str, tool: str, effect: Effect, at: datetime) -> Happened:
     """A tool is asked for. Counted before it is decided on, so that calls side by side see each other."""
     tally = Tally(tools=1, read=int(effect == "read"), write=int(effect == "write"), egress=int(effect == "egress"))
     return Happened(f"tool.{call}", at, tally, tool=tool)
+
+
+def asked(checkpoint: str, task: str, at: datetime) -> Happened:
+    """A task wants to ask a person. Counted before it is decided on, as tool calls are."""
+    return Happened(f"asked.{checkpoint}", at, checkpoint_of=task)
 
 
 def spent(call: str, usd: Decimal, at: datetime) -> Happened:
@@ -111,12 +124,16 @@ def note(history: FamilyHistory, happened: Happened) -> FamilyHistory:
     tools = history.tools
     if happened.tool is not None:
         tools = {**tools, happened.tool: tools.get(happened.tool, 0) + 1}
+    checkpoints, task = history.checkpoints, happened.checkpoint_of
+    if task is not None:
+        checkpoints = {**checkpoints, task: checkpoints.get(task, 0) + 1}
     return history.model_copy(
         update={
             "labels": {**dict(happened.labels), **history.labels},
             "total": history.total.plus(happened.tally),
             "slots": slots,
             "tools": tools,
+            "checkpoints": checkpoints,
             "counted": (*history.counted, happened.id)[-REMEMBERED:],
         }
     )

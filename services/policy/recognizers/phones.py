@@ -122,8 +122,8 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
             yield found(start, start + len(taken), 0.5)
     for match in _NANP.finditer(text):
         # Dashes or brackets are enough; blanks and dots also separate columns and versions.
-        told = "-" in match[0] or "(" in match[0] or announced(match.start())
-        if told or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
+        sure = "-" in match[0] or "(" in match[0] or announced(match.start())
+        if sure or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
         # Two digits and two digits: a dump, a table, a time.

@@ -25,14 +25,14 @@ _PUBLIC = re.compile(
 )
 
 
+_TRIGGERED = [secret for secret in SECRETS for _ in secret.triggers]
+_TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 _CARD_CODE = re.compile(
     r"(?<![A-Za-z])(?:[Cc][Vv][VvCc]2?|[Cc][Ii][Dd]|[Ss]ecurity [Cc]ode|CSC|[Pp]r[üu]fziffer|"
     r"PIN(?! ?[Cc]ode))[\"']?(?: (?:is|was|ist|number|no\.?))?[ \t]{0,2}[:=#]?"
     r"[ \t]{0,2}[\"']?(?P<value>\d{3,6})(?![\w-]|[.,]\d)"
 )
 _CARD_CODE_WORDS = ("cvv", "cvc", "cid", "security code", "csc", "prüfziffer", "pin")
-_TRIGGERED = [secret for secret in SECRETS for _ in secret.triggers]
-_TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 
 
 def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Gates, policy and worker on a real broker, and a tool that notes what it was given: what approvals are about, from end to end."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +20,12 @@ from agentos.contracts.commands import (
 )
 from agentos.contracts.events.approval import ApprovalRequested, ApprovalResolved
 from agentos.contracts.events.call import ModelCallRequested, ToolCallRequested, ToolCallSettled
+from agentos.contracts.events.governance import CheckpointRequested
 from agentos.contracts.model import ModelRequest, user
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.packhost.hiding import Hider
+from agentos.packhost.listener import Tried
 from agentos.packhost.process import HostOptions
 from agentos.sdk.journal import canonical, step_digest
 from agentos.sdk.manifest import ToolEntry
@@ -34,7 +36,7 @@ from services.gates.settings import Settings as GatesSettings
 from services.policy.budgets.budgets import Budgets
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.handlers import Policy
-from services.policy.questions import Decision, Question, ToolCallQuestion
+from services.policy.questions import CheckpointQuestion, Decision, Question, ToolCallQuestion
 from services.worker.execution import ToolHosts, Worked
 from services.worker.handlers import Worker
 from services.worker.settings import Settings as WorkerSettings
@@ -54,26 +56,42 @@ class Desk(ToolHosts):
     """A tool that notes its arguments."""
 
     def __init__(self) -> None:
-        super().__init__({}, HostOptions(mode="tools"), {}, Path())
+        super().__init__({}, HostOptions(mode="tools"), {}, Path(), lambda pack, tried: None)
         self.done: list[tuple[str, Any]] = []
 
     def tool(self, pack: str, name: str) -> ToolEntry | None:
         return ToolEntry(name=name, description="", effect="egress", parameters=PARAMETERS, entry="tools.py:comment")
 
-    async def execute(self, pack: str, tool: ToolEntry, call_id: str, arguments: Any, attempt: int, hide: Hider) -> Worked:
+    async def execute(
+        self,
+        pack: str,
+        tool: ToolEntry,
+        call_id: str,
+        arguments: Any,
+        attempt: int,
+        hide: Hider,
+        tried: Callable[[Tried], object],
+    ) -> Worked:
         self.done.append((call_id, arguments))
         return Worked({"ok": True}, False)
 
 
 class Strict(EmbeddedEvaluator):
-    """The shipped rules, and on demand one more: no tool."""
+    """The shipped rules, and on demand more: no tool, no checkpoint, other terms for those."""
 
     deny_tools = False
+    deny_checkpoints = False
+    checkpoint_terms: Mapping[str, Any] | None = None
 
     async def decide(self, question: Question) -> Decision:
         if self.deny_tools and isinstance(question, ToolCallQuestion):
             return Decision(verdict="deny", reasons=("tool.forbidden",), rules=("t",), obligations={}, revision="strict")
-        return await super().decide(question)
+        if self.deny_checkpoints and isinstance(question, CheckpointQuestion):
+            return Decision(verdict="deny", reasons=("limit.checkpoints",), rules=("c",), obligations={}, revision="strict")
+        decision = await super().decide(question)
+        if self.checkpoint_terms is not None and isinstance(question, CheckpointQuestion):
+            return decision.model_copy(update={"obligations": dict(self.checkpoint_terms)})
+        return decision
 
 
 class House:
@@ -97,7 +115,7 @@ class House:
             await kill.start()
         self.budgets = Budgets(policy, self.rules)
         self.policy = Policy(policy, self.rules, InProcess(), KeyRing(policy, self.master), self.kills[0], self.budgets)
-        policy.consume([route for route in self.policy.routes() if route.channel.startswith("approval.")])
+        policy.consume([route for route in self.policy.routes() if route.channel.startswith(("approval.", "checkpoint."))])
         await policy.start()
         self.worker = Worker(worker, WorkerSettings(), self.desk, KeyRing(worker, self.master), self.kills[1])
         worker.consume(self.worker.routes())
@@ -154,6 +172,16 @@ class House:
         held = decided.model_copy(update={"obligations": {"editable": True} | obligations})
         await self.policy_bus.append("tool.decided", call, held, tenant=TENANT, correlation_id=task)
         return (await event(self.gateway, f"approval.{call}.requested")).payload(ApprovalRequested)
+
+    async def ask(self, question: str = "Post it?", *, asked: str = "a1", task: str = "t1") -> None:
+        """A pack's question to a person."""
+        await self.submit(task)
+        checkpoint = CheckpointRequested(
+            context=context(task),
+            question=await self.keys.seal(TENANT, "family", "checkpoint.question", question.encode()),
+            digest="q",
+        )
+        await self.runner.append("checkpoint.requested", asked, checkpoint, tenant=TENANT, correlation_id=task)
 
     async def hold_model(self, call: str = "m1", text: str = "Ask ada@example.org", **obligations: Any) -> ApprovalRequested:
         """A model call that is held."""

@@ -19,6 +19,7 @@ from agentos.contracts.events.approval import (
     Change,
     EscalationStep,
 )
+from agentos.contracts.events.governance import CheckpointDecided
 from services.gates.domain import approvals as domain
 from services.gates.domain import deadlines, delegations, votes
 from services.gates.domain.approvals import Approval
@@ -122,11 +123,21 @@ def test_an_obligation_that_makes_no_sense_is_replaced_by_the_default_and_never_
     assert all(NOW < step.at < asked.expires_at for step in asked.escalation)
 
 
-def test_a_step_after_the_expiry_is_left_out_and_a_checkpoint_has_the_defaults() -> None:
+def test_a_step_after_the_expiry_is_left_out_and_what_policy_does_not_say_is_the_default() -> None:
     late = decision("hold", obligations={"expires_after_s": 60, "escalation": [{"after_s": 90, "roles": ["admin"]}]})
     assert domain.request_for_call(late, OPERATOR, NOW).escalation == ()
     plain = domain.request_for_call(decision("hold"), OPERATOR, NOW)
     assert (plain.approver_roles, plain.expires_at) == (domain.DEFAULT_ROLES, NOW + domain.DEFAULT_EXPIRY)
+
+
+def test_a_checkpoint_shows_the_redacted_question_on_the_policys_terms_and_is_not_editable() -> None:
+    decided = CheckpointDecided(
+        context=context(), verdict="allow", reasons=("checkpoint.allowed",), rules=(), bundle="b", digest="q",
+        obligations={"quorum": 2, "approver_roles": ["legal"], "editable": True}, redacted_question="Write to <EMAIL_1>?",
+    )  # fmt: skip
+    asked = domain.request_for_checkpoint(decided, OPERATOR, NOW)
+    assert (asked.kind, asked.target, asked.digest, asked.editable) == ("checkpoint", "a", "q", False)
+    assert (asked.quorum, asked.approver_roles, asked.summary) == (2, ("legal",), "Write to <EMAIL_1>?")
 
 
 # --- votes ------------------------------------------------------------------------------------------------------------

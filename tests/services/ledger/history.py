@@ -183,6 +183,18 @@ def governance() -> list[Planned]:
     ]
 
 
+def checkpoint(task: str, step: int, verdict: Any = "allow") -> list[Planned]:
+    """A pack wants to ask a person, and policy rules on it."""
+    whose, asked = context(task, step), f"{task}-s{step:04d}-e1"
+    decided = g.CheckpointDecided(
+        context=whose, verdict=verdict, reasons=(), rules=(), bundle="b1", digest="d", redacted_question="May I?"
+    )
+    return [
+        ("checkpoint.requested", (asked,), g.CheckpointRequested(context=whose, question=sealed(task), digest="d"), task),
+        ("checkpoint.decided", (asked,), decided, task),
+    ]
+
+
 def recorded(seq: int, planned: Planned, tenant: str = "default") -> Incoming:
     """The message that stands at ``seq``."""
     name, tokens, data, correlation = planned

@@ -25,7 +25,7 @@ def ask(store: SqlStore) -> Any:
     priced = history.model_call("t1", 5, cost="0.2", provider="anthropic", model="claude")
     simulated = history.model_call("t1", 6, cost="9", simulated=True)
     waits = history.submitted("waits", requester=Principal(kind="pack", id="100%_sure"))
-    events += history.stream([*priced, *simulated, waits], len(events) + 1)
+    events += history.stream([*priced, *simulated, waits, *history.checkpoint("waits", 1, "deny")], len(events) + 1)
     events.append(history.recorded(len(events) + 1, history.submitted("foreign"), "other"))
     events.append(Incoming(len(events) + 1, "evt.default.odd.x.happened", {}, b"\xff"))
     store.apply(events)
@@ -142,12 +142,19 @@ def test_sums_of_any_money_are_exact(store: SqlStore, costs: list[Decimal]) -> N
     assert Decimal(answer["total"]["cost_usd"]) == sum(costs)
 
 
+def test_a_tasks_events_tell_what_it_wanted_to_ask_and_the_verdict(ask: Any) -> None:
+    told = [(row["aggregate"], row["fact"]) for row in ask("tasks.events", id="waits")["events"]]
+    assert told[-2:] == [("checkpoint", "requested"), ("checkpoint", "decided")]
+
+
 def test_decisions_come_newest_first_by_kind_and_by_id_in_pages(ask: Any) -> None:
     every = ask("decisions.list", limit=500)
     seqs = [row["seq"] for row in every["decisions"]]
     assert seqs == sorted(seqs, reverse=True)
     assert {(row["aggregate"], row["fact"]) for row in every["decisions"]} >= {("task", "decided"), ("call", "decided")}
     assert {row["aggregate"] for row in ask("decisions.list", kind="admission")["decisions"]} == {"task"}
+    refused = ask("decisions.list", kind="checkpoint")["decisions"]
+    assert [(row["aggregate"], row["id"]) for row in refused] == [("checkpoint", "waits-s0001-e1")]
     assert {row["id"] for row in ask("decisions.list", id="t1")["decisions"]} == {"t1"}
     first = ask("decisions.list", limit=2)
     second = ask("decisions.list", limit=2, cursor=first["cursor"])

@@ -1,165 +1,28 @@
 """The policy service on a real broker: one verdict for everything asked, no yes when anything is amiss, nothing in clear."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from agentos.bus import Bus
 from agentos.bus.server import free_port
-from agentos.contracts.base import Json, Sealed, Verdict
-from agentos.contracts.envelope import Recorded
+from agentos.contracts.base import Sealed, Verdict
 from agentos.contracts.errors import RetryLater, Unavailable
-from agentos.contracts.events.call import CallDecided, ModelCallRequested, ToolCallRequested
-from agentos.contracts.events.task import TaskDecided, TaskQueued
-from agentos.contracts.model import ModelRequest, user
-from agentos.contracts.packs import AgentCard, PackCard
-from agentos.keyring import KeyRing
-from agentos.killswitch import KillSwitch
-from agentos.sealing import MasterKey
-from services.policy.budgets.budgets import Budgets
+from agentos.contracts.events.call import ToolCallRequested
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import PolicyEvaluator, read_bundle
-from services.policy.handlers import Policy
 from services.policy.opa import OpaEvaluator
-from services.policy.questions import BudgetQuestion, Decision, InspectionQuestion, Question, RedactionQuestion
-from services.policy.redacting.finding import Analysis
-from services.policy.redaction import Segment
-from services.policy.vaults import Analyser
-from tests.conftest import Broker
-from tests.governance.analyser import InProcess
-from tests.governance.scenario import OPERATOR, SEALED, TENANT, context, engage, event, message, submission, switch
-
-CLEAR = "Ada Lovelace <ada@example.org>, card 4111 1111 1111 1111"
-SECRETS = ("ada@example.org", "4111 1111 1111 1111")
-
-
-class Says:
-    """An evaluator that answers what it is told, or raises it."""
-
-    revision = "test"
-
-    def __init__(self, answer: Verdict | Exception) -> None:
-        self.answer: Verdict | Exception = answer
-        self.asked: list[Question] = []
-
-    async def decide(self, question: Question) -> Decision:
-        self.asked.append(question)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        obligations: dict[str, Json] = {}
-        verdict: Verdict = self.answer
-        if isinstance(question, RedactionQuestion):
-            verdict, obligations = "allow", {"destination": "cloud", "operators": {"*": "replace"}, "providers": []}
-        if isinstance(question, BudgetQuestion):
-            verdict, obligations = "allow", {"budgets": []}
-        if isinstance(question, InspectionQuestion):
-            verdict, obligations = "allow", {"labels": list(question.labels)}
-        return Decision(verdict=verdict, reasons=("said",), rules=("r",), obligations=obligations, revision="test")
-
-    async def close(self) -> None:
-        return
-
-
-class Broken:
-    """An analyser that cannot say what is in a text."""
-
-    async def analyses(self, segments: Sequence[Segment]) -> list[Analysis]:
-        raise Unavailable(f"{len(segments)} segments cannot be analysed", code="redactor_failed")
-
-
-@pytest.fixture(scope="module")
-def pool() -> InProcess:
-    return InProcess()
-
-
-class Site:
-    """Policy services over one broker, and those whose events they decide on."""
-
-    def __init__(self, broker: Broker, master: MasterKey, pool: Analyser) -> None:
-        self.broker, self.master, self.pool = broker, master, pool
-        self.started: list[tuple[Policy, KillSwitch]] = []
-
-    async def start(self) -> None:
-        self.gateway, self.runner = await self.broker.connect("gateway"), await self.broker.connect("runner")
-        orchestrator = await self.broker.connect("orchestrator")
-        sealed = SEALED.model_copy(update={"key": "family"})
-        await orchestrator.append("task.submitted", "t1", submission(input=sealed), tenant=TENANT)
-        self.keys = KeyRing(self.gateway, self.master)
-        await self.keys.create(TENANT, "family")
-
-    async def policy(self, evaluator: PolicyEvaluator, pool: Analyser | None = None, *, consume: bool = False) -> Policy:
-        bus = await self.broker.connect("policy")
-        kill = KillSwitch(bus)
-        await kill.start()
-        made = Policy(bus, evaluator, pool or self.pool, KeyRing(bus, self.master), kill, Budgets(bus, evaluator))
-        self.started.append((made, kill))
-        if consume:
-            bus.consume(made.routes())
-            await bus.start()
-        return made
-
-    async def stop(self) -> None:
-        for _, kill in self.started:
-            await kill.stop()
-
-    async def call(self, text: str = CLEAR, *, call: str = "c1", key: str = "family", deliveries: int = 1) -> Recorded:
-        request = ModelRequest(messages=(user(text),))
-        sealed = await self.keys.seal_model(TENANT, "family", "call.request", request)
-        asked = ModelCallRequested(
-            context=context(),
-            model="default",
-            request=sealed.model_copy(update={"key": key}),
-            digest="d",
-            max_output_tokens=request.max_output_tokens,
-        )
-        return message("call.requested", (TENANT, call), asked, correlation_id="t1", deliveries=deliveries)
-
-    async def tool(self, arguments: bytes, *, deliveries: int = 1, tool: str = "github.comment") -> Recorded:
-        sealed = await self.keys.seal(TENANT, "family", "tool.arguments", arguments)
-        asked = ToolCallRequested(
-            context=context(),
-            tool=tool,
-            declared_tools=("github.comment",),
-            task_tools=("github.comment",),
-            effect="egress",
-            arguments=sealed,
-            digest="d",
-        )
-        return message("tool.requested", (TENANT, "c1"), asked, correlation_id="t1", deliveries=deliveries)
-
-    async def decided(self, call: str = "c1", aggregate: str = "call") -> CallDecided:
-        return (await event(self.gateway, f"{aggregate}.{call}.decided")).payload(CallDecided)
-
-    async def undecided(self, call: str = "c1") -> bool:
-        return await self.gateway.get(f"evt.{TENANT}.call.{call}.decided") is None
-
-
-@pytest.fixture
-async def site(broker: Broker, tmp_path: Path, pool: InProcess) -> AsyncIterator[Site]:
-    made = Site(broker, MasterKey.load_or_create(tmp_path / "keys" / "master.key"), pool)
-    await made.start()
-    yield made
-    await made.stop()
-
-
-def queued(attempt: int = 1, *, deliveries: int = 1) -> Recorded:
-    asked = TaskQueued(type="triage", pack=None, priority="normal", requester=OPERATOR, untrusted=True, reason="submitted")
-    return message("task.queued", (TENANT, "t1", str(attempt)), asked, correlation_id="t1", deliveries=deliveries)
-
-
-async def _admission(site: Site, attempt: int = 1) -> TaskDecided:
-    return (await event(site.gateway, f"task.t1.decided.{attempt}")).payload(TaskDecided)
+from tests.governance.scenario import TENANT, engage, event, switch
+from tests.services.policy_service.site import SECRETS, Broken, Says, Site, queued
 
 
 async def test_the_shipped_rules_admit_a_known_task_and_refuse_an_unknown_type(site: Site) -> None:
     policy = await site.policy(EmbeddedEvaluator())
     await policy.on_task_queued(queued(1))
-    assert (await _admission(site, 1)).verdict == "allow"
-    card = PackCard(pack="sales", version="1", description="", agents=(AgentCard(name="a", task_types=("offer",)),), tools=())
-    await site.runner.bucket("packs").put("sales", card.model_dump_json().encode())
+    assert (await site.admission(1)).verdict == "allow"
+    await site.register("sales", "offer")
     await policy.on_task_queued(queued(2))
-    denied = await _admission(site, 2)
+    denied = await site.admission(2)
     assert denied.verdict == "deny"
     assert denied.reasons
 
@@ -201,7 +64,7 @@ async def test_an_engaged_kill_switch_denies_everything_and_says_which_and_why(s
     await policy.on_call_requested(await site.call())
     await policy.on_tool_requested(await site.tool(b"{}"))
     for reasons in (
-        (await _admission(site)).reasons,
+        (await site.admission()).reasons,
         (await site.decided()).reasons,
         (await site.decided(aggregate="tool")).reasons,
     ):
@@ -231,7 +94,7 @@ async def test_while_no_verdict_can_be_had_the_message_waits_and_then_the_answer
     decided = await site.decided()
     assert (decided.verdict, decided.reasons, decided.redacted_request) == ("deny", (code,), None)
     assert (await site.decided(aggregate="tool")).reasons == (code,)
-    assert (await _admission(site)).reasons == (code,)
+    assert (await site.admission()).reasons == (code,)
 
 
 async def test_without_the_opa_server_it_is_told_to_ask_the_service_does_not_even_start() -> None:

@@ -66,6 +66,22 @@ def test_a_live_pack_that_was_asked_for_by_name_and_does_not_take_the_type_is_a_
     assert "b takes no triage" in routed.reason
 
 
+def test_only_packs_that_policy_permits_are_considered_and_the_others_say_why_not() -> None:
+    alive = [presence("a", "triage", active=0), presence("b", "triage", active=3)]
+    routed = domain.route("triage", None, "normal", alive, ("b", "c"))
+    assert routed is not None
+    assert routed.pack == "b"
+    assert [(c.pack, c.reason) for c in routed.candidates if not c.eligible] == [("a", "is not permitted by policy")]
+    assert domain.route("triage", None, "normal", alive, ("c",)) is None
+
+
+def test_a_live_pack_that_was_asked_for_by_name_and_is_not_permitted_is_a_final_no() -> None:
+    routed = domain.route("triage", "a", "normal", [presence("a", "triage")], ())
+    assert routed is not None
+    assert routed.pack is None
+    assert "a is not permitted by policy" in routed.reason
+
+
 def _after(kind: ErrorKind, *, index: int = 0, tries: int = 1, retry_after: timedelta | None = None) -> Next | None:
     return domain.after_failure(
         kind, index=index, chain=CHAIN, tries_here=tries, max_tries=3, retry_after=retry_after, jitter=0.5

@@ -1,6 +1,7 @@
 """Tasks find their pack, now or as soon as there is one."""
 
 import asyncio
+from typing import Any
 
 from agentos.bus import Route
 from agentos.contracts.base import Priority
@@ -11,12 +12,14 @@ from tests.governance.scenario import OPERATOR, TENANT, engage, event, switch, u
 from tests.services.router.conftest import Site
 
 
-async def admit(site: Site, task: str, *, pack: str | None = None, priority: Priority = "normal", attempt: int = 1) -> None:
+async def admit(
+    site: Site, task: str, *, pack: str | None = None, priority: Priority = "normal", attempt: int = 1, **obligations: Any
+) -> None:
     orchestrator = site.broker.buses[0] if site.broker.buses[0].service == "orchestrator" else None
     orchestrator = orchestrator or await site.broker.connect("orchestrator")
     queued = TaskQueued(type="triage", pack=pack, priority=priority, requester=OPERATOR, untrusted=False, reason="submitted")
     await orchestrator.append("task.queued", task, queued, ordinal=attempt, tenant=TENANT, correlation_id=task)
-    decided = TaskDecided(verdict="allow", reasons=("ok",), rules=(), bundle="b")
+    decided = TaskDecided(verdict="allow", reasons=("ok",), rules=(), bundle="b", obligations=obligations)
     await site.policy.append("task.decided", task, decided, ordinal=attempt, tenant=TENANT, correlation_id=task)
 
 
@@ -110,6 +113,30 @@ async def test_a_named_pack_that_does_not_take_the_type_is_said_to_be_a_final_no
     await site.live("engineering", "triage")
     await site.live("sales", "offer")
     await admit(site, "t1", pack="sales")
+    assert (await routed(site, "t1")).pack is None
+
+
+async def test_a_task_goes_to_the_pack_that_policy_permits_however_free_another_is(site: Site) -> None:
+    await site.live("engineering", "triage")
+    await site.live("sales", "triage")
+    await admit(site, "t1", packs=["sales"])
+    choice = await routed(site, "t1")
+    assert choice.pack == "sales"
+    assert [(c.pack, c.reason) for c in choice.candidates if not c.eligible] == [("engineering", "is not permitted by policy")]
+
+
+async def test_a_task_waits_for_a_permitted_pack_while_another_that_takes_it_lives(site: Site) -> None:
+    await site.live("engineering", "triage")
+    await admit(site, "t1", packs=["sales"])
+    await until(lambda: _waiting(site, 1))
+    assert await site.gateway.get(f"evt.{TENANT}.task.t1.routed.1") is None
+    await site.live("sales", "triage")
+    assert (await routed(site, "t1")).pack == "sales"
+
+
+async def test_an_obligation_that_cannot_be_understood_permits_no_pack(site: Site) -> None:
+    await site.live("engineering", "triage")
+    await admit(site, "t1", pack="engineering", packs="engineering")
     assert (await routed(site, "t1")).pack is None
 
 

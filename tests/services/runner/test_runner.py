@@ -9,6 +9,7 @@ import pytest
 from agentos.contracts.events.call import ToolCallSettled
 from agentos.contracts.events.governance import CheckpointRequested
 from agentos.contracts.events.kill import KillCancelled
+from agentos.sealing import open_sealed
 from tests.conftest import Broker
 from tests.services.runner.world import EMAIL, TENANT, World, world_of
 
@@ -63,7 +64,8 @@ async def test_every_effect_waits_and_resumes_without_asking_anything_twice(worl
     world.run_worker()
     task = await world.submit("main", {"mail": EMAIL})
     asked = await world.until(f"checkpoint.{task}-s0007-e1.requested")
-    assert EMAIL not in asked.payload(CheckpointRequested).question
+    sealed = asked.payload(CheckpointRequested).question
+    assert open_sealed(world.key, sealed.key, "checkpoint.question", sealed).decode() == f"Shall I write to {EMAIL}?"
     await world.until(f"approval.{task}-s0007-e1.requested")
     await world.until(f"task.{task}.suspended.2")
     await world.resolve(f"{task}-s0007-e1")
@@ -159,6 +161,36 @@ async def test_a_failed_call_is_made_anew_by_the_retry_and_what_came_before_is_k
     assert result[1:] == ["ok", "ok", 2]
     assert (await world.ended(task)).failed_step == 2
     assert sorted(world.asked) == [f"{task}-s0001-e1", f"{task}-s0002-e2"]
+
+
+async def test_a_question_that_policy_refuses_is_a_refusal_with_its_reasons_and_asks_nobody(world: World) -> None:
+    world.deny.add("approval")
+    world.pack("""
+        from agentos.sdk import CallRefused
+
+        async def main(ctx, input):
+            try:
+                await ctx.approval("May I?")
+            except CallRefused as refused:
+                return [refused.code, *refused.reasons]
+    """)
+    world.run_runner()
+    task = await world.submit("main", {})
+    assert world.opened(await world.settled(task)) == ["call_refused", "limit.checkpoints"]
+    assert await world.gateway.get(f"evt.{TENANT}.approval.{task}-s0001-e1.requested") is None
+
+
+async def test_a_refused_question_that_the_pack_does_not_catch_refuses_the_task(world: World) -> None:
+    world.deny.add("approval")
+    world.pack("""
+        async def main(ctx, input):
+            await ctx.approval("May I?")
+    """)
+    world.run_runner()
+    settled = await world.settled(await world.submit("main", {}))
+    assert settled.outcome == "refused"
+    assert settled.fault is not None
+    assert "limit.checkpoints" in settled.fault.message
 
 
 async def test_a_pack_that_differs_from_its_record_is_parked_naming_the_step(world: World) -> None:

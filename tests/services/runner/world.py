@@ -16,6 +16,7 @@ from agentos.contracts.commands import CancelTask, EngageKill, ResolveApproval, 
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.events.approval import ApprovalRequested, ApprovalResolved, ApprovalRuled
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ModelCallSettled, ToolCallRequested
+from agentos.contracts.events.governance import CheckpointDecided, CheckpointRequested
 from agentos.contracts.events.task import (
     RetryPolicy,
     TaskDecided,
@@ -57,6 +58,7 @@ class World:
         self.key = new_data_key()
         self.asked: Counter[str] = Counter()
         self.hold: set[str] = set()
+        self.deny: set[str] = set()
         self.model: Callable[[ModelRequest], str] = lambda request: "echo " + texts(request)[-1]
         self.fail_models = 0
         self.answering = asyncio.Event()
@@ -98,7 +100,7 @@ class World:
         self.router = await self.broker.connect("router")
         self.policy.consume([
             Route("task.queued", self._admit), Route("call.requested", self._decide_call), Route("tool.requested", self._decide_tool),
-            Route("approval.answered", self._rule),
+            Route("approval.answered", self._rule), Route("checkpoint.requested", self._let_ask),
         ])  # fmt: skip
         self.router.consume([
             Route("task.decided", self._route), Route("task.resumed", self._dispatch_again), Route("call.decided", self._call),
@@ -227,6 +229,16 @@ class World:
             bundle="test", digest=asked.digest, model=asked.model, redacted_request=redacted, placeholders=self._vault(asked.request.key),
         )  # fmt: skip
         await self.policy.append("call.decided", EventSubject.parse(message.subject).id, decided, cause=message)
+
+    async def _let_ask(self, message: Recorded) -> None:
+        asked = message.payload(CheckpointRequested)
+        verdict = "deny" if "approval" in self.deny else "allow"
+        question = open_sealed(self.key, asked.question.key, "checkpoint.question", asked.question).decode()
+        decided = CheckpointDecided(
+            context=asked.context, verdict=verdict, reasons=("limit.checkpoints",) if verdict == "deny" else (), rules=(), bundle="test",
+            digest=asked.digest, redacted_question=question.replace(EMAIL, "<EMAIL_1>"),
+        )  # fmt: skip
+        await self.policy.append("checkpoint.decided", EventSubject.parse(message.subject).id, decided, cause=message)
 
     async def _decide_tool(self, message: Recorded) -> None:
         asked = message.payload(ToolCallRequested)

@@ -7,7 +7,18 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.policy.history.domain import REMEMBERED, SLOT_S, FamilyHistory, Happened, marked, note, refused, spent, used
+from services.policy.history.domain import (
+    REMEMBERED,
+    SLOT_S,
+    FamilyHistory,
+    Happened,
+    asked,
+    marked,
+    note,
+    refused,
+    spent,
+    used,
+)
 
 T0 = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -41,6 +52,13 @@ def test_a_window_counts_what_lies_in_it_and_the_total_counts_everything() -> No
     assert history.tools == {"web.fetch": 1, "mail.send": 1}
     assert note(history, used("5", "web.fetch", "read", at(4_000))).window("hour", at(4_000)).tools == 1
     assert note(history, used("5", "web.fetch", "read", at(4_000))).total.tools == 3
+
+
+def test_each_task_of_a_family_has_asked_what_it_asked_itself_and_a_question_counts_itself_never() -> None:
+    history = fold(asked("a1", "t1", T0), asked("a2", "t1", T0), asked("b1", "t2", T0))
+    assert history.checkpoints == {"t1": 2, "t2": 1}
+    assert (history.asked_before("a3", "t1"), history.asked_before("a2", "t1"), history.asked_before("c1", "t3")) == (2, 1, 0)
+    assert note(history, asked("a2", "t1", at(9))) is history
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 4_000)), max_size=60))
