@@ -22,6 +22,7 @@ _PARAMETERS = {
     "command": ("id",),
     "query": ("what", "request"),
     "answer": ("request",),
+    "token": ("tenant", "instance", "call"),
     "work": ("pack", "id"),
     "timer": ("id",),
     "dead_letter": ("consumer", "message"),
@@ -35,6 +36,8 @@ _MEANING = {
     "what": "The name of the query.",
     "request": "The id that ties an answer to what was asked.",
     "pack": "The pack that is to run it.",
+    "instance": "The instance that waits for the answer.",
+    "call": "The call that is being answered.",
     "consumer": "The durable consumer that could not take the message.",
     "message": "Stream and sequence of that message.",
 }

@@ -67,6 +67,8 @@ def streams(replicas: int) -> list[dict[str, Any]]:
         # forgets its memory streams when it crashes, and nobody but the provisioner could make them again.
         {**base, "name": "QUERIES", "subjects": ["qry.>"], "retention": "workqueue", "max_age": minute},
         {**base, "name": "ANSWERS", "subjects": ["ans.>"], "retention": "limits", "max_age": minute},
+        # Previews of answers: whoever comes later than this reads the settlement. On disk for the reason given above.
+        {**base, "name": "TOKENS", "subjects": ["tok.>"], "retention": "limits", "max_age": 2 * minute},
         # On its own: allow_msg_schedules clears deny_purge. No MaxAge: one shorter than a delay would drop the schedule silently.
         {
             **base,

@@ -11,7 +11,7 @@ from agentos.contracts import commands as c
 from agentos.contracts.base import Contract
 from agentos.contracts.events import approval, call, governance, kill, notification, policy, privacy, task
 
-Kind = Literal["event", "command", "query", "answer", "work", "timer", "dead_letter"]
+Kind = Literal["event", "command", "query", "answer", "token", "work", "timer", "dead_letter"]
 
 SERVICES = ("gateway", "orchestrator", "router", "policy", "gates", "runner", "worker", "ledger")
 """Every service is also a broker user of the same name."""
@@ -59,6 +59,7 @@ STREAM_OF: dict[Kind, str] = {
     "command": "COMMANDS",
     "query": "QUERIES",
     "answer": "ANSWERS",
+    "token": "TOKENS",
     "work": "WORK",
     "timer": "TIMERS",
     "dead_letter": "DLQ",
@@ -162,13 +163,15 @@ CHANNELS: tuple[Channel, ...] = (
     _event("step.recorded", "runner", task.StepRecorded, "A recorded effect of an agent: clock, randomness, sleep, subtask.", ordinal=True),
     # --- call: a governed model call ----------------------------------------------------------------------------------
     _event("call.requested", "runner", call.ModelCallRequested, "A pack asks for a model.", readers=("policy",)),
+    _event("call.received", "gateway", call.ModelCallRequested, "A client of the governed endpoint asks for a model.", readers=("policy",)),
+    _event("call.abandoned", "gateway", call.CallAbandoned, "Its client is gone: stop the call.", tails=("router",)),
     _event(
         "call.decided",
         "policy",
         call.CallDecided,
         "The verdict on a model call, with the redacted request.",
         readers=("router", "gates"),
-        tails=("runner", "policy"),
+        tails=("runner", "policy", "gateway"),
         auditors=("gates",),
     ),
     _event("call.attempted", "router", call.CallAttempted, "An attempt that did not settle the call.", ordinal=True),
@@ -178,9 +181,13 @@ CHANNELS: tuple[Channel, ...] = (
         call.ModelCallSettled,
         "The end of a model call.",
         readers=("policy",),
-        tails=("runner", "policy"),
+        tails=("runner", "policy", "gateway"),
     ),
-    _event("call.inspected", "policy", call.Inspected, "What policy saw in a model's answer.", tails=("runner",)),
+    _event("call.inspected", "policy", call.Inspected, "What policy saw in a model's answer.", tails=("runner", "gateway")),
+    Channel(
+        "call.streamed", "tok.*.*.*", "token", "router", call.AnswerStreamed,
+        "A piece of an answer as it comes in: `tok.<tenant>.<instance that waits>.<call>`.", tails=("gateway",),
+    ),
     # --- tool: a governed tool call -----------------------------------------------------------------------------------
     _event("tool.requested", "runner", call.ToolCallRequested, "A pack asks for a tool.", readers=("policy",)),
     _event(
@@ -219,7 +226,7 @@ CHANNELS: tuple[Channel, ...] = (
         approval.ApprovalRequested,
         "Something waits for a person.",
         readers=("gates",),
-        tails=("runner",),
+        tails=("runner", "gateway"),
     ),
     _event(
         "approval.answered",
@@ -270,7 +277,7 @@ CHANNELS: tuple[Channel, ...] = (
         approval.ApprovalResolved,
         "The one answer to an approval.",
         readers=("router", "worker", "orchestrator", "gates"),
-        tails=("runner",),
+        tails=("runner", "gateway"),
         auditors=("gates",),
     ),
     _event("delegation.granted", "gates", approval.DelegationGranted, "A person lends another their powers to approve."),

@@ -29,7 +29,7 @@ from agentos.contracts.events.call import (
 from agentos.contracts.events.governance import CheckpointDecided, CheckpointRequested
 from agentos.contracts.events.task import StepRecorded, TaskSettled, TaskSubmitted
 from agentos.contracts.ids import call_id, derived_id, new_id, step_key
-from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, ToolCallPart
+from agentos.contracts.model import AnswerPart, ModelRequest, ModelResponse, TextPart, ThinkingPart, ToolCallPart
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.packhost.hiding import Hider
@@ -403,7 +403,9 @@ def _step_of(recorded: Recorded, ordinal: int) -> Step:
     return Step(ordinal, kind, known)
 
 
-def _restored(part: TextPart | ToolCallPart, vault: PlaceholderVault, *, wants_json: bool) -> TextPart | ToolCallPart:
+def _restored(part: AnswerPart, vault: PlaceholderVault, *, wants_json: bool) -> AnswerPart:
+    if isinstance(part, ThinkingPart):
+        return part.model_copy(update={"text": restore(part.text, vault)})
     if isinstance(part, ToolCallPart):
         return part.model_copy(update={"arguments": restore_json(part.arguments, vault)})
     if wants_json:

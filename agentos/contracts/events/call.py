@@ -10,6 +10,7 @@ from pydantic import Field
 from agentos.contracts.base import Contract, Fault, Json, Ruling, Sealed, Token, Usd, Utc
 from agentos.contracts.budgets import Metric
 from agentos.contracts.model import Cost, FinishReason, ModelRequest, Usage
+from agentos.contracts.routing import Attempt, CacheHit, ModelRouting
 
 
 class CallContext(Contract):
@@ -24,19 +25,28 @@ class CallContext(Contract):
     untrusted: bool
     instance: str
     """The runner instance that awaits the answer."""
+    api_key: Token | None = None
+    """The virtual key that a call of the governed endpoint came in with."""
+    user: str | None = Field(default=None, max_length=128)
+    """A keyed digest of the end user that the endpoint's client named, so that a budget can be theirs without saying who."""
     uninspected: tuple[str, ...] = Field(default=(), max_length=4_096)
     """``call.<id>`` or ``tool.<id>`` of answers that the agent has seen and of which the runner does not know that policy has
     looked at them. Policy looks before it decides: nothing is decided in ignorance of what the agent has read."""
 
 
 class ModelCallRequested(Contract):
-    """A pack asks for a model. ``request`` seals a ModelRequest; ``digest`` is over the clear request, for replay checks."""
+    """A pack, or a client of the governed endpoint, asks for a model.
+
+    ``request`` seals a ModelRequest; ``digest`` is over the clear request, for replay checks.
+    """
 
     context: CallContext
     model: str
     request: Sealed
     digest: str
     max_output_tokens: int
+    stream: bool = False
+    """Whoever asks wants the answer as it comes in (channel ``call.streamed``), ahead of the settlement."""
 
 
 class ToolCallRequested(Contract):
@@ -100,6 +110,8 @@ class CallDecided(Ruling):
     reservations: tuple[Reservation, ...] = ()
     model: str | None = None
     redacted_request: ModelRequest | None = None
+    stream: bool = False
+    """As it was asked for; false where the answer has to be inspected before anyone sees it."""
     tool: str | None = None
     redacted_arguments: dict[str, Json] | None = None
     arguments: Sealed | None = None
@@ -123,7 +135,10 @@ class Inspected(Contract):
 
 
 class CallAttempted(Contract):
-    """An attempt that did not settle the call: the next one follows after ``delay_ms``, on ``next`` or on the same target."""
+    """An attempt that did not settle the call: the next one follows after ``delay_ms``, on ``next`` or on the same target.
+
+    For a model call ``attempt`` says what it used and cost; an attempt that lost against its hedge stands here too, with no next.
+    """
 
     target: str
     started_at: Utc
@@ -132,10 +147,34 @@ class CallAttempted(Contract):
     provider_status: int | None = None
     delay_ms: int = 0
     next: str | None = None
+    attempt: Attempt | None = None
+
+
+class AnswerStreamed(Contract):
+    """A piece of an answer as it came in. ``deltas`` seals a JSON list of ``Delta``, with the placeholders in it.
+
+    Chunks of one attempt have ascending ``seq`` from 0. They are a preview, kept for minutes: the settlement is what counts, and holds
+    the whole answer. An attempt that fails after chunks were sent is continued (the same answer goes on, ``attempt`` is higher) or the
+    call fails; what was sent is never taken back.
+    """
+
+    attempt: int
+    seq: int
+    deltas: Sealed
+
+
+class CallAbandoned(Contract):
+    """The client that waited for this call has gone away: it is stopped, and what it used is settled."""
+
+    reason: Literal["disconnected", "key_revoked", "timed_out"]
 
 
 class ModelCallSettled(Contract):
-    """The end of a model call. ``response`` seals the ModelResponse as the provider gave it (placeholders included)."""
+    """The end of a model call. ``response`` seals the ModelResponse as the provider gave it (placeholders included).
+
+    ``usage`` and ``cost`` are the sums of all its attempts: those of ``call.attempted``, and ``last``, which ended it. A cached answer
+    has neither.
+    """
 
     context: CallContext
     outcome: Literal["completed", "failed", "refused", "cancelled"]
@@ -144,6 +183,7 @@ class ModelCallSettled(Contract):
     model: str | None = None
     simulated: bool = False
     response: Sealed | None = None
+    """Also of a call that failed or was cancelled in the middle of its answer: as much as had come."""
     response_digest: str | None = None
     finish_reason: FinishReason | None = None
     usage: Usage = Usage()
@@ -156,6 +196,9 @@ class ModelCallSettled(Contract):
     """Carried over from the decision, so that the runner needs one event to answer the pack."""
     inspect_first: bool = False
     """The decision obliges the runner to wait for the inspection before the agent sees the answer."""
+    routing: ModelRouting | None = None
+    last: Attempt | None = None
+    cached: CacheHit | None = None
 
 
 class ToolCallSettled(Contract):

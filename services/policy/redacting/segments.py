@@ -13,7 +13,18 @@ from typing import Generic, TypeVar, cast
 
 from agentos.contracts.base import Json
 from agentos.contracts.errors import Unavailable
-from agentos.contracts.model import Message, ModelRequest, ModelResponse, Part, TextPart, ToolCallPart, ToolResultPart, ToolSpec
+from agentos.contracts.model import (
+    ImagePart,
+    Message,
+    ModelRequest,
+    ModelResponse,
+    Part,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+    ToolSpec,
+)
 from agentos.sealing.json_text import is_json_text, map_json_text
 from agentos.sealing.placeholders import MOST_NESTED, map_json
 
@@ -169,8 +180,11 @@ P = TypeVar("P", bound=Part)
 
 def _part(part: P, walk: _Walk) -> P:
     match part:
-        case TextPart():
+        case TextPart() | ThinkingPart():
             return part.model_copy(update={"text": walk.text(part.text)})
+        case ImagePart():
+            # Nobody here can read it: rules that care look at how many there are, and hold or deny.
+            return part
         case ToolResultPart():
             return part.model_copy(update={"content": walk.text(part.content)})
         case ToolCallPart():
