@@ -22,7 +22,7 @@ from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillEntry, KillSwitch, Work
 from agentos.telemetry import counter, histogram
-from services.router import domain
+from services.router.domain import retries
 from services.router.pricing import price
 
 log = structlog.get_logger(__name__)
@@ -201,7 +201,7 @@ class ModelCalls:
                 fault = Fault(
                     code=error.code, message=f"{provider}: {error.message}", retryable=error.kind in ("retry", "wait")
                 )
-                following = domain.after_failure(
+                following = retries.after_failure(
                     error.kind,
                     index=progress.index,
                     chain=chain,

@@ -16,8 +16,8 @@ from agentos.contracts.events.call import CallDecided
 from agentos.contracts.events.task import TaskDecided, TaskQueued, TaskResumed, TaskRouted
 from agentos.contracts.subjects import EventSubject
 from agentos.killswitch import KillSwitch, Work
-from services.router import domain
 from services.router.calls import ModelCalls
+from services.router.domain import edits, packs
 from services.router.presence import LivePacks
 
 log = structlog.get_logger(__name__)
@@ -101,7 +101,7 @@ class Router:
                 raise RetryLater(f"attempt {attempt} of {subject.id} was decided but its queueing cannot be read yet")
             asked = queued.payload(TaskQueued)
             permitted = _permitted(message.payload(TaskDecided))
-            routed = domain.route(asked.type, asked.pack, asked.priority, self._packs.alive(), permitted)
+            routed = packs.route(asked.type, asked.pack, asked.priority, self._packs.alive(), permitted)
             if routed is None:
                 return False
             work = Work(subject.tenant, pack=routed.pack, agent=routed.agent, task=subject.id)
@@ -192,7 +192,7 @@ class Router:
         found = await self._bus.get(f"evt.{subject.tenant}.approval.{subject.id}.revised.{resolved.revision}")
         if found is None:
             raise RetryLater(f"the edit of {subject.id} that was approved cannot be read yet")
-        return domain.as_revised(decided, resolved, found.payload(ApprovalRevised))
+        return edits.as_revised(decided, resolved, found.payload(ApprovalRevised))
 
     async def follow_cancellations(self) -> None:
         """Cancel what is in flight for a task that must stop. Runs until cancelled."""

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos.contracts.packs import AgentCard, Presence
-from services.router import domain
-from services.router.domain import MAX_WAIT, ErrorKind, Next
+from services.router.domain import packs, retries
+from services.router.domain.retries import MAX_WAIT, ErrorKind, Next
 
 CHAIN = ("openai/a", "gemini/b")
 
@@ -34,7 +34,7 @@ def test_the_pack_with_the_most_free_room_over_all_its_instances_takes_the_task(
         presence("b", "triage", active=1, instance="i2"),
         presence("c", "other"),
     ]
-    routed = domain.route("triage", None, "high", alive)
+    routed = packs.route("triage", None, "high", alive)
     assert routed is not None
     assert (routed.pack, routed.agent, routed.priority) == ("b", "agent", "high")
     assert {c.pack: c.eligible for c in routed.candidates} == {"a": True, "b": True, "c": False}
@@ -42,25 +42,25 @@ def test_the_pack_with_the_most_free_room_over_all_its_instances_takes_the_task(
 
 @given(st.permutations(["a", "b", "c"]))
 def test_equal_packs_are_chosen_by_name_whatever_order_they_are_heard_in(order: list[str]) -> None:
-    routed = domain.route("triage", None, "normal", [presence(name, "triage") for name in order])
+    routed = packs.route("triage", None, "normal", [presence(name, "triage") for name in order])
     assert routed is not None
     assert routed.pack == "a"
 
 
 def test_a_full_pack_still_takes_a_task_and_an_overfull_one_counts_as_full() -> None:
-    routed = domain.route("triage", None, "normal", [presence("a", "triage", active=9), presence("b", "triage", active=4)])
+    routed = packs.route("triage", None, "normal", [presence("a", "triage", active=9), presence("b", "triage", active=4)])
     assert routed is not None
     assert routed.pack == "a"
 
 
 def test_while_nothing_alive_takes_the_type_there_is_no_answer_yet() -> None:
-    assert domain.route("triage", None, "normal", []) is None
-    assert domain.route("triage", None, "normal", [presence("a", "other")]) is None
-    assert domain.route("triage", "b", "normal", [presence("a", "triage")]) is None
+    assert packs.route("triage", None, "normal", []) is None
+    assert packs.route("triage", None, "normal", [presence("a", "other")]) is None
+    assert packs.route("triage", "b", "normal", [presence("a", "triage")]) is None
 
 
 def test_a_live_pack_that_was_asked_for_by_name_and_does_not_take_the_type_is_a_final_no() -> None:
-    routed = domain.route("triage", "b", "normal", [presence("a", "triage"), presence("b", "other")])
+    routed = packs.route("triage", "b", "normal", [presence("a", "triage"), presence("b", "other")])
     assert routed is not None
     assert routed.pack is None
     assert "b takes no triage" in routed.reason
@@ -68,22 +68,22 @@ def test_a_live_pack_that_was_asked_for_by_name_and_does_not_take_the_type_is_a_
 
 def test_only_packs_that_policy_permits_are_considered_and_the_others_say_why_not() -> None:
     alive = [presence("a", "triage", active=0), presence("b", "triage", active=3)]
-    routed = domain.route("triage", None, "normal", alive, ("b", "c"))
+    routed = packs.route("triage", None, "normal", alive, ("b", "c"))
     assert routed is not None
     assert routed.pack == "b"
     assert [(c.pack, c.reason) for c in routed.candidates if not c.eligible] == [("a", "is not permitted by policy")]
-    assert domain.route("triage", None, "normal", alive, ("c",)) is None
+    assert packs.route("triage", None, "normal", alive, ("c",)) is None
 
 
 def test_a_live_pack_that_was_asked_for_by_name_and_is_not_permitted_is_a_final_no() -> None:
-    routed = domain.route("triage", "a", "normal", [presence("a", "triage")], ())
+    routed = packs.route("triage", "a", "normal", [presence("a", "triage")], ())
     assert routed is not None
     assert routed.pack is None
     assert "a is not permitted by policy" in routed.reason
 
 
 def _after(kind: ErrorKind, *, index: int = 0, tries: int = 1, retry_after: timedelta | None = None) -> Next | None:
-    return domain.after_failure(
+    return retries.after_failure(
         kind, index=index, chain=CHAIN, tries_here=tries, max_tries=3, retry_after=retry_after, jitter=0.5
     )
 
