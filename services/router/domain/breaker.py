@@ -50,18 +50,18 @@ class Breaker:
         """When the next probe may go; None while closed."""
         return self._open_until
 
+    def would_admit(self, now: datetime) -> bool:
+        """Whether ``admit`` would say yes."""
+        state = self.state(now)
+        return state == "closed" or (state == "half_open" and self._probing + self._proven < self.rules.probes)
+
     def admit(self, now: datetime) -> bool:
         """Whether a call may go now. One that may must end in ``succeeded``, ``failed`` or ``ended``."""
-        match self.state(now):
-            case "closed":
-                return True
-            case "open":
-                return False
-            case "half_open":
-                if self._probing + self._proven >= self.rules.probes:
-                    return False
-                self._probing += 1
-                return True
+        if not self.would_admit(now):
+            return False
+        if self._open_until is not None:
+            self._probing += 1
+        return True
 
     def succeeded(self, now: datetime) -> None:
         """A call was answered. An answer to a call from before the opening does not close what has failed since."""
