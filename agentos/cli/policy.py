@@ -250,12 +250,13 @@ def sign(
 
     from agentos.cli import show
     from agentos.contracts.errors import AgentOSError
+    from agentos.private_files import UnsafeSecret
+    from agentos.signing_key import load
     from services.policy import bundles
-    from services.policy.signing import UnsafeKey, load
 
     try:
         made = bundles.sign(folder, version, datetime.now(UTC), load(key))
-    except (UnsafeKey, OSError) as bad:
+    except (UnsafeSecret, OSError) as bad:
         raise usage_failure(
             "No signature", str(bad), "name a key with --key; `agentos up` makes one in <data>/secrets/policy.key"
         ) from None

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from agentos.contracts.events.approval import ApprovalRuled
+from agentos.signing_key import load_or_create
 from services.ledger.audit.export import Event, Header, event_line, header_line
 from services.policy.active import ActivePolicy
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import BUNDLE, Bundle, PolicyEvaluator
 from services.policy.publishing import Bundles
 from services.policy.questions import CheckpointQuestion
-from services.policy.signing import load_or_create, public_text, trusted
+from services.policy.signing import public_text, trusted
 from services.policy.verdicts import ruling
 from tests.cli.test_cli import Ended, agentos
 from tests.services.policy.cases import approval, key

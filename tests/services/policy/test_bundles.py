@@ -11,9 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentos.private_files import UnsafeSecret
+from agentos.signing_key import load, load_or_create
 from services.policy.bundles import BundleFault, SignedBundle, key_id_of, read, sign, verify, write_folder
 from services.policy.evaluator import BUNDLE, Bundle, read_bundle, revision_of
-from services.policy.signing import UnsafeKey, load, load_or_create, public_text, trusted, trusted_by
+from services.policy.signing import public_text, trusted, trusted_by
 from services.policy.trial import try_out
 from tests.opa import opa_binary
 from tests.services.policy.conftest import BundleOf
@@ -218,7 +220,7 @@ def test_a_signing_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) 
     made = load_or_create(path)
     assert public_text(load_or_create(path).public_key()) == public_text(made.public_key())
     path.chmod(0o644)
-    with pytest.raises(UnsafeKey, match="0644"):
+    with pytest.raises(UnsafeSecret, match="0644"):
         load(path)
 
 
@@ -227,7 +229,7 @@ def test_a_file_that_holds_no_key_signs_nothing(tmp_path: Path, content: bytes) 
     path = tmp_path / "policy.key"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(UnsafeKey):
+    with pytest.raises(UnsafeSecret):
         load(path)
 
 
