@@ -23,7 +23,8 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from agentos.bus import topology
 from agentos.bus.tail import Raw
-from agentos.contracts.channels import BY_NAME, Channel
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import BY_NAME
 from agentos.contracts.envelope import TENANT, Recorded, digest
 from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.governance import DeadLetter

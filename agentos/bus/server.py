@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from agentos.bus.settings import BrokerSettings
 from agentos.bus.topology import PROVISIONER, authorization_conf
-from agentos.contracts.channels import SERVICES
+from agentos.contracts.services import SERVICES
 from agentos.private_files import read_or_create
 
 USERS = (PROVISIONER, *SERVICES)
