@@ -223,8 +223,7 @@ class Consumption:
             log.info("message_deferred", channel=row.name, code=fault.code, detail=fault.detail, delay_s=round(delay, 3))
             await delivery.message.nak(delay=delay * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret
             return "deferred"
-        except Exception as defect:
-            # The last line: whatever a handler raises must not stop the consumer.
+        except Exception as defect:  # the last line: whatever a handler raises must not stop the consumer
             log.exception("handler_failed", channel=row.name, subject=raw.subject, deliveries=delivery.deliveries)
             if delivery.deliveries >= DEFECT_TRIES:
                 code = defect.code if isinstance(defect, AgentOSError) else "handler_failed"

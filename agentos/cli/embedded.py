@@ -122,8 +122,7 @@ async def _keep_service(name: str, run: Run, broker: BrokerSettings, stop: async
         began = asyncio.get_running_loop().time()
         try:
             await run(broker, own)
-        except Exception:
-            # Supervision is this function's whole purpose: whatever ended the service, it is started again.
+        except Exception:  # supervision: whatever ended the service, it is started again
             log.exception("service_failed", service=name, restart_in_s=delay)
         finally:
             await end(relay)
