@@ -190,6 +190,21 @@ async def test_rules_that_take_for_ever_are_stopped(shipped: SignedBundle) -> No
     assert caught.value.code == "bundle.too_slow"
 
 
+SPEND = {
+    "name": "spend", "scope": "pack", "metric": "spend_usd", "window": "1m", "limit": 5, "mode": "drain", "cool_down_s": 600,
+}  # fmt: skip
+
+
+async def test_a_trigger_is_a_rule_that_can_be_put_on_monitor(shipped: SignedBundle) -> None:
+    rules = shipped.modules["agentos.api"]
+    modes = {"trigger.spend": "monitor"}
+    await try_out(with_rule(shipped, rules, kill={"triggers": [SPEND]}, modes=modes), deadline=timedelta(seconds=30))
+    for kill in ({"triggers": []}, {"triggers": "spend"}, {"triggers": [{}, "spend"]}, []):
+        with pytest.raises(BundleFault) as caught:
+            await try_out(with_rule(shipped, rules, kill=kill, modes=modes), deadline=SOON)
+        assert caught.value.code == "bundle.bad_mode", kill
+
+
 @pytest.mark.parametrize("modes", [{"api.no_such_rule": "monitor"}, {"api.role_permits": "observe"}, ["api.role_permits"]])
 async def test_a_mode_that_would_not_be_obeyed_is_refused(shipped: SignedBundle, modes: Any) -> None:
     with pytest.raises(BundleFault) as caught:
