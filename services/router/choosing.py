@@ -74,6 +74,10 @@ class Chooser(Protocol):
         """The plan for a call. The same call gets the same plan while nothing else has changed."""
         ...
 
+    def may_hedge(self, plan: Plan) -> bool:
+        """Asked when a hedge is due: whether this call may have one. Only a share of all calls may."""
+        ...
+
     def turn(self, tenant: str, target: Target, tokens: int) -> AbstractAsyncContextManager[Turn]:
         """Wait for room for about ``tokens`` tokens, in and out. Entering raises ``Prevented``; cancelling leaves the queue."""
         ...
