@@ -37,6 +37,8 @@ class Plan:
     targets: tuple[Target, ...]
     patience: Patience = field(default_factory=Patience)
     fault: Fault | None = None
+    input_tokens: int = 0
+    """About as many tokens the request takes."""
 
 
 class Prevented(ProviderError):
