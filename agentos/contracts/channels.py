@@ -456,6 +456,13 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket(
         "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."
     ),
+    Bucket(
+        "health",
+        ("router",),
+        ("gateway",),
+        "`<instance>`: breakers, limits and latencies as one router sees them.",
+        max_age_s=15,
+    ),
     Bucket("permissions", ("policy",), ("policy", "gateway"), "`roles`: what each role may do, as the active rules say."),
     Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
     Bucket(
