@@ -58,8 +58,10 @@ class Halted(Exception):
 class Audience(Protocol):
     """Who listens to an answer as it comes in."""
 
-    crowded: bool
-    """Whether it cannot keep up: ``room`` waits until it can."""
+    @property
+    def crowded(self) -> bool:
+        """Whether it cannot keep up: ``room`` waits until it can."""
+        ...
 
     def say(self, attempt: int, delta: Delta) -> None:
         """Pass a piece on. Never blocks, never fails."""
