@@ -185,8 +185,7 @@ class AttemptRun:
                 except ProviderError as error:
                     self.other_key = turn.failed(error)
                     raise
-                except Exception as defect:
-                    # An adapter's own defect must not leave the call unsettled: it counts as a failure of that provider.
+                except Exception as defect:  # an adapter's own defect must not leave the call unsettled: the provider failed
                     log.exception("adapter_failed", provider=self.target.provider)
                     error = ProviderError(
                         f"the adapter failed ({type(defect).__name__}); see the router's log",
