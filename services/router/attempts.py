@@ -58,8 +58,10 @@ class Halted(Exception):
 class Audience(Protocol):
     """Who listens to an answer as it comes in."""
 
-    crowded: bool
-    """Whether it cannot keep up: ``room`` waits until it can."""
+    @property
+    def crowded(self) -> bool:
+        """Whether it cannot keep up: ``room`` waits until it can."""
+        ...
 
     def say(self, attempt: int, delta: Delta) -> None:
         """Pass a piece on. Never blocks, never fails."""
@@ -183,8 +185,7 @@ class AttemptRun:
                 except ProviderError as error:
                     self.other_key = turn.failed(error)
                     raise
-                except Exception as defect:
-                    # An adapter's own defect must not leave the call unsettled: it counts as a failure of that provider.
+                except Exception as defect:  # an adapter's own defect must not leave the call unsettled: the provider failed
                     log.exception("adapter_failed", provider=self.target.provider)
                     error = ProviderError(
                         f"the adapter failed ({type(defect).__name__}); see the router's log",

@@ -105,8 +105,7 @@ class AnswerStream:
                 await asyncio.wait(self._outstanding)
         except AgentOSError as fault:
             self._give_up(fault.code)
-        except Exception:
-            # A defect in a preview must not undo the call that it shows.
+        except Exception:  # a defect in a preview must not undo the call that it shows
             log.exception("stream_failed", call=self._tokens[2])
             self._give_up("defect")
 
