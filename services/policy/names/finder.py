@@ -3,32 +3,30 @@
 **Speed.** What a word contributes is computed once and kept; the rest is a few small matrix products per kilobyte. Linear in the
 text: it is taken in pieces of ``PIECE`` tokens that overlap by what the network can see.
 
-**Threads.** Safe: the kept words are under a lock, everything else is local.
+**Threads.** Safe: the kept words are under a lock (see ``kept``), everything else is local.
 
 **Names told once.** Who is named in full in a letter's head is "Maria" in its third sentence, where little gives it away: a
 capitalised word that is surely a person's at one place of a text is so at all.
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 from zlib import crc32
 
 import numpy as np
 
 from services.policy.findings import Finding
 from services.policy.names.doubts import is_doubtful
-from services.policy.names.network import ENTITIES, WIDTH, Floats, Ints, Network
+from services.policy.names.kept import KeptWords
+from services.policy.names.network import ENTITIES, Floats, Ints, Network
 from services.policy.names.words import COMMON, FEATURES, TOKEN, features, folded, key
 
 MODEL = Path(__file__).with_name("names.npz")
 PIECE = 4096
 OVERLAP = 12
-MAX_WORDS = 8192
-"""Words kept at a time, 1.3 kB each."""
 BONUS = np.array([0, 3.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
 """Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
@@ -100,11 +98,10 @@ class NameFinder:
 
     def __init__(self, model: Path = MODEL) -> None:
         self._network = Network.load(model)
-        self._listed: list[int] = self._network.listed_hashes.tolist()
-        self._bits = self._network.listed_bits
-        self._lock = Lock()
-        self._number: dict[str, int] = {}
-        self._kept: Floats = np.zeros((MAX_WORDS, 5 * WIDTH), np.float32)
+        hashes: list[int] = self._network.listed_hashes.tolist()
+        bits: list[int] = self._network.listed_bits.tolist()
+        self._listed = dict(zip(hashes, bits, strict=True))
+        self._words = KeptWords(self._worked_out)
 
     def find(self, text: str) -> Iterator[Finding]:
         """In order, without overlaps; a name over two lines is two findings."""
@@ -126,7 +123,7 @@ class NameFinder:
     def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool) -> tuple[list[Finding], int]:
         """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
         tokens = [token if (token := match[0])[-1].isalnum() else key(token) for match in piece]
-        scores = self._network.scores(self._words(tokens), _lines(tokens))
+        scores = self._network.scores(self._words.rows(tokens), _lines(tokens))
         scores += BONUS
         labels: list[int] = scores.argmax(axis=1).tolist()
         end = len(piece)
@@ -174,24 +171,14 @@ class NameFinder:
             labels[at] = _PERSON
         return again
 
-    def _words(self, tokens: list[str]) -> Floats:
-        with self._lock:
-            number = self._number
-            new = set(tokens).difference(number)
-            if len(new) + len(number) > MAX_WORDS:
-                number.clear()
-                new = set(tokens)
-            if new:
-                rows: Ints = np.array([features(token, self._bits_of) for token in new], np.int32).reshape(-1, FEATURES)
-                start = len(number)
-                self._kept[start : start + len(new)] = self._network.words(rows)
-                number.update(zip(new, range(start, start + len(new)), strict=True))
-            return self._kept.take([number[token] for token in tokens], axis=0)
+    def _worked_out(self, words: Sequence[str]) -> Floats:
+        rows = array("i")
+        for word in words:
+            rows.extend(features(word, self._bits_of))
+        return self._network.words(np.frombuffer(rows, np.int32).reshape(-1, FEATURES))
 
     def _bits_of(self, word: str) -> int:
-        value = crc32(word.encode("utf-8", "surrogatepass"))
-        at = bisect_left(self._listed, value)
-        return int(self._bits[at]) if at < len(self._listed) and self._listed[at] == value else 0
+        return self._listed.get(crc32(word.encode("utf-8", "surrogatepass")), 0)
 
 
 def _lines(tokens: list[str]) -> Ints:
