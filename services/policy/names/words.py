@@ -138,7 +138,7 @@ def _row(kind: int, name: str) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _last_row(last: str, case: str, long: bool) -> int:  # noqa: FBT001  # a key of a cache
+def _last_row(last: str, case: str, long: bool) -> int:
     return _row(_LAST, f"{last}{case}{long}")
 
 
