@@ -12,8 +12,8 @@ import numpy as np
 from services.policy.names.network import WIDTH, Floats
 from services.policy.names.words import canonical
 
-MAX_WORDS = 8192
-"""Words kept at a time, 1.3 kB each."""
+MAX_WORDS = 32_768
+"""Words kept at a time, 256 bytes each and what the word itself takes: some 6 MB when there are as many."""
 
 
 class KeptWords:
@@ -24,7 +24,7 @@ class KeptWords:
         self._lock = Lock()
         self._place: dict[str, int] = {}
         self._word = [""] * MAX_WORDS
-        self._rows: Floats = np.zeros((MAX_WORDS, 5 * WIDTH), np.float32)
+        self._rows: Floats = np.zeros((MAX_WORDS, WIDTH), np.float32)
         self._next = 0
 
     def rows(self, words: Sequence[str]) -> Floats:

@@ -49,7 +49,7 @@ ANNOUNCED = Announcements(
 _TWO_DIGITS = re.compile(r"[1-9](?<![\w.,:/$€£#=+-]\d)(?<!\d \d)\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
 _ABOUT_ENDS = tuple(
     f"{word} "
-    for word in (
+    for word in (  # noqa: SIM905  # words, not a list of strings
         "now just nearly almost only turning jetzt schon erst i'm i’m im am 's ’s is was bin ist 'ai ’ai a ho ha tengo tiene ben "
         "turns turned aged wird werd"
     ).split()
