@@ -6,6 +6,7 @@ new words than there is room for.
 
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import cast
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class KeptWords:
         with self._lock:
             places = list(map(self._place.get, words))
             if None not in places:
-                return self._rows.take(places, axis=0)
+                return self._rows.take(cast("list[int]", places), axis=0)
             known: list[int] = []
             missing: list[int] = []
             new: dict[str, int] = {}

@@ -86,7 +86,7 @@ class Network:
         np.subtract(lines[1:], lines[:-1], out=lengths[:-1])
         lengths[-1] = len(h1) - lines[-1]
         mean = np.add.reduceat(h1, lines, axis=0) / lengths[:, None].astype(np.float32)
-        of_line: Floats = (mean @ self.second_line + self.second_bias).repeat(lengths, axis=0)
+        of_line = (mean @ self.second_line + self.second_bias).astype(np.float32, copy=False).repeat(lengths, axis=0)
         wide = mix((h1 @ self.second).reshape(len(h1), 5, WIDTH), of_line)
         np.maximum(wide, 0, out=wide)
         wide += h1
