@@ -11,7 +11,10 @@ MOST_ANCESTORS = 64
 
 
 async def requester_of(bus: Bus, tenant: str, context: CallContext) -> Principal:
-    """On whose behalf a call is made: the virtual key that it came in with, or who asked for the first task of its line. Raises as ``root_of``."""
+    """On whose behalf a call is made: the virtual key that it came in with, or who asked for the first task of its line.
+
+    Raises as ``root_of``.
+    """
     if context.api_key is not None:
         return Principal(kind="api_key", id=context.api_key)
     return (await root_of(bus, tenant, context.task)).requester

@@ -18,7 +18,7 @@ class VirtualKeyTerms(Contract):
 
     pack: Token
     """The calls count as this pack's, for policy, budgets, routing and the kill switch. No such pack need exist."""
-    agent: Annotated[str, Field(min_length=1, max_length=128)] = "client"
+    agent: Token = "client"
     task_type: Token = "endpoint"
     models: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(default=(), max_length=200)
     """Names as the client asks for them, ``*`` within them for anything: ``fast``, ``openai/*``. Empty: every model."""
