@@ -162,7 +162,7 @@ class AnswerStreamed(Contract):
     call fails; what was sent is never taken back.
     """
 
-    PURPOSE: ClassVar[str] = "call.deltas"
+    PURPOSE: ClassVar[str] = "call.streamed"
     """What ``deltas`` is sealed for."""
 
     attempt: int
