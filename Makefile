@@ -31,6 +31,7 @@ check-extras: $(STAMP) ## Each service imports in an environment with only its o
 
 bench: $(STAMP) ## Benchmarks; each prints a ratio against a named floor or peer
 	@scripts/install-opa
+	@scripts/bench-peers
 	@$(BIN)/python -m bench
 
 generate: $(STAMP) ## Write again what comes from the channel table: schemas, AsyncAPI, docs, broker users

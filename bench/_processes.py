@@ -75,9 +75,9 @@ async def provider(folder: Path, *, latency_ms: int = 0, recorded: bool = False)
     arguments = ["-m", "tests.loopback.provider", "--latency-ms", str(latency_ms)]
     if recorded:
         arguments += ["--record", str(record)]
-    async with _process(arguments, {}) as process:
-        line = await _line(process, r"ready (\d+)", READY_WITHIN_S)
-        yield Provider(int(line[1]), record)
+    async with process(arguments, {}) as child:
+        ready = await line(child, r"ready (\d+)", READY_WITHIN_S)
+        yield Provider(int(ready[1]), record)
 
 
 @asynccontextmanager
@@ -85,11 +85,11 @@ async def everything(folder: Path, environment: Mapping[str, str]) -> AsyncGener
     """`agentos up`: all services in one process, with a broker of its own."""
     port, began = free_port(), time.perf_counter()
     arguments = ["-m", "agentos.cli", "up", "--data", str(folder), "--port", str(port)]
-    async with _process(arguments, environment) as process:
-        await _line(process, r"ready.* at ", READY_WITHIN_S)
+    async with process(arguments, environment) as child:
+        await line(child, r"ready.* at ", READY_WITHIN_S)
         seconds = time.perf_counter() - began
-        broker = await _line(process, r"broker\s+(nats://\S+)", READY_WITHIN_S)
-        yield Installation(folder, broker[1], process.pid, seconds, f"http://127.0.0.1:{port}")
+        broker = await line(child, r"broker\s+(nats://\S+)", READY_WITHIN_S)
+        yield Installation(folder, broker[1], child.pid, seconds, f"http://127.0.0.1:{port}")
 
 
 @asynccontextmanager
@@ -109,7 +109,7 @@ async def alone(folder: Path, names: tuple[str, ...], environment: Mapping[str, 
                 "AGENTOS_DATA": str(folder),
                 "AGENTOS_LOG_LEVEL": "WARNING",
             }
-            await stack.enter_async_context(_process(["-m", f"services.{name}"], {**environment, **settings}))
+            await stack.enter_async_context(process(["-m", f"services.{name}"], {**environment, **settings}))
         wanted = {each.name for each in consumers() if each.name.split("-")[0] in names}
         async with asyncio.timeout(READY_WITHIN_S):
             # Polling: nobody tells when a consumer is first pulled from.
@@ -148,10 +148,10 @@ async def bare_broker(folder: Path) -> AsyncGenerator[str]:
 @asynccontextmanager
 async def talking(arguments: list[str]) -> AsyncGenerator[Callable[[str], Awaitable[str]]]:
     """A process that answers each line with a line."""
-    async with _process(arguments, {}, stdin=asyncio.subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        to, come = process.stdin, process.stdout
+    async with process(arguments, {}, stdin=asyncio.subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        to, come = child.stdin, child.stdout
 
         async def ask(line: str) -> str:
             to.write(f"{line}\n".encode())
@@ -165,15 +165,20 @@ async def talking(arguments: list[str]) -> AsyncGenerator[Callable[[str], Awaita
 
 
 @asynccontextmanager
-async def _process(
-    arguments: list[str], environment: Mapping[str, str], stdin: int = asyncio.subprocess.DEVNULL
+async def process(
+    arguments: list[str],
+    environment: Mapping[str, str],
+    *,
+    stdin: int = asyncio.subprocess.DEVNULL,
+    program: str = sys.executable,
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A process of the benchmark's, ended with it."""
     # What a developer's own shell has set for a provider or a service must not change what is measured.
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("AGENTOS_", "OPENAI_", "ANTHROPIC_"))
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
+        program,
         *arguments,
         cwd=ROOT,
         env={**inherited, "PYTHONUNBUFFERED": "1", **environment},
@@ -192,14 +197,21 @@ async def _process(
                 await process.communicate()
 
 
-async def _line(process: asyncio.subprocess.Process, pattern: str, within_s: float) -> re.Match[str]:
+async def line(process: asyncio.subprocess.Process, pattern: str, within_s: float) -> re.Match[str]:
     """The first line of its output that matches. Raises RuntimeError when the process ends before."""
     assert process.stdout is not None
     async with asyncio.timeout(within_s):
-        async for line in process.stdout:
-            if (found := re.search(pattern, line.decode())) is not None:
+        async for said in process.stdout:
+            if (found := re.search(pattern, said.decode())) is not None:
                 return found
     raise RuntimeError(f"the process ended ({await process.wait()}) before it said {pattern!r}")
+
+
+async def drained(process: asyncio.subprocess.Process) -> None:
+    """Read away what it says, so that it never waits for a reader. Until cancelled, or until it ends."""
+    assert process.stdout is not None
+    while await process.stdout.read(65_536):
+        pass
 
 
 async def _quiet(_: Exception) -> None:

@@ -37,7 +37,7 @@ class Adapters(dict[str, ModelAdapter]):
         }
 
     def __missing__(self, provider: str) -> ModelAdapter:
-        self[provider] = from_environment(self._environ[provider])[provider]
+        self[provider] = from_environment(self._environ[provider])[provider][0][1]
         return self[provider]
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from adapters.ollama import base_url_of_host
-from adapters.registry import DEFAULT_MODELS, default_model, from_environment
+from adapters.registry import DEFAULT_MODELS, Keyed, default_model, from_environment
 
 
 def test_without_keys_there_is_only_the_simulated_provider_and_it_is_the_default() -> None:
@@ -19,9 +19,32 @@ async def test_each_key_switches_its_provider_on_and_the_default_prefers_the_fir
     adapters = from_environment({"DEEPSEEK_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "OLLAMA_HOST": "127.0.0.1"})
     assert list(adapters) == ["anthropic", "deepseek", "ollama", "simulated"]
     assert default_model(adapters) == f"anthropic/{DEFAULT_MODELS['anthropic']}"
-    assert all(adapter.provider == name for name, adapter in adapters.items())
-    for adapter in adapters.values():
-        await adapter.close()
+    assert all(adapter.provider == name for name, keyed in adapters.items() for _, adapter in keyed)
+    await _close(adapters)
+
+
+async def _close(adapters: dict[str, tuple[Keyed, ...]]) -> None:
+    for keyed in adapters.values():
+        for _, adapter in keyed:
+            await adapter.close()
+
+
+async def test_more_keys_of_a_provider_are_more_adapters_with_labels_of_their_own() -> None:
+    adapters = from_environment({"OPENAI_API_KEY": "a", "OPENAI_API_KEY_2": "b", "OPENAI_API_KEY_5": "c"})
+    assert [label for label, _ in adapters["openai"]] == ["openai#1", "openai#2", "openai#3"]
+    await _close(adapters)
+
+
+async def test_any_server_of_the_format_is_a_provider_under_the_name_that_it_is_given() -> None:
+    adapters = from_environment({"OPENAI_COMPATIBLE_MY_VLLM_BASE_URL": "http://127.0.0.1:8000/v1"})
+    assert list(adapters) == ["my-vllm", "simulated"]
+    assert adapters["my-vllm"][0][1].provider == "my-vllm"
+    await _close(adapters)
+
+
+def test_a_compatible_server_cannot_take_the_name_of_a_known_provider() -> None:
+    with pytest.raises(ValueError, match="choose another name"):
+        from_environment({"OPENAI_COMPATIBLE_OPENAI_BASE_URL": "http://127.0.0.1:8000/v1"})
 
 
 def test_no_sdk_is_imported_for_a_provider_that_is_off() -> None:

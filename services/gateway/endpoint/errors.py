@@ -163,8 +163,6 @@ def _failure(settled: ModelCallSettled) -> EndpointError:
     if code in _KILLED:
         return EndpointError(403, "permission", "kill_switch", said)
     if settled.outcome == "cancelled":
-        if code == "key_revoked":
-            return EndpointError(401, "authentication", "invalid_api_key", _KEYS["key.revoked"])
         return EndpointError(503, "api", code, f"the call was stopped: {said}")
     if code in _TOO_LONG or "context_length" in code:
         return EndpointError(400, "invalid_request", "context_length_exceeded", said)

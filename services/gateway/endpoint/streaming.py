@@ -31,34 +31,39 @@ class SlowReader(Exception):
 
 
 class _Pieces:
-    """Opens the pieces in their order. After a gap none is given any more: the settlement has what is missing."""
+    """Opens the pieces in their order. What comes after a gap waits; what never comes has the settlement."""
 
     def __init__(self, endpoint: Endpoint, call: Call) -> None:
         self._endpoint = endpoint
         self._call = call
         self._attempt = 0
         self._next = 0
-        self._broken = False
+        self._early: dict[int, AnswerStreamed] = {}
+        self._given_up = False
 
     def give_up(self) -> None:
         """Give no more."""
-        self._broken = True
+        self._given_up = True
 
     async def open(self, raws: list[Raw]) -> list[Delta]:
-        """The deltas of the pieces."""
+        """The deltas of the pieces, as far as there is no gap before them."""
         found: list[Delta] = []
         for raw in raws:
-            recorded = await self._endpoint.bus.decode(raw)
-            piece = recorded.payload(AnswerStreamed)
+            piece = (await self._endpoint.bus.decode(raw)).payload(AnswerStreamed)
+            if self._given_up or piece.attempt < self._attempt:
+                continue
             if piece.attempt > self._attempt:
+                if self._early:
+                    # Something of the attempt before is missing, and what goes on from there makes no sense.
+                    self.give_up()
+                    continue
                 self._attempt, self._next = piece.attempt, 0
-            if self._broken or (piece.attempt, piece.seq) != (self._attempt, self._next):
-                self._broken = True
-                return found
-            self._next += 1
-            tenant = self._call.key.tenant
-            opened = await self._endpoint.keys.open(tenant, AnswerStreamed.PURPOSE, piece.deltas)
-            found.extend(_DELTAS.validate_json(opened))
+            self._early[piece.seq] = piece
+            while (following := self._early.pop(self._next, None)) is not None:
+                self._next += 1
+                tenant = self._call.key.tenant
+                opened = await self._endpoint.keys.open(tenant, AnswerStreamed.PURPOSE, following.deltas)
+                found.extend(_DELTAS.validate_json(opened))
         return found
 
 
