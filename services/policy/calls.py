@@ -8,6 +8,7 @@ from agentos.contracts.base import Contract, Json, Principal
 from agentos.contracts.budgets import Budget
 from agentos.contracts.errors import NeverRetry
 from agentos.contracts.events.call import (
+    CallContext,
     CallDecided,
     ModelCallRequested,
     Reservation,
