@@ -94,7 +94,7 @@ CHANNELS: tuple[Channel, ...] = (
     event("call.inspected", "policy", call.Inspected, "What policy saw in a model's answer.", tails=("runner", "gateway")),
     Channel(
         "call.streamed", "tok.*.*.*", "token", "router", call.AnswerStreamed,
-        "A piece of an answer as it comes in: `tok.<tenant>.<instance that waits>.<call>`.", tails=("gateway",),
+        "A piece of an answer as it comes in: `tok.<tenant>.<instance that waits>.<call>`.", tails=("gateway", "router"),
     ),
     # --- tool: a governed tool call -----------------------------------------------------------------------------------
     event("tool.requested", "runner", call.ToolCallRequested, "A pack asks for a tool.", readers=("policy",)),

@@ -108,7 +108,9 @@ class Selection:
             sticky=sticky,
             config=configuration.digest,
         )
-        return Plan(routing, tuple(map(self._target, chain)), self._patience(alias, request.model))
+        return Plan(
+            routing, tuple(map(self._target, chain)), self._patience(alias, request.model), input_tokens=needs.input_tokens
+        )
 
     # --- what is asked, and what there is -----------------------------------------------------------------------------
 

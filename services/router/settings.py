@@ -1,5 +1,7 @@
 """Settings of the router."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -13,9 +15,8 @@ class Settings(ServiceSettings):
 
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Alias → "provider/model", in order of fallback. "default" is chosen from the keys present unless it is set here."""
-    attempt_timeout_s: float = 120.0
-    max_tries: int = 3
-    """Attempts at one target before the next one in the chain."""
+    config: Path | None = None
+    """The routing configuration (routing.yaml). Without one, everything is as the keys in the environment make it."""
     concurrency: int = 256
     simulated_latency_ms: int = 0
     """How long the simulated provider takes; for demonstrations and load tests."""

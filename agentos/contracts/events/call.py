@@ -155,11 +155,11 @@ class CallAttempted(Contract):
 
 
 class AnswerStreamed(Contract):
-    """A piece of an answer as it came in. ``deltas`` seals a JSON list of ``Delta``, with the placeholders in it.
+    """A piece of an answer as it came in. ``deltas`` seals a JSON list of ``Delta``, with the placeholders in it (purpose ``call.streamed``).
 
     Chunks of one attempt have ascending ``seq`` from 0. They are a preview, kept for minutes: the settlement is what counts, and holds
     the whole answer. An attempt that fails after chunks were sent is continued (the same answer goes on, ``attempt`` is higher) or the
-    call fails; what was sent is never taken back.
+    call fails; what was sent is never taken back. A router that takes a call over reads them to know what was said already.
     """
 
     PURPOSE: ClassVar[str] = "call.streamed"
