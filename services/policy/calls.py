@@ -99,6 +99,8 @@ class CallRules:
             kind="model",
             model=request.model,
             redacted_request=redacted,
+            # What is looked at first is seen by nobody as it comes in.
+            stream=asked.stream and decision.obligations.get("inspect") != "before",
         )
 
     async def _reserve(

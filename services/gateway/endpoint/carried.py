@@ -18,16 +18,21 @@ _AFTER_ID = "~aos1."
 
 
 def signature_of(part: ThinkingPart) -> str | None:
-    """What stands for ``part`` beside its text; None where there is nothing to carry."""
+    """What stands for ``part`` beside its text in Anthropic's dialect; None where there is nothing to carry."""
     if part.provider == "anthropic" and part.encrypted is None:
         return part.signature
+    return packed(part)
+
+
+def packed(part: ThinkingPart) -> str | None:
+    """All of ``part`` but its text; None where there is nothing to carry."""
     fields = {"p": part.provider, "s": part.signature, "e": part.encrypted, "i": part.id}
     kept = {name: value for name, value in fields.items() if value is not None}
     return _MARK + _packed(kept) if len(kept) > 1 else None
 
 
 def thinking_of(text: str, signature: str | None, param: str) -> ThinkingPart:
-    """The part that ``signature_of`` was made of; one that is not ours is Anthropic's own."""
+    """The part that ``signature_of`` or ``packed`` was made of; one that is not ours is Anthropic's own."""
     if signature is None or not signature.startswith(_MARK):
         return ThinkingPart(provider="anthropic" if signature else "unknown", text=text, signature=signature or None)
     fields = _unpacked(signature.removeprefix(_MARK), param)
@@ -50,7 +55,7 @@ def hidden_of(part: ThinkingPart) -> str | None:
     """What stands for a part of which nothing is shown; None where something is."""
     if part.text or part.encrypted is None:
         return None
-    return part.encrypted if part.provider == "anthropic" else signature_of(part)
+    return part.encrypted if part.provider == "anthropic" else packed(part)
 
 
 def tool_id(id_: str, signature: str | None) -> str:

@@ -114,9 +114,9 @@ async def stream(endpoint: Endpoint, call: Call, writer: StreamWriter, send: Sen
             if raws:
                 if live is None:
                     live = LiveAnswer(await endpoint.calls.vault(call), is_json=is_json)
-                sent = b"".join(map(writer.delta, live.feed(await _opened(pieces, raws, call))))
-                if sent:
-                    await line.write(sent if line.begun else writer.begin() + sent)
+                deltas = live.feed(await _opened(pieces, raws, call))
+                if deltas:
+                    await line.write(_head(line, writer) + b"".join(map(writer.delta, deltas)))
             elif line.begun:
                 if monotonic() - line.spoke_at >= settings.stream_ping.total_seconds():
                     await line.write(writer.ping())
@@ -125,9 +125,9 @@ async def stream(endpoint: Endpoint, call: Call, writer: StreamWriter, send: Sen
         response, vault = await endpoint.calls.outcome(call)
         if live is None:
             live = LiveAnswer(vault, is_json=is_json)
-        rest = b"".join(map(writer.delta, live.finish(response)))
-        rest += writer.end(restored(response, vault, is_json=is_json))
-        await line.write(rest if line.begun else writer.begin() + rest, last=True)
+        rest = live.finish(response)
+        whole = restored(response, vault, is_json=is_json)
+        await line.write(_head(line, writer) + b"".join(map(writer.delta, rest)) + writer.end(whole), last=True)
     except EndpointError as error:
         if not line.begun:
             raise
@@ -148,6 +148,10 @@ async def stream(endpoint: Endpoint, call: Call, writer: StreamWriter, send: Sen
             503, "api", fault.code, "the answer cannot be read at the moment: ask again", call=call.id, retry=True
         )
         await line.write(writer.error(error), last=True)
+
+
+def _head(line: _Line, writer: StreamWriter) -> bytes:
+    return b"" if line.begun else writer.begin()
 
 
 async def _opened(pieces: _Pieces, raws: list[Raw], call: Call) -> list[Delta]:

@@ -86,7 +86,7 @@ def reasoning_item(id_: str, part: ThinkingPart, *, encrypted: bool) -> dict[str
     """A part of thinking. What means something to its provider alone is given where the client asks for it."""
     summary = [{"type": "summary_text", "text": part.text}] if part.text else []
     item: dict[str, Any] = {"type": "reasoning", "id": id_, "summary": summary}
-    return item | ({"encrypted_content": carried.signature_of(part)} if encrypted else {})
+    return item | ({"encrypted_content": carried.packed(part)} if encrypted else {})
 
 
 def text_content(text: str) -> dict[str, Any]:
