@@ -14,7 +14,7 @@ from agentos.contracts.model import Cost, Delta, ModelRequest, ModelResponse, Te
 from agentos.contracts.routing import Attempt
 from services.router.attempts import CallLimits, Errand, Halted, utc_now
 from services.router.book import PriceBook
-from services.router.choosing import Plan, Target
+from services.router.choosing import Target
 from services.router.configuration import Configuration
 from services.router.execution import Ending, Execution
 from services.router.selection import Selection
