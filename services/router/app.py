@@ -13,10 +13,11 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
 from agentos.service import serve
-from services.router import catalogue, configuration, health, reloading
+from services.router import catalogue, health, reloading
 from services.router.attempts import utc_now
 from services.router.book import PriceBook
 from services.router.calls import ModelCalls
+from services.router.configuration import load
 from services.router.handlers import Router
 from services.router.presence import LivePacks
 from services.router.selection import Selection
@@ -27,23 +28,26 @@ from services.router.turns import Turns
 async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -> None:
     """Serve until ``stop``."""
     master = MasterKey.load_or_create(settings.master_key)
-    adapters = registry.from_environment(os.environ)
+    keyed = registry.from_environment(os.environ)
     if settings.simulated_latency_ms:
         slow = SimulatedAdapter(latency=timedelta(milliseconds=settings.simulated_latency_ms))
-        adapters["simulated"] = (("simulated#1", slow),)
-    aliases = {"default": (registry.default_model(adapters),), **settings.aliases}
-    routing = await asyncio.to_thread(configuration.load, settings.config, aliases=aliases)
+        keyed["simulated"] = (("simulated#1", slow),)
+    default = {"default": (registry.default_model(keyed),)}
+    configuration = load(settings.config, aliases=default)
+    turns = Turns(keyed, configuration, now=utc_now, jitter=random.random)
+    selection = Selection(turns, configuration, PriceBook(), now=utc_now)
 
     async def body(bus: Bus, stop: asyncio.Event) -> None:
         kill, packs = KillSwitch(bus), LivePacks(bus)
-        # Jitter, no secret.
-        turns = Turns(adapters, routing, now=utc_now, jitter=random.random)
-        selection = Selection(turns, routing, PriceBook(), now=utc_now)
         calls = ModelCalls(bus, KeyRing(bus, master), kill, selection)
         router = Router(bus, packs, kill, calls, settings.concurrency)
+
+        async def publish() -> None:
+            aliases = {name: alias.targets for name, alias in selection.configuration.aliases.items()}
+            await keep_trying(lambda: catalogue.publish(bus, keyed, aliases))
+
         # Before anything is served: policy must know what a call may cost.
-        listed = {name: alias.targets for name, alias in routing.aliases.items()}
-        await keep_trying(lambda: catalogue.publish(bus, adapters, listed))
+        await publish()
         await kill.start()
         await packs.start()
         followers = [
@@ -52,8 +56,9 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             asyncio.create_task(health.publish(bus, turns, selection, utc_now), name="health"),
         ]
         if settings.config is not None:
-            following = reloading.follow(settings.config, aliases, selection)
-            followers.append(asyncio.create_task(following, name="configuration"))
+            followers.append(
+                asyncio.create_task(reloading.follow(settings.config, default, selection, publish), name="configuration")
+            )
         try:
             bus.consume(router.routes())
             await bus.start()
@@ -63,7 +68,6 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             await bus.drain()
             await packs.stop()
             await kill.stop()
-            closing = (adapter.close() for keys in adapters.values() for _, adapter in keys)
-            await asyncio.gather(*closing, return_exceptions=True)
+            await asyncio.gather(*(adapter.close() for keys in keyed.values() for _, adapter in keys), return_exceptions=True)
 
     await serve("router", broker, body, stop)

@@ -1,7 +1,7 @@
 """The routing configuration is read again when its file changes. What cannot be used changes nothing, and is told in the log."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -15,8 +15,10 @@ log = structlog.get_logger(__name__)
 LOOK_S = 2.0
 
 
-async def follow(path: Path, aliases: Mapping[str, tuple[str, ...]], selection: Selection) -> None:
-    """Runs until cancelled. Calls that have begun keep the plan that they have."""
+async def follow(
+    path: Path, aliases: Mapping[str, tuple[str, ...]], selection: Selection, publish: Callable[[], Awaitable[None]]
+) -> None:
+    """Runs until cancelled. Calls that have begun keep the plan that they have; ``publish`` tells others what changed."""
     refused = counter(
         "agentos_router_configurations_refused_total", "Changed routing configurations that could not be used.", ()
     )
@@ -34,6 +36,7 @@ async def follow(path: Path, aliases: Mapping[str, tuple[str, ...]], selection: 
             log.error("configuration_refused", detail=str(why), keeps=selection.configuration.digest)
             continue
         selection.configure(configuration)
+        await publish()
         log.info("configuration_changed", digest=configuration.digest)
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from agentos.service import ServiceSettings
@@ -13,10 +12,8 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="AGENTOS_ROUTER_", frozen=True, extra="ignore", populate_by_name=True)
 
-    aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Alias → "provider/model", in order of fallback. "default" is chosen from the keys present unless it is set here."""
     config: Path | None = None
-    """The routing configuration (routing.yaml). Without one, everything is as the keys in the environment make it."""
+    """The routing configuration (YAML): models, aliases, limits, retries, timeouts. Without it "default" follows from the keys present."""
     concurrency: int = 256
     simulated_latency_ms: int = 0
     """How long the simulated provider takes; for demonstrations and load tests."""
