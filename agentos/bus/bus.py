@@ -28,7 +28,8 @@ from agentos.bus.reading import HandedOut, Reading
 from agentos.bus.settings import BrokerSettings
 from agentos.bus.tail import HEARTBEAT_S, Raw, Start, Tail
 from agentos.contracts.base import Contract
-from agentos.contracts.channels import BY_NAME, Channel
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import BY_NAME
 from agentos.contracts.commands import TimerDue
 from agentos.contracts.envelope import Meta, Recorded, decode, encode_body, encode_headers
 from agentos.contracts.errors import Conflict, Forbidden, NeverRetry, RetryLater
@@ -257,6 +258,24 @@ class Bus:
         with contextlib.suppress(Conflict):
             await self._publish(subject, body, headers | {EXPECTED: "0"})
 
+    async def stream(self, channel: str, tokens: tuple[str, ...], payload: Contract, *, tenant: str, cause: Recorded) -> None:
+        """Publish a piece of something that comes piece by piece, many on one subject, and wait for the acknowledgement.
+
+        Tried once: a piece that comes twice or late is worse than none. Raises RetryLater when it was not acknowledged.
+        """
+        row = BY_NAME[channel]
+        subject = fill(row.pattern, *tokens)
+        meta = Meta(
+            event_id=new_id(),
+            schema=row.schema,
+            tenant=tenant,
+            correlation_id=cause.meta.correlation_id,
+            causation_id=cause.meta.event_id,
+            time=datetime.now(UTC),
+            traceparent=cause.meta.traceparent,
+        )
+        await self._publish(subject, encode_body(payload), encode_headers(meta), tries=1)
+
     async def set_timer(
         self, what: str, timer_id: str, payload: TimerDue, *, at: datetime, cause: Recorded | None = None, correlation_id: str
     ) -> None:
@@ -297,9 +316,13 @@ class Bus:
             body = b"{}"
         return headers, body
 
-    async def _publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bool]:
+    async def _publish(
+        self, subject: str, body: bytes, headers: Mapping[str, str], tries: int = PUBLISH_TRIES
+    ) -> tuple[int, bool]:
         """Publish until acknowledged. A time-out does not mean "not stored", so the same message is sent again."""
-        for attempt in range(PUBLISH_TRIES):
+        for attempt in range(tries):
+            if attempt:
+                await asyncio.sleep(min(0.1 * 2 ** (attempt - 1), 1.0))
             try:
                 ack = await self._js.publish(subject, body, timeout=PUBLISH_TIMEOUT_S, headers=dict(headers))
             except APIError as refused:
@@ -319,7 +342,6 @@ class Bus:
                     ) from None
             else:
                 return ack.seq, bool(ack.duplicate)
-            await asyncio.sleep(min(0.1 * 2**attempt, 1.0))
         raise RetryLater(f"the broker did not acknowledge {subject}", code="broker_unavailable")
 
     # --- reading ------------------------------------------------------------------------------------------------------

@@ -80,3 +80,41 @@ class CacheHit(Contract):
     age_s: int
     saved: Cost
     saved_usage: Usage
+
+
+class KeyHealth(Contract):
+    """One key of a provider, by its label. ``refused`` is open while the provider does not accept it."""
+
+    label: str
+    in_flight: int
+    limit: int
+    refused: BreakerState
+    cool_until: Utc | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+
+class ProviderHealth(Contract):
+    """One provider at one router: its keys, and how many calls wait for one of them."""
+
+    keys: tuple[KeyHealth, ...]
+    waiting: int
+
+
+class TargetHealth(Contract):
+    """One model at one router."""
+
+    breaker: BreakerState
+    open_until: Utc | None = None
+    latency_ms: float | None = None
+    """To the first token, as measured lately; None where nothing was measured."""
+    in_flight: int
+
+
+class ModelHealth(Contract):
+    """What one router knows of the providers (bucket ``health``, key ``<instance>``), at most a second old while it runs."""
+
+    at: Utc
+    config: str
+    providers: dict[str, ProviderHealth]
+    targets: dict[str, TargetHealth]

@@ -38,12 +38,17 @@ class Page(Arguments):
     cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
 
 
+Prefix = Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]{6,128}$")]
+"""Only what has an id that begins so."""
+
+
 class TasksList(Page):
     state: str | None = Field(default=None, max_length=64)
     outcome: str | None = Field(default=None, max_length=64)
     type: str | None = Field(default=None, max_length=128)
     pack: str | None = Field(default=None, max_length=128)
     q: str | None = Field(default=None, min_length=1, max_length=200)
+    id_prefix: Prefix = None
 
 
 class ById(Arguments):
@@ -70,6 +75,7 @@ class ApprovalsList(Page):
     roles: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], ...] = Field(default=(), max_length=32)
     for_person: str | None = Field(default=None, max_length=300)
     like: str | None = Field(default=None, max_length=300)
+    id_prefix: Prefix = None
 
 
 class KillList(Page):
@@ -91,9 +97,17 @@ class EventsList(Arguments):
 class DecisionsList(Arguments):
     """Decisions of the policy, newest first."""
 
-    kind: Literal["admission", "model", "tool", "approval", "checkpoint"] | None = None
+    kind: Literal["admission", "model", "tool", "approval", "edit", "checkpoint"] | None = None
     id: str | None = Field(default=None, max_length=300)
+    id_prefix: Prefix = None
     limit: int = Field(default=100, ge=1, le=500)
+    cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
+
+
+class CallsRecorded(Arguments):
+    """What became of model calls, newest event first."""
+
+    limit: int = Field(default=200, ge=1, le=500)
     cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
 
 
@@ -125,6 +139,8 @@ def tasks_list(tx: Connection, tenant: str, args: TasksList) -> Json:
     if args.q is not None:
         anywhere = (c.id, c.type, c.pack, c.agent, c.requester, c.fault_code, c.labels)
         query = query.where(or_(*(column.icontains(args.q, autoescape=True) for column in map(_as_text, anywhere))))
+    if args.id_prefix is not None:
+        query = query.where(c.id.startswith(args.id_prefix, autoescape=True))
     return _page(tx, query, c.first_seq, args, "tasks")
 
 
@@ -188,6 +204,7 @@ _DECISIONS = {
     "model": ("call", "decided"),
     "tool": ("tool", "decided"),
     "approval": ("approval", "ruled"),
+    "edit": ("approval", "revised"),
     "checkpoint": ("checkpoint", "decided"),
 }
 """Aggregate and fact of each kind of decision."""
@@ -200,6 +217,8 @@ def decisions_list(tx: Connection, tenant: str, args: DecisionsList) -> Json:
     query = select(t.events).where(e.tenant == tenant, wanted, e.problem.is_(None))
     if args.id is not None:
         query = query.where(e.id == args.id)
+    if args.id_prefix is not None:
+        query = query.where(e.id.startswith(args.id_prefix, autoescape=True))
     if args.cursor is not None:
         query = query.where(e.seq < int(args.cursor))
     page = _events(tx, query.order_by(e.seq.desc()), args.limit)
@@ -213,6 +232,8 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
         query = query.where(c.state == args.state)
     if args.task is not None:
         query = query.where(c.task == args.task)
+    if args.id_prefix is not None:
+        query = query.where(c.id.startswith(args.id_prefix, autoescape=True))
     if args.roles:
         # Roles are tokens, so a quoted one stands in the JSON text as itself and as nothing else.
         query = query.where(or_(*(_as_text(c.approver_roles).contains(f'"{role}"', autoescape=True) for role in args.roles)))
@@ -268,6 +289,18 @@ def calls_get(tx: Connection, tenant: str, args: ById) -> Json:
     e = t.events.c
     events = select(t.events).where(e.tenant == tenant, e.aggregate.in_(("call", "tool")), e.id == args.id).order_by(e.seq)
     return {"call": _one(tx, t.calls, tenant, args.id, "call"), "events": _rows(tx, events.limit(200))}
+
+
+def calls_recorded(tx: Connection, tenant: str, args: CallsRecorded) -> Json:
+    """Decisions, attempts and settlements of model calls: what a replay of them needs."""
+    e = t.events.c
+    query = select(t.events).where(
+        e.tenant == tenant, e.aggregate == "call", e.fact.in_(("decided", "attempted", "settled")), e.problem.is_(None)
+    )
+    if args.cursor is not None:
+        query = query.where(e.seq < int(args.cursor))
+    page = _events(tx, query.order_by(e.seq.desc()), args.limit)
+    return {"events": page["events"], "cursor": None if page["after"] is None else str(page["after"])}
 
 
 def deadletters_list(tx: Connection, tenant: str, args: DeadLetters) -> Json:
@@ -355,6 +388,7 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "decisions.list": SqlQuery(DecisionsList, decisions_list),
     "cost": SqlQuery(CostBy, cost),
     "calls.get": SqlQuery(ById, calls_get),
+    "calls.recorded": SqlQuery(CallsRecorded, calls_recorded),
     "deadletters.list": SqlQuery(DeadLetters, deadletters_list),
     "packs.stats": SqlQuery(Arguments, packs_stats),
 }

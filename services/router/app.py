@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from datetime import timedelta
 
 from adapters import registry
@@ -12,41 +13,52 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
 from agentos.service import serve
-from services.router import catalogue
+from services.router import catalogue, health, reloading
+from services.router.attempts import utc_now
+from services.router.book import PriceBook
 from services.router.calls import ModelCalls
+from services.router.configuration import load
 from services.router.handlers import Router
 from services.router.presence import LivePacks
+from services.router.selection import Selection
 from services.router.settings import Settings
+from services.router.turns import Turns
 
 
 async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -> None:
     """Serve until ``stop``."""
     master = MasterKey.load_or_create(settings.master_key)
-    adapters = registry.from_environment(os.environ)
+    keyed = registry.from_environment(os.environ)
     if settings.simulated_latency_ms:
-        adapters["simulated"] = SimulatedAdapter(latency=timedelta(milliseconds=settings.simulated_latency_ms))
-    aliases = {"default": (registry.default_model(adapters),), **settings.aliases}
+        slow = SimulatedAdapter(latency=timedelta(milliseconds=settings.simulated_latency_ms))
+        keyed["simulated"] = (("simulated#1", slow),)
+    default = {"default": (registry.default_model(keyed),)}
+    configuration = load(settings.config, aliases=default)
+    turns = Turns(keyed, configuration, now=utc_now, jitter=random.random)
+    selection = Selection(turns, configuration, PriceBook(), now=utc_now)
 
     async def body(bus: Bus, stop: asyncio.Event) -> None:
         kill, packs = KillSwitch(bus), LivePacks(bus)
-        calls = ModelCalls(
-            bus,
-            KeyRing(bus, master),
-            kill,
-            adapters,
-            aliases,
-            attempt_timeout=timedelta(seconds=settings.attempt_timeout_s),
-            max_tries=settings.max_tries,
-        )
+        calls = ModelCalls(bus, KeyRing(bus, master), kill, selection)
         router = Router(bus, packs, kill, calls, settings.concurrency)
+
+        async def publish() -> None:
+            aliases = {name: alias.targets for name, alias in selection.configuration.aliases.items()}
+            await keep_trying(lambda: catalogue.publish(bus, keyed, aliases))
+
         # Before anything is served: policy must know what a call may cost.
-        await keep_trying(lambda: catalogue.publish(bus, adapters, aliases))
+        await publish()
         await kill.start()
         await packs.start()
         followers = [
-            asyncio.create_task(router.follow_cancellations(), name="cancellations"),
+            asyncio.create_task(router.follow_stops(), name="stops"),
             asyncio.create_task(router.follow_waiting(), name="waiting"),
+            asyncio.create_task(health.publish(bus, turns, selection, utc_now), name="health"),
         ]
+        if settings.config is not None:
+            followers.append(
+                asyncio.create_task(reloading.follow(settings.config, default, selection, publish), name="configuration")
+            )
         try:
             bus.consume(router.routes())
             await bus.start()
@@ -56,6 +68,6 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             await bus.drain()
             await packs.stop()
             await kill.stop()
-            await asyncio.gather(*(adapter.close() for adapter in adapters.values()), return_exceptions=True)
+            await asyncio.gather(*(adapter.close() for keys in keyed.values() for _, adapter in keys), return_exceptions=True)
 
     await serve("router", broker, body, stop)

@@ -1,7 +1,7 @@
 """What chooses for the execution of model calls: the chain of targets of a call, and the turn that an attempt takes at one of them."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from agentos.contracts.base import Fault
 from agentos.contracts.events.call import CallDecided
 from agentos.contracts.model import ModelRequest, Usage
 from agentos.contracts.routing import ModelRouting
+from services.router.domain.retries import Patience
 
 __all__ = ["Chooser", "Patience", "Plan", "Prevented", "Target", "Turn"]
 
@@ -29,34 +30,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How often and how long one call is tried, and how long a provider is waited for."""
-
-    tries_per_target: int = 3
-    attempts: int = 8
-    """Over all targets, hedges included."""
-    longest_wait: timedelta = timedelta(seconds=30)
-    """A provider that wants us to wait longer is passed over."""
-    attempt: timedelta = timedelta(seconds=120)
-    """For a whole answer that is not streamed."""
-    first_token: timedelta = timedelta(seconds=60)
-    """For the first piece of a stream."""
-    stall: timedelta = timedelta(seconds=30)
-    """Between two pieces of a stream."""
-    deadline: timedelta = timedelta(minutes=15)
-    """For the whole call, pauses included: no attempt begins after it, and one that runs is ended by it."""
-    hedge_after: timedelta | None = None
-    """A second attempt begins at the next target when the first has said nothing for so long. None: never."""
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Where a call is tried, in order. ``targets`` are those of ``routing.chain``; without any, ``fault`` says why and what to do."""
 
     routing: ModelRouting
     targets: tuple[Target, ...]
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
     fault: Fault | None = None
+    input_tokens: int = 0
+    """About as many tokens the request takes."""
 
 
 class Prevented(ProviderError):

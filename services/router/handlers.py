@@ -83,8 +83,7 @@ class Router:
                 await self._waiting.delete(entry.key)
         except (RetryLater, Conflict):
             raise
-        except Exception:
-            # One note that cannot be followed must not keep the others waiting; it stays for a person to look at.
+        except Exception:  # one note that cannot be followed must not keep the others waiting; it stays for a person to look at
             log.exception("waiting_task_not_routed", key=entry.key)
 
     async def _route(self, message: Recorded) -> bool:
@@ -194,9 +193,10 @@ class Router:
             raise RetryLater(f"the edit of {subject.id} that was approved cannot be read yet")
         return edits.as_revised(decided, resolved, found.payload(ApprovalRevised))
 
-    async def follow_cancellations(self) -> None:
-        """Cancel what is in flight for a task that must stop. Runs until cancelled."""
-        async with aclosing(self._bus.tail(("evt.*.task.*.cancelling.*",)).updates()) as updates:
+    async def follow_stops(self) -> None:
+        """Cancel what is in flight for a task that must stop, or for a client that went away. Runs until cancelled."""
+        tail = self._bus.tail(("evt.*.task.*.cancelling.*", "evt.*.call.*.abandoned"))
+        async with aclosing(tail.updates()) as updates:
             async for raw in updates:
                 if raw is None:
                     continue
@@ -204,9 +204,12 @@ class Router:
                     await self._bus.decode(raw)
                     subject = EventSubject.parse(raw.subject)
                 except AgentOSError:
-                    log.exception("cancellation_unreadable", subject=raw.subject)
+                    log.exception("stop_unreadable", subject=raw.subject)
                     continue
-                self._calls.cancel_task(subject.tenant, subject.id, int(subject.ordinal or 0))
+                if subject.aggregate == "call":
+                    self._calls.stops.abandon(subject.tenant, subject.id)
+                else:
+                    self._calls.stops.cancel_task(subject.tenant, subject.id, int(subject.ordinal or 0))
                 await asyncio.sleep(0)
 
 

@@ -1,7 +1,6 @@
 """A component that cannot see the switch counts as killed, whichever part of its sight is lost."""
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 
 import nats
@@ -15,9 +14,14 @@ from agentos.contracts.events.call import ModelCallSettled
 from agentos.keyring import KeyRing
 from agentos.killswitch import STALE_AFTER_S, KillSwitch, Work
 from agentos.sealing import MasterKey
+from services.router.attempts import utc_now
+from services.router.book import PriceBook
 from services.router.calls import ModelCalls
+from services.router.configuration import Configuration
 from services.router.handlers import Router
 from services.router.presence import LivePacks
+from services.router.selection import Selection
+from services.router.turns import Turns
 from tests.conftest import Broker
 from tests.governance.scenario import TENANT, decision, engage, event, switch, until
 from tests.killswitch.partition import wire
@@ -36,9 +40,8 @@ async def test_a_router_that_is_cut_off_makes_no_call_although_decided_ones_are_
         bus = await Bus.connect(settings, "router")
         adapter = OpenAIAdapter(api_key="k", base_url=provider.openai_base_url)
         kill, packs = KillSwitch(bus), LivePacks(bus)
-        calls = ModelCalls(
-            bus, KeyRing(bus, master), kill, {"openai": adapter}, {}, attempt_timeout=timedelta(seconds=20), max_tries=3
-        )
+        turns = Turns({"openai": (("openai#1", adapter),)}, Configuration(), now=utc_now, jitter=lambda: 0.5)
+        calls = ModelCalls(bus, KeyRing(bus, master), kill, Selection(turns, Configuration(), PriceBook(), now=utc_now))
         router = Router(bus, packs, kill, calls, concurrency=2)
         await kill.start()
         await packs.start()

@@ -38,13 +38,15 @@ class Shared:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
     """A system that stays up through every misdeed. Anthropic's address is one where nobody listens."""
+    routing = tmp_path_factory.mktemp("routing") / "routing.yaml"
+    routing.write_text("timeouts: {attempt_s: 1}\n")
     async with LoopbackProvider() as good, LoopbackProvider() as bad:
         router = {
             "DEEPSEEK_API_KEY": "sk-loopback",
             "DEEPSEEK_BASE_URL": bad.base_url,
             "ANTHROPIC_API_KEY": "sk-loopback",
             "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{free_port()}",
-            "AGENTOS_ROUTER_ATTEMPT_TIMEOUT_S": "1",
+            "AGENTOS_ROUTER_CONFIG": str(routing),
         }
         runner = {"AGENTOS_RUNNER_HANG_AFTER": "PT2S", "AGENTOS_RUNNER_SUSPEND_AFTER": "PT0.3S"}
         choices = Choices(packs=(PACKS,), provider_url=good.openai_base_url, extra={"router": router, "runner": runner})

@@ -1,7 +1,7 @@
 """A router on a real broker, calling a real provider on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,45 @@ from typing import Any
 import pytest
 
 from adapters.openai import OpenAIAdapter
-from adapters.port import ModelAdapter
+from adapters.port import Answer, Features, ModelAdapter
 from agentos.bus import Bus
 from agentos.contracts.events.call import ModelCallSettled
+from agentos.contracts.model import Delta, ModelRequest, Usage
 from agentos.contracts.packs import AgentCard, Presence
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
+from services.router.attempts import utc_now
+from services.router.book import PriceBook
 from services.router.calls import ModelCalls
+from services.router.configuration import Configuration
 from services.router.handlers import Router
 from services.router.presence import LivePacks
+from services.router.selection import Selection
+from services.router.turns import Turns
 from tests.conftest import Broker
 from tests.governance.scenario import TENANT, decision, event
 from tests.loopback.provider import LoopbackProvider
+
+
+class Defective:
+    """An adapter that breaks the port's promise."""
+
+    provider = "broken"
+
+    def features(self, model: str) -> Features:
+        return Features(streaming=False, tools=bool(model))
+
+    async def complete(self, request: ModelRequest, *, model: str, timeout: timedelta, idempotency_key: str) -> Answer:
+        raise ZeroDivisionError(request.model, model, timeout, idempotency_key)
+
+    def stream(
+        self, request: ModelRequest, *, model: str, timeout: timedelta, idempotency_key: str
+    ) -> AsyncGenerator[Delta | Usage | Answer]:
+        raise ZeroDivisionError(request.model, model, timeout, idempotency_key)
+
+    async def close(self) -> None:
+        return
 
 
 class Site:
@@ -29,9 +55,16 @@ class Site:
 
     def __init__(self, broker: Broker, master: MasterKey, provider: LoopbackProvider) -> None:
         self.broker, self.master, self.provider = broker, master, provider
+        second = OpenAIAdapter(api_key="k", base_url=provider.openai_base_url)
+        second.provider = "second"
         self.adapters: dict[str, ModelAdapter] = {
             "openai": OpenAIAdapter(api_key="k", base_url=provider.openai_base_url),
+            "second": second,
+            "broken": Defective(),
         }
+        self.configuration = Configuration.model_validate(
+            {"aliases": {"default": ["openai/gpt-5-mini", "second/gpt-5-mini"]}, "retries": {"tries_per_target": 2}}
+        )
         self.routers: list[tuple[KillSwitch, LivePacks, list[asyncio.Task[None]]]] = []
 
     async def start(self) -> None:
@@ -45,19 +78,14 @@ class Site:
         """A router that does not consume yet."""
         bus = await self.broker.connect("router")
         kill, packs = KillSwitch(bus), LivePacks(bus)
-        calls = ModelCalls(
-            bus,
-            KeyRing(bus, self.master),
-            kill,
-            self.adapters,
-            {"default": ("openai/gpt-5-mini", "second/gpt-5-mini")},
-            attempt_timeout=timedelta(seconds=20),
-            max_tries=2,
-        )
+        pools = {name: ((f"{name}#1", adapter),) for name, adapter in self.adapters.items()}
+        turns = Turns(pools, self.configuration, now=utc_now, jitter=lambda: 0.5)
+        selection = Selection(turns, self.configuration, PriceBook(), now=utc_now)
+        calls = ModelCalls(bus, KeyRing(bus, self.master), kill, selection)
         router = Router(bus, packs, kill, calls, 64)
         await kill.start()
         await packs.start()
-        followers = [asyncio.create_task(router.follow_cancellations()), asyncio.create_task(router.follow_waiting())]
+        followers = [asyncio.create_task(router.follow_stops()), asyncio.create_task(router.follow_waiting())]
         self.routers.append((kill, packs, followers))
         return bus, router, calls, kill
 

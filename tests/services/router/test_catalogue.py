@@ -1,11 +1,12 @@
 """What the router says of its models and their highest prices."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from agentos.contracts.budgets import ModelCatalogue
-from agentos.contracts.model import ModelResponse, Usage
+from agentos.contracts.model import Usage
 from services.router.catalogue import catalogue_of, highest_price, publish
 from services.router.pricing import price
 from tests.conftest import Broker
@@ -41,7 +42,7 @@ def test_the_highest_price_is_never_below_what_a_call_costs_in_the_end(model: st
     provider, _, name = model.partition("/")
     highest = highest_price(provider, name)
     assert highest is not None
-    cost = price(ModelResponse(provider=provider, model=name, parts=(), finish_reason="stop", usage=usage))
+    cost = price(model, usage, datetime.now(UTC))
     assert cost.priced
     tokens_in = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
     assert Decimal(0) < cost.usd <= highest.input_usd * tokens_in + highest.output_usd * usage.output_tokens

@@ -1,16 +1,12 @@
-"""Which pack takes a task, and what follows a provider's failure."""
+"""Which pack takes a task."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos.contracts.packs import AgentCard, Presence
-from services.router.domain import packs, retries
-from services.router.domain.retries import MAX_WAIT, ErrorKind, Next
-
-CHAIN = ("openai/a", "gemini/b")
+from services.router.domain import packs
 
 
 def presence(pack: str, *types: str, active: int = 0, max_active: int = 4, instance: str = "i1") -> Presence:
@@ -80,49 +76,3 @@ def test_a_live_pack_that_was_asked_for_by_name_and_is_not_permitted_is_a_final_
     assert routed is not None
     assert routed.pack is None
     assert "a is not permitted by policy" in routed.reason
-
-
-def _after(kind: ErrorKind, *, index: int = 0, tries: int = 1, retry_after: timedelta | None = None) -> Next | None:
-    return retries.after_failure(
-        kind, index=index, chain=CHAIN, tries_here=tries, max_tries=3, retry_after=retry_after, jitter=0.5
-    )
-
-
-@pytest.mark.parametrize(
-    ("kind", "index", "tries", "retry_after", "expected"),
-    [
-        ("never", 0, 1, None, None),
-        ("other_provider", 0, 1, None, Next(1, timedelta())),
-        ("other_provider", 1, 1, None, None),
-        ("needs_operator", 0, 1, None, Next(1, timedelta())),
-        ("needs_operator", 1, 1, None, None),
-        ("retry", 0, 1, None, Next(0, timedelta(seconds=0.25))),
-        ("retry", 0, 2, None, Next(0, timedelta(seconds=0.5))),
-        ("retry", 0, 3, None, Next(1, timedelta())),
-        ("retry", 1, 3, None, None),
-        ("wait", 0, 1, timedelta(seconds=7), Next(0, timedelta(seconds=7))),
-        ("wait", 0, 1, None, Next(0, timedelta(seconds=1))),
-        ("wait", 0, 2, None, Next(0, timedelta(seconds=2))),
-        ("wait", 0, 1, MAX_WAIT + timedelta(seconds=1), Next(1, timedelta())),
-        ("wait", 1, 1, MAX_WAIT + timedelta(seconds=1), None),
-        ("wait", 0, 3, timedelta(seconds=1), Next(1, timedelta())),
-    ],
-)
-def test_each_kind_of_failure_has_its_consequence(
-    kind: ErrorKind, index: int, tries: int, retry_after: timedelta | None, expected: Next | None
-) -> None:
-    assert _after(kind, index=index, tries=tries, retry_after=retry_after) == expected
-
-
-@given(kinds=st.lists(st.sampled_from(["retry", "wait", "other_provider", "needs_operator"]), min_size=1, max_size=20))
-def test_any_series_of_failures_ends_after_a_bounded_number_of_attempts(kinds: list[ErrorKind]) -> None:
-    index, tries, attempts = 0, 0, 0
-    while True:
-        attempts, tries = attempts + 1, tries + 1
-        following = _after(kinds[attempts % len(kinds)], index=index, tries=tries)
-        if following is None:
-            break
-        assert timedelta(0) <= following.delay <= MAX_WAIT
-        if following.index != index:
-            index, tries = following.index, 0
-    assert attempts <= len(CHAIN) * 3
