@@ -38,6 +38,7 @@ from services.router.selection import Selection, estimated_input
 from services.router.turns import Turns
 
 OUT = ROOT / "bench" / "out"
+SAMPLE_S = 10
 CONFIGURATION = """
 aliases:
   default: [openai/gpt-5-mini, anthropic/claude-haiku-4-5, gemini/gemini-2.5-flash]
@@ -286,10 +287,10 @@ async def _watch(day: Day, turns: Turns) -> None:
         for pool in turns.pools.values():
             day.samples.setdefault(f"limit {pool.name}", []).append((at, float(pool.keys[0].limit.limit)))
             day.samples.setdefault(f"in flight {pool.name}", []).append((at, float(pool.keys[0].limit.in_flight)))
-        if int(at * 60) % 60 == 0:
+        if int(at * 3_600) % 3_600 < SAMPLE_S:
             gc.collect()
             day.memory_mb.append(_resident_mb())
-        await asyncio.sleep(60)
+        await asyncio.sleep(SAMPLE_S)
 
 
 def _resident_mb() -> float:
