@@ -14,7 +14,7 @@ from anthropic.types import MessageParam, OutputConfigParam, ToolParam
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from adapters import failures
-from adapters.outgoing import ToolNames, check, need_object_schema
+from adapters.outgoing import ToolNames, check, check_json, need_object_schema
 from adapters.port import UnsupportedRequest
 from agentos.contracts.model import (
     FinishReason,
@@ -65,6 +65,7 @@ class AnthropicAdapter:
     ) -> ModelResponse:
         """See ``ModelAdapter.complete``."""
         check(self.provider, request, model=model, idempotency_key=idempotency_key)
+        check_json(self.provider, request)
         names = ToolNames(request)
         body, request_id = await self._send(request, names, model, timeout.total_seconds(), idempotency_key)
         return read_message(body, model=model, names=names, request_id=request_id)
