@@ -25,6 +25,7 @@ __all__ = [
     "check_json",
     "effort_of",
     "joined_text",
+    "json_text",
     "need_object_schema",
 ]
 
@@ -91,11 +92,24 @@ def _check_tools(request: ModelRequest, refuse: Any) -> None:
 def as_json(provider: str, body: Any) -> bytes:
     """The body as it is sent: JSON in UTF-8. Refuses what JSON cannot carry: lone surrogates, NaN, cycles, depth."""
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError):
+        return json_text(provider, body).encode()
+    except UnicodeEncodeError:
         pass
     # Raised out here so that the encoder's exception, which holds the text, is not its context.
-    raise UnsupportedRequest(
+    raise _not_json(provider)
+
+
+def json_text(provider: str, value: Any) -> str:
+    """JSON that stands as a text within the body, such as a tool call's arguments. Refuses the same, but for lone surrogates."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise _not_json(provider)
+
+
+def _not_json(provider: str) -> UnsupportedRequest:
+    return UnsupportedRequest(
         "the request cannot be sent: it holds a value that JSON in UTF-8 cannot carry, such as a lone surrogate or NaN",
         provider=provider,
         code="not_json",
@@ -130,8 +144,10 @@ def effort_of(thinking: Thinking) -> Effort | None:
         return thinking.effort
     if thinking.budget_tokens <= 0:
         return "none"
+    if thinking.budget_tokens <= _BUDGETS["low"]:
+        return "low"
     # "max" is for those who ask for it in words.
-    return next((effort for effort in ("low", "medium") if thinking.budget_tokens <= _BUDGETS[effort]), "high")
+    return "medium" if thinking.budget_tokens <= _BUDGETS["medium"] else "high"
 
 
 def budget_of(thinking: Thinking) -> int | None:

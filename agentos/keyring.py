@@ -42,6 +42,16 @@ class KeyRing:
             # A repeated submission: the key of the first one serves. One that was erased stays so: what it sealed must not come back.
             return
 
+    async def make(self, tenant: str, key: str) -> bytes:
+        """Make data key ``key``, which nobody has named yet, and give it in clear. For the gateway. Raises Conflict when it exists."""
+        data_key = new_data_key()
+        await self._bucket.create(f"{tenant}.{key}", self._master.wrap(key, data_key))
+        return data_key
+
+    def remember(self, tenant: str, key: str, data_key: bytes) -> None:
+        """Have at hand, for a moment, what ``make`` gave."""
+        self._keep(tenant, key, data_key)
+
     async def erase(self, tenant: str, key: str) -> bool:
         """Delete data key ``key`` for ever; whether it was still there. For the gateway. Idempotent.
 
@@ -93,7 +103,10 @@ class KeyRing:
             self._cache.pop((tenant, key), None)
             raise KeyErased(f"The data key {key} does not exist (any more): what it sealed cannot be read.", key=key)
         data_key = self._master.unwrap(key, entry.value)
+        self._keep(tenant, key, data_key)
+        return data_key
+
+    def _keep(self, tenant: str, key: str, data_key: bytes) -> None:
         if len(self._cache) >= CACHE_SIZE:
             self._cache.clear()
-        self._cache[(tenant, key)] = (now, data_key)
-        return data_key
+        self._cache[(tenant, key)] = (time.monotonic(), data_key)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agentos.cli import approvals, audit, budgets, governance, kill, local, policy, privacy, reports, tasks
+from agentos.cli import approvals, audit, budgets, governance, kill, local, policy, privacy, reports, router, tasks
 
 app = typer.Typer(
     name="agentos",
@@ -28,6 +28,7 @@ app.add_typer(privacy.payloads, name="payload")
 app.add_typer(governance.keys, name="key")
 app.add_typer(policy.policy, name="policy")
 app.add_typer(reports.packs, name="pack")
+app.add_typer(router.router, name="router")
 app.command("cost")(reports.cost)
 app.command("budgets")(budgets.budgets)
 app.command("events")(reports.events)

@@ -1,7 +1,9 @@
 """``agentos key``."""
 
+import re
 import sys
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import typer
 
@@ -21,10 +23,10 @@ def list_keys(ctx: typer.Context, as_json: AsJson = False) -> None:
         show.print_json(page)
         return
     show.table(
-        ("key", "name", "roles", "made", "state"),
+        ("key", "name", "opens", "made", "state"),
         (
             (
-                show.text(k["id"]), show.text(k["name"]), ", ".join(k["roles"]), show.ago(k["created_at"]),
+                show.text(k["id"]), show.text(k["name"]), show.text(_opens(k)), show.ago(k["created_at"]),
                 "[red]revoked[/red]" if k.get("revoked_at") else "[green]valid[/green]",
             )
             for k in page["items"]
@@ -33,23 +35,74 @@ def list_keys(ctx: typer.Context, as_json: AsJson = False) -> None:
     )  # fmt: skip
 
 
+def _opens(key: dict[str, Any]) -> str:
+    return ", ".join(key["roles"]) if key.get("virtual") is None else f"/v1 as pack {key['virtual']['pack']}"
+
+
 @keys.command()
 def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Who or what will use it.")],
-    role: Annotated[list[str], typer.Option(help="admin, operator, approver, author or viewer; may be repeated.")],
+    role: Annotated[
+        list[str] | None, typer.Option(help="admin, operator, approver, author or viewer; may be repeated.")
+    ] = None,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="A key of the governed endpoint (/v1) instead of the API.")
+    ] = False,
+    pack: Annotated[str | None, typer.Option(help="Virtual: whose calls they count as.")] = None,
+    agent: Annotated[str, typer.Option(help="Virtual: the agent within the pack.")] = "client",
+    models: Annotated[str, typer.Option(help="Virtual: aliases and provider/model, by commas; * for anything in them.")] = "",
+    budget: Annotated[
+        list[str] | None, typer.Option(help="Virtual: metric:limit/window[:mode], such as usd:50/month:hard; may be repeated.")
+    ] = None,
+    rpm: Annotated[int | None, typer.Option(help="Virtual: requests a minute.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Virtual: after 30d, 12h, or at an ISO 8601 time.")] = None,
+    untrusted: Annotated[
+        bool, typer.Option("--untrusted", help="Virtual: all that comes in with it counts as content from outside.")
+    ] = False,
+    tenant: Annotated[str | None, typer.Option(help="Only your own.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once."""
     from agentos.cli import show
 
+    body: dict[str, Any] = {"name": name} | ({} if tenant is None else {"tenant": tenant})
+    if virtual:
+        if pack is None or role:
+            raise typer.BadParameter("a virtual key needs --pack, and takes no --role")
+        budgets = [_budget(text) for text in budget or ()]
+        if rpm is not None:
+            budgets.append({"metric": "requests", "limit": str(rpm), "window": "minute", "mode": "hard"})
+        body["virtual"] = {
+            "pack": pack, "agent": agent, "models": [model.strip() for model in models.split(",") if model.strip()],
+            "budgets": budgets, "untrusted": untrusted, "expires_at": None if expires is None else _expiry(expires),
+        }  # fmt: skip
+    else:
+        body["roles"] = role or []
     with api(ctx) as server:
-        made = server.post("keys", {"name": name, "roles": role})
+        made = server.post("keys", body)
     if as_json:
         show.print_json(made)
         return
     show.err.print("[yellow]this key is shown once; keep it like a password[/yellow]")
     sys.stdout.write(made["key"] + "\n")
+
+
+_BUDGET = re.compile(r"(requests|tokens|usd):([0-9.]+)/(minute|hour|day|month|total)(?::(hard|soft|throttle))?")
+_AFTER = re.compile(r"([0-9]{1,6})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def _budget(text: str) -> dict[str, str]:
+    found = _BUDGET.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no budget: write metric:limit/window[:mode], such as usd:50/month:hard")
+    return {"metric": found[1], "limit": found[2], "window": found[3], "mode": found[4] or "hard"}
+
+
+def _expiry(text: str) -> str:
+    found = _AFTER.fullmatch(text)
+    return text if found is None else (datetime.now(UTC) + timedelta(**{_UNITS[found[2]]: int(found[1])})).isoformat()
 
 
 @keys.command()

@@ -69,5 +69,18 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket("delegations", ("gates",), ("gates", "policy", "gateway"), "`<tenant>.<id>`: who may answer approvals for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),
+    Bucket(
+        "virtualkeys",
+        ("gateway",),
+        ("gateway", "policy"),
+        "Virtual keys of the governed endpoint: SHA-256 digest and terms; never the key.",
+    ),
+    Bucket(
+        "held",
+        ("gateway",),
+        ("gateway",),
+        "`<tenant>.<keyed digest of a request>`: the held call that a retry of it joins.",
+        max_age_s=172_800,
+    ),
     Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB in chunks, `<sha-256>.<n>`."),
 )

@@ -228,10 +228,12 @@ class TextDelta(Contract):
 
 
 class ThinkingDelta(Contract):
-    """More of what is being thought. Signatures come with the whole part, at the end."""
+    """More of what is being thought. ``signature`` where the provider signs as it goes, with the last of a part; whatever else belongs to
+    the part comes with the whole of it, at the end."""
 
     type: Literal["thinking"] = "thinking"
     text: str
+    signature: str | None = None
 
 
 class ToolCallStarted(Contract):
@@ -241,6 +243,8 @@ class ToolCallStarted(Contract):
     index: int
     id: str
     name: str
+    signature: str | None = None
+    """Where it is known by now: see ``ToolCallPart``."""
 
 
 class ToolCallDelta(Contract):

@@ -11,7 +11,7 @@ from agentos.contracts.events.approval import ApprovalRequested
 from agentos.contracts.events.call import CallDecided
 from agentos.contracts.events.governance import CheckpointDecided
 from agentos.contracts.subjects import EventSubject
-from agentos.lineage import root_of
+from agentos.lineage import requester_of
 from services.gates.deadlines import Deadlines
 from services.gates.domain import approvals as domain
 from services.gates.records import ApprovalRecords, Case
@@ -44,15 +44,15 @@ class Approvals:
         """A call is held: ask a person."""
         decided = message.payload(CallDecided)
         if decided.verdict == "hold":
-            root = await root_of(self._bus, message.meta.tenant, decided.context.task)
-            await self._request(message, domain.request_for_call(decided, root.requester, datetime.now(UTC)))
+            requester = await requester_of(self._bus, message.meta.tenant, decided.context)
+            await self._request(message, domain.request_for_call(decided, requester, datetime.now(UTC)))
 
     async def on_checkpoint(self, message: Recorded) -> None:
         """A pack may ask a person: ask. Whether it was allowed or held to a person's word is the same here."""
         decided = message.payload(CheckpointDecided)
         if decided.verdict != "deny":
-            root = await root_of(self._bus, message.meta.tenant, decided.context.task)
-            await self._request(message, domain.request_for_checkpoint(decided, root.requester, datetime.now(UTC)))
+            requester = await requester_of(self._bus, message.meta.tenant, decided.context)
+            await self._request(message, domain.request_for_checkpoint(decided, requester, datetime.now(UTC)))
 
     async def _request(self, message: Recorded, requested: ApprovalRequested) -> None:
         subject = EventSubject.parse(message.subject)

@@ -19,6 +19,8 @@ from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable
+from services.gateway.endpoint import http as endpoint_http
+from services.gateway.endpoint.parts import open_endpoint
 from services.gateway.http import (
     approvals,
     audit,
@@ -59,6 +61,9 @@ def create_app(gateway: Gateway | None = None) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     app.state.gateway = gateway
+    if gateway is not None:
+        # First among the routes: its calls count their milliseconds.
+        app.router.routes[0:0] = endpoint_http.routes(gateway.endpoint)
     app.add_middleware(Observed)
     problems.install(app)
     app.openapi = lambda: _openapi(app)
@@ -106,30 +111,34 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
     master = await asyncio.to_thread(MasterKey.load_or_create, settings.master_key)
     configured = await asyncio.to_thread(sources.load, settings.sources_file)
     keyring, api_keys, table = KeyRing(bus, master), ApiKeys(bus), RoleTable(bus)
-    gateway = Gateway(
-        settings=settings,
-        bus=bus,
-        answers=Answers(bus, settings.answer_timeout),
-        api_keys=api_keys,
-        keyring=keyring,
-        subjects=SubjectIndex(bus, keyring),
-        authorizer=authorizer or table,
-        idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
-        packs=LivePacks(bus),
-        sources=configured,
-    )
+    answers = Answers(bus, settings.answer_timeout)
     watches = [
-        asyncio.create_task(gateway.answers.follow(), name="gateway-answers"),
+        asyncio.create_task(answers.follow(), name="gateway-answers"),
         asyncio.create_task(api_keys.watch(), name="gateway-apikeys"),
         asyncio.create_task(table.watch(), name="gateway-permissions"),
     ]
+    draining = asyncio.Event()
     try:
-        await asyncio.gather(gateway.answers.ready(), api_keys.ready())
+        await asyncio.gather(answers.ready(), api_keys.ready())
         await api_keys.ensure_first_admin(settings.admin_key_path, settings.tenant)
-        log.info("gateway open", sources=sorted(configured))
-        yield gateway
+        async with open_endpoint(settings, bus, keyring) as endpoint:
+            log.info("gateway open", sources=sorted(configured))
+            yield Gateway(
+                settings=settings,
+                bus=bus,
+                answers=answers,
+                api_keys=api_keys,
+                keyring=keyring,
+                subjects=SubjectIndex(bus, keyring),
+                authorizer=authorizer or table,
+                idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
+                packs=LivePacks(bus),
+                sources=configured,
+                endpoint=endpoint,
+                draining=draining,
+            )
     finally:
-        gateway.draining.set()
+        draining.set()
         await end(*watches)
 
 

@@ -13,6 +13,7 @@ from agentos.subjects import SubjectIndex
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys, Caller
 from services.gateway.authorizer import Authorizer
+from services.gateway.endpoint.parts import Endpoint
 from services.gateway.idempotency import Idempotency
 from services.gateway.packs import LivePacks
 from services.gateway.settings import Settings
@@ -41,6 +42,7 @@ class Gateway:
     idempotency: Idempotency
     packs: LivePacks
     sources: Mapping[str, Source]
+    endpoint: Endpoint
     load: Load = field(default_factory=Load)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on SIGTERM: live streams end, so that the server can."""

@@ -33,7 +33,8 @@ def _own(fact: Fact) -> tuple[str, ...]:
 
 def _task(fact: Fact) -> tuple[str, ...]:
     data: Any = fact.data  # every payload that is projected by this key has a call context
-    return (data.context.task,)
+    # A call of the governed endpoint belongs to no task.
+    return () if data.context.api_key is not None else (data.context.task,)
 
 
 def _tasks(fact: Fact) -> tuple[str, ...]:
@@ -56,6 +57,8 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "task.settled": (("tasks", _own, tasks.settled),),
     "step.recorded": (),
     "call.requested": (("calls", _own, calls.model_requested),),
+    "call.received": (("calls", _own, calls.model_requested),),
+    "call.abandoned": (),
     "call.decided": (("calls", _own, calls.decided),),
     "call.attempted": (("calls", _own, calls.attempted),),
     "call.settled": (("calls", _own, calls.model_settled), ("tasks", _task, tasks.model_call_settled)),

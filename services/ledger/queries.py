@@ -104,6 +104,13 @@ class DecisionsList(Arguments):
     cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
 
 
+class CallsRecorded(Arguments):
+    """What became of model calls, newest event first."""
+
+    limit: int = Field(default=200, ge=1, le=500)
+    cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
+
+
 class CostBy(Arguments):
     by: Literal["tenant", "pack", "agent", "model", "provider", "day"] = "pack"
     since: Utc | None = None
@@ -284,6 +291,18 @@ def calls_get(tx: Connection, tenant: str, args: ById) -> Json:
     return {"call": _one(tx, t.calls, tenant, args.id, "call"), "events": _rows(tx, events.limit(200))}
 
 
+def calls_recorded(tx: Connection, tenant: str, args: CallsRecorded) -> Json:
+    """Decisions, attempts and settlements of model calls: what a replay of them needs."""
+    e = t.events.c
+    query = select(t.events).where(
+        e.tenant == tenant, e.aggregate == "call", e.fact.in_(("decided", "attempted", "settled")), e.problem.is_(None)
+    )
+    if args.cursor is not None:
+        query = query.where(e.seq < int(args.cursor))
+    page = _events(tx, query.order_by(e.seq.desc()), args.limit)
+    return {"events": page["events"], "cursor": None if page["after"] is None else str(page["after"])}
+
+
 def deadletters_list(tx: Connection, tenant: str, args: DeadLetters) -> Json:
     c = t.dead_letters.c
     # What is so broken that it names no tenant belongs to whoever operates the system.
@@ -369,6 +388,7 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "decisions.list": SqlQuery(DecisionsList, decisions_list),
     "cost": SqlQuery(CostBy, cost),
     "calls.get": SqlQuery(ById, calls_get),
+    "calls.recorded": SqlQuery(CallsRecorded, calls_recorded),
     "deadletters.list": SqlQuery(DeadLetters, deadletters_list),
     "packs.stats": SqlQuery(Arguments, packs_stats),
 }

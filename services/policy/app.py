@@ -44,6 +44,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
         policy = Policy(bus, evaluator, pool, KeyRing(bus, master), kill, budgets)
         beside = [
             _beside("policy-bundles", bundles.follow()),
+            _beside("virtual-keys", policy.virtual_keys.follow()),
             _beside("triggers", Triggers(bus, evaluator).run()),
             _beside("budget-sweeper", Sweeper(bus, budgets).run()),
             _beside("permissions", PermissionsTable(bus, evaluator).run()),

@@ -27,7 +27,7 @@ from agentos.contracts.events.call import CallDecided, ModelCallRequested, ToolC
 from agentos.contracts.model import ModelRequest
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
-from agentos.lineage import root_of
+from agentos.lineage import model_call, requester_of
 from agentos.sdk.journal import canonical, step_digest
 from agentos.sealing import PlaceholderVault, restore_json
 from agentos.telemetry import counter
@@ -68,14 +68,14 @@ class ApprovalRules:
 
     async def _rule(self, subject: EventSubject, answered: ApprovalAnswered) -> ApprovalRuled:
         delegator = answered.delegated_from
-        root = await root_of(self._bus, subject.tenant, answered.context.task)
+        requester = await requester_of(self._bus, subject.tenant, answered.context)
         digest, _ = await self._current(subject)
         in_force = delegator is None or await self._in_force(subject.tenant, answered)
         question = askable(
             lambda: ApprovalQuestion(
                 principal=Asker.of(answered.by),
                 approval=PendingApproval(
-                    requested_by=root.requester.id,
+                    requested_by=requester.id,
                     approver_roles=answered.approver_roles,
                     four_eyes=answered.four_eyes,
                 ),
@@ -118,13 +118,13 @@ class ApprovalRules:
         await append_verdict(self._bus, "approval.revised", message, revised, int(subject.ordinal or 0))
 
     async def _revise(self, subject: EventSubject, edited: ApprovalEdited, edited_at: datetime) -> ApprovalRevised:
-        root = await root_of(self._bus, subject.tenant, edited.context.task)
+        requester = await requester_of(self._bus, subject.tenant, edited.context)
         digest, standing = await self._current(subject)
         question = askable(
             lambda: ApprovalQuestion(
                 principal=Asker.of(edited.by),
                 approval=PendingApproval(
-                    requested_by=root.requester.id, approver_roles=edited.approver_roles, four_eyes=edited.four_eyes
+                    requested_by=requester.id, approver_roles=edited.approver_roles, four_eyes=edited.four_eyes
                 ),
                 outcome="approved",
                 digest_matches=edited.base_digest == digest,
@@ -174,7 +174,10 @@ class ApprovalRules:
         self, subject: EventSubject, edited: ApprovalEdited, standing: ApprovalRevised | None, edited_at: datetime
     ) -> ApprovalRevised:
         tenant = subject.tenant
-        asked = (await self._needed(subject, "call", "requested")).payload(ModelCallRequested)
+        began = await model_call(self._bus, tenant, subject.id)
+        if began is None:
+            raise RetryLater(f"call {subject.id} cannot be read yet")
+        asked = began.payload(ModelCallRequested)
         decided = (await self._needed(subject, "call", "decided")).payload(CallDecided)
         typed = _parsed(await self._keys.open(tenant, CONTENT, edited.content))
         try:

@@ -4,9 +4,11 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from agentos.contracts.base import Contract, Json
+from agentos.contracts.base import Contract, Json, Principal
+from agentos.contracts.budgets import Budget
 from agentos.contracts.errors import NeverRetry
 from agentos.contracts.events.call import (
+    CallContext,
     CallDecided,
     ModelCallRequested,
     Reservation,
@@ -14,6 +16,7 @@ from agentos.contracts.events.call import (
 )
 from agentos.contracts.model import ModelRequest, texts
 from agentos.keyring import KeyRing
+from agentos.virtualkeys import VirtualKeyTable
 from services.policy.budgets.budgets import Budgets, Demand, Granted, Refusal
 from services.policy.destinations import destinations, foreign
 from services.policy.evaluator import PolicyEvaluator
@@ -39,6 +42,7 @@ class CallRules:
         record: Record,
         budgets: Budgets,
         routing: RoutingRules,
+        virtual_keys: VirtualKeyTable,
     ) -> None:
         self._budgets = budgets
         self._evaluator = evaluator
@@ -46,10 +50,12 @@ class CallRules:
         self._reader = reader
         self._record = record
         self._routing = routing
+        self._virtual_keys = virtual_keys
 
     async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> CallDecided:
         """May this model call be made, what of it may leave, and is there money for it?"""
         context, family = asked.context, asked.request.key
+        own = await self._own_budgets(tenant, context, asked.model)
         request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
         reading = await self._reader.read(tenant, family, context, "model", read_request(request), model=request.model)
         history, redacted = reading.history, reading.redacted.value
@@ -77,7 +83,7 @@ class CallRules:
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
         reservations: tuple[Reservation, ...] = ()
         if decision.verdict != "deny":
-            granted = await self._reserve(tenant, call, asked, asked_at, question, redacted, decision)
+            granted = await self._reserve(tenant, call, asked, asked_at, question, redacted, decision, own)
             if isinstance(granted, Refusal):
                 decision = decision.model_copy(
                     update={"verdict": "deny", "reasons": granted.reasons, "rules": granted.rules, "obligations": {}}
@@ -93,6 +99,8 @@ class CallRules:
             kind="model",
             model=request.model,
             redacted_request=redacted,
+            # What is looked at first is seen by nobody as it comes in.
+            stream=asked.stream and decision.obligations.get("inspect") != "before",
         )
 
     async def _reserve(
@@ -104,6 +112,7 @@ class CallRules:
         question: ModelCallQuestion,
         request: ModelRequest,
         decision: Decision,
+        own: tuple[Budget, ...],
     ) -> Granted | Refusal:
         """Hold back the worst case of what the rules allow."""
         context = asked.context
@@ -119,9 +128,27 @@ class CallRules:
                 model=request.model,
                 input_tokens=question.estimated_input_tokens,
                 max_output_tokens=request.max_output_tokens,
+                requester=None if context.api_key is None else Principal(kind="api_key", id=context.api_key),
+                user=context.user,
                 providers=tuple(map(str, decision.obligations.get("providers") or ())),
+                own=own,
             ),
         )
+
+    async def _own_budgets(self, tenant: str, context: CallContext, model: str) -> tuple[Budget, ...]:
+        """The budgets of the virtual key that the call came in with. Raises NeverRetry when the key does not cover the call (any more)."""
+        if context.api_key is None:
+            return ()
+        key = await self._virtual_keys.find(context.api_key)
+        if key is None or key.tenant != tenant or key.pack != context.pack:
+            raise NeverRetry("the call came in with a virtual key that does not exist", code="key.unknown")
+        if key.revoked_at is not None:
+            raise NeverRetry("the virtual key was revoked", code="key.revoked")
+        if not key.holds(datetime.now(UTC)):
+            raise NeverRetry("the virtual key has expired", code="key.expired")
+        if not key.permits(model):
+            raise NeverRetry("the virtual key does not cover this model", code="key.model")
+        return key.budgets
 
     async def on_tool(self, tenant: str, call: str, asked: ToolCallRequested) -> CallDecided:
         """May this tool run, and what does an approver get to see of it?"""

@@ -11,6 +11,7 @@ from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch, Work
 from agentos.telemetry import counter
+from agentos.virtualkeys import VirtualKeyTable
 from services.policy.approvals import ApprovalRules
 from services.policy.budgets.budgets import Budgets, NoRoomYet
 from services.policy.budgets.waiting import WaitingCalls
@@ -49,7 +50,8 @@ class Policy:
         self._budgets = budgets
         reader = Reader(vaults, self._record, self.inspection, Plans(evaluator))
         self._routing = RoutingRules(evaluator, budgets.prices)
-        self.calls = CallRules(evaluator, keys, reader, self._record, budgets, self._routing)
+        self.virtual_keys = VirtualKeyTable(bus)
+        self.calls = CallRules(evaluator, keys, reader, self._record, budgets, self._routing, self.virtual_keys)
         self.checkpoints = CheckpointRules(bus, evaluator, keys, kill, reader)
         self._approvals = ApprovalRules(bus, evaluator, keys, self.calls)
         self._waiting = WaitingCalls(bus, self.on_call_requested)
@@ -60,6 +62,7 @@ class Policy:
         return [
             Route("task.queued", self.on_task_queued, concurrency=64),
             Route("call.requested", self.on_call_requested, concurrency=64),
+            Route("call.received", self.on_call_requested, concurrency=64),
             Route("tool.requested", self.on_tool_requested, concurrency=64),
             Route("call.settled", self.on_call_settled, concurrency=64),
             Route("tool.settled", self.inspection.on_settled, concurrency=64),
@@ -121,7 +124,7 @@ class Policy:
     # --- calls --------------------------------------------------------------------------------------------------------
 
     async def on_call_requested(self, message: Recorded) -> None:
-        """May this model call be made, and what of it may leave?"""
+        """May this model call, a pack's or a client's of the governed endpoint, be made, and what of it may leave?"""
         asked = message.payload(ModelCallRequested)
         subject = EventSubject.parse(message.subject)
         try:

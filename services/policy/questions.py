@@ -287,6 +287,7 @@ class ApprovalQuestion(Contract):
 class BudgetQuestion(Contract):
     """Which budgets apply to this model call?
 
+    ``user`` is who it is for in the end: a digest that a client of the governed endpoint's key stands for, else the requester's id.
     ``providers`` are all that may serve it. Obligations of an allow: ``budgets``, each as ``agentos.contracts.budgets.Budget`` reads it.
     """
 
@@ -298,6 +299,7 @@ class BudgetQuestion(Contract):
     task: Name
     task_type: Name
     requester: Asker
+    user: Name
     model: Name
     providers: Names = ()
 

@@ -15,7 +15,7 @@ from agentos.contracts.events.call import CallDecided
 from agentos.contracts.model import ModelRequest, TextPart, images, texts
 from agentos.contracts.routing import ModelCandidate, ModelRouting, Ordering
 from services.router.choosing import Patience, Plan, Target, Turn
-from services.router.configuration import Alias, Configuration, Hedge
+from services.router.configuration import Alias, Configuration, Hedge, ModelSettings
 from services.router.domain.candidates import Ability, Needs, Verdict, judge, needs_of
 from services.router.domain.ordering import Standing, order
 from services.router.turns import Turns
@@ -87,7 +87,7 @@ class Selection:
             return self._nobody(request, ordering, (), _UNREADABLE)
         if not named:
             return self._nobody(request, ordering, (), _unknown(request.model, configuration))
-        needs = self._needs(request, decided, policy)
+        needs = needs_for(request, decided)
         verdicts = [judge(self._ability(target), needs, self._turns.pools) for target in dict.fromkeys(named)]
         fit = [verdict.ability for verdict in verdicts if not verdict.rejected]
         standings = [self._standing(place, ability, needs, now) for place, ability in enumerate(fit)]
@@ -114,58 +114,22 @@ class Selection:
 
     # --- what is asked, and what there is -----------------------------------------------------------------------------
 
-    def _needs(self, request: ModelRequest, decided: CallDecided, policy: tuple[str, ...]) -> Needs:
-        obligations = decided.obligations
-        providers, regions = obligations.get("providers"), obligations.get("regions")
-        return replace(
-            needs_of(request, input_tokens=estimated_input(request), streaming=decided.stream),
-            providers=frozenset(_strings(providers)) if providers else None,
-            regions=frozenset(_strings(regions)) if regions else None,
-            models=policy,
-            data_classes=frozenset(one.entity for one in decided.entities),
-        )
-
     def _ability(self, target: str) -> Ability:
         found = self._abilities.get(target)
         if found is None:
-            found = self._abilities[target] = self._made_ability(target)
+            found = self._abilities[target] = ability_of(
+                target, self._configuration, self._adapter_features(target), self._book
+            )
         return found
 
-    def _made_ability(self, target: str) -> Ability:
+    def _adapter_features(self, target: str) -> Features:
         provider, _, model = target.partition("/")
-        settings, of_provider = self._configuration.model(target), self._configuration.provider(provider)
-        features = self._features(target)
-        return Ability(
-            target,
-            context_tokens=settings.context_tokens or self._book.context_tokens(target),
-            max_output_tokens=settings.max_output_tokens,
-            streaming=features.streaming,
-            tools=features.tools,
-            json_schema=features.json_schema,
-            images=features.images,
-            image_urls=features.image_urls,
-            thinking=features.thinking,
-            embeddings=features.embeddings,
-            generates=not _only_embeds(model),
-            regions=settings.regions if settings.regions is not None else of_provider.regions,
-            refuses_data=of_provider.refuses_data,
-            quality=settings.quality,
-            weight=settings.weight,
-        )
-
-    def _features(self, target: str) -> Features:
-        """The adapter's word, less what the configuration takes away."""
-        provider, _, model = target.partition("/")
-        pool, settings = self._turns.pools.get(provider), self._configuration.model(target)
-        features = pool.keys[0].adapter.features(model) if pool is not None else Features()
-        taken: dict[str, bool] = dict.fromkeys(settings.without, False)
-        if settings.embeddings is not None:
-            taken["embeddings"] = settings.embeddings
-        return replace(features, **taken) if taken else features
+        pool = self._turns.pools.get(provider)
+        return pool.keys[0].adapter.features(model) if pool is not None else Features()
 
     def _target(self, name: str) -> Target:
         provider, _, model = name.partition("/")
-        return Target(provider, model, self._features(name))
+        return Target(provider, model, _less(self._adapter_features(name), self._configuration.model(name)))
 
     def _standing(self, place: int, ability: Ability, needs: Needs, now: datetime) -> Standing:
         known = self._turns.known(ability.target)
@@ -252,6 +216,50 @@ class Selection:
             requested=request.model, ordering=ordering, chain=(), candidates=candidates, config=self._configuration.digest
         )
         return Plan(routing, (), fault=fault)
+
+
+def needs_for(request: ModelRequest, decided: CallDecided) -> Needs:
+    """What a call needs: what its request asks for, and what policy obliges to."""
+    obligations = decided.obligations
+    providers, regions = obligations.get("providers"), obligations.get("regions")
+    return replace(
+        needs_of(request, input_tokens=estimated_input(request), streaming=decided.stream),
+        providers=frozenset(_strings(providers)) if providers else None,
+        regions=frozenset(_strings(regions)) if regions else None,
+        models=_strings(obligations.get("models")),
+        data_classes=frozenset(one.entity for one in decided.entities),
+    )
+
+
+def ability_of(target: str, configuration: Configuration, features: Features, book: Book) -> Ability:
+    """What a target offers: the adapter's word, less what the configuration takes away, and what is listed of it."""
+    provider, _, model = target.partition("/")
+    settings, of_provider = configuration.model(target), configuration.provider(provider)
+    features = _less(features, settings)
+    return Ability(
+        target,
+        context_tokens=settings.context_tokens or book.context_tokens(target),
+        max_output_tokens=settings.max_output_tokens,
+        streaming=features.streaming,
+        tools=features.tools,
+        json_schema=features.json_schema,
+        images=features.images,
+        image_urls=features.image_urls,
+        thinking=features.thinking,
+        embeddings=features.embeddings,
+        generates=not _only_embeds(model),
+        regions=settings.regions if settings.regions is not None else of_provider.regions,
+        refuses_data=of_provider.refuses_data,
+        quality=settings.quality,
+        weight=settings.weight,
+    )
+
+
+def _less(features: Features, settings: ModelSettings) -> Features:
+    taken: dict[str, bool] = dict.fromkeys(settings.without, False)
+    if settings.embeddings is not None:
+        taken["embeddings"] = settings.embeddings
+    return replace(features, **taken) if taken else features
 
 
 def estimated_input(request: ModelRequest) -> int:

@@ -3,7 +3,7 @@
 A call that is held waits for the approval of the same id.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,7 +14,11 @@ from agentos.contracts.routing import Attempt, CacheHit, ModelRouting
 
 
 class CallContext(Contract):
-    """Whose call it is. Written by the runner, never by the pack."""
+    """Whose call it is. Written by the runner, never by the pack; by the gateway for a call of the governed endpoint.
+
+    Behind the endpoint there is no task: ``task`` is then what its calls have in common (labels, placeholders, history, one data key of
+    the same name), a single call unless its client groups them, and ``api_key`` is set.
+    """
 
     task: Token
     attempt: int
@@ -24,7 +28,7 @@ class CallContext(Contract):
     agent: str
     untrusted: bool
     instance: str
-    """The runner instance that awaits the answer."""
+    """The instance that awaits the answer, of the runner or of the gateway."""
     api_key: Token | None = None
     """The virtual key that a call of the governed endpoint came in with."""
     user: str | None = Field(default=None, max_length=128)
@@ -157,6 +161,9 @@ class AnswerStreamed(Contract):
     the whole answer. An attempt that fails after chunks were sent is continued (the same answer goes on, ``attempt`` is higher) or the
     call fails; what was sent is never taken back. A router that takes a call over reads them to know what was said already.
     """
+
+    PURPOSE: ClassVar[str] = "call.streamed"
+    """What ``deltas`` is sealed for."""
 
     attempt: int
     seq: int

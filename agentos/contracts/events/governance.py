@@ -7,6 +7,7 @@ from pydantic import Field
 from agentos.contracts.base import Contract, Json, Principal, Ruling, Sealed, Token, Usd, Utc
 from agentos.contracts.budgets import Metric, Mode
 from agentos.contracts.events.call import CallContext, RedactedEntity
+from agentos.contracts.virtualkeys import VirtualKeyTerms
 
 
 class CheckpointRequested(Contract):
@@ -113,7 +114,10 @@ class ApiKeyChanged(Contract):
     change: Literal["created", "revoked"]
     name: str
     roles: tuple[str, ...]
+    """Empty for a virtual key: it opens the governed endpoint and nothing else."""
     by: Principal
+    virtual: VirtualKeyTerms | None = None
+    """What a virtual key may do."""
 
 
 class DeadLetter(Contract):

@@ -72,6 +72,7 @@ class KeyItem(BaseModel):
     created_at: str
     created_by: str
     revoked_at: str | None = None
+    virtual: dict[str, Any] | None = Field(default=None, description="What a virtual key may do; null for a key of the API.")
 
 
 class KeyMade(KeyItem):

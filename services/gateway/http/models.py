@@ -1,11 +1,13 @@
 """What requests carry. Unknown fields are refused, each field says what it is for."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agentos.contracts.base import Priority, Token, Utc
+from agentos.contracts.budgets import FixedWindow, Metric, Mode
 from agentos.contracts.events.kill import KillMode, KillScope
 from services.gateway.authorizer import Role
 
@@ -138,9 +140,39 @@ class Verification(Request):
     )
 
 
+class NewBudget(Request):
+    """A limit on what a virtual key may use, in an account of its own."""
+
+    metric: Metric
+    limit: Annotated[Decimal, Field(ge=0, max_digits=24, decimal_places=12, allow_inf_nan=False)]
+    window: FixedWindow
+    mode: Mode = "hard"
+
+
+class NewVirtualKey(Request):
+    """What a virtual key may do, and whose its calls are."""
+
+    pack: Token = Field(description="The calls count as this pack's, for policy, budgets and the kill switch.")
+    agent: Token = "client"
+    task_type: Token = "endpoint"
+    models: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        default=(), max_length=200, description="Aliases or provider/model, * for anything in them; empty: every model."
+    )
+    budgets: tuple[NewBudget, ...] = Field(default=(), max_length=20)
+    untrusted: bool = Field(default=False, description="Whether all that comes in with it counts as content from outside.")
+    expires_at: Utc | None = None
+
+
 class NewKey(Request):
-    """An API key to be made."""
+    """An API key to be made: with roles for the API, or a virtual one for the governed endpoint."""
 
     name: str = Field(min_length=1, max_length=100, description="For people: who or what will use it.")
-    roles: tuple[Role, ...] = Field(min_length=1, max_length=5)
+    roles: tuple[Role, ...] = Field(default=(), max_length=5)
+    virtual: NewVirtualKey | None = None
     tenant: Token | None = Field(default=None, description="Only your own.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.roles) == (self.virtual is not None):
+            raise ValueError("give either roles or virtual: a key opens the API or the governed endpoint, never both")
+        return self

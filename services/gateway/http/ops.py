@@ -47,6 +47,20 @@ async def packs(gateway: Parts, caller: Sender) -> Any:
     return {"items": [*live, *gone], "next": None}
 
 
+@router.get("/calls/recorded", response_model=Page, responses=documented())
+@needs("tasks.read")
+async def recorded(
+    gateway: Parts,
+    caller: Sender,
+    limit: Annotated[int, Query(ge=1, le=500)] = 200,
+    before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next` of the page before.")] = None,
+) -> Any:
+    """Decisions, attempts and settlements of model calls, newest first: what `agentos router simulate` replays."""
+    cursor = None if before is None else str(before)
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "calls.recorded", limit=limit, cursor=cursor)
+    return {"items": [ledger.event(row) for row in data.get("events", [])], "next": data.get("cursor")}
+
+
 @router.get("/calls/{call}", response_model=Item, responses=documented(404))
 @needs("tasks.read")
 async def call(call: Annotated[Token, Path(description="The call's id.")], gateway: Parts, caller: Sender) -> Any:

@@ -42,7 +42,7 @@ LATEST = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a call may use at most, and whose it is. ``asked_at`` is the time of ``call.requested``, the same at every delivery."""
+    """What a call may use at most, and whose it is. ``asked_at`` is the time at which it was asked for, the same at every delivery."""
 
     asked_at: datetime
     task: str
@@ -54,8 +54,12 @@ class Demand:
     max_output_tokens: int
     requester: Principal | None = None
     """On whose behalf; None: as the log says."""
+    user: str | None = None
+    """The end user, where the requester is a virtual key and its client has said for whom it asks."""
     providers: tuple[str, ...] = ()
     """Those that the policy permits; empty means any."""
+    own: tuple[Budget, ...] = ()
+    """The requester's own budgets, beside those that the rules name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +135,11 @@ class Budgets:
         applying = await self._rules.applying(question)
         if applying.reasons:
             return self._refused(Refusal(applying.reasons, applying.rules))
-        if not applying.budgets:
+        budgets = (*applying.budgets, *demand.own)
+        if not budgets:
             return Granted(())
         usd = pricing.worst_case(catalogue, found, demand.input_tokens, demand.max_output_tokens)
-        amounts = [(budget, _worst_case(budget, demand, usd)) for budget in applying.budgets]
+        amounts = [(budget, _worst_case(budget, demand, usd)) for budget in budgets]
         unpriced = [budget for budget, amount in amounts if amount is None and budget.mode != "soft"]
         if unpriced:
             return self._refused(_refusal("budget.unpriced", unpriced))
@@ -299,6 +304,7 @@ def _question(tenant: str, demand: Demand, requester: Principal, providers: tupl
         task_type=demand.task_type,
         # Roles are no dimension of a budget, and would only make equal questions differ.
         requester=Asker(kind=requester.kind, id=requester.id),
+        user=demand.user or requester.id,
         model=demand.model,
         providers=providers,
     )

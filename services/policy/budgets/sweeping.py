@@ -16,6 +16,7 @@ from agentos.contracts.budgets import BudgetState, Hold
 from agentos.contracts.errors import AgentOSError, Conflict
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ModelCallSettled
 from agentos.contracts.events.task import TaskSettled
+from agentos.lineage import model_call
 from services.policy.budgets.budgets import Budgets, truth_of
 from services.policy.budgets.domain import UNCONFIRMED
 
@@ -82,7 +83,7 @@ class Sweeper:
                 return True
             task, attempt = ruling.context.task, ruling.context.attempt
         else:
-            requested = await self._bus.get(f"evt.{tenant}.call.{call}.requested")
+            requested = await model_call(self._bus, tenant, call)
             if requested is None:
                 return False
             context = requested.payload(ModelCallRequested).context

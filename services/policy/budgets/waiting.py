@@ -13,13 +13,14 @@ from agentos.contracts.commands import TimerDue
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import RetryLater
 from agentos.contracts.subjects import EventSubject
+from agentos.lineage import model_call
 
 LONGEST = timedelta(seconds=5)
 """Between two tries of a call that waits for others' settlements, once it has waited for long."""
 
 
 class WaitingCalls:
-    """``handle`` is what is done with ``call.requested``; it calls ``put_off`` where there is no room yet."""
+    """``handle`` is what is done with ``call.requested`` or ``call.received``; it calls ``put_off`` where there is no room yet."""
 
     def __init__(self, bus: Bus, handle: Callable[[Recorded], Awaitable[None]]) -> None:
         self._bus = bus
@@ -49,7 +50,7 @@ class WaitingCalls:
         """Try again. Raises what ``handle`` raises."""
         tenant = message.payload(TimerDue).tenant
         call = message.subject.rpartition(".")[2].rpartition("-")[0]
-        requested = await self._bus.get(f"evt.{tenant}.call.{call}.requested")
+        requested = await model_call(self._bus, tenant, call)
         if requested is None:
             raise RetryLater(f"call {call} cannot be read")
         if await self._bus.get(f"evt.{tenant}.call.{call}.decided") is None:

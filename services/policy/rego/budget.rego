@@ -18,6 +18,7 @@ well_formed if {
 	is_string(input.task_type)
 	is_string(input.requester.kind)
 	is_string(input.requester.id)
+	is_string(input.user)
 	is_string(input.model)
 	is_array(input.providers)
 	is_array(data.config.budgets)
@@ -30,7 +31,7 @@ values := {
 	"agent": [input.agent],
 	"task": [input.task],
 	"task_type": [input.task_type],
-	"user": [input.requester.id],
+	"user": [input.user],
 	"api_key": [input.requester.id | input.requester.kind == "api_key"],
 	"model": [input.model],
 	"provider": input.providers,

@@ -81,6 +81,7 @@ class Sums:
 
     calls: int = 0
     completed: int = 0
+    failed: int = 0
     attempts: int = 0
     fallbacks: int = 0
     """Calls that were answered by another target than the first of their chain."""
@@ -234,12 +235,17 @@ class _Run:
         drawn = self.behaviour.draw(target, now, self._rng)
         if drawn is None:
             self._breakers[target].ended()
+            self._failed(running.past)
             return
         running.attempts += 1
         running.drawn = drawn
         for sums in self._both(running.past):
             sums.attempts += 1
         self._later(now + drawn.duration, running)
+
+    def _failed(self, past: Past) -> None:
+        for sums in self._both(past):
+            sums.failed += 1
 
     def _ended(self, running: _Running, drawn: Try, now: datetime) -> None:
         target, past = running.chain[running.index], running.past
@@ -276,6 +282,7 @@ class _Run:
         )
         following = after_failure(error, standing, self._world.patience, retry_after=None, jitter=self._rng.random())
         if following is None:
+            self._failed(running.past)
             return
         if following.index != running.index:
             running.left.add(running.index)
@@ -287,6 +294,7 @@ def _add_past(sums: Sums, past: Past) -> None:
     sums.calls += 1
     sums.attempts += len(past.tries)
     sums.usd += sum((each.usd for each in past.tries), Decimal(0))
+    sums.failed += not past.completed
     if past.completed and past.tries:
         sums.completed += 1
         last = past.tries[-1]

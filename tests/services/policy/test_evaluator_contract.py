@@ -246,6 +246,7 @@ questions: st.SearchStrategy[Question] = st.one_of(
         task=name,
         task_type=name,
         requester=askers,
+        user=name,
         model=name,
         providers=names,
     ),
