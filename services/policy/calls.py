@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from agentos.contracts.events.call import (
 )
 from agentos.contracts.model import ModelRequest, texts
 from agentos.keyring import KeyRing
-from services.policy.budgets.budgets import Budgets, Demand, Granted, Refusal
+from services.policy.budgets.budgets import Budgets, Demand, Granted, Owed, Refusal
 from services.policy.destinations import destinations, foreign
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import UNTRUSTED, FamilyHistory, used
@@ -31,6 +32,15 @@ from services.policy.redaction import read_json, read_request
 from services.policy.routing import Routed, RoutingRules
 from services.policy.vaults import Vaults
 from services.policy.verdicts import askable, ruling
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """The verdict on a model call, and what soft budgets have to be told once it stands."""
+
+    decided: CallDecided
+    owed: tuple[Owed, ...] = ()
+
 
 _NO_PROVIDER = "provider.none_permitted"
 
@@ -58,7 +68,7 @@ class CallRules:
         self._plans = plans
         self._routing = routing
 
-    async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> CallDecided:
+    async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> Ruled:
         """May this model call be made, what of it may leave, and is there money for it?"""
         context, family = asked.context, asked.request.key
         request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
@@ -93,6 +103,7 @@ class CallRules:
         if isinstance(allowed, int):
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
         reservations: tuple[Reservation, ...] = ()
+        owed: tuple[Owed, ...] = ()
         if decision.verdict != "deny":
             granted = await self._reserve(tenant, call, asked, asked_at, question, redacted, decision)
             if isinstance(granted, Refusal):
@@ -100,8 +111,8 @@ class CallRules:
                     update={"verdict": "deny", "reasons": granted.reasons, "rules": granted.rules, "obligations": {}}
                 )
             else:
-                reservations = granted.reservations
-        return _decided(
+                reservations, owed = granted.reservations, granted.owed
+        decided = _decided(
             asked,
             ruled,
             decision,
@@ -113,6 +124,7 @@ class CallRules:
             entities=done.entities,
             placeholders=await self._vaults.seal(tenant, family, done.vault),
         )
+        return Ruled(decided, owed)
 
     async def _reserve(
         self,

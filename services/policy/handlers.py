@@ -1,5 +1,7 @@
 """Subject → handler, and the shell: ask, append the one verdict. See ``verdicts`` for how it fails closed, ``calls`` for what is asked."""
 
+import asyncio
+
 from agentos.bus import Bus, Route
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ToolCallRequested
@@ -12,7 +14,7 @@ from agentos.telemetry import counter
 from services.policy.approvals import ApprovalRules
 from services.policy.budgets.budgets import Budgets, NoRoomYet
 from services.policy.budgets.waiting import WaitingCalls
-from services.policy.calls import CallRules
+from services.policy.calls import CallRules, Ruled
 from services.policy.checkpoints import CheckpointRules
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import refused
@@ -122,21 +124,22 @@ class Policy:
         asked = message.payload(ModelCallRequested)
         subject = EventSubject.parse(message.subject)
 
-        def denied(*reasons: str) -> CallDecided:
-            return self._denied_call(asked, reasons)
+        def denied(*reasons: str) -> Ruled:
+            return Ruled(self._denied_call(asked, reasons))
 
         blocked = self._kill.blocked(_work(subject.tenant, asked))
         if blocked is not None:
-            decided = denied("kill_switch", blocked.describe())
+            ruled = denied("kill_switch", blocked.describe())
         else:
             try:
-                decided = await fail_closed(
+                ruled = await fail_closed(
                     message, lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time), denied
                 )
             except NoRoomYet as later:
                 await self._waiting.put_off(message, later)
                 return
-        await self._close(message, subject, asked.request.key, decided)
+        written = self._close(message, subject, asked.request.key, ruled.decided)
+        await self._budgets.count(subject.id, subject.tenant, ruled.owed, written)
 
     async def on_tool_requested(self, message: Recorded) -> None:
         """May this tool run, and what does an approver get to see of it?"""
@@ -155,15 +158,20 @@ class Policy:
 
     async def on_call_settled(self, message: Recorded) -> None:
         """A model call is over: its budgets learn the truth, its answer is looked at."""
-        await self._budgets.on_call_settled(message)
-        await self.inspection.on_settled(message)
+        # Side by side: the accounts wait for company before they are written.
+        done = await asyncio.gather(
+            self._budgets.on_call_settled(message), self.inspection.on_settled(message), return_exceptions=True
+        )
+        for fault in done:
+            if fault is not None:
+                raise fault
 
-    async def _close(self, message: Recorded, subject: EventSubject, family: str, decided: CallDecided) -> None:
-        """Write the verdict down; a denial is a part of the history first, so that rules can count it."""
+    async def _close(self, message: Recorded, subject: EventSubject, family: str, decided: CallDecided) -> bool:
+        """Write the verdict down, and whether it was only now; a denial is a part of the history first, so that rules can count it."""
         if decided.verdict == "deny":
             await self._record.note(subject.tenant, family, decided.context, refused(subject.id, message.meta.time))
         self._decisions.labels(decided.kind, decided.verdict).inc()
-        await append_verdict(self._bus, f"{subject.aggregate}.decided", message, decided)
+        return await append_verdict(self._bus, f"{subject.aggregate}.decided", message, decided)
 
     def _denied_call(self, asked: ModelCallRequested | ToolCallRequested, reasons: tuple[str, ...]) -> CallDecided:
         model = asked.model if isinstance(asked, ModelCallRequested) else None
