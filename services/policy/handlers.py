@@ -44,7 +44,7 @@ class Policy:
         self._kill = kill
         vaults = Vaults(bus, keys, pool)
         self._record = Record(bus, keys, vaults)
-        self.inspection = Inspection(bus, evaluator, keys, vaults, self._record)
+        self.inspection = Inspection(bus, evaluator, keys, vaults, self._record, budgets.decisions)
         self._budgets = budgets
         plans = Plans(evaluator)
         self._routing = RoutingRules(evaluator, budgets.prices)
@@ -171,7 +171,10 @@ class Policy:
         if decided.verdict == "deny":
             await self._record.note(subject.tenant, family, decided.context, refused(subject.id, message.meta.time))
         self._decisions.labels(decided.kind, decided.verdict).inc()
-        return await append_verdict(self._bus, f"{subject.aggregate}.decided", message, decided)
+        fresh = await append_verdict(self._bus, f"{subject.aggregate}.decided", message, decided)
+        if fresh and decided.kind == "model":
+            self._budgets.decisions.appended(subject.tenant, subject.id, decided)
+        return fresh
 
     def _denied_call(self, asked: ModelCallRequested | ToolCallRequested, reasons: tuple[str, ...]) -> CallDecided:
         model = asked.model if isinstance(asked, ModelCallRequested) else None

@@ -29,6 +29,7 @@ from services.policy.budgets.requesters import Requesters
 from services.policy.budgets.rules import BudgetRules
 from services.policy.budgets.store import Accounts
 from services.policy.budgets.telling import Teller
+from services.policy.decisions import Decisions
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import Asker, BudgetQuestion
 from services.policy.verdicts import askable
@@ -112,6 +113,7 @@ class Budgets:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._bus = bus
+        self.decisions = Decisions(bus)
         self._rules = BudgetRules(evaluator)
         self.prices = prices or Prices(bus)
         self._clock = clock
@@ -292,12 +294,12 @@ class Budgets:
         """
         subject = EventSubject.parse(message.subject)
         settled = message.payload(ModelCallSettled)
-        decided = await self._bus.get(f"evt.{subject.tenant}.call.{subject.id}.decided")
+        decided = await self.decisions.of(subject.tenant, subject.id)
         if decided is None:
             # A settlement follows its decision, so it stands; a read that does not show it is asked again.
             raise RetryLater(f"the decision on call {subject.id} cannot be read")
-        reservations = decided.payload(CallDecided).reservations
-        await self.settle(subject.id, subject.tenant, reservations, truth_of(settled), settled.cost, settled.provider)
+        truth = truth_of(settled)
+        await self.settle(subject.id, subject.tenant, decided.reservations, truth, settled.cost, settled.provider)
 
     async def settle(
         self,
