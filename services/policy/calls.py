@@ -73,12 +73,13 @@ class CallRules:
         context, family = asked.context, asked.request.key
         request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
         read = read_request(request)
-        history, (plan, providers), analyses = await asyncio.gather(
+        history, (plan, providers), analyses, standing = await asyncio.gather(
             self._history(tenant, family, context),
             self._plans.of(tenant, context, "model", request.model),
             self._vaults.analyses(read),
+            self._vaults.standing(tenant, family),
         )
-        done = await self._vaults.redact(tenant, family, read, analyses, plan)
+        done = await self._vaults.redact(tenant, family, read, analyses, plan, standing)
         redacted = done.value
         question = askable(
             lambda: ModelCallQuestion(
@@ -122,7 +123,7 @@ class CallRules:
             model=request.model,
             redacted_request=redacted,
             entities=done.entities,
-            placeholders=await self._vaults.seal(tenant, family, done.vault),
+            placeholders=done.placeholders,
         )
         return Ruled(decided, owed)
 
@@ -160,10 +161,11 @@ class CallRules:
         arguments = await self._arguments(tenant, asked)
         read = read_json(arguments)
         await self._inspection.ensure(tenant, context.uninspected)
-        history, (plan, _), analyses = await asyncio.gather(
+        history, (plan, _), analyses, standing = await asyncio.gather(
             self._record.note(tenant, family, context, used(call, asked.tool, asked.effect, datetime.now(UTC))),
             self._plans.of(tenant, context, "tool"),
             self._vaults.analyses(read),
+            self._vaults.standing(tenant, family),
         )
         found = [
             (finding.stem, segment.text[finding.start : finding.end])
@@ -172,7 +174,7 @@ class CallRules:
         ]
         places = destinations(arguments, found, asked.destinations)
         trusted = await self._record.trusted_texts(tenant, family) if places and history.trusted_input else ()
-        done = await self._vaults.redact(tenant, family, read, analyses, plan)
+        done = await self._vaults.redact(tenant, family, read, analyses, plan, standing)
         question = askable(
             lambda: ToolCallQuestion(
                 tenant=tenant,
@@ -199,7 +201,7 @@ class CallRules:
             redacted_arguments=done.value,
             arguments=asked.arguments,
             entities=done.entities,
-            placeholders=await self._vaults.seal(tenant, family, done.vault),
+            placeholders=done.placeholders,
         )
 
     async def _arguments(self, tenant: str, asked: ToolCallRequested) -> dict[str, Json]:

@@ -83,13 +83,14 @@ class CheckpointRules:
         tenant, context, family = subject.tenant, asked.context, asked.question.key
         read = read_text((await self._keys.open(tenant, QUESTION, asked.question)).decode())
         await self._inspection.ensure(tenant, context.uninspected)
-        history, (plan, _), analyses = await asyncio.gather(
+        history, (plan, _), analyses, standing = await asyncio.gather(
             self._record.note(tenant, family, context, asking(subject.id, context.task, datetime.now(UTC))),
             # Where it goes is where a tool's arguments go: to approvers, and into the log.
             self._plans.of(tenant, context, "tool"),
             self._vaults.analyses(read),
+            self._vaults.standing(tenant, family),
         )
-        done = await self._vaults.redact(tenant, family, read, analyses, plan)
+        done = await self._vaults.redact(tenant, family, read, analyses, plan, standing)
         question = askable(
             lambda: CheckpointQuestion(
                 tenant=tenant,
@@ -110,5 +111,5 @@ class CheckpointRules:
             labels=tuple(sorted(history.labels)),
             redacted_question=done.value,
             entities=done.entities,
-            placeholders=await self._vaults.seal(tenant, family, done.vault),
+            placeholders=done.placeholders,
         )
