@@ -14,8 +14,8 @@ from services.policy.evaluator import Bundle, decision_from, read_bundle, revisi
 from services.policy.questions import BY_PACKAGE, Decision, Question
 from services.policy.rego_reads import Reads, reads_of
 
-REMEMBERED = 16_384
-"""Decisions that are kept, of some kilobyte each."""
+REMEMBERED = 4_096
+"""Decisions that are kept, of some kilobytes each."""
 
 
 class EmbeddedEvaluator:

@@ -78,6 +78,7 @@ def test_a_word_in_a_string_or_a_comment_is_no_use() -> None:
         "d := e with input.x as 3",
         "d := e with data.config as input.x",
         "d if data.agentos[input.x](1)",
+        "d if is_number(input.x)\n\nis_number(y) if y > 3",
     ],
 )
 def test_rules_that_are_not_understood_are_not_remembered(body: str) -> None:
