@@ -71,13 +71,27 @@ def _under(path: str, prefix: str) -> bool:
 
 
 def functions_of(words: Sequence[Word], package: str) -> Iterator[str]:
-    """Functions of a module, as itself and as others may call them."""
+    """Functions that a module defines, as itself and as others may call them."""
+    depth = 0
+    before = Word("line", "\n")
     for at, word in enumerate(words):
-        starts = at == 0 or words[at - 1].text in ("\n", "default")
-        if starts and word.kind == "name" and at + 1 < len(words) and words[at + 1].text == "(":
-            yield word.text
-            yield f"{package.rpartition('.')[2]}.{word.text}"
-            yield f"data.{package}.{word.text}"
+        depth += {"{": 1, "[": 1, "(": 1, "}": -1, "]": -1, ")": -1}.get(word.text, 0)
+        if (
+            depth == 1
+            and word.text == "("
+            and at
+            and words[at - 1].kind == "name"
+            and (at == 1 or words[at - 2].text in ("\n", "default"))
+        ):
+            # Outside of all brackets a line begins with a head, unless it goes on with the one before.
+            end = _end_of_call(words, at)
+            defines = words[end + 1].text if end + 1 < len(words) else ""
+            if before.text not in _GOES_ON | _KEYWORDS and defines in (":=", "=", "if", "{"):
+                for prefix in ("", f"{package.rpartition('.')[2]}.", f"data.{package}."):
+                    yield f"{prefix}{words[at - 1].text}"
+        if word.kind == "line":
+            # The last word of the line before.
+            before = next((each for each in reversed(words[:at]) if each.kind != "line"), word)
 
 
 def calls_in(words: Sequence[Word]) -> Iterator[str]:

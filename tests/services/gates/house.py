@@ -167,7 +167,7 @@ class House:
             digest=step_digest("tool", {"tool": TOOL, "arguments": arguments}),
         )
         await self.runner.append("tool.requested", call, asked, tenant=TENANT, correlation_id=task)
-        decided = await self.policy.calls.on_tool(TENANT, call, asked)
+        decided = (await self.policy.calls.on_tool(TENANT, call, asked)).decided
         assert decided.verdict == "hold"
         held = decided.model_copy(update={"obligations": {"editable": True} | obligations})
         await self.policy_bus.append("tool.decided", call, held, tenant=TENANT, correlation_id=task)

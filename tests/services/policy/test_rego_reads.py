@@ -78,6 +78,9 @@ def test_a_word_in_a_string_or_a_comment_is_no_use() -> None:
         "d := e with input.x as 3",
         "d := e with data.config as input.x",
         "d if data.agentos[input.x](1)",
+        "d if {\n\twalk(input.x, y)\n}",
+        "d if\n\tnew(input.x)",
+        "d if {\n\tnew(input.x) == 3\n\tnew(3) = input.x\n}",
         "d if is_number(input.x)\n\nis_number(y) if y > 3",
     ],
 )
