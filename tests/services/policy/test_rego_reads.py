@@ -152,7 +152,7 @@ def test_what_is_remembered_is_what_the_rules_say(config: dict[str, Any]) -> Non
     bundle = Bundle(read_bundle().modules, config)
     evaluator = EmbeddedEvaluator(bundle)
 
-    @settings(max_examples=1_500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(questions)
     def alike(question: Question) -> None:
         assert evaluator.decide_now(question) == evaluator.answer(question.package, question.model_dump(mode="json"))
@@ -164,23 +164,24 @@ around = st.sampled_from([0, 1, 23, 24, 25, 99, 100, 101, 299, 300, 8_191, 31_99
 spent = st.sampled_from([0, 1, 49_999_999, 50_000_000, 50_000_001])
 
 
-@settings(max_examples=1_500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data())
-def test_on_both_sides_of_every_limit_what_is_remembered_is_what_the_rules_say(data: st.DataObject) -> None:
-    window = Window(models=data.draw(around), spent_microusd=data.draw(spent), denied=data.draw(around))
-    question = ModelCallQuestion(
-        tenant="acme", task=data.draw(st.sampled_from(["t1", "t2"])), pack="engineering", agent="a", model="default",
-        estimated_input_tokens=data.draw(around), max_output_tokens=data.draw(around), redacted=data.draw(st.booleans()),
-        calls_so_far=data.draw(around), data_classes=data.draw(st.sampled_from([(), ("EMAIL_ADDRESS",)])),
-        history=History(
-            labels=data.draw(st.sampled_from([(), ("untrusted",)])), spent_microusd=window.spent_microusd,
-            windows={"hour": window, "minute": window},
-        ),
-    )  # fmt: skip
-    assert REMEMBERING.decide_now(question) == REMEMBERING.answer(question.package, question.model_dump(mode="json"))
-
-
+windows = st.builds(Window, models=around, spent_microusd=spent, denied=around)
+near_limits = st.builds(
+    ModelCallQuestion,
+    tenant=st.just("acme"), task=st.sampled_from(["t1", "t2"]), pack=st.just("engineering"), agent=st.just("a"),
+    model=st.just("default"), estimated_input_tokens=around, max_output_tokens=around, redacted=st.booleans(), calls_so_far=around,
+    data_classes=st.sampled_from([(), ("EMAIL_ADDRESS",)]),
+    history=st.builds(
+        History, labels=st.sampled_from([(), ("untrusted",)]), spent_microusd=spent,
+        windows=st.fixed_dictionaries({"hour": windows, "minute": windows}),
+    ),
+)  # fmt: skip
 REMEMBERING = EmbeddedEvaluator()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(near_limits)
+def test_on_both_sides_of_every_limit_what_is_remembered_is_what_the_rules_say(question: ModelCallQuestion) -> None:
+    assert REMEMBERING.decide_now(question) == REMEMBERING.answer(question.package, question.model_dump(mode="json"))
 
 
 class Counting(EmbeddedEvaluator):
