@@ -1,5 +1,9 @@
 """What every suite shares: a real, provisioned broker with the generated permissions, and how tests are spread and generated."""
 
+import services.policy as _  # noqa: F401  # before whatever loads the C++ runtime: it says why
+
+# isort: split
+
 import gc
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
