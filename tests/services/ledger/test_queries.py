@@ -25,7 +25,8 @@ def ask(store: SqlStore) -> Any:
     priced = history.model_call("t1", 5, cost="0.2", provider="anthropic", model="claude")
     simulated = history.model_call("t1", 6, cost="9", simulated=True)
     waits = history.submitted("waits", requester=Principal(kind="pack", id="100%_sure"))
-    events += history.stream([*priced, *simulated, waits, *history.checkpoint("waits", 1, "deny")], len(events) + 1)
+    edit = history.refused_edit("t1", 3)
+    events += history.stream([*priced, *simulated, waits, *history.checkpoint("waits", 1, "deny"), edit], len(events) + 1)
     events.append(history.recorded(len(events) + 1, history.submitted("foreign"), "other"))
     events.append(Incoming(len(events) + 1, "evt.default.odd.x.happened", {}, b"\xff"))
     store.apply(events)
@@ -155,8 +156,19 @@ def test_decisions_come_newest_first_by_kind_and_by_id_in_pages(ask: Any) -> Non
     assert {row["aggregate"] for row in ask("decisions.list", kind="admission")["decisions"]} == {"task"}
     refused = ask("decisions.list", kind="checkpoint")["decisions"]
     assert [(row["aggregate"], row["id"]) for row in refused] == [("checkpoint", "waits-s0001-e1")]
+    edits = ask("decisions.list", kind="edit")["decisions"]
+    assert [(row["fact"], row["id"]) for row in edits] == [("revised", "t1-s0003-e1")]
+    assert edits[0]["seq"] in seqs
     assert {row["id"] for row in ask("decisions.list", id="t1")["decisions"]} == {"t1"}
     first = ask("decisions.list", limit=2)
     second = ask("decisions.list", limit=2, cursor=first["cursor"])
     assert [row["seq"] for row in (*first["decisions"], *second["decisions"])] == seqs[:4]
     assert ask("decisions.list", "nobody") == {"decisions": [], "cursor": None}
+
+
+def test_an_id_is_found_by_its_beginning_and_wildcards_are_letters(ask: Any) -> None:
+    assert ids(ask("approvals.list", id_prefix="t1-s000"), "approvals") == ["t1-s0003-e1"]
+    assert {row["id"] for row in ask("decisions.list", id_prefix="t1-s000")["decisions"]} >= {"t1-s0001-e1", "t1-s0003-e1"}
+    assert ids(ask("approvals.list", id_prefix="t1_s000"), "approvals") == []
+    assert ids(ask("tasks.list", "other", id_prefix="foreign")) == ["foreign"]
+    assert ids(ask("tasks.list", id_prefix="foreign")) == []
