@@ -28,7 +28,7 @@ settings.load_profile("repeatable")
 
 TOGETHER = ("tests/bench/", "tests/bus/", "tests/system/")
 """Folders whose tests go to one worker, one after the other: they share a cluster or a whole system, or keep several processes busy."""
-LONG = (*TOGETHER, "tests/services/policy/test_redaction.py", "tests/services/policy/test_publishing.py")
+LONG = ("tests/system/", "tests/services/policy/test_redaction.py", "tests/bus/", "tests/services/policy/test_publishing.py")
 """What takes longest, longest first: begun early, so that no worker is left alone with it at the end."""
 
 
