@@ -81,14 +81,16 @@ class Outcome:
     printed: list[str]
 
 
-async def run(x: dict[str, Any], pack: Path = HOSTILE, **options: Any) -> Outcome:
+async def run(
+    x: dict[str, Any], pack: Path = HOSTILE, *, hang_after: timedelta = timedelta(seconds=60), **options: Any
+) -> Outcome:
     """Run the pack's agent once in a host of its own, which counts as hung only after longer than a busy machine makes it wait."""
     printed: list[str] = []
     unclaimed: list[Tried] = []
     tried: list[Tried] = []
     host = await PackHost.start(
         Pack.load(pack),
-        HostOptions(mode="agents", **({"hang_after": timedelta(seconds=60)} | options)),
+        HostOptions(mode="agents", hang_after=hang_after, **options),
         lambda _, line: printed.append(line),
         unclaimed.append,
     )
