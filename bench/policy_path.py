@@ -231,7 +231,7 @@ async def _site(folder: Path) -> AsyncGenerator[tuple[Site, Ask, BrokerSettings]
 
 
 async def _measured(site: Site, ask: Ask, broker: BrokerSettings, way: Way, calls: int) -> list[str]:
-    tasks = [await site.task() for _ in range(max(way.in_flight, calls // way.calls_per_task))]
+    tasks = [await site.task() for _ in range(max(way.in_flight, -(-calls // way.calls_per_task)))]
     each = calls // len(tasks)
     waits: list[float] = []
     queue = iter(tasks)
@@ -245,7 +245,7 @@ async def _measured(site: Site, ask: Ask, broker: BrokerSettings, way: Way, call
     seconds = time.perf_counter() - began
     await _done(broker)
     after, made = json.loads(await ask("?")), len(waits)
-    sent: Counter[str] = Counter(after["sent"]) - Counter(before["sent"])
+    sent = Counter[str](after["sent"]) - Counter[str](before["sent"])
     return [
         way.name,
         shown((after["cpu_s"] - before["cpu_s"]) / made * 1000),
