@@ -1,7 +1,6 @@
 """One attempt at one target: its turn, the provider's answer as it comes in, and what was used of it, however it ended."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,11 +17,6 @@ from agentos.contracts.model import (
     ModelRequest,
     ModelResponse,
     TextDelta,
-    TextPart,
-    ThinkingDelta,
-    ThinkingPart,
-    ToolCallDelta,
-    ToolCallStarted,
     Usage,
 )
 from agentos.contracts.routing import Attempt
@@ -142,8 +136,10 @@ class AttemptRun:
         self._errand, self._request, self._floor = errand, request, floor
         self._take_number, self._spent = number, spent
         self._skip_blanks = skip_blanks
-        self._streams = errand.audience is not None and target.features.streaming and request.kind == "generate"
+        self._streams = errand.audience is not None and request.kind == "generate"
         self._said: Usage | None = None
+        self._said_at = 0
+        """How much of the answer had come when it was said."""
         self._exact: Usage | None = None
         self._look_at = LOOK_EVERY
         self._key = ""
@@ -222,9 +218,6 @@ class AttemptRun:
         self._exact = answer.response.usage
         if self._floor.take(self):
             self.answer = answer
-            if (audience := self._errand.audience) is not None:
-                for delta in _as_deltas(answer.response):
-                    audience.say(self.number, delta)
         return answer.limits
 
     async def _stream(self, adapter: ModelAdapter) -> RateLimits | None:
@@ -244,7 +237,7 @@ class AttemptRun:
                     if isinstance(item, Answer):
                         answer = item
                     elif isinstance(item, Usage):
-                        self._said = item
+                        self._said, self._said_at = item, self.gathered.size
                         if self._beyond():
                             break
                     elif not await self._hear(item, silence):
@@ -341,6 +334,9 @@ class AttemptRun:
             if not self._may_have_cost(error):
                 return Usage(), False
             said = estimate(self._request)
+        elif self.began and self._said_at == self.gathered.size:
+            # Nothing has come since the provider counted: its word covers all of it.
+            return said, False
         # Counted on its side at least as far as it came to ours.
         return said.model_copy(update={"output_tokens": max(said.output_tokens, self.gathered.tokens)}), True
 
@@ -379,21 +375,3 @@ class AttemptRun:
             continues=self.continues,
             notes=response.notes if response is not None else (),
         )
-
-
-def _as_deltas(response: ModelResponse) -> list[Delta]:
-    """An answer that came whole, for who wants it in pieces."""
-    found: list[Delta] = []
-    calls = 0
-    for part in response.parts:
-        match part:
-            case TextPart(text=text):
-                found.append(TextDelta(text=text))
-            case ThinkingPart(text=text):
-                if text:
-                    found.append(ThinkingDelta(text=text))
-            case _:
-                found.append(ToolCallStarted(index=calls, id=part.id, name=part.name))
-                found.append(ToolCallDelta(index=calls, json_text=json.dumps(part.arguments, ensure_ascii=False)))
-                calls += 1
-    return found
