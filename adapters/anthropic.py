@@ -1,42 +1,33 @@
-"""Anthropic, by the Messages API (https://platform.claude.com/docs/en/api/messages), on its SDK.
+"""Anthropic, by the Messages API, on its SDK.
 
-Structured answers go through ``output_config.format``. Sampling parameters do not exist on current models (the SDK has
-dropped them, the API answers 400), so a request with a temperature is refused here and can go to another provider.
+Of the SDK the client is used (``AsyncAnthropic.post``), with its address, version, key, headers, connections and errors; the bodies are
+written and read here. Its typed methods walk each request once more, and validate each event of a stream as a model.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import timedelta
-from typing import Annotated, Any, Literal, cast
+from typing import Any, cast
 
 import anthropic
-from anthropic import omit
-from anthropic.types import MessageParam, OutputConfigParam, ToolParam
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+import httpx2
 
 from adapters import failures
-from adapters.outgoing import ToolNames, check, need_object_schema
-from adapters.port import UnsupportedRequest
-from agentos.contracts.model import (
-    FinishReason,
-    Message,
-    ModelRequest,
-    ModelResponse,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-    Usage,
-)
+from adapters.anthropic_answers import MessageReader, read_error
+from adapters.anthropic_models import takes
+from adapters.anthropic_requests import Written, write_request
+from adapters.incoming import LOST, Incoming, Opened, content_of, is_timeout, plain_headers, streamed
+from adapters.limits import rate_limits
+from adapters.outgoing import ToolNames, as_json, check
+from adapters.port import Answer, Features, ProviderError
+from adapters.reading import parsed
+from agentos.contracts.model import Delta, ModelRequest, Usage
 
-__all__ = ["AnthropicAdapter", "read_message", "write_messages"]
+__all__ = ["AnthropicAdapter"]
 
-_FINISH: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
+_PATH = "/v1/messages"
+_LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=1_000, keepalive_expiry=30)
 
 
 class AnthropicAdapter:
@@ -52,8 +43,13 @@ class AnthropicAdapter:
             # The router traces attempts itself; trace ids of this installation are no business of the provider.
             open_telemetry=False,
             # Redirects are not followed: a prompt goes where the operator sent it and nowhere else.
-            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
+            http_client=anthropic.DefaultAioHttpClient(follow_redirects=False, limits=_LIMITS),
         )
+
+    def features(self, model: str) -> Features:
+        """See ``ModelAdapter.features``."""
+        of_model = takes(model)
+        return Features(json_schema=of_model.schema, thinking=of_model.thinking != "none", continues=of_model.prefill)
 
     async def complete(
         self,
@@ -62,182 +58,87 @@ class AnthropicAdapter:
         model: str,
         timeout: timedelta,  # noqa: ASYNC109 -- part of the port: the caller's budget, not its mechanism
         idempotency_key: str,
-    ) -> ModelResponse:
+    ) -> Answer:
         """See ``ModelAdapter.complete``."""
+        written, body, reader = self._prepare(request, model, idempotency_key, stream=False)
+        response = await self._post(body, written, timeout.total_seconds(), idempotency_key, stream=False)
+        incoming = Incoming(self.provider, reader)
+        incoming.feed(response.content)
+        incoming.end()
+        return _answer(reader, len(body), plain_headers(response.headers))
+
+    async def stream(
+        self,
+        request: ModelRequest,
+        *,
+        model: str,
+        timeout: timedelta,  # noqa: ASYNC109 -- part of the port: the caller's budget, not its mechanism
+        idempotency_key: str,
+    ) -> AsyncGenerator[Delta | Usage | Answer]:
+        """See ``ModelAdapter.stream``."""
+        written, body, reader = self._prepare(request, model, idempotency_key, stream=True)
+        seconds = timeout.total_seconds()
+        opened = Opened(self.provider, await self._post(body, written, seconds, idempotency_key, stream=True), seconds)
+        answer = lambda: _answer(reader, len(body), opened.headers)  # noqa: E731 -- what the end of the stream is read with
+        request_id = opened.headers.get("request-id")
+        async with aclosing(streamed(self.provider, opened, reader, answer, request_id=request_id)) as items:
+            async for item in items:
+                yield item
+
+    def _prepare(
+        self, request: ModelRequest, model: str, idempotency_key: str, *, stream: bool
+    ) -> tuple[Written, bytes, MessageReader]:
         check(self.provider, request, model=model, idempotency_key=idempotency_key)
         names = ToolNames(request)
-        body, request_id = await self._send(request, names, model, timeout.total_seconds(), idempotency_key)
-        return read_message(body, model=model, names=names, request_id=request_id)
+        written = write_request(request, names, model=model, stream=stream)
+        reader = MessageReader(request, names, model=model, notes=written.notes, begun_blank=written.begun_blank)
+        return written, as_json(self.provider, written.body), reader
 
-    async def _send(
-        self, request: ModelRequest, names: ToolNames, model: str, seconds: float, idempotency_key: str
-    ) -> tuple[bytes, str | None]:
-        if request.temperature is not None:
-            raise UnsupportedRequest(
-                "anthropic takes no temperature: leave it out, or use another provider",
-                provider=self.provider,
-                code="temperature_unsupported",
-            )
-        output_config = _output_config(request)
-        tools: list[ToolParam] = [
-            {"name": names.to_wire(tool.name), "description": tool.description, "input_schema": tool.parameters}
-            for tool in request.tools
-        ]
+    async def _post(
+        self, body: bytes, written: Written, seconds: float, idempotency_key: str, *, stream: bool
+    ) -> httpx2.Response:
         try:
             async with asyncio.timeout(seconds):
-                raw = await self._client.messages.with_raw_response.create(
-                    model=model,
-                    max_tokens=request.max_output_tokens,
-                    messages=write_messages(request, names),
-                    system=request.system or omit,
-                    tools=tools or omit,
-                    output_config=output_config or omit,
-                    stop_sequences=list(request.stop) or omit,
-                    extra_headers={"Idempotency-Key": idempotency_key},
-                    timeout=seconds,
+                opened = await self._client.post(
+                    _PATH,
+                    cast_to=httpx2.Response,
+                    content=body,
+                    options={"headers": {"Idempotency-Key": idempotency_key, **written.headers}, "timeout": seconds},
+                    stream=stream,
+                    stream_cls=anthropic.AsyncStream[Any],
                 )
-                return await raw.read(), raw.headers.get("request-id")
-        except (TimeoutError, anthropic.APITimeoutError):
-            failure = failures.timed_out(self.provider, seconds)
+            # Asked for a response, the SDK gives it as it is, streamed or not.
+            return cast("httpx2.Response", opened)
         except anthropic.APIStatusError as error:
-            codes = (error.error_code, error.type)
-            failure = failures.from_status(self.provider, error.status_code, error.response.headers, codes)
-        except anthropic.APIConnectionError:
-            failure = failures.unreachable(self.provider)
+            failure = _refusal(error.status_code, plain_headers(error.response.headers), content_of(error.response))
+        except anthropic.APIConnectionError as error:
+            failure = self._lost(error, seconds)
         except anthropic.AnthropicError:
             failure = failures.bad_answer(self.provider, "the SDK could not read it", status=None)
+        except LOST as error:
+            # What the SDK lets through: an answer that is no HTTP, a body that is not what its head says.
+            failure = self._lost(error, seconds)
         # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
         raise failure
+
+    def _lost(self, error: BaseException, seconds: float) -> ProviderError:
+        return failures.timed_out(self.provider, seconds) if is_timeout(error) else failures.unreachable(self.provider)
 
     async def close(self) -> None:
         """See ``ModelAdapter.close``."""
         await self._client.close()
 
 
-def _output_config(request: ModelRequest) -> OutputConfigParam | None:
-    if request.response_format is None:
-        return None
-    need_object_schema("anthropic", request)
+def _answer(reader: MessageReader, sent_bytes: int, headers: dict[str, str]) -> Answer:
+    response, estimated = reader.response(sent_bytes=sent_bytes, request_id=headers.get("request-id"))
+    return Answer(response, rate_limits(headers), estimated)
+
+
+def _refusal(status: int, headers: dict[str, str], body: bytes) -> ProviderError:
     try:
-        # Closes objects, and moves keywords that the API refuses into descriptions.
-        schema = anthropic.transform_schema(request.response_format.json_schema)
-    except (TypeError, ValueError, AttributeError, AssertionError):
-        schema = None
-    if schema is None:
-        raise UnsupportedRequest(
-            "anthropic cannot carry this response schema: every node needs a type, an enum, a const, a $ref or an anyOf",
-            provider="anthropic",
-            code="unsupported_schema",
-        )
-    return {"format": {"type": "json_schema", "schema": schema}}
-
-
-def write_messages(request: ModelRequest, names: ToolNames) -> list[MessageParam]:
-    """The turns with their parts in order, but tool results first, as the API demands."""
-    return [cast("MessageParam", {"role": message.role, "content": _blocks(message, names)}) for message in request.messages]
-
-
-def _blocks(message: Message, names: ToolNames) -> list[Any]:
-    results: list[Any] = []
-    others: list[Any] = []
-    for part in message.parts:
-        match part:
-            case TextPart():
-                # Empty text blocks are refused by the API and say nothing.
-                if part.text:
-                    others.append({"type": "text", "text": part.text})
-            case ToolCallPart():
-                others.append({"type": "tool_use", "id": part.id, "name": names.to_wire(part.name), "input": part.arguments})
-            case ToolResultPart():
-                block = {"type": "tool_result", "tool_use_id": part.id, "content": part.content}
-                results.append({**block, "is_error": True} if part.is_error else block)
-    return results + others
-
-
-class _Text(BaseModel):
-    text: str
-
-
-class _ToolUse(BaseModel):
-    id: str
-    name: str
-    input: dict[str, Any]
-
-
-class _Other(BaseModel):
-    """Thinking and server tools: not part of the neutral answer."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-def _block_kind(value: Any) -> str:
-    kind = value.get("type") if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] -- unread JSON
-    return kind if kind in ("text", "tool_use") else "other"  # pyright: ignore[reportUnknownVariableType] -- unread JSON
-
-
-_Block = Annotated[
-    Annotated[_Text, Tag("text")] | Annotated[_ToolUse, Tag("tool_use")] | Annotated[_Other, Tag("other")],
-    Discriminator(_block_kind),
-]
-
-
-class _OutputDetails(BaseModel):
-    thinking_tokens: int = 0
-
-
-class _Usage(BaseModel):
-    input_tokens: int = Field(ge=0)
-    output_tokens: int = Field(ge=0)
-    cache_read_input_tokens: int | None = Field(default=None, ge=0)
-    cache_creation_input_tokens: int | None = Field(default=None, ge=0)
-    output_tokens_details: _OutputDetails | None = None
-
-    def neutral(self) -> Usage:
-        # input_tokens excludes both cache classes already.
-        thinking = self.output_tokens_details.thinking_tokens if self.output_tokens_details else 0
-        return Usage(
-            input_tokens=self.input_tokens,
-            cache_read_tokens=self.cache_read_input_tokens or 0,
-            cache_write_tokens=self.cache_creation_input_tokens or 0,
-            output_tokens=self.output_tokens,
-            reasoning_tokens=min(max(thinking, 0), self.output_tokens),
-        )
-
-
-class _Answer(BaseModel):
-    id: str | None = None
-    type: Literal["message"]
-    model: str | None = None
-    content: list[_Block]
-    stop_reason: str | None = None
-    usage: _Usage
-
-
-def read_message(body: bytes, *, model: str, names: ToolNames, request_id: str | None) -> ModelResponse:
-    """The neutral answer from the bytes of a message; ``ProviderError`` where they are no such thing."""
-    try:
-        answer = _Answer.model_validate_json(body)
-    except ValidationError as error:
-        answer, unreadable = None, failures.shape(error)
-    else:
-        unreadable = ""
-    if answer is None:
-        # Raised out here so that pydantic's error, which quotes the answer, is not its context.
-        raise failures.bad_answer("anthropic", unreadable)
-    parts: list[TextPart | ToolCallPart] = []
-    for block in answer.content:
-        match block:
-            case _Text():
-                parts.append(TextPart(text=block.text))
-            case _ToolUse():
-                parts.append(ToolCallPart(id=block.id, name=names.from_wire(block.name), arguments=block.input))
-            case _Other():
-                pass
-    return ModelResponse(
-        provider="anthropic",
-        model=answer.model or model,
-        parts=tuple(parts),
-        finish_reason=_FINISH.get(answer.stop_reason or "", "other"),
-        usage=answer.usage.neutral(),
-        provider_request_id=request_id or answer.id,
+        codes, said = read_error(parsed(body))
+    except ValueError:
+        codes, said = (), ""
+    return failures.from_status(
+        "anthropic", status, headers, codes, said=said, limits=rate_limits(headers), request_id=headers.get("request-id")
     )

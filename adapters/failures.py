@@ -1,18 +1,30 @@
 """The table from what went wrong on the wire to what the router may do about it. Pure functions.
 
-| what came back                                  | kind           | code                           |
-|-------------------------------------------------|----------------|--------------------------------|
-| 401, 402, 403; 3xx                              | needs_operator | the provider's, or http_<n>    |
-| 429                                             | wait           | the provider's, or http_429    |
-| 429 because the account has no money left       | needs_operator | the provider's                 |
-| 408, 409, 5xx (529 too)                         | retry          | the provider's, or http_<n>    |
-| 400, 404, 413, 422 and every other 4xx          | never          | the provider's, or http_<n>    |
-| 400 because the key is wrong (Gemini)           | needs_operator | the provider's                 |
-| no connection; connection lost mid-answer       | retry          | unreachable                    |
-| no whole answer within the timeout              | retry          | timeout                        |
-| 200 that is no answer: HTML, broken JSON, no    | other_provider | bad_answer                     |
-| choices, no token counts, unreadable tool call  |                |                                |
-| refused before sending                          | other_provider | see ``UnsupportedRequest``     |
+| what came back                                             | kind           | code                           |
+|------------------------------------------------------------|----------------|--------------------------------|
+| 401, 402, 403; 3xx                                         | needs_operator | the provider's, or http_<n>    |
+| 400 because the key is wrong (Gemini)                      | needs_operator | the provider's                 |
+| 429                                                        | wait           | the provider's, or http_429    |
+| 429 because the account has no money left                  | needs_operator | the provider's                 |
+| 429 for a request that is larger than the limit itself     | other_provider | the provider's, or http_429    |
+| 408, 409, 425, 498, 5xx (529 too)                          | retry          | the provider's, or http_<n>    |
+| 400 because the model wrote a broken tool call (Groq)      | retry          | the provider's                 |
+| 404, 413                                                   | other_provider | the provider's, or http_<n>    |
+| any status: too long for the model's context               | other_provider | the provider's, or http_<n>    |
+| any status: model or parameter that is not known there     | other_provider | the provider's, or http_<n>    |
+| any status: against the provider's rules on content        | never          | the provider's                 |
+| 400, 422 and every other 4xx                               | never          | the provider's, or http_<n>    |
+| an error inside a 200 stream                               | as its code's status; else retry | the provider's, or stream_error |
+| no connection; connection lost mid-answer                  | retry          | unreachable                    |
+| no whole answer within the timeout                         | retry          | timeout                        |
+| a stream in which nothing came for too long                | retry          | stalled                        |
+| a stream that ended without saying why                     | retry          | incomplete                     |
+| 200 that is no answer: HTML, broken JSON, no choices, no   | other_provider | bad_answer                     |
+| token counts, unreadable tool call                         |                |                                |
+| refused before sending                                     | other_provider, never | see ``UnsupportedRequest`` |
+
+"Any status" is told by the provider's code, or where it has none of its own for that (DeepSeek, vLLM, Anthropic) by its words, which are
+looked at and never kept.
 """
 
 import math
@@ -23,15 +35,138 @@ from email.utils import parsedate_to_datetime
 
 from pydantic import ValidationError
 
-from adapters.port import ErrorKind, ProviderError
+from adapters.port import ErrorKind, ProviderError, RateLimits
+from agentos.contracts.model import Usage
 
-__all__ = ["bad_answer", "from_status", "kind_of_status", "retry_after", "shape", "timed_out", "unreachable"]
+__all__ = [
+    "bad_answer",
+    "from_status",
+    "in_stream",
+    "incomplete",
+    "kind_of_status",
+    "retry_after",
+    "shape",
+    "stalled",
+    "timed_out",
+    "unreachable",
+]
 
 _LONGEST_WAIT = timedelta(days=1)
 # Codes are short words. Anything else in a code field may be prose, and prose may quote the prompt or the key.
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{1,63}")
-_NO_MONEY = frozenset({"insufficient_quota", "billing_not_active", "billing_hard_limit_reached", "billing_error"})
-_BAD_KEY = frozenset({"API_KEY_INVALID", "invalid_api_key"})
+
+_KIND_OF_CODE: dict[str, ErrorKind] = {
+    **dict.fromkeys(
+        (
+            "insufficient_quota",
+            "billing_not_active",
+            "billing_hard_limit_reached",
+            "billing_error",
+            "API_KEY_INVALID",
+            "invalid_api_key",
+            "account_deactivated",
+        ),
+        "needs_operator",
+    ),
+    **dict.fromkeys(
+        (
+            "context_length_exceeded",
+            "string_above_max_length",
+            "request_too_large",
+            "tokens_limit_reached",
+            "model_not_found",
+            "model_not_available",
+            "model_not_active",
+            "model_decommissioned",
+            "model_not_supported",
+            "unknown_model",
+            "unsupported_model",
+            "invalid_model",
+            "DeploymentNotFound",
+            "OperationNotSupported",
+            "unsupported_parameter",
+            "unsupported_value",
+            "image_too_large",
+            "image_file_too_large",
+            "unsupported_image_media_type",
+        ),
+        "other_provider",
+    ),
+    **dict.fromkeys(
+        (
+            "content_policy_violation",
+            "content_filter",
+            "image_content_policy_violation",
+            "bio_policy",
+            "cyber_policy",
+            "misalignment_policy_violation",
+            "invalid_prompt",
+        ),
+        "never",
+    ),
+    # The model's own slip, reported as if it were the request's: it may do better the next time.
+    **dict.fromkeys(("tool_use_failed", "json_validate_failed", "output_parse_failed"), "retry"),
+}
+
+# What each of these would be as a status, for errors that come inside a stream.
+_STATUS_OF_CODE: dict[str, int] = {
+    "server_error": 500,
+    "internal_error": 500,
+    "internal_server_error": 500,
+    "InternalServerError": 500,
+    "api_error": 500,
+    "INTERNAL": 500,
+    "UNKNOWN": 500,
+    "overloaded": 503,
+    "overloaded_error": 529,
+    "engine_overloaded": 503,
+    "service_unavailable": 503,
+    "ServiceUnavailableError": 503,
+    "UNAVAILABLE": 503,
+    "timeout": 504,
+    "timeout_error": 504,
+    "DEADLINE_EXCEEDED": 504,
+    "vector_store_timeout": 504,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "RateLimitError": 429,
+    "requests": 429,
+    "tokens": 429,
+    "RESOURCE_EXHAUSTED": 429,
+    "authentication_error": 401,
+    "UNAUTHENTICATED": 401,
+    "permission_error": 403,
+    "PERMISSION_DENIED": 403,
+    "not_found_error": 404,
+    "NOT_FOUND": 404,
+    "invalid_request_error": 400,
+    "invalid_request": 400,
+    "BadRequestError": 400,
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "invalid_image": 400,
+    "invalid_image_format": 400,
+    "invalid_base64_image": 400,
+    "invalid_image_url": 400,
+    "invalid_image_mode": 400,
+    "image_too_small": 400,
+    "image_parse_error": 400,
+    "empty_image_file": 400,
+    "failed_to_download_image": 400,
+    "image_file_not_found": 400,
+}
+
+_TOO_LONG = re.compile(
+    r"context (?:length|window|limit|size)|prompt is too long|input (?:is )?too long|input token count|too many (?:input )?tokens"
+    r"|maximum number of tokens|reduce the length",
+    re.IGNORECASE,
+)
+_NO_SUCH_MODEL = re.compile(
+    r"model not exist|not a valid model|no such model|\bmodel\b.{0,120}\b(?:does not exist|not found|is not supported)",
+    re.IGNORECASE,
+)
+# OpenAI and Groq say so of a single request that is over the tokens per minute: no waiting helps.
+_OVER_THE_LIMIT = re.compile(r"request too large", re.IGNORECASE)
 
 _ADVICE: dict[ErrorKind, str] = {
     "retry": "this may pass: try again",
@@ -42,14 +177,18 @@ _ADVICE: dict[ErrorKind, str] = {
 }
 
 
-def kind_of_status(status: int, code: str | None = None) -> ErrorKind:
-    """What an HTTP error status means; some codes say more than their status."""
-    if code in _NO_MONEY or code in _BAD_KEY or status in (401, 402, 403) or 300 <= status < 400:
+def kind_of_status(status: int, code: str | None = None, said: str = "") -> ErrorKind:
+    """What an HTTP error status means; some codes, and some of the provider's words, say more than their status."""
+    if code in _KIND_OF_CODE:
+        return _KIND_OF_CODE[code]
+    if status in (401, 402, 403) or 300 <= status < 400:
         return "needs_operator"
     if status == 429:
-        return "wait"
-    if status in (408, 409) or status >= 500:
+        return "other_provider" if _OVER_THE_LIMIT.match(said) else "wait"
+    if status in (408, 409, 425, 498) or status >= 500:
         return "retry"
+    if status in (404, 413) or _TOO_LONG.search(said) or _NO_SUCH_MODEL.search(said):
+        return "other_provider"
     return "never"
 
 
@@ -59,11 +198,17 @@ def from_status(
     headers: Mapping[str, str],
     codes: tuple[object, ...] = (),
     *,
+    said: object = None,
     wait: timedelta | None = None,
+    limits: RateLimits | None = None,
+    request_id: str | None = None,
 ) -> ProviderError:
-    """The error of an HTTP error answer. The first usable one of ``codes`` is kept; ``wait`` is for bodies that name one."""
-    code = next((c for c in codes if isinstance(c, str) and _CODE.fullmatch(c)), None)
-    kind = kind_of_status(status, code)
+    """The error of an HTTP error answer. The first usable one of ``codes`` is kept.
+
+    ``said`` is the provider's own message, which is looked at and not kept; ``wait`` is for bodies that name one.
+    """
+    code = _first_code(codes)
+    kind = kind_of_status(status, code, said[:2_000] if isinstance(said, str) else "")
     named = retry_after(headers)
     shown = f" ({code})" if code else ""
     return ProviderError(
@@ -73,16 +218,59 @@ def from_status(
         code=code or f"http_{status}",
         status=status,
         retry_after=wait if named is None else named,
+        limits=limits,
+        request_id=request_id,
     )
 
 
-def unreachable(provider: str) -> ProviderError:
+def in_stream(
+    provider: str,
+    codes: tuple[object, ...],
+    *,
+    said: object = None,
+    wait: timedelta | None = None,
+    usage: Usage | None = None,
+    request_id: str | None = None,
+) -> ProviderError:
+    """An error that came instead of an answer, or in the middle of one, after the status was 200 already.
+
+    ``codes`` may hold statuses too, as numbers or as text (OpenRouter, Azure). What is not known is worth another try.
+    """
+    code = _first_code(codes)
+    status = next((number for each in codes if (number := _as_status(each))), None)
+    known = code in _KIND_OF_CODE or code in _STATUS_OF_CODE or status is not None
+    meant = _STATUS_OF_CODE.get(code or "", 500) if status is None else status
+    kind: ErrorKind = kind_of_status(meant, code, said[:2_000] if isinstance(said, str) else "") if known else "retry"
+    shown = f" ({code})" if code else ""
+    return ProviderError(
+        f"{provider} broke its answer off with an error{shown}: {_ADVICE[kind]}",
+        kind=kind,
+        provider=provider,
+        code=code or (f"http_{status}" if status is not None else "stream_error"),
+        status=200,
+        retry_after=wait,
+        usage=usage,
+        request_id=request_id,
+    )
+
+
+def _first_code(codes: tuple[object, ...]) -> str | None:
+    return next((code for code in codes if isinstance(code, str) and _CODE.fullmatch(code)), None)
+
+
+def _as_status(code: object) -> int | None:
+    number = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else code
+    return number if isinstance(number, int) and 300 <= number < 600 else None
+
+
+def unreachable(provider: str, *, usage: Usage | None = None) -> ProviderError:
     """No connection, or it was lost before the answer was whole."""
     return ProviderError(
         f"{provider} could not be reached, or closed the connection before its answer was whole: {_ADVICE['retry']}",
         kind="retry",
         provider=provider,
         code="unreachable",
+        usage=usage,
     )
 
 
@@ -96,7 +284,31 @@ def timed_out(provider: str, seconds: float) -> ProviderError:
     )
 
 
-def bad_answer(provider: str, what: str, *, status: int | None = 200) -> ProviderError:
+def stalled(provider: str, seconds: float, *, usage: Usage | None = None) -> ProviderError:
+    """A stream that had begun, and in which nothing came for so long, not even a ping."""
+    return ProviderError(
+        f"{provider} fell silent in the middle of its answer for {seconds:g} s: {_ADVICE['retry']}",
+        kind="retry",
+        provider=provider,
+        code="stalled",
+        status=200,
+        usage=usage,
+    )
+
+
+def incomplete(provider: str, *, usage: Usage | None = None) -> ProviderError:
+    """A stream that ended in good order, but without saying why the answer ended: it may not be whole."""
+    return ProviderError(
+        f"{provider} ended its answer without saying that it was whole: {_ADVICE['retry']}",
+        kind="retry",
+        provider=provider,
+        code="incomplete",
+        status=200,
+        usage=usage,
+    )
+
+
+def bad_answer(provider: str, what: str, *, status: int | None = 200, usage: Usage | None = None) -> ProviderError:
     """A success that holds no usable answer. ``what`` is ours, never a piece of the answer."""
     return ProviderError(
         f"{provider} answered with something that is not an answer ({what}): {_ADVICE['other_provider']}",
@@ -104,6 +316,7 @@ def bad_answer(provider: str, what: str, *, status: int | None = 200) -> Provide
         provider=provider,
         code="bad_answer",
         status=status,
+        usage=usage,
     )
 
 
@@ -118,8 +331,8 @@ def shape(error: ValidationError) -> str:
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """``retry-after-ms``, else ``retry-after`` in seconds or as an HTTP date (RFC 9110 §10.2.3); at most a day.
 
-    ``headers`` must look names up without regard to case. Call it on error answers only: Anthropic sends the header on
-    successes too, where it means nothing for the next call.
+    ``headers`` must look names up without regard to case, or have them in lower case. Call it on error answers only: Anthropic sends
+    the header on successes too, where it means nothing for the next call.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:

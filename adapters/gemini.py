@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from adapters import failures
-from adapters.outgoing import ToolNames, check
+from adapters.outgoing import ToolNames, check, check_json
 from adapters.port import ProviderError, UnsupportedRequest
 from agentos.contracts.model import (
     FinishReason,
@@ -69,6 +69,7 @@ class GeminiAdapter:
     ) -> ModelResponse:
         """See ``ModelAdapter.complete``."""
         check(self.provider, request, model=model, idempotency_key=idempotency_key)
+        check_json(self.provider, request)
         names = ToolNames(request)
         body = await self._send(request, names, model, timeout.total_seconds(), idempotency_key)
         earlier = sum(isinstance(part, ToolCallPart) for message in request.messages for part in message.parts)

@@ -6,7 +6,7 @@ from adapters.openai_compatible import Dialect, OpenAICompatibleAdapter
 
 __all__ = ["OllamaAdapter", "base_url_of_host"]
 
-_DIALECT = Dialect(provider="ollama", max_tokens_field="max_tokens", schema="json_schema", most_stops=16)
+_DIALECT = Dialect(provider="ollama", most_stops=16, images="data", image_detail=False, parallel_choice=False)
 _DEFAULT_PORT = 11434
 
 

@@ -1,75 +1,67 @@
-"""Chat completions, the wire format that OpenAI, DeepSeek and ollama share, on OpenAI's SDK.
-
-Reference: https://platform.openai.com/docs/api-reference/chat. What differs between the three is in ``Dialect``.
-"""
+"""Any server of OpenAI's format: what it is asked by chat completions, by Responses, and for embeddings."""
 
 import asyncio
-import json
+import contextlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal
-
-import openai
-from openai import omit
-from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
-from openai.types.chat.completion_create_params import ResponseFormat
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import from_json
+from typing import Any
 
 from adapters import failures
-from adapters.outgoing import ToolNames, check, joined_text, need_object_schema
-from adapters.port import ProviderError, UnsupportedRequest
-from agentos.contracts.model import (
-    FinishReason,
-    JsonSchemaFormat,
-    Message,
-    ModelRequest,
-    ModelResponse,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-    Usage,
-)
+from adapters.limits import rate_limits
+from adapters.openai_chat import ChatReader, write_chat
+from adapters.openai_connection import Connection
+from adapters.openai_dialect import Dialect
+from adapters.openai_embeddings import read_embeddings, write_embeddings
+from adapters.openai_responses import ResponsesReader, write_responses
+from adapters.outgoing import ToolNames, as_json, check
+from adapters.port import Answer, Features, ProviderError
+from adapters.reading import parsed
+from adapters.sse import EventStream, TooLong
+from agentos.contracts.model import Delta, ModelRequest, Usage
 
-__all__ = ["Dialect", "OpenAICompatibleAdapter", "read_completion", "write_messages"]
+__all__ = ["Dialect", "OpenAICompatibleAdapter"]
 
-_FINISH: dict[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
-# What strict mode of structured outputs understands. A schema with anything else is still sent, as a request not a promise.
-_STRICT_KEYWORDS = frozenset(
-    {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "description", "title"}
-)
+_CHAT, _RESPONSES, _EMBEDDINGS = "/chat/completions", "/responses", "/embeddings"
+_BYTES_PER_TOKEN = 4
+# How long to wait for the end of a body whose answer has ended, so that the connection can be used again.
+_TAIL_S = 0.05
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How a provider departs from the shared format."""
-
-    provider: str
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"]
-    schema: Literal["json_schema", "json_object"]
-    """``json_object``: the provider only promises JSON, so the schema is told to the model in words."""
-    most_stops: int
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    path: str
+    body: bytes
+    reader: ChatReader | ResponsesReader
+    notes: list[str]
 
 
 class OpenAICompatibleAdapter:
-    """One provider that speaks chat completions."""
+    """One server with one key."""
 
     def __init__(self, dialect: Dialect, *, api_key: str, base_url: str) -> None:
         self.provider = dialect.provider
         self._dialect = dialect
-        self._client = openai.AsyncOpenAI(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=0,
-            # Redirects are not followed: a prompt goes where the operator sent it and nowhere else.
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+        self._connection = Connection(dialect.provider, api_key=api_key, base_url=base_url)
+
+    def features(self, model: str) -> Features:
+        """See ``ModelAdapter.features``."""
+        dialect, embeds = self._dialect, dialect_embeds(self._dialect, model)
+        return Features(
+            streaming=not embeds,
+            images=dialect.images != "none",
+            image_urls=dialect.images == "any",
+            embeddings=embeds,
+            continues=dialect.continues != "no",
         )
+
+    def by_responses(self, request: ModelRequest, model: str) -> bool:  # noqa: ARG002 -- for those that decide by them
+        """Whether the request goes by Responses rather than by chat completions, which all servers know."""
+        return False
+
+    def chat_path(self, request: ModelRequest) -> str:  # noqa: ARG002 -- for those that decide by it
+        """Where chat completions are asked for, after the base URL."""
+        return _CHAT
 
     async def complete(
         self,
@@ -78,255 +70,167 @@ class OpenAICompatibleAdapter:
         model: str,
         timeout: timedelta,  # noqa: ASYNC109 -- part of the port: the caller's budget, not its mechanism
         idempotency_key: str,
-    ) -> ModelResponse:
+    ) -> Answer:
         """See ``ModelAdapter.complete``."""
         check(self.provider, request, model=model, idempotency_key=idempotency_key)
-        names = ToolNames(request)
-        body, request_id = await self._send(request, names, model, timeout.total_seconds(), idempotency_key)
-        return read_completion(self.provider, body, model=model, names=names, request_id=request_id)
+        seconds = timeout.total_seconds()
+        if request.kind == "embed":
+            return await self._embed(request, model, seconds, idempotency_key)
+        prepared = self._prepare(request, model, stream=False)
+        raw, headers = await self._connection.send(
+            prepared.path, prepared.body, seconds=seconds, idempotency_key=idempotency_key
+        )
+        reader = prepared.reader
+        # Some servers stream whatever was asked for.
+        if raw.lstrip()[:1] in (b"{", b"["):
+            reader.read(self._json(raw, reader))
+        else:
+            events = EventStream()
+            for name, data in (*self._fed(events, raw, reader), *events.end()):
+                self._event(reader, name, data)
+        return self._answer(prepared, headers)
 
-    async def _send(
-        self, request: ModelRequest, names: ToolNames, model: str, seconds: float, idempotency_key: str
-    ) -> tuple[bytes, str | None]:
-        dialect = self._dialect
-        if len(request.stop) > dialect.most_stops:
-            raise UnsupportedRequest(
-                f"{self.provider} takes at most {dialect.most_stops} stop sequences",
-                provider=self.provider,
-                code="too_many_stops",
-            )
-        if dialect.schema == "json_object":
-            need_object_schema(self.provider, request)
-        completion_tokens = dialect.max_tokens_field == "max_completion_tokens"
-        tools = [_tool(tool.name, tool.description, tool.parameters, names) for tool in request.tools]
+    async def _embed(self, request: ModelRequest, model: str, seconds: float, idempotency_key: str) -> Answer:
+        notes: list[str] = []
+        body = as_json(self.provider, write_embeddings(self._dialect, request, model=model, notes=notes))
+        raw, headers = await self._connection.send(_EMBEDDINGS, body, seconds=seconds, idempotency_key=idempotency_key)
+        response = read_embeddings(
+            self.provider,
+            self._json(raw, None),
+            model=model,
+            wanted=len(request.messages[0].parts),
+            request_id=headers.get("x-request-id"),
+            notes=notes,
+        )
+        return Answer(response, rate_limits(headers))
+
+    async def stream(
+        self,
+        request: ModelRequest,
+        *,
+        model: str,
+        timeout: timedelta,  # noqa: ASYNC109 -- part of the port: the caller's budget, not its mechanism
+        idempotency_key: str,
+    ) -> AsyncGenerator[Delta | Usage | Answer]:
+        """See ``ModelAdapter.stream``."""
+        check(self.provider, request, model=model, idempotency_key=idempotency_key)
+        if request.kind == "embed":
+            yield await self._embed(request, model, timeout.total_seconds(), idempotency_key)
+            return
+        prepared = self._prepare(request, model, stream=True)
+        reader = prepared.reader
+        opened = await self._connection.open(
+            prepared.path, prepared.body, seconds=timeout.total_seconds(), idempotency_key=idempotency_key
+        )
+        chunks = opened.chunks()
         try:
-            async with asyncio.timeout(seconds):
-                raw = await self._client.chat.completions.with_raw_response.create(
-                    model=model,
-                    messages=write_messages(request, names, schema_in_words=dialect.schema == "json_object"),
-                    tools=tools or omit,
-                    response_format=_response_format(request.response_format, dialect) or omit,
-                    max_completion_tokens=request.max_output_tokens if completion_tokens else omit,
-                    max_tokens=omit if completion_tokens else request.max_output_tokens,
-                    temperature=omit if request.temperature is None else request.temperature,
-                    stop=list(request.stop) or omit,
-                    extra_headers={"Idempotency-Key": idempotency_key},
-                    timeout=seconds,
-                )
-                return raw.content, raw.headers.get("x-request-id")
-        except (TimeoutError, openai.APITimeoutError):
-            failure = failures.timed_out(self.provider, seconds)
-        except openai.APIStatusError as error:
-            failure = failures.from_status(self.provider, error.status_code, error.response.headers, (error.code, error.type))
-        except openai.APIConnectionError:
-            failure = failures.unreachable(self.provider)
-        except openai.OpenAIError:
-            failure = failures.bad_answer(self.provider, "the SDK could not read it", status=None)
-        # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
-        raise failure
+            try:
+                async for item in self._items(chunks, reader):
+                    yield item
+            except ProviderError as failure:
+                # A connection that is lost, or that stays open, after the whole answer has come takes nothing from it.
+                if failure.code not in ("unreachable", "stalled") or not reader.done or reader.usage is None:
+                    failure.usage = failure.usage or reader.usage
+                    failure.request_id = failure.request_id or opened.headers.get("x-request-id")
+                    failure.limits = failure.limits or rate_limits(opened.headers)
+                    raise
+            yield self._answer(prepared, opened.headers)
+            await self._finish(chunks)
+        finally:
+            await chunks.aclose()
+            await opened.close()
 
     async def close(self) -> None:
         """See ``ModelAdapter.close``."""
-        await self._client.close()
+        await self._connection.close()
 
+    async def _items(
+        self, chunks: AsyncGenerator[bytes], reader: ChatReader | ResponsesReader
+    ) -> AsyncGenerator[Delta | Usage]:
+        events = EventStream()
+        head = b""
+        sniffing = True
+        async for chunk in chunks:
+            if sniffing:
+                head += chunk
+                begun = head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+                if begun in (b"", b"{", b"["):
+                    # A server that does not stream answers whole, and an error may come as plain JSON.
+                    continue
+                sniffing, chunk = False, head
+            for name, data in self._fed(events, chunk, reader):
+                if data == b"[DONE]":
+                    return
+                for item in self._event(reader, name, data):
+                    yield item
+        if sniffing and head.strip():
+            for item in reader.read(self._json(head, reader)):
+                yield item
+            return
+        for name, data in events.end():
+            if data != b"[DONE]":
+                for item in self._last(reader, name, data):
+                    yield item
 
-def write_messages(request: ModelRequest, names: ToolNames, *, schema_in_words: bool) -> list[ChatCompletionMessageParam]:
-    """The turns as chat messages. Tool results come before the text of their turn, right after the calls they answer."""
-    written: list[ChatCompletionMessageParam] = []
-    system = request.system
-    if schema_in_words and request.response_format is not None:
-        schema = json.dumps(request.response_format.json_schema, ensure_ascii=False)
-        words = f"Answer with one JSON object and nothing else. It must be valid against this JSON Schema:\n{schema}"
-        system = f"{system}\n\n{words}" if system else words
-    if system:
-        written.append({"role": "system", "content": system})
-    for message in request.messages:
-        written.extend(_assistant(message, names) if message.role == "assistant" else _user(message))
-    return written
+    async def _finish(self, chunks: AsyncGenerator[bytes]) -> None:
+        """Reads what follows the end of the answer, which is nothing: then the connection is not lost with it."""
+        with contextlib.suppress(TimeoutError, ProviderError):
+            async with asyncio.timeout(_TAIL_S):
+                async for _ in chunks:
+                    pass
 
+    def _prepare(self, request: ModelRequest, model: str, *, stream: bool) -> _Prepared:
+        names, notes = ToolNames(request), list[str]()
+        if self.by_responses(request, model):
+            body = write_responses(self._dialect, request, names, model=model, stream=stream, notes=notes)
+            path, reader = _RESPONSES, ResponsesReader(self.provider, request, names, model=model)
+        else:
+            body = write_chat(self._dialect, request, names, model=model, stream=stream, notes=notes)
+            path, reader = self.chat_path(request), ChatReader(self.provider, request, names, model=model)
+        return _Prepared(path, as_json(self.provider, body), reader, notes)
 
-def _assistant(message: Message, names: ToolNames) -> list[ChatCompletionMessageParam]:
-    text = joined_text(message)
-    calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
-    if not calls:
-        return [{"role": "assistant", "content": text}]
-    return [
-        {
-            "role": "assistant",
-            "content": text or None,
-            "tool_calls": [
-                {
-                    "id": call.id,
-                    "type": "function",
-                    "function": {
-                        "name": names.to_wire(call.name),
-                        "arguments": json.dumps(call.arguments, ensure_ascii=False),
-                    },
-                }
-                for call in calls
-            ],
-        }
-    ]
+    def _json(self, raw: bytes, reader: ChatReader | ResponsesReader | None) -> Any:
+        try:
+            return parsed(raw)
+        except ValueError:
+            pass
+        raise failures.bad_answer(self.provider, "not JSON", usage=reader.usage if reader is not None else None)
 
+    def _fed(self, events: EventStream, chunk: bytes, reader: ChatReader | ResponsesReader) -> "list[tuple[bytes, bytes]]":
+        try:
+            return list(events.feed(chunk))
+        except TooLong:
+            pass
+        raise failures.bad_answer(self.provider, "an event without an end", usage=reader.usage)
 
-def _user(message: Message) -> list[ChatCompletionMessageParam]:
-    written: list[ChatCompletionMessageParam] = []
-    for part in message.parts:
-        if isinstance(part, ToolResultPart):
-            # The format has no error flag, so the model is told in words.
-            content = f"The tool failed: {part.content}" if part.is_error else part.content
-            written.append({"role": "tool", "tool_call_id": part.id, "content": content})
-    text = joined_text(message)
-    if text:
-        written.append({"role": "user", "content": text})
-    return written
+    def _event(self, reader: ChatReader | ResponsesReader, name: bytes, data: bytes) -> list[Delta | Usage]:
+        if not data or data == b"[DONE]":
+            return []
+        event = name.decode("latin-1")
+        if b"\n" in data:
+            # Either one value over several lines, or several values without the blank line between them.
+            lines = [line for line in data.split(b"\n") if line and line != b"[DONE]"]
+            with contextlib.suppress(ValueError):
+                return [item for line in lines for item in reader.read(parsed(line), event=event)]
+        return reader.read(self._json(data, reader), event=event)
 
+    def _last(self, reader: ChatReader | ResponsesReader, name: bytes, data: bytes) -> list[Delta | Usage]:
+        """An event that the end of the stream may have cut short: then it says nothing."""
+        try:
+            value = parsed(data)
+        except ValueError:
+            return []
+        return reader.read(value, event=name.decode("latin-1"))
 
-def _tool(name: str, description: str, parameters: dict[str, Any], names: ToolNames) -> ChatCompletionToolParam:
-    return {
-        "type": "function",
-        "function": {"name": names.to_wire(name), "description": description, "parameters": parameters},
-    }
-
-
-def _response_format(wanted: JsonSchemaFormat | None, dialect: Dialect) -> ResponseFormat | None:
-    if wanted is None:
-        return None
-    if dialect.schema == "json_object":
-        return {"type": "json_object"}
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in wanted.name)[:64] or "answer"
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": name, "schema": wanted.json_schema, "strict": _is_strict(wanted.json_schema)},
-    }
-
-
-def _is_strict(schema: Any) -> bool:
-    """Whether strict mode takes the schema: every object closed, every property required, no keyword it refuses."""
-    if not isinstance(schema, dict):
-        return False
-    node: dict[str, Any] = schema  # pyright: ignore[reportUnknownVariableType] -- JSON: keys are strings
-    if not node.keys() <= _STRICT_KEYWORDS:
-        return False
-    properties: dict[str, Any] = node.get("properties") or {}
-    if "object" in (node.get("type"), *(node["type"] if isinstance(node.get("type"), list) else ())) and (
-        node.get("additionalProperties") is not False or set(node.get("required") or ()) != set(properties)
-    ):
-        return False
-    inner = [*properties.values(), *(node.get("anyOf") or ()), *([node["items"]] if "items" in node else [])]
-    return all(_is_strict(child) for child in inner)
-
-
-class _Function(BaseModel):
-    name: str
-    arguments: str = ""
-
-
-class _ToolCall(BaseModel):
-    id: str
-    function: _Function
-
-
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _PromptDetails(BaseModel):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _CompletionDetails(BaseModel):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None
-    """DeepSeek's name for cached prompt tokens; ``prompt_tokens`` is hits plus misses."""
-
-    def neutral(self) -> Usage:
-        details = self.prompt_tokens_details or _PromptDetails()
-        hits = details.cached_tokens if self.prompt_cache_hit_tokens is None else self.prompt_cache_hit_tokens
-        read = min(max(hits or 0, 0), self.prompt_tokens)
-        written = min(max(details.cache_write_tokens or 0, 0), self.prompt_tokens - read)
-        reasoning = (self.completion_tokens_details or _CompletionDetails()).reasoning_tokens or 0
-        return Usage(
-            input_tokens=self.prompt_tokens - read - written,
-            cache_read_tokens=read,
-            cache_write_tokens=written,
-            output_tokens=self.completion_tokens,
-            reasoning_tokens=min(max(reasoning, 0), self.completion_tokens),
+    def _answer(self, prepared: _Prepared, headers: dict[str, str]) -> Answer:
+        reader = prepared.reader
+        estimate = Usage(
+            input_tokens=-(-len(prepared.body) // _BYTES_PER_TOKEN), output_tokens=-(-reader.size // _BYTES_PER_TOKEN)
         )
+        response, estimated = reader.response(estimate=estimate, request_id=headers.get("x-request-id"), notes=prepared.notes)
+        return Answer(response, rate_limits(headers), estimated)
 
 
-class _Completion(BaseModel):
-    id: str | None = None
-    model: str | None = None
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: _Usage
-    """Required: an answer without counts could not be paid for from a budget."""
-
-
-def read_completion(provider: str, body: bytes, *, model: str, names: ToolNames, request_id: str | None) -> ModelResponse:
-    """The neutral answer from the bytes of a chat completion; ``ProviderError`` where they are no such thing."""
-    try:
-        completion = _Completion.model_validate_json(body)
-    except ValidationError as error:
-        completion, unreadable = None, failures.shape(error)
-    else:
-        unreadable = ""
-    if completion is None:
-        # Raised out here so that pydantic's error, which quotes the answer, is not its context.
-        raise failures.bad_answer(provider, unreadable)
-    choice = completion.choices[0]
-    if choice.finish_reason == "insufficient_system_resource":
-        raise ProviderError(
-            f"{provider} ran out of capacity in the middle of its answer: try again",
-            kind="retry",
-            provider=provider,
-            code="insufficient_system_resource",
-            status=200,
-        )
-    parts: list[TextPart | ToolCallPart] = []
-    text = choice.message.content or choice.message.refusal
-    if text:
-        parts.append(TextPart(text=text))
-    for call in choice.message.tool_calls or ():
-        arguments = _arguments(provider, call.function.arguments)
-        parts.append(ToolCallPart(id=call.id, name=names.from_wire(call.function.name), arguments=arguments))
-    finish = _FINISH.get(choice.finish_reason or "", "other")
-    if choice.message.refusal and not choice.message.content:
-        finish = "content_filter"
-    elif choice.message.tool_calls and finish == "stop":
-        # Some servers of this format (ollama among them) say "stop" beside tool calls.
-        finish = "tool_calls"
-    return ModelResponse(
-        provider=provider,
-        model=completion.model or model,
-        parts=tuple(parts),
-        finish_reason=finish,
-        usage=completion.usage.neutral(),
-        provider_request_id=request_id or completion.id,
-    )
-
-
-def _arguments(provider: str, raw: str) -> dict[str, Any]:
-    # Some models send nothing at all for a tool without parameters.
-    try:
-        value: Any = from_json(raw, allow_inf_nan=False) if raw.strip() else {}
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise failures.bad_answer(provider, "tool arguments that are not a JSON object")
-    return value  # pyright: ignore[reportUnknownVariableType] -- JSON: keys are strings
+def dialect_embeds(dialect: Dialect, model: str) -> bool:
+    """Whether the model, by its name, makes vectors and nothing else."""
+    return dialect.embeddings and "embed" in model.lower()

@@ -52,6 +52,8 @@ class Answer:
 
     response: ModelResponse
     limits: RateLimits | None = None
+    estimated: bool = False
+    """The provider gave no token counts, as some servers do at the end of a stream: ``response.usage`` is our estimate."""
 
 
 class ProviderError(Exception):

@@ -110,8 +110,7 @@ def _deepseek(api_key: str, base_url: str | None) -> ModelAdapter:
 def _compatible(name: str, api_key: str, base_url: str) -> ModelAdapter:
     from adapters.openai_compatible import Dialect, OpenAICompatibleAdapter
 
-    dialect = Dialect(provider=name, max_tokens_field="max_tokens", schema="json_schema", most_stops=4)
-    return OpenAICompatibleAdapter(dialect, api_key=api_key or "none", base_url=base_url)
+    return OpenAICompatibleAdapter(Dialect(provider=name), api_key=api_key or "none", base_url=base_url)
 
 
 def _ollama(base_url: str | None, host: str) -> ModelAdapter:

@@ -138,6 +138,8 @@ class AttemptRun:
         self._skip_blanks = skip_blanks
         self._streams = errand.audience is not None and request.kind == "generate"
         self._said: Usage | None = None
+        self._said_at = 0
+        """How much of the answer had come when it was said."""
         self._exact: Usage | None = None
         self._look_at = LOOK_EVERY
         self._key = ""
@@ -235,7 +237,7 @@ class AttemptRun:
                     if isinstance(item, Answer):
                         answer = item
                     elif isinstance(item, Usage):
-                        self._said = item
+                        self._said, self._said_at = item, self.gathered.size
                         if self._beyond():
                             break
                     elif not await self._hear(item, silence):
@@ -332,6 +334,9 @@ class AttemptRun:
             if not self._may_have_cost(error):
                 return Usage(), False
             said = estimate(self._request)
+        elif self.began and self._said_at == self.gathered.size:
+            # Nothing has come since the provider counted: its word covers all of it.
+            return said, False
         # Counted on its side at least as far as it came to ours.
         return said.model_copy(update={"output_tokens": max(said.output_tokens, self.gathered.tokens)}), True
 

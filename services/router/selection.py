@@ -141,6 +141,7 @@ class Selection:
             quality=ability.quality,
             weight=ability.weight,
             breaker=known.breaker.state(now),
+            wants_probe=known.breaker.would_admit(now),
             full=self._turns.full(ability.provider),
         )
 

@@ -68,6 +68,7 @@ def complete() -> Complete:
     async def call(
         adapter: ModelAdapter, request: ModelRequest, *, model: str = "model-1", timeout_s: float = 20
     ) -> ModelResponse:
-        return await adapter.complete(request, model=model, timeout=timedelta(seconds=timeout_s), idempotency_key="call-1-a1")
+        answer = await adapter.complete(request, model=model, timeout=timedelta(seconds=timeout_s), idempotency_key="call-1-a1")
+        return answer.response
 
     return call

@@ -26,7 +26,7 @@ async def test_the_process_says_ready_answers_records_and_obeys_a_script(tmp_pat
         adapter = OpenAIAdapter(api_key="k", base_url=f"http://127.0.0.1:{int(port)}/v1")
         request = ModelRequest(messages=(user("Write to <EMAIL_1>."),))
         answer = await adapter.complete(request, model="m", timeout=timedelta(seconds=20), idempotency_key="a")
-        assert "<EMAIL_1>" in answer.text
+        assert "<EMAIL_1>" in answer.response.text
         assert await _control(int(port), "POST /_loopback/script", b'[{"kind": "status", "status": 503}]') == (1, 0, 0, 1)
         with pytest.raises(ProviderError):
             await adapter.complete(request, model="m", timeout=timedelta(seconds=20), idempotency_key="b")

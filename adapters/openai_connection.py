@@ -1,0 +1,185 @@
+"""The way to one server of OpenAI's format with one key: OpenAI's SDK underneath, its exceptions turned into ours.
+
+Of the SDK the client is used (``AsyncOpenAI.post``), with its address, key, headers, connections and errors; the bodies are written and
+read here. Its typed methods walk each request once more, and validate each answer and each token of a stream as models of which a tenth
+is used; its HTTP client on aiohttp costs half of the one it has by default.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+import aiohttp
+import httpx2
+import openai
+
+from adapters import failures
+from adapters.limits import rate_limits, wait_in_words
+from adapters.port import ProviderError
+from adapters.reading import entries, fields, parsed, text
+
+__all__ = ["Connection", "Opened", "error_in_stream"]
+
+# Which system, processor and Python run here is no business of the provider's, and costs time with each call.
+_UNTOLD: dict[str, openai.Omit] = dict.fromkeys(
+    (
+        "X-Stainless-Lang",
+        "X-Stainless-Package-Version",
+        "X-Stainless-OS",
+        "X-Stainless-Arch",
+        "X-Stainless-Runtime",
+        "X-Stainless-Runtime-Version",
+        "X-Stainless-Async",
+        "X-Stainless-Retry-Count",
+        "X-Stainless-Read-Timeout",
+    ),
+    openai.Omit(),
+)
+_LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=1_000, keepalive_expiry=30)
+
+
+class Opened:
+    """An answer that comes in. ``headers`` have lower-case names."""
+
+    def __init__(self, provider: str, response: httpx2.Response, seconds: float) -> None:
+        self.headers = _plain(response.headers)
+        self._provider, self._response, self._seconds = provider, response, seconds
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The body as it comes in, decompressed. Raises ProviderError."""
+        try:
+            async for chunk in self._response.aiter_bytes():
+                yield chunk
+        except (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as error:
+            silent = _is_timeout(error)
+        else:
+            return
+        # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
+        raise failures.stalled(self._provider, self._seconds) if silent else failures.unreachable(self._provider)
+
+    async def close(self) -> None:
+        """Ends it, wherever it is. Where the whole body was read, the connection can serve another call."""
+        try:
+            await self._response.aclose()
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError):
+            return  # It is gone already.
+
+
+class Connection:
+    """Calls of one provider with one key."""
+
+    def __init__(self, provider: str, *, api_key: str, base_url: str) -> None:
+        self._provider = provider
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key,
+            base_url=base_url,
+            # Explicit, so that nothing is taken from the environment: each key has its own organisation and project already.
+            organization="",
+            project="",
+            max_retries=0,
+            # Redirects are not followed: a prompt goes where the operator sent it and nowhere else.
+            http_client=openai.DefaultAioHttpClient(follow_redirects=False, limits=_LIMITS),
+        )
+
+    async def send(self, path: str, body: bytes, *, seconds: float, idempotency_key: str) -> tuple[bytes, dict[str, str]]:
+        """The whole answer, and its headers with lower-case names. Raises ProviderError."""
+        response = await self._post(path, body, seconds, idempotency_key, stream=False)
+        return response.content, _plain(response.headers)
+
+    async def open(self, path: str, body: bytes, *, seconds: float, idempotency_key: str) -> Opened:
+        """The answer from its head on; ``seconds`` bounds each silence. To be closed. Raises ProviderError."""
+        response = await self._post(path, body, seconds, idempotency_key, stream=True)
+        return Opened(self._provider, response, seconds)
+
+    async def _post(self, path: str, body: bytes, seconds: float, idempotency_key: str, *, stream: bool) -> httpx2.Response:
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._client.post(
+                    path,
+                    cast_to=httpx2.Response,
+                    content=body,
+                    options={"headers": {**_UNTOLD, "Idempotency-Key": idempotency_key}, "timeout": seconds},
+                    stream=stream,
+                    stream_cls=openai.AsyncStream[Any],
+                )
+                # Asked for as it is, it is never made a stream of events.
+                return cast("httpx2.Response", answer)
+        except openai.APIStatusError as error:
+            failure = _refusal(self._provider, error.status_code, _plain(error.response.headers), _content(error.response))
+        except openai.APIConnectionError as error:
+            failure = self._lost(error, seconds)
+        except openai.OpenAIError:
+            failure = failures.bad_answer(self._provider, "the SDK could not read it", status=None)
+        except (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as error:
+            # What the SDK lets through: an answer that is no HTTP, a body that is not what its head says.
+            failure = self._lost(error, seconds)
+        # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
+        raise failure
+
+    def _lost(self, error: BaseException, seconds: float) -> ProviderError:
+        return failures.timed_out(self._provider, seconds) if _is_timeout(error) else failures.unreachable(self._provider)
+
+    async def close(self) -> None:
+        """Closes the connections. Idempotent."""
+        await self._client.close()
+
+
+def _plain(headers: httpx2.Headers) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
+
+
+def _content(response: httpx2.Response) -> bytes:
+    try:
+        return response.content
+    except httpx2.StreamError:
+        return b""
+
+
+def _is_timeout(error: BaseException | None) -> bool:
+    """By its causes: the SDK's HTTP client calls a lost connection a timeout, too."""
+    while error is not None:
+        if isinstance(error, TimeoutError):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _refusal(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    try:
+        codes, said = _read_error(parsed(body))
+    except ValueError:
+        codes, said = (), ""
+    return failures.from_status(
+        provider,
+        status,
+        headers,
+        codes,
+        said=said,
+        wait=_wait(status, said),
+        limits=rate_limits(headers),
+        request_id=headers.get("x-request-id"),
+    )
+
+
+def _wait(status: int, said: str) -> timedelta | None:
+    return wait_in_words(said) if status == 429 else None
+
+
+def error_in_stream(provider: str, value: Any, *, request_id: str | None = None) -> ProviderError:
+    """The error that came where an answer, or more of it, was to come."""
+    codes, said = _read_error(value)
+    return failures.in_stream(provider, codes, said=said, wait=wait_in_words(said), request_id=request_id)
+
+
+def _read_error(value: Any) -> tuple[tuple[object, ...], str]:
+    """Codes and words of an error body: OpenAI's, and those of the servers that speak its format.
+
+    ``{"error": {"message", "type", "code"}}``; a list of that (Gemini); ``{"error": "words"}`` (ollama); ``{"object": "error",
+    "message", "code"}`` (vLLM, Mistral); ``{"detail": …}`` (FastAPI); ``{"message": …}`` (gateways).
+    """
+    outer = fields(entries(value)[0] if entries(value) else value)
+    error = outer.get("error")
+    inner = fields(error) or outer
+    said = text(error) or text(inner.get("message")) or text(inner.get("detail")) or text(outer.get("message"))
+    return (inner.get("code"), inner.get("type"), inner.get("status"), outer.get("code"), outer.get("type")), said
