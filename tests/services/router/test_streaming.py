@@ -85,7 +85,7 @@ async def test_an_answer_that_goes_on_elsewhere_is_one_answer_to_its_reader(site
 
 
 async def test_a_client_that_goes_away_has_the_call_stopped_and_what_it_used_settled(site: Site) -> None:
-    site.scripted.script(["Once ", Usage(input_tokens=9), Hang()])
+    site.scripted.script([Usage(input_tokens=9), "Once ", Hang()])
     await site.decide("c1", **STREAMED)
     await pieces(site, "c1")
     await site.gateway.append("call.abandoned", "c1", CallAbandoned(reason="disconnected"), tenant=TENANT, correlation_id="t1")
