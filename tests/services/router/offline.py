@@ -177,12 +177,15 @@ class Offline:
         said: Gathered | None = None,
         hedge_after: timedelta | None = None,
         chain: Sequence[str] | None = None,
+        breaker: Mapping[str, int] | None = None,
         **patience: Any,
     ) -> None:
         names = list(dict.fromkeys(adapter.provider for adapter in providers))
         chain = chain or [f"{name}/m" for name in names]
         hedge = None if hedge_after is None else {"after_s": hedge_after.total_seconds()}
-        configuration = Configuration.model_validate({"aliases": {"default": {"targets": chain, "hedge": hedge}}})
+        configuration = Configuration.model_validate(
+            {"aliases": {"default": {"targets": chain, "hedge": hedge}}, "breaker": breaker or {}}
+        )
         pools = {
             name: tuple((f"{name}#{place}", each) for place, each in enumerate((a for a in providers if a.provider == name), 1))
             for name in names
