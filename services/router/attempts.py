@@ -57,8 +57,8 @@ class Audience(Protocol):
         """Whether it cannot keep up: ``room`` waits until it can."""
         ...
 
-    def say(self, attempt: int, delta: Delta) -> None:
-        """Pass a piece on. Never blocks, never fails."""
+    def say(self, attempt: int, target: str, delta: Delta) -> None:
+        """Pass on a piece of what ``target`` says. Never blocks, never fails."""
         ...
 
     async def room(self) -> None:
@@ -277,7 +277,7 @@ class AttemptRun:
         self.gathered.add(delta)
         audience = self._errand.audience
         assert audience is not None, "only what somebody listens to is streamed"  # noqa: S101 - an invariant
-        audience.say(self.number, delta)
+        audience.say(self.number, self.target.name, delta)
         if self.gathered.size >= 4 * self._look_at:
             self._look_at = self.gathered.tokens + LOOK_EVERY
             if self._beyond():

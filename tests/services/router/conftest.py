@@ -28,6 +28,7 @@ from services.router.turns import Turns
 from tests.conftest import Broker
 from tests.governance.scenario import TENANT, decision, event
 from tests.loopback.provider import LoopbackProvider
+from tests.services.router.offline import Scripted, said
 
 
 class Defective:
@@ -55,12 +56,14 @@ class Site:
 
     def __init__(self, broker: Broker, master: MasterKey, provider: LoopbackProvider) -> None:
         self.broker, self.master, self.provider = broker, master, provider
+        self.scripted = Scripted("scripted", said("Hello ", "world"), continues=True)
         second = OpenAIAdapter(api_key="k", base_url=provider.openai_base_url)
         second.provider = "second"
         self.adapters: dict[str, ModelAdapter] = {
             "openai": OpenAIAdapter(api_key="k", base_url=provider.openai_base_url),
             "second": second,
             "broken": Defective(),
+            "scripted": self.scripted,
         }
         self.configuration = Configuration.model_validate(
             {"aliases": {"default": ["openai/gpt-5-mini", "second/gpt-5-mini"]}, "retries": {"tries_per_target": 2}}
