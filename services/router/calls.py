@@ -21,7 +21,7 @@ from agentos.killswitch import KillSwitch
 from services.router.attempts import CallLimits, Errand
 from services.router.choosing import Chooser, Plan, Target
 from services.router.execution import Ending, Execution, TakenOver
-from services.router.pricing import estimate, price
+from services.router.pricing import estimate
 from services.router.settling import Settling, key_of
 from services.router.stopping import Flight, Stopped, Stops
 from services.router.streaming import AnswerStream, streamed_before
@@ -172,7 +172,7 @@ class ModelCalls:
                 fault=_LOST,
                 usage=usage,
                 estimated=True,
-                cost=price(target, usage, now),
+                cost=self._chooser.price(target, usage, now),
                 streamed=True,
             )
             attempted = CallAttempted(target=target, started_at=now, duration_ms=0, fault=_LOST, attempt=lost)
