@@ -121,8 +121,13 @@ class Selection:
             sticky=sticky,
             config=configuration.digest,
         )
+        own = alias.cache if alias is not None else None
         return Plan(
-            routing, tuple(map(self._target, chain)), self._patience(alias, request.model), input_tokens=needs.input_tokens
+            routing,
+            tuple(map(self._target, chain)),
+            self._patience(alias, request.model),
+            input_tokens=needs.input_tokens,
+            cache=own or configuration.cache,
         )
 
     # --- what is asked, and what there is -----------------------------------------------------------------------------
