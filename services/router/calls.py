@@ -15,7 +15,7 @@ from agentos.contracts.base import Fault
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry
 from agentos.contracts.events.call import CallAbandoned, CallAttempted, CallDecided, ModelCallSettled
-from agentos.contracts.model import ModelRequest
+from agentos.contracts.model import ModelRequest, Usage, estimated_input_tokens
 from agentos.contracts.routing import Attempt
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
@@ -24,7 +24,6 @@ from services.router.attempts import CallLimits, Errand, Halted
 from services.router.choosing import Chooser, Plan, Target
 from services.router.domain.gathering import Gathered
 from services.router.execution import Ending, Execution, TakenOver
-from services.router.pricing import estimate
 from services.router.response_cache import Hit, ResponseCache, Reuse
 from services.router.settling import Settling, key_of
 from services.router.stopping import Flight, Stopped, Stops
@@ -198,7 +197,8 @@ class ModelCalls:
 
     def _lost(self, number: int, target: str, request: ModelRequest, said: Gathered) -> Attempt:
         """The attempt of a router that was lost: it used at least what it passed on."""
-        usage, now = estimate(request).model_copy(update={"output_tokens": said.tokens}), datetime.now(UTC)
+        usage = Usage(input_tokens=estimated_input_tokens(request), output_tokens=said.tokens)
+        now = datetime.now(UTC)
         return Attempt(
             number=number,
             target=target,
