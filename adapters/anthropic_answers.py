@@ -75,8 +75,13 @@ class MessageReader:
 
     @property
     def done(self) -> bool:
-        """Whether the message has ended, and why is known."""
-        return self._stopped and self._reason is not None
+        """Whether it was said why the message ended."""
+        return self._reason is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether the message has ended."""
+        return self._stopped
 
     def read(self, value: Any, *, event: str = "") -> list[Delta | Usage]:
         """One event, or the whole message. Raises ``ProviderError`` where it is an error."""
@@ -100,7 +105,7 @@ class MessageReader:
                 self._stopped = True
             case "message":
                 self._entire(data, found)
-            case _ if event == "error" or "error" in data:
+            case _ if event == "error" or data.get("error"):
                 raise self._failed(value)
             case _ if event == "" and isinstance(data.get("content"), list):
                 # Servers of this format that leave the type out.

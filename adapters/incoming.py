@@ -36,7 +36,12 @@ class Reader(Protocol):
 
     @property
     def done(self) -> bool:
-        """Whether it was said why the answer ended, and nothing of it is to come."""
+        """Whether it was said why the answer ended: a connection that is lost from here on takes nothing from it."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of the answer is to come."""
         ...
 
     def read(self, value: Any, *, event: str = "") -> list[Delta | Usage]:
@@ -143,7 +148,7 @@ async def streamed(
             async for chunk in chunks:
                 for item in incoming.feed(chunk):
                     yield item
-                if reader.done:
+                if reader.over:
                     break
             for item in incoming.end():
                 yield item
