@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from adapters.openai_compatible import Dialect, OpenAICompatibleAdapter
-from adapters.openai_responses import FEWEST_OUTPUT_TOKENS
+from adapters.openai_responses_requests import FEWEST_OUTPUT_TOKENS
 from adapters.outgoing import effort_of
 from adapters.port import Features, UnsupportedRequest
 from agentos.contracts.model import ModelRequest, ThinkingPart, ToolResultPart
