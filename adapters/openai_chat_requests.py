@@ -6,11 +6,13 @@ from adapters.openai_dialect import Dialect
 from adapters.openai_writing import (
     cache_key,
     effort_word,
+    for_model,
     format_name,
-    has_cache_marks,
     image_url,
     is_strict,
+    mark,
     note,
+    note_cache_marks,
     schema_words,
 )
 from adapters.outgoing import ToolNames, effort_of, joined_text, json_text, need_object_schema
@@ -34,6 +36,7 @@ def write_chat(
     dialect: Dialect, request: ModelRequest, names: ToolNames, *, model: str, stream: bool, notes: list[str]
 ) -> dict[str, Any]:
     """The body. What is left out goes to ``notes``; raises ``UnsupportedRequest`` for what cannot be left out."""
+    dialect = for_model(dialect, model)
     if len(request.stop) > dialect.most_stops:
         raise UnsupportedRequest(
             f"{dialect.provider} takes at most {dialect.most_stops} stop sequences",
@@ -67,8 +70,7 @@ def write_chat(
     _think(dialect, request, body, target, notes)
     if request.cache_key is not None and dialect.cache_key:
         body["prompt_cache_key"] = cache_key(request.cache_key)
-    if has_cache_marks(request):
-        notes.append(note("cache", target, "keeps prefixes by itself, without marks"))
+    note_cache_marks(dialect, request, target, notes)
     if dialect.private:
         body["store"] = False
     if stream:
@@ -122,7 +124,9 @@ def _messages(dialect: Dialect, request: ModelRequest, names: ToolNames, target:
         words = schema_words(wanted)
         system = f"{system}\n\n{words}" if system else words
     if system:
-        written.append({"role": "system", "content": system})
+        marked = request.system_cache is not None and dialect.cache_marks
+        content: Any = [mark(dialect, {"type": "text", "text": system}, request.system_cache)] if marked else system
+        written.append({"role": "system", "content": content})
     for message in request.messages:
         if message.role == "assistant":
             _assistant(dialect, message, names, written, target, notes)
@@ -150,6 +154,9 @@ def _assistant(
     if not calls and not content:
         return
     turn: dict[str, Any] = {"role": "assistant", "content": content or None}
+    texts = [part for part in message.parts if isinstance(part, TextPart) and part.text]
+    if dialect.cache_marks and any(part.cache for part in texts):
+        turn["content"] = [mark(dialect, {"type": "text", "text": part.text}, part.cache) for part in texts]
     if carried:
         turn["reasoning_content"] = carried
     if calls:
@@ -170,25 +177,28 @@ def _user(dialect: Dialect, message: Message, written: list[dict[str, Any]], tar
         if isinstance(part, ToolResultPart):
             # The format has no error flag, so the model is told in words.
             said = f"The tool failed: {part.content}" if part.is_error else part.content
-            written.append({"role": "tool", "tool_call_id": part.id, "content": said})
+            marked = part.cache is not None and dialect.cache_marks
+            told: Any = [mark(dialect, {"type": "text", "text": said}, part.cache)] if marked else said
+            written.append({"role": "tool", "tool_call_id": part.id, "content": told})
             images.extend(part.images)
     if images:
         notes.append(note("images of tool results", target, "takes them in a user turn alone: they follow in one"))
     content: list[dict[str, Any]] = [_image(dialect, image, target, notes) for image in images]
-    with_images = bool(images)
+    in_parts = bool(images)
     for part in message.parts:
         match part:
             case TextPart():
                 if part.text:
-                    content.append({"type": "text", "text": part.text})
+                    content.append(mark(dialect, {"type": "text", "text": part.text}, part.cache))
+                    in_parts = in_parts or (part.cache is not None and dialect.cache_marks)
             case ImagePart():
                 content.append(_image(dialect, part, target, notes))
-                with_images = True
+                in_parts = True
             case ThinkingPart():
                 notes.append(note("thinking", target, "takes none in a user turn"))
             case _:
                 pass
-    if with_images:
+    if in_parts:
         written.append({"role": "user", "content": content})
     elif content:
         written.append({"role": "user", "content": joined_text(message)})
@@ -201,7 +211,7 @@ def _image(dialect: Dialect, image: ImagePart, target: str, notes: list[str]) ->
             url["detail"] = image.detail
         else:
             notes.append(note("image.detail", target))
-    return {"type": "image_url", "image_url": url}
+    return mark(dialect, {"type": "image_url", "image_url": url}, image.cache)
 
 
 def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool | None) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from adapters.openai_dialect import Dialect
 from adapters.openai_writing import (
     cache_key,
     effort_word,
+    for_model,
     format_name,
-    has_cache_marks,
     image_url,
     is_strict,
+    mark,
     note,
+    note_cache_marks,
     schema_words,
 )
 from adapters.outgoing import ToolNames, effort_of, joined_text, json_text, need_object_schema
@@ -40,6 +42,7 @@ def write_responses(
     dialect: Dialect, request: ModelRequest, names: ToolNames, *, model: str, stream: bool, notes: list[str]
 ) -> dict[str, Any]:
     """The body. What is left out goes to ``notes``; raises ``UnsupportedRequest`` for what cannot be left out."""
+    dialect = for_model(dialect, model)
     if request.stop or request.max_output_tokens < FEWEST_OUTPUT_TOKENS:
         what = "stop sequences" if request.stop else f"limits below {FEWEST_OUTPUT_TOKENS} tokens"
         code = "too_many_stops" if request.stop else "limit_too_low"
@@ -52,7 +55,11 @@ def write_responses(
     if wanted is not None and not wanted.json_schema:
         words = schema_words(wanted)
         instructions = f"{instructions}\n\n{words}" if instructions else words
-    if instructions:
+    if instructions and request.system_cache is not None and dialect.cache_marks:
+        # Instructions take no mark; a turn of the developer's at the beginning says the same.
+        told = mark(dialect, {"type": "input_text", "text": instructions}, request.system_cache)
+        body["input"].insert(0, {"role": "developer", "content": [told]})
+    elif instructions:
         body["instructions"] = instructions
     if request.tools:
         body["tools"] = [
@@ -84,8 +91,7 @@ def write_responses(
     _think(dialect, request, body)
     if request.cache_key is not None:
         body["prompt_cache_key"] = cache_key(request.cache_key)
-    if has_cache_marks(request):
-        notes.append(note("cache", target, "keeps prefixes by itself, without marks"))
+    note_cache_marks(dialect, request, target, notes)
     body["store"] = False
     body["include"] = ["reasoning.encrypted_content"]
     if stream:
@@ -155,30 +161,35 @@ def _assistant(
 
 def _user(dialect: Dialect, message: Message, written: list[dict[str, Any]], target: str, notes: list[str]) -> None:
     content: list[dict[str, Any]] = []
-    with_images = False
+    in_parts = False
     for part in message.parts:
         match part:
             case ToolResultPart():
                 # The format has no error flag, so the model is told in words.
                 said = f"The tool failed: {part.content}" if part.is_error else part.content
                 output: Any = said
-                if part.images:
-                    output = [{"type": "input_text", "text": said}, *(_image(dialect, image) for image in part.images)]
+                if part.images or (part.cache is not None and dialect.cache_marks):
+                    output = [
+                        mark(dialect, {"type": "input_text", "text": said}, part.cache),
+                        *(_image(dialect, image) for image in part.images),
+                    ]
                 written.append({"type": "function_call_output", "call_id": part.id, "output": output})
             case TextPart():
                 if part.text:
-                    content.append({"type": "input_text", "text": part.text})
+                    content.append(mark(dialect, {"type": "input_text", "text": part.text}, part.cache))
+                    in_parts = in_parts or (part.cache is not None and dialect.cache_marks)
             case ImagePart():
                 content.append(_image(dialect, part))
-                with_images = True
+                in_parts = True
             case ThinkingPart():
                 notes.append(note("thinking", target, "takes none in a user turn"))
             case _:
                 pass
     if content:
-        written.append({"role": "user", "content": content if with_images else joined_text(message)})
+        written.append({"role": "user", "content": content if in_parts else joined_text(message)})
 
 
 def _image(dialect: Dialect, image: ImagePart) -> dict[str, Any]:
     # The detail is required here; "auto" is what leaving it out means elsewhere.
-    return {"type": "input_image", "image_url": image_url(dialect, image), "detail": image.detail or "auto"}
+    written = {"type": "input_image", "image_url": image_url(dialect, image), "detail": image.detail or "auto"}
+    return mark(dialect, written, image.cache)

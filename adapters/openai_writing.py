@@ -4,20 +4,34 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from adapters.openai_dialect import Dialect
 from adapters.outgoing import Effort
 from adapters.port import UnsupportedRequest
-from agentos.contracts.model import ImagePart, JsonSchemaFormat, ModelRequest, ThinkingPart
+from agentos.contracts.model import ImagePart, JsonSchemaFormat, ModelRequest, ThinkingPart, ToolCallPart
 
-__all__ = ["cache_key", "effort_word", "format_name", "has_cache_marks", "image_url", "is_strict", "note", "schema_words"]
+__all__ = [
+    "cache_key",
+    "effort_word",
+    "for_model",
+    "format_name",
+    "image_url",
+    "is_strict",
+    "mark",
+    "note",
+    "note_cache_marks",
+    "schema_words",
+]
 
 # What strict mode of structured outputs understands. A schema with anything else is still sent, as a request not a promise.
 _STRICT_KEYWORDS = frozenset(
     {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "description", "title"}
 )
 _LONGEST_CACHE_KEY = 64
+_VERSION = re.compile(r"gpt-(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
+_FIRST_WITH_MARKS = (5, 6)
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -78,14 +92,30 @@ def is_strict(schema: Any) -> bool:
     return all(is_strict(child) for child in inner)
 
 
-def has_cache_marks(request: ModelRequest) -> bool:
-    """Whether any prefix is marked to be kept."""
-    return (
-        request.system_cache is not None
-        or any(tool.cache is not None for tool in request.tools)
-        or any(
-            not isinstance(part, ThinkingPart) and part.cache is not None
-            for message in request.messages
-            for part in message.parts
-        )
-    )
+def for_model(dialect: Dialect, model: str) -> Dialect:
+    """The dialect as far as this model speaks it."""
+    version = _VERSION.match(model) if dialect.cache_marks else None
+    if version is not None and (int(version[1]), int(version[2] or 0)) >= _FIRST_WITH_MARKS:
+        return dialect
+    return replace(dialect, cache_marks=False) if dialect.cache_marks else dialect
+
+
+def mark(dialect: Dialect, part: dict[str, Any], cache: str | None) -> dict[str, Any]:
+    """The part, marked as the end of a prefix that is worth keeping, where it is to be."""
+    return {**part, "prompt_cache_breakpoint": {"mode": "explicit"}} if cache is not None and dialect.cache_marks else part
+
+
+def note_cache_marks(dialect: Dialect, request: ModelRequest, target: str, notes: list[str]) -> None:
+    """Says what of the marks is not carried."""
+    parts = [part for message in request.messages for part in message.parts if not isinstance(part, ThinkingPart)]
+    on_tools = [tool.cache for tool in request.tools] + [part.cache for part in parts if isinstance(part, ToolCallPart)]
+    marks = {request.system_cache, *on_tools, *(part.cache for part in parts)} - {None}
+    if not marks:
+        return
+    if not dialect.cache_marks:
+        notes.append(note("cache", target, "keeps prefixes by itself, without marks"))
+        return
+    if any(on_tools):
+        notes.append(note("cache", target, "takes no marks on tools and their calls"))
+    if "1h" in marks:
+        notes.append(note("cache", target, "keeps what is marked for half an hour at least"))
