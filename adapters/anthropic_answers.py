@@ -75,13 +75,8 @@ class MessageReader:
 
     @property
     def done(self) -> bool:
-        """Whether it was said why the message ended."""
-        return self._reason is not None
-
-    @property
-    def over(self) -> bool:
-        """Whether the message has ended."""
-        return self._stopped
+        """Whether the message has ended, and why is known."""
+        return self._stopped and self._reason is not None
 
     def read(self, value: Any, *, event: str = "") -> list[Delta | Usage]:
         """One event, or the whole message. Raises ``ProviderError`` where it is an error."""

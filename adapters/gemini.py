@@ -101,9 +101,7 @@ class GeminiAdapter:
             return await self._embed(request, model, seconds, idempotency_key)
         body, reader = self._prepare(request, model, streams=False)
         response = await self._post("generate", model, body, seconds, idempotency_key)
-        incoming = Incoming(self.provider, reader)
-        incoming.feed(response.content)
-        incoming.end()
+        Incoming(self.provider, reader).whole(response.content)
         return _answer(reader, len(body), plain_headers(response.headers))
 
     async def _embed(self, request: ModelRequest, model: str, seconds: float, idempotency_key: str) -> Answer:

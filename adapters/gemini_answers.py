@@ -89,12 +89,7 @@ class AnswerReader:
 
     @property
     def done(self) -> bool:
-        """Whether it was said why the answer ended."""
-        return self._reason is not None or self._blocked is not None
-
-    @property
-    def over(self) -> bool:
-        """Never: counts and signatures may follow the reason."""
+        """Never before the end of the body: counts and signatures may follow the reason."""
         return False
 
     def read(self, value: Any, *, event: str = "") -> list[Delta | Usage]:
@@ -204,7 +199,7 @@ class AnswerReader:
         """
         if not self._begun and self._blocked is None:
             raise failures.bad_answer(_PROVIDER, "no candidates", usage=self.usage)
-        if self._streams and not self.done:
+        if self._streams and self._reason is None and self._blocked is None:
             raise failures.incomplete(_PROVIDER, usage=self.usage)
         if self._reason in _SLIPS and self._assembly.empty:
             raise ProviderError(

@@ -128,7 +128,7 @@ async def _healthy(url: str) -> None:
 async def virtual_key(up: processes.Installation) -> str:
     """A key for the endpoint."""
     async with httpx.AsyncClient(base_url=str(up.url), headers=up.admin_headers) as client:
-        made = await client.post("/api/v1/virtual-keys", json={"name": "bench", "pack": "bench"})
+        made = await client.post("/api/v1/keys", json={"name": "bench", "virtual": {"pack": "bench"}})
         made.raise_for_status()
         return str(made.json()["key"])
 

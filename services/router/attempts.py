@@ -1,7 +1,6 @@
 """One attempt at one target: its turn, the provider's answer as it comes in, and what was used of it, however it ended."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,17 +17,12 @@ from agentos.contracts.model import (
     ModelRequest,
     ModelResponse,
     TextDelta,
-    TextPart,
-    ThinkingDelta,
-    ThinkingPart,
-    ToolCallDelta,
-    ToolCallStarted,
     Usage,
 )
 from agentos.contracts.routing import Attempt
 from services.router.choosing import Chooser, Patience, Prevented, Target
 from services.router.domain.gathering import Gathered
-from services.router.pricing import estimate, price
+from services.router.pricing import estimate
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +57,8 @@ class Audience(Protocol):
         """Whether it cannot keep up: ``room`` waits until it can."""
         ...
 
-    def say(self, attempt: int, delta: Delta) -> None:
-        """Pass a piece on. Never blocks, never fails."""
+    def say(self, attempt: int, target: str, delta: Delta) -> None:
+        """Pass on a piece of what ``target`` says. Never blocks, never fails."""
         ...
 
     async def room(self) -> None:
@@ -142,8 +136,10 @@ class AttemptRun:
         self._errand, self._request, self._floor = errand, request, floor
         self._take_number, self._spent = number, spent
         self._skip_blanks = skip_blanks
-        self._streams = errand.audience is not None and target.features.streaming and request.kind == "generate"
+        self._streams = errand.audience is not None and request.kind == "generate"
         self._said: Usage | None = None
+        self._said_at = 0
+        """How much of the answer had come when it was said."""
         self._exact: Usage | None = None
         self._look_at = LOOK_EVERY
         self._key = ""
@@ -222,9 +218,6 @@ class AttemptRun:
         self._exact = answer.response.usage
         if self._floor.take(self):
             self.answer = answer
-            if (audience := self._errand.audience) is not None:
-                for delta in _as_deltas(answer.response):
-                    audience.say(self.number, delta)
         return answer.limits
 
     async def _stream(self, adapter: ModelAdapter) -> RateLimits | None:
@@ -244,7 +237,7 @@ class AttemptRun:
                     if isinstance(item, Answer):
                         answer = item
                     elif isinstance(item, Usage):
-                        self._said = item
+                        self._said, self._said_at = item, self.gathered.size
                         if self._beyond():
                             break
                     elif not await self._hear(item, silence):
@@ -284,7 +277,7 @@ class AttemptRun:
         self.gathered.add(delta)
         audience = self._errand.audience
         assert audience is not None, "only what somebody listens to is streamed"  # noqa: S101 - an invariant
-        audience.say(self.number, delta)
+        audience.say(self.number, self.target.name, delta)
         if self.gathered.size >= 4 * self._look_at:
             self._look_at = self.gathered.tokens + LOOK_EVERY
             if self._beyond():
@@ -302,7 +295,7 @@ class AttemptRun:
             said = self._said.output_tokens if self._said is not None else 0
             self.cut_off = said > limits.output_tokens or self.gathered.tokens > 2 * limits.output_tokens
         if limits.usd is not None and not self.cut_off:
-            now = price(self.target.name, self.usage()[0], self._started_at)
+            now = self._errand.chooser.price(self.target.name, self.usage()[0], self._started_at)
             self.cut_off = self._spent() + now.usd > limits.usd
         if self.cut_off:
             self._floor.take(self)
@@ -341,6 +334,9 @@ class AttemptRun:
             if not self._may_have_cost(error):
                 return Usage(), False
             said = estimate(self._request)
+        elif self.began and self._said_at == self.gathered.size:
+            # Nothing has come since the provider counted: its word covers all of it.
+            return said, False
         # Counted on its side at least as far as it came to ours.
         return said.model_copy(update={"output_tokens": max(said.output_tokens, self.gathered.tokens)}), True
 
@@ -374,26 +370,8 @@ class AttemptRun:
             finish_reason=response.finish_reason if response is not None else "cut_off" if self.cut_off else None,
             usage=usage,
             estimated=estimated,
-            cost=price(self.target.name, usage, self._started_at),
+            cost=self._errand.chooser.price(self.target.name, usage, self._started_at),
             streamed=self._streams,
             continues=self.continues,
             notes=response.notes if response is not None else (),
         )
-
-
-def _as_deltas(response: ModelResponse) -> list[Delta]:
-    """An answer that came whole, for who wants it in pieces."""
-    found: list[Delta] = []
-    calls = 0
-    for part in response.parts:
-        match part:
-            case TextPart(text=text):
-                found.append(TextDelta(text=text))
-            case ThinkingPart(text=text):
-                if text:
-                    found.append(ThinkingDelta(text=text))
-            case _:
-                found.append(ToolCallStarted(index=calls, id=part.id, name=part.name))
-                found.append(ToolCallDelta(index=calls, json_text=json.dumps(part.arguments, ensure_ascii=False)))
-                calls += 1
-    return found

@@ -244,7 +244,7 @@ class Turns:
         turn.known.breaker.succeeded(now)
         turn.known.latency.measured(latency / timedelta(milliseconds=1), now)
         key.refused.succeeded(now)
-        key.limit.succeeded()
+        key.limit.succeeded(now)
         used = usage.input_tokens + usage.cache_write_tokens + usage.cache_read_tokens + usage.output_tokens
         key.tokens.corrected(turn.tokens, used, now)
         self._told(key, limits, now)

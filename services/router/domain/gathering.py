@@ -1,5 +1,6 @@
 """An answer as far as it has come: gathered from its deltas, and gone on with where it broke off. Pure."""
 
+import json
 from dataclasses import dataclass, field
 
 from pydantic_core import from_json
@@ -9,6 +10,7 @@ from agentos.contracts.model import (
     Delta,
     Message,
     ModelRequest,
+    ModelResponse,
     TextDelta,
     TextPart,
     ThinkingDelta,
@@ -125,3 +127,21 @@ def continuation(request: ModelRequest, text: str, *, spent_tokens: int) -> Mode
     else:
         turns = (*turns, Message(role="assistant", parts=(begun,)))
     return request.model_copy(update={"messages": turns, "max_output_tokens": max(1, request.max_output_tokens - spent_tokens)})
+
+
+def as_deltas(response: ModelResponse) -> list[Delta]:
+    """An answer that came whole, for who wants it in pieces."""
+    found: list[Delta] = []
+    calls = 0
+    for part in response.parts:
+        match part:
+            case TextPart(text=text):
+                found.append(TextDelta(text=text))
+            case ThinkingPart(text=text):
+                if text:
+                    found.append(ThinkingDelta(text=text))
+            case _:
+                found.append(ToolCallStarted(index=calls, id=part.id, name=part.name))
+                found.append(ToolCallDelta(index=calls, json_text=json.dumps(part.arguments, ensure_ascii=False)))
+                calls += 1
+    return found

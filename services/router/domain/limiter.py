@@ -18,6 +18,8 @@ class ConcurrencyLimit:
     backoff: float = 0.7
     rest: timedelta = timedelta(seconds=1)
     """Cuts closer together than this are one: they speak of the same round of calls."""
+    forgotten: timedelta = timedelta(minutes=2)
+    """After so long without a cut, every answer lets the limit grow back to where it started."""
     in_flight: int = 0
     _limit: float = 0.0
     _cut_at: datetime | None = None
@@ -39,9 +41,10 @@ class ConcurrencyLimit:
         """One more is in flight."""
         self.in_flight += 1
 
-    def succeeded(self) -> None:
-        """One ended well. The limit grows only while it is in use: an idle key proves nothing."""
-        if self.in_flight >= self._limit / 2:
+    def succeeded(self, now: datetime) -> None:
+        """One ended well. The limit grows only while it is in use, for an idle key proves nothing; but a cut is forgotten in the end."""
+        recovering = self._cut_at is not None and self._limit < self.start and now - self._cut_at >= self.forgotten
+        if recovering or self.in_flight >= self._limit / 2:
             self._limit = min(float(self.most), self._limit + 1.0 / self._limit)
         self.in_flight -= 1
 

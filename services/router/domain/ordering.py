@@ -21,6 +21,8 @@ class Standing:
     quality: int | None = None
     weight: float = 1.0
     breaker: BreakerState = "closed"
+    wants_probe: bool = False
+    """It is half-open, and one more call may find out whether it is well again."""
     full: bool = False
     """Its limits leave no room at this moment."""
 
@@ -28,8 +30,9 @@ class Standing:
 def order(standings: Sequence[Standing], ordering: Ordering, *, call: str, sticky: str | None = None) -> list[str]:
     """Targets, best first.
 
-    What is open comes last, what is half-open or full before it: they are fallbacks at best. Among the rest a sticky target comes first;
-    then the ordering decides; equal ones are drawn by weight, and listed targets with different weights are drawn as well.
+    What is open comes last, what is being probed or full before it: they are fallbacks at best. A half-open target that lacks a probe stands
+    where it would if it were well: if nobody were sent there, it would never be known to be. Among those a sticky target comes first; then
+    the ordering decides; equal ones are drawn by weight, and listed targets with different weights are drawn as well.
     """
     return [
         each.target
@@ -49,7 +52,7 @@ def order(standings: Sequence[Standing], ordering: Ordering, *, call: str, stick
 def _health(one: Standing) -> int:
     if one.breaker == "open":
         return 3
-    if one.breaker == "half_open":
+    if one.breaker == "half_open" and not one.wants_probe:
         return 2
     return 1 if one.full else 0
 

@@ -220,6 +220,7 @@ class _Run:
                 quality=ability.quality,
                 weight=ability.weight,
                 breaker=self._breakers[ability.target].state(past.at),
+                wants_probe=self._breakers[ability.target].would_admit(past.at),
             )
             for place, ability in enumerate(fit)
         ]

@@ -18,7 +18,7 @@ from agentos.contracts.base import Fault, Principal
 from agentos.contracts.budgets import ModelCatalogue, UnitPrice
 from agentos.contracts.envelope import Recorded, encode_body
 from agentos.contracts.events.approval import ApprovalResolved
-from agentos.contracts.events.call import AnswerStreamed, CallDecided, ModelCallSettled
+from agentos.contracts.events.call import AnswerStreamed, CallDecided, ModelCallRequested, ModelCallSettled
 from agentos.contracts.ids import new_id
 from agentos.contracts.model import Delta, ModelRequest, ModelResponse, TextDelta, TextPart, Usage, texts
 from agentos.contracts.routing import Attempt
@@ -132,7 +132,7 @@ class HandRouter:
             written = b"[" + b",".join(delta.model_dump_json().encode() for delta in deltas) + b"]"
             sealed = await self.keys.seal(subject.tenant, key, AnswerStreamed.PURPOSE, written)
             tokens = (subject.tenant, decided.context.instance, subject.id)
-            piece = AnswerStreamed(attempt=attempt, seq=seq, deltas=sealed)
+            piece = AnswerStreamed(attempt=attempt, target="openai/gpt-5-mini", seq=seq, deltas=sealed)
             await self.bus.stream("call.streamed", tokens, piece, tenant=subject.tenant, cause=message)
             seq += 1
 
@@ -234,6 +234,7 @@ class World:
     url: str
     log: Bus
     """To read what stands in the log."""
+    gates_bus: Bus
     keys: dict[str, str] = field(default_factory=dict)
 
     async def key(self, **terms: Any) -> str:
@@ -255,19 +256,30 @@ class World:
                 new_id().replace("-", ""), "ann", ("approver",), TENANT, BY
             )
         headers = {"Authorization": f"Bearer {self.keys['approver']}"}
-        shown = await self.http.get(f"/api/v1/approvals/{approval}", headers=headers)
         digest = (await self.fact("approval", approval, "requested")).data.digest  # type: ignore[attr-defined]
         said = await self.http.post(
             f"/api/v1/approvals/{approval}/resolve",
             headers=headers,
-            json={"outcome": outcome, "reason": "as I like", "digest": digest},
+            json={"outcome": outcome, "digest": digest},
         )
-        assert said.status_code < 300, (shown.text, said.text)
+        assert said.status_code < 300, said.text
 
     async def fact(self, aggregate: str, id_: str, fact: str) -> Recorded:
         """Once it stands in the log."""
         while (found := await self.log.get(f"evt.{TENANT}.{aggregate}.{id_}.{fact}")) is None:
             await asyncio.sleep(0.01)
+        return found
+
+    async def log_calls(self, key: str) -> list[str]:
+        """The ids of the calls that came in with a key."""
+        found: list[str] = []
+        async with aclosing(self.log.tail(("evt.*.call.*.received",), start="first").updates()) as updates:
+            async for raw in updates:
+                if raw is None:
+                    break
+                recorded = await self.log.decode(raw)
+                if recorded.payload(ModelCallRequested).context.api_key == key:
+                    found.append(EventSubject.parse(raw.subject).id)
         return found
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -323,7 +335,7 @@ async def opened(folder: Path) -> AsyncGenerator[World]:
             ):
                 await policy.virtual_keys.ready()
                 log = await connect("ledger")
-                yield World(server, gateway, router, rules, policy, client, served.url, log)
+                yield World(server, gateway, router, rules, policy, client, served.url, log, gates_bus)
         finally:
             await end(*beside)
             await kill.stop()

@@ -86,6 +86,12 @@ def test_what_is_open_comes_last_whatever_it_costs() -> None:
     assert order([broken, A, C], "cost", call="x") == ["a/1", "c/1", "b/1"]
 
 
+def test_a_half_open_target_gets_its_probe_and_no_more_than_that() -> None:
+    ill = Standing("a/1", 0, breaker="half_open", wants_probe=True)
+    assert order([ill, B], "listed", call="x") == ["a/1", "b/1"]
+    assert order([replace(ill, wants_probe=False), B], "listed", call="x") == ["b/1", "a/1"]
+
+
 def test_a_sticky_target_comes_first_while_it_is_well() -> None:
     assert order([A, B, C], "listed", call="x", sticky="c/1")[0] == "c/1"
     ill = Standing("c/1", 2, breaker="half_open")

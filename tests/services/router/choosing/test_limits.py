@@ -30,7 +30,7 @@ def test_the_limit_grows_by_about_one_with_each_full_round() -> None:
     for _ in range(10):
         limit.began()
     for _ in range(100):
-        limit.succeeded()
+        limit.succeeded(at(0))
         limit.began()
     assert 17 <= limit.limit <= 21
 
@@ -39,7 +39,19 @@ def test_an_idle_key_proves_nothing() -> None:
     limit = ConcurrencyLimit(start=10)
     for _ in range(500):
         limit.began()
-        limit.succeeded()
+        limit.succeeded(at(0))
+    assert limit.limit == 10
+
+
+def test_a_cut_is_forgotten_in_the_end() -> None:
+    limit = ConcurrencyLimit(start=10)
+    for second in range(0, 20, 2):
+        limit.began()
+        limit.overloaded(at(second))
+    assert limit.limit == 1
+    for second in range(200, 400):
+        limit.began()
+        limit.succeeded(at(second))
     assert limit.limit == 10
 
 
@@ -55,7 +67,7 @@ def test_the_limit_stays_within_its_bounds_and_the_count_is_right(story: list[st
             running -= 1
             match event:
                 case "ok":
-                    limit.succeeded()
+                    limit.succeeded(at(0))
                 case "over":
                     limit.overloaded(at(second))
                 case _:

@@ -1,0 +1,166 @@
+"""What clients may ask for: carried as it is meant, harmless, or refused by name with what to do. Pure, without a server."""
+
+import json
+from typing import Any
+
+import pytest
+
+from agentos.contracts.model import ModelRequest, TextPart, ThinkingPart
+from services.gateway.endpoint import carried
+from services.gateway.endpoint.asked import Asked, Defaults
+from services.gateway.endpoint.dialects.anthropic_request import read_messages
+from services.gateway.endpoint.dialects.embeddings import read_embedding
+from services.gateway.endpoint.dialects.openai_chat_request import read_chat
+from services.gateway.endpoint.dialects.openai_responses_request import read_responses
+from services.gateway.endpoint.errors import EndpointError
+
+DEFAULTS = Defaults(max_output_tokens=100)
+CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+RESPONSES: dict[str, Any] = {"model": "m", "input": "Hello"}
+MESSAGES: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+EMBED: dict[str, Any] = {"model": "m", "input": "Hello"}
+READERS = {
+    "chat": (read_chat, CHAT), "responses": (read_responses, RESPONSES), "messages": (read_messages, MESSAGES), "embed": (read_embedding, EMBED),
+}  # fmt: skip
+
+
+def read(dialect: str, **change: Any) -> Asked:
+    reader, base = READERS[dialect]
+    return reader(json.dumps({**base, **change}).encode(), DEFAULTS)
+
+
+TOOL = {"type": "function", "function": {"name": "t", "parameters": {"type": "object"}}}
+ASSISTANT = {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "t", "arguments": "{"}}]}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "change", "param"),
+    [
+        ("chat", {"n": 2}, "n"),
+        ("chat", {"n": True}, "n"),
+        ("chat", {"logprobs": True}, "logprobs"),
+        ("chat", {"logit_bias": {"1": 2}}, "logit_bias"),
+        ("chat", {"store": True}, "store"),
+        ("chat", {"service_tier": "priority"}, "service_tier"),
+        ("chat", {"modalities": ["audio"]}, "modalities"),
+        ("chat", {"functions": []}, "functions"),
+        ("chat", {"web_search_options": {}}, "web_search_options"),
+        ("chat", {"max_tokens": 5, "max_completion_tokens": 6}, "max_tokens"),
+        ("chat", {"stream_options": {"include_usage": True}}, "stream_options"),
+        ("chat", {"messages": []}, "messages"),
+        ("chat", {"messages": [{"role": "system", "content": "Only this"}]}, "messages"),
+        ("chat", {"messages": [*CHAT["messages"], {"role": "system", "content": "Late"}]}, "messages.1.role"),
+        ("chat", {"messages": [{"role": "tool", "tool_call_id": "x", "content": ""}]}, "messages.0.tool_call_id"),
+        ("chat", {"messages": [ASSISTANT]}, "messages.0.tool_calls.0.function.arguments"),
+        ("chat", {"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools.0.name"),
+        ("chat", {"tools": [{"type": "function", "function": {"name": "t", "parameters": {"type": "string"}}}]}, "tools.0"),
+        ("chat", {"tools": [TOOL, TOOL]}, "tools"),
+        ("chat", {"tool_choice": "required"}, "tool_choice"),
+        ("chat", {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
+        ("chat", {"temperature": 3}, "temperature"),
+        ("chat", {"max_tokens": 0, "max_completion_tokens": -1}, "max_tokens"),
+        ("chat", {"nonsense": 1}, "nonsense"),
+        ("chat", {"messages": [{"role": "user", "content": "x", "name": "ada"}]}, "messages.0.user.name"),
+        ("responses", {"previous_response_id": "r"}, "previous_response_id"),
+        ("responses", {"background": True}, "background"),
+        ("responses", {"store": True}, "store"),
+        ("responses", {"truncation": "auto"}, "truncation"),
+        ("responses", {"conversation": "c"}, "conversation"),
+        ("responses", {"input": []}, "input"),
+        ("responses", {"input": [{"type": "function_call_output", "call_id": "x", "output": ""}]}, "input.0.call_id"),
+        ("messages", {"mcp_servers": [{"url": "x"}]}, "mcp_servers"),
+        ("messages", {"container": "c"}, "container"),
+        ("messages", {"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
+        ("messages", {"tool_choice": {"type": "tool"}}, "tool_choice.name"),
+        ("messages", {"messages": []}, "messages"),
+        ("embed", {"input": [1, 2]}, "input"),
+        ("embed", {"input": [""]}, "input"),
+        ("embed", {"dimensions": 0}, "dimensions"),
+    ],
+)
+def test_what_cannot_be_carried_is_refused_by_name(dialect: str, change: dict[str, Any], param: str) -> None:
+    with pytest.raises(EndpointError) as refused:
+        read(dialect, **change)
+    assert (refused.value.status, refused.value.param) == (400, param)
+    assert refused.value.message.startswith(f"{param}: ")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "change"),
+    [
+        ("chat", {"n": 1, "store": False, "metadata": {"a": "b"}, "service_tier": "auto", "logit_bias": {}, "logprobs": False}),
+        ("chat", {"stream": True, "stream_options": {"include_usage": True}, "modalities": ["text"], "unheard_of": None}),
+        ("chat", {"response_format": {"type": "text"}, "user": "ada", "safety_identifier": "ada"}),
+        (
+            "responses",
+            {"store": False, "truncation": "disabled", "metadata": {}, "text": {"format": {"type": "text"}}, "top_p": None},
+        ),
+        ("messages", {"metadata": {"user_id": "ada"}, "service_tier": "auto", "mcp_servers": [], "stream": False}),
+    ],
+)
+def test_what_means_nothing_here_is_harmless(dialect: str, change: dict[str, Any]) -> None:
+    request = read(dialect, **change).request
+    assert [part for part in request.messages[0].parts if isinstance(part, TextPart)] == [TextPart(text="Hello")]
+
+
+@pytest.mark.parametrize("dialect", READERS)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"model": "\\ud800"}', b"[" * 100_000])
+def test_what_is_no_request_is_refused(dialect: str, body: bytes) -> None:
+    with pytest.raises(EndpointError) as refused:
+        READERS[dialect][0](body, DEFAULTS)
+    assert refused.value.status == 400
+
+
+def test_what_a_client_leaves_out_has_a_default_and_its_words_are_ours() -> None:
+    asked = read(
+        "chat",
+        messages=[
+            {"role": "developer", "content": "One"}, {"role": "system", "content": [{"type": "text", "text": "Two"}]}, *CHAT["messages"],
+        ],
+        reasoning_effort="xhigh",
+        stop="END",
+        prompt_cache_key="k",
+        response_format={"type": "json_object"},
+    )  # fmt: skip
+    request = asked.request
+    assert (request.system, request.max_output_tokens, request.stop, request.cache_key) == ("One\n\nTwo", 100, ("END",), "k")
+    assert request.thinking is not None
+    assert request.thinking.effort == "max"
+    assert request.response_format is not None
+    assert request.response_format.json_schema == {}
+
+
+def test_cache_marks_and_thinking_of_anthropic_are_carried() -> None:
+    block = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    thought = [{"type": "redacted_thinking", "data": "x"}, {"type": "thinking", "thinking": "t", "signature": "s"}]
+    request: ModelRequest = read(
+        "messages",
+        messages=[{"role": "user", "content": [block]}, {"role": "assistant", "content": thought}],
+        thinking={"type": "adaptive"},
+        output_config={"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}},
+    ).request
+    assert request.messages[0].parts == (TextPart(text="Hi", cache="1h"),)
+    assert request.messages[1].parts == (
+        ThinkingPart(provider="anthropic", encrypted="x"), ThinkingPart(provider="anthropic", text="t", signature="s"),
+    )  # fmt: skip
+    assert request.thinking is not None
+    assert (request.thinking.effort, request.thinking.show) == ("high", True)
+    assert request.response_format is not None
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ThinkingPart(provider="openai", text="t", encrypted="e", id="rs_1"),
+        ThinkingPart(provider="gemini", text="t", signature="s"),
+        ThinkingPart(provider="anthropic", text="t", signature="s"),
+    ],
+)
+def test_thinking_comes_back_as_it_was_through_both_dialects(part: ThinkingPart) -> None:
+    assert carried.thinking_of("t", carried.signature_of(part), "p") == part
+    assert carried.thinking_of("t", carried.packed(part), "p") == part
+
+
+def test_a_mark_that_was_altered_is_refused() -> None:
+    with pytest.raises(EndpointError, match="altered"):
+        carried.thinking_of("t", "aos1.nonsense", "p")
