@@ -180,7 +180,7 @@ _NO_SUCH_MODEL = re.compile(
 # Anthropic and Gemini name what their models, or they here, do not have in words alone.
 _NOT_OF_THIS_MODEL = re.compile(
     r"(?:not supported|deprecated|specified) (?:for|by|on|with) this model|this model does not support"
-    r"|user location is not supported",
+    r"|user location is not supported|\bthinking`? blocks?\b|`thinking` or `redacted_thinking`",
     re.IGNORECASE,
 )
 _NO_MONEY = re.compile(r"credit balance is too low|reached your specified (?:\w+ )?api usage limits", re.IGNORECASE)
