@@ -19,10 +19,12 @@ from agentos.contracts.model import (
 )
 from agentos.contracts.routing import Attempt
 from services.router.attempts import CallLimits, utc_now
+from services.router.book import PriceBook
 from services.router.domain.gathering import Gathered
 from services.router.execution import TakenOver
-from services.router.pricing import price
 from tests.services.router.offline import ASKED, USAGE, Hang, Offline, Scripted, done, failure, said
+
+price = PriceBook().price
 
 SOON = timedelta(seconds=0.05)
 
