@@ -34,6 +34,8 @@ class Dialect:
     continues: Literal["no", "prefix"] = "no"
     """``prefix``: goes on with an answer that is marked so, at an address of its own."""
     cache_key: bool = False
+    cache_marks: bool = False
+    """Its newer models take marks at the ends of prefixes that are worth keeping."""
     private: bool = False
     """Keeps answers unless it is told not to."""
     embeddings: bool = True
