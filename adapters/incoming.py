@@ -5,7 +5,7 @@ For adapters whose SDK lends its connections and leaves the reading to us.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Protocol
 
 import aiohttp
@@ -61,7 +61,7 @@ class Opened:
         else:
             return
         # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
-        raise failures.stalled(self._provider, self._seconds) if silent else failures.unreachable(self._provider)
+        raise failures.stalled(self._provider, self._seconds) if silent else failures.unreachable(self._provider, status=200)
 
     async def close(self) -> None:
         """Ends it, wherever it is. Where the whole body was read, the connection can serve another call."""
@@ -85,15 +85,15 @@ class Incoming:
         """Whether anything came that was no blank."""
         return self._streamed or bool(bytes(self._head).strip(_BLANK))
 
-    def feed(self, chunk: bytes) -> list[Delta | Usage]:
-        """What more bytes bring. Raises ``ProviderError``."""
+    def feed(self, chunk: bytes) -> Generator[Delta | Usage]:
+        """What more bytes bring. Raises ``ProviderError``, after what stands before the fault."""
         if not self._streamed:
             self._head += chunk
             begun = bytes(self._head[:64]).lstrip(_BLANK)[:1]
             if begun in (b"", b"{", b"["):
                 if len(self._head) > _LARGEST_BODY:
                     raise failures.bad_answer(self._provider, "a body without an end", usage=self._reader.usage)
-                return []
+                return
             self._streamed, chunk = True, bytes(self._head)
             self._head.clear()
         try:
@@ -102,10 +102,8 @@ class Incoming:
             events = None
         if events is None:
             raise failures.bad_answer(self._provider, "an event without an end", usage=self._reader.usage)
-        found: list[Delta | Usage] = []
         for name, data in events:
-            found += self._event(name, data)
-        return found
+            yield from self._event(name, data)
 
     def end(self) -> list[Delta | Usage]:
         """What the end of the body brings. An event that it cut short says nothing. Raises ``ProviderError``."""
