@@ -374,7 +374,7 @@ class ResponsesReader:
             raise failures.incomplete(provider, usage=self.usage)
         status = text(self._final.get("status")) or "completed"
         reason = text(fields(self._final.get("incomplete_details")).get("reason"))
-        if status not in ("completed", "incomplete"):
+        if status in ("queued", "in_progress", "cancelled"):
             raise failures.incomplete(provider, usage=self.usage)
         estimated = self.usage is None
         usage = self.usage if self.usage is not None else estimate
