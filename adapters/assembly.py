@@ -53,13 +53,14 @@ class _Call:
 class Assembly:
     """Parts in the order in which they began. Each method returns the deltas that its piece makes."""
 
-    __slots__ = ("_calls", "_halves", "_names", "_parts", "_provider", "_taken", "size")
+    __slots__ = ("_apart", "_calls", "_halves", "_names", "_parts", "_provider", "_taken", "size")
 
     def __init__(self, provider: str, names: ToolNames, request: ModelRequest) -> None:
         self._provider, self._names = provider, names
         self._parts: list[_Text | _Thinking | _Call] = []
         self._calls: dict[Hashable, _Call] = {}
         self._halves: dict[Hashable, str] = {}
+        self._apart = False
         self._taken = {
             part.id for message in request.messages for part in message.parts if isinstance(part, ToolCallPart)
         }  # fmt: skip
@@ -76,12 +77,16 @@ class Assembly:
         """How many tools were asked for."""
         return len(self._calls)
 
+    def end_part(self) -> None:
+        """What comes next begins a part of its own, for providers that say where parts end."""
+        self._apart = True
+
     def text(self, piece: str) -> list[Delta]:
         """More text."""
         piece = self._whole("text", piece)
         if not piece:
             return []
-        last = self._parts[-1] if self._parts else None
+        last = self._last()
         if not isinstance(last, _Text):
             last = _Text()
             self._parts.append(last)
@@ -106,7 +111,7 @@ class Assembly:
 
     def _thought(self, part_id: str | None) -> _Thinking:
         if part_id is None:
-            last = self._parts[-1] if self._parts else None
+            last = self._last()
             if isinstance(last, _Thinking):
                 return last
         else:
@@ -116,6 +121,11 @@ class Assembly:
         thought = _Thinking(part_id)
         self._parts.append(thought)
         return thought
+
+    def _last(self) -> "_Text | _Thinking | _Call | None":
+        """The part that more of its kind goes to."""
+        apart, self._apart = self._apart, False
+        return self._parts[-1] if self._parts and not apart else None
 
     def call(
         self, key: Hashable, *, call_id: str = "", name: str = "", json_text: str = "", signature: str | None = None

@@ -65,6 +65,12 @@ _KIND_OF_CODE: dict[str, ErrorKind] = {
             "API_KEY_INVALID",
             "invalid_api_key",
             "account_deactivated",
+            "contract_spend_limit_reached",
+            "enforced_spend_limit_reached",
+            "linked_organization_billing_unavailable",
+            "linked_organization_spend_limit_reached",
+            "organization_on_hold",
+            "cmek_key_disabled",
         ),
         "needs_operator",
     ),
@@ -158,13 +164,18 @@ _STATUS_OF_CODE: dict[str, int] = {
 
 _TOO_LONG = re.compile(
     r"context (?:length|window|limit|size)|prompt is too long|input (?:is )?too long|input token count|too many (?:input )?tokens"
-    r"|maximum number of tokens|reduce the length",
+    r"|maximum number of tokens|maximum allowed number of output tokens|reduce the length",
     re.IGNORECASE,
 )
 _NO_SUCH_MODEL = re.compile(
     r"model not exist|not a valid model|no such model|\bmodel\b.{0,120}\b(?:does not exist|not found|is not supported)",
     re.IGNORECASE,
 )
+# Anthropic names its models' differences in words alone.
+_NOT_OF_THIS_MODEL = re.compile(
+    r"(?:not supported|deprecated|specified) (?:for|by|on|with) this model|this model does not support", re.IGNORECASE
+)
+_NO_MONEY = re.compile(r"credit balance is too low|reached your specified (?:\w+ )?api usage limits", re.IGNORECASE)
 # OpenAI and Groq say so of a single request that is over the tokens per minute: no waiting helps.
 _OVER_THE_LIMIT = re.compile(r"request too large", re.IGNORECASE)
 
@@ -181,13 +192,13 @@ def kind_of_status(status: int, code: str | None = None, said: str = "") -> Erro
     """What an HTTP error status means; some codes, and some of the provider's words, say more than their status."""
     if code in _KIND_OF_CODE:
         return _KIND_OF_CODE[code]
-    if status in (401, 402, 403) or 300 <= status < 400:
+    if status in (401, 402, 403) or 300 <= status < 400 or (status < 500 and _NO_MONEY.search(said)):
         return "needs_operator"
     if status == 429:
         return "other_provider" if _OVER_THE_LIMIT.match(said) else "wait"
     if status in (408, 409, 425, 498) or status >= 500:
         return "retry"
-    if status in (404, 413) or _TOO_LONG.search(said) or _NO_SUCH_MODEL.search(said):
+    if status in (404, 413) or _TOO_LONG.search(said) or _NO_SUCH_MODEL.search(said) or _NOT_OF_THIS_MODEL.search(said):
         return "other_provider"
     return "never"
 

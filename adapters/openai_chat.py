@@ -38,6 +38,7 @@ __all__ = [
     "cache_key",
     "effort_word",
     "format_name",
+    "has_cache_marks",
     "image_url",
     "is_strict",
     "note",
@@ -109,7 +110,7 @@ def write_chat(
     _think(dialect, request, body, target, notes)
     if request.cache_key is not None and dialect.cache_key:
         body["prompt_cache_key"] = cache_key(request.cache_key)
-    if _has_cache_marks(request):
+    if has_cache_marks(request):
         notes.append(note("cache", target, "keeps prefixes by itself, without marks"))
     if dialect.private:
         body["store"] = False
@@ -320,7 +321,8 @@ def is_strict(schema: Any) -> bool:
     return all(is_strict(child) for child in inner)
 
 
-def _has_cache_marks(request: ModelRequest) -> bool:
+def has_cache_marks(request: ModelRequest) -> bool:
+    """Whether any prefix is marked to be kept."""
     return (
         request.system_cache is not None
         or any(tool.cache is not None for tool in request.tools)

@@ -74,13 +74,12 @@ class Connection:
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
-            # Explicit, so that nothing is taken from the environment: each key has its own organisation and project already.
-            organization="",
-            project="",
             max_retries=0,
             # Redirects are not followed: a prompt goes where the operator sent it and nowhere else.
             http_client=openai.DefaultAioHttpClient(follow_redirects=False, limits=_LIMITS),
         )
+        # The SDK takes these from the environment. They are OpenAI's alone, and each of its keys has its own already.
+        self._client.organization = self._client.project = None
 
     async def send(self, path: str, body: bytes, *, seconds: float, idempotency_key: str) -> tuple[bytes, dict[str, str]]:
         """The whole answer, and its headers with lower-case names. Raises ProviderError."""

@@ -9,7 +9,16 @@ from typing import Any
 
 from adapters import failures
 from adapters.assembly import Assembly
-from adapters.openai_chat import cache_key, effort_word, format_name, image_url, is_strict, note, schema_words
+from adapters.openai_chat import (
+    cache_key,
+    effort_word,
+    format_name,
+    has_cache_marks,
+    image_url,
+    is_strict,
+    note,
+    schema_words,
+)
 from adapters.openai_connection import error_in_stream
 from adapters.openai_dialect import Dialect
 from adapters.outgoing import ToolNames, effort_of, joined_text, json_text, need_object_schema
@@ -87,6 +96,8 @@ def write_responses(
     _think(dialect, request, body)
     if request.cache_key is not None:
         body["prompt_cache_key"] = cache_key(request.cache_key)
+    if has_cache_marks(request):
+        notes.append(note("cache", target, "keeps prefixes by itself, without marks"))
     body["store"] = False
     body["include"] = ["reasoning.encrypted_content"]
     if stream:
@@ -363,7 +374,7 @@ class ResponsesReader:
             raise failures.incomplete(provider, usage=self.usage)
         status = text(self._final.get("status")) or "completed"
         reason = text(fields(self._final.get("incomplete_details")).get("reason"))
-        if status not in ("completed", "incomplete"):
+        if status in ("queued", "in_progress", "cancelled"):
             raise failures.incomplete(provider, usage=self.usage)
         estimated = self.usage is None
         usage = self.usage if self.usage is not None else estimate

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import nats
@@ -146,9 +147,11 @@ async def bare_broker(folder: Path) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def talking(arguments: list[str]) -> AsyncGenerator[Callable[[str], Awaitable[str]]]:
+async def talking(
+    arguments: list[str], environment: Mapping[str, str] = MappingProxyType({})
+) -> AsyncGenerator[Callable[[str], Awaitable[str]]]:
     """A process that answers each line with a line."""
-    async with process(arguments, {}, stdin=asyncio.subprocess.PIPE) as child:
+    async with process(arguments, environment, stdin=asyncio.subprocess.PIPE) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         to, come = child.stdin, child.stdout

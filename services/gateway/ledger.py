@@ -9,7 +9,8 @@ from agentos.contracts.ids import new_id
 from services.gateway.answers import Answers
 
 What = Literal[
-    "tasks.list", "tasks.get", "tasks.events", "approvals.list", "approvals.get", "calls.get", "events.list", "cost", "packs.stats",
+    "tasks.list", "tasks.get", "tasks.events", "approvals.list", "approvals.get", "calls.get", "calls.recorded", "events.list", "cost",
+    "packs.stats",
     "ledger.status", "audit.status", "audit.verify", "audit.export", "audit.prove", "audit.consistency",
     "decisions.list", "tasks.family", "events.find",
 ]  # fmt: skip

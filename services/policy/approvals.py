@@ -161,7 +161,7 @@ class ApprovalRules:
                 "digest": step_digest("tool", {"tool": asked.tool, "arguments": wanted}),
             }
         )
-        ruled = await self._calls.on_tool(tenant, subject.id, changed)
+        ruled = (await self._calls.on_tool(tenant, subject.id, changed)).decided
         return _of_ruling(
             edited,
             ruled,
@@ -198,7 +198,7 @@ class ApprovalRules:
         if wanted.model != former.model or wanted.max_output_tokens > former.max_output_tokens:
             # The budgets hold back the worst case of what was asked for, and hold it back once.
             raise NeverRetry("another model or more tokens than were asked for are another call", code="edit.costs_more")
-        ruled = await self._calls.on_model(tenant, subject.id, changed, edited_at)
+        ruled = (await self._calls.on_model(tenant, subject.id, changed, edited_at)).decided
         redacted = ruled.redacted_request
         shown_new = None if redacted is None else redacted.model_dump(mode="json")
         return _of_ruling(

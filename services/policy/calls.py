@@ -1,6 +1,7 @@
 """What is decided on a model call and on a tool call: open, redact for where it goes, look at the history, ask the rules."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from agentos.contracts.events.call import (
 from agentos.contracts.model import ModelRequest, texts
 from agentos.keyring import KeyRing
 from agentos.virtualkeys import VirtualKeyTable
-from services.policy.budgets.budgets import Budgets, Demand, Granted, Refusal
+from services.policy.budgets.budgets import Budgets, Demand, Granted, Owed, Refusal
 from services.policy.destinations import destinations, foreign
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import UNTRUSTED, used
@@ -27,6 +28,15 @@ from services.policy.reading import Reader, Reading
 from services.policy.redaction import read_json, read_request
 from services.policy.routing import Routed, RoutingRules
 from services.policy.verdicts import askable, ruling
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """The verdict on a call, and what soft budgets have to be told once it stands."""
+
+    decided: CallDecided
+    owed: tuple[Owed, ...] = ()
+
 
 _NO_PROVIDER = "provider.none_permitted"
 
@@ -52,7 +62,7 @@ class CallRules:
         self._routing = routing
         self._virtual_keys = virtual_keys
 
-    async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> CallDecided:
+    async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> Ruled:
         """May this model call be made, what of it may leave, and is there money for it?"""
         context, family = asked.context, asked.request.key
         own = await self._own_budgets(tenant, context, asked.model)
@@ -82,6 +92,7 @@ class CallRules:
         if isinstance(allowed, int):
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
         reservations: tuple[Reservation, ...] = ()
+        owed: tuple[Owed, ...] = ()
         if decision.verdict != "deny":
             granted = await self._reserve(tenant, call, asked, asked_at, question, redacted, decision, own)
             if isinstance(granted, Refusal):
@@ -89,8 +100,8 @@ class CallRules:
                     update={"verdict": "deny", "reasons": granted.reasons, "rules": granted.rules, "obligations": {}}
                 )
             else:
-                reservations = granted.reservations
-        return _decided(
+                reservations, owed = granted.reservations, granted.owed
+        decided = _decided(
             asked,
             ruled,
             decision,
@@ -102,6 +113,7 @@ class CallRules:
             # What is looked at first is seen by nobody as it comes in.
             stream=asked.stream and decision.obligations.get("inspect") != "before",
         )
+        return Ruled(decided, owed)
 
     async def _reserve(
         self,
@@ -150,7 +162,7 @@ class CallRules:
             raise NeverRetry("the virtual key does not cover this model", code="key.model")
         return key.budgets
 
-    async def on_tool(self, tenant: str, call: str, asked: ToolCallRequested) -> CallDecided:
+    async def on_tool(self, tenant: str, call: str, asked: ToolCallRequested) -> Ruled:
         """May this tool run, and what does an approver get to see of it?"""
         context, family = asked.context, asked.arguments.key
         arguments = await self._arguments(tenant, asked)
@@ -181,7 +193,7 @@ class CallRules:
                 history=as_question(history, asked.task_tools),
             )
         )
-        return _decided(
+        decided = _decided(
             asked,
             question,
             await self._evaluator.decide(question),
@@ -191,6 +203,7 @@ class CallRules:
             redacted_arguments=reading.redacted.value,
             arguments=asked.arguments,
         )
+        return Ruled(decided)
 
     async def _arguments(self, tenant: str, asked: ToolCallRequested) -> dict[str, Json]:
         arguments = json.loads(await self._keys.open(tenant, "tool.arguments", asked.arguments))
@@ -245,7 +258,7 @@ def _decided(
             "digest": asked.digest,
             "labels": tuple(sorted(reading.history.labels)),
             "entities": reading.redacted.entities,
-            "placeholders": reading.placeholders,
+            "placeholders": reading.redacted.placeholders,
             **fields,
         }
     )

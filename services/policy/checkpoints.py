@@ -96,5 +96,5 @@ class CheckpointRules:
             labels=tuple(sorted(history.labels)),
             redacted_question=redacted.value,
             entities=redacted.entities,
-            placeholders=reading.placeholders,
+            placeholders=redacted.placeholders,
         )

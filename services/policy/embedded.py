@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from regopy import Input, Interpreter, RegoError
@@ -11,13 +12,18 @@ from agentos.contracts.base import Json
 from agentos.contracts.errors import Unavailable
 from services.policy.evaluator import Bundle, decision_from, read_bundle, revision_of, undefined
 from services.policy.questions import BY_PACKAGE, Decision, Question
+from services.policy.rego_reads import Reads, reads_of
+
+REMEMBERED = 4_096
+"""Decisions that are kept, of some kilobytes each."""
 
 
 class EmbeddedEvaluator:
     """Answers from a bundle that is compiled at construction (about 20 ms) and never read again; the shipped one unless given.
 
-    A query takes a fraction of a millisecond and runs on the caller's thread. The interpreter keeps its input between two calls and ctypes
-    lets other threads run meanwhile, so a lock keeps input and query together.
+    A query takes about a millisecond and runs on the caller's thread. The interpreter keeps its input between two calls and ctypes lets
+    other threads run meanwhile, so a lock keeps input and query together. A question that the rules cannot tell from an earlier one
+    (``rego_reads``) gets its decision from memory, in some 20 µs.
 
     Raises ``Unavailable`` when the bundle cannot be read or compiled.
     """
@@ -38,6 +44,10 @@ class EmbeddedEvaluator:
         if not self._bundle.ok():
             raise Unavailable("The policy bundle does not compile.", code="policy.uncompilable")
         self._interpreter: Any = interpreter
+        self._reads: dict[str, Reads | None] = {
+            package: reads_of(bundle.modules, bundle.config, package) for package in BY_PACKAGE
+        }
+        self._known: OrderedDict[tuple[str, Hashable], Decision] = OrderedDict()
 
     @property
     def revision(self) -> str:
@@ -50,7 +60,22 @@ class EmbeddedEvaluator:
 
     def decide_now(self, question: Question) -> Decision:
         """The same without a coroutine, from any thread."""
-        return self.answer(question.package, question.model_dump(mode="json"))
+        asked = question.model_dump(mode="json")
+        reads = self._reads[question.package]
+        if reads is None:
+            return self.answer(question.package, asked)
+        place = (question.package, reads.key(asked))
+        with self._lock:
+            known = self._known.get(place)
+            if known is not None and self._interpreter is not None:
+                self._known.move_to_end(place)
+                return known
+        decision = self.answer(question.package, asked)
+        with self._lock:
+            self._known[place] = decision
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return decision
 
     def answer(self, package: str, asked: Mapping[str, Json]) -> Decision:
         """The decision on any input of a question's package, also one that no question could be: what a stored decision or a case asks."""

@@ -1,5 +1,6 @@
 """Subject → handler, and the shell: ask, append the one verdict. See ``verdicts`` for how it fails closed, ``calls`` for what is asked."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from agentos.bus import Bus, Route
@@ -15,7 +16,7 @@ from agentos.virtualkeys import VirtualKeyTable
 from services.policy.approvals import ApprovalRules
 from services.policy.budgets.budgets import Budgets, NoRoomYet
 from services.policy.budgets.waiting import WaitingCalls
-from services.policy.calls import CallRules
+from services.policy.calls import CallRules, Ruled
 from services.policy.checkpoints import CheckpointRules
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import refused
@@ -46,7 +47,7 @@ class Policy:
         self._kill = kill
         vaults = Vaults(bus, keys, pool)
         self._record = Record(bus, keys, vaults)
-        self.inspection = Inspection(bus, evaluator, keys, vaults, self._record)
+        self.inspection = Inspection(bus, evaluator, keys, vaults, self._record, budgets.decisions)
         self._budgets = budgets
         reader = Reader(vaults, self._record, self.inspection, Plans(evaluator))
         self._routing = RoutingRules(evaluator, budgets.prices)
@@ -128,45 +129,56 @@ class Policy:
         asked = message.payload(ModelCallRequested)
         subject = EventSubject.parse(message.subject)
         try:
-            decided = await self._ruled(
-                message, asked, lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time)
+            ruled = await self._ruled(
+                message,
+                asked,
+                lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time),
             )
         except NoRoomYet as later:
             await self._waiting.put_off(message, later)
             return
-        await self._close(message, subject, asked.request.key, decided)
+        written = self._close(message, subject, asked.request.key, ruled.decided)
+        await self._budgets.count(subject.id, subject.tenant, ruled.owed, written)
 
     async def on_tool_requested(self, message: Recorded) -> None:
         """May this tool run, and what does an approver get to see of it?"""
         asked = message.payload(ToolCallRequested)
         subject = EventSubject.parse(message.subject)
-        decided = await self._ruled(message, asked, lambda: self.calls.on_tool(subject.tenant, subject.id, asked))
-        await self._close(message, subject, asked.arguments.key, decided)
+        ruled = await self._ruled(message, asked, lambda: self.calls.on_tool(subject.tenant, subject.id, asked))
+        await self._close(message, subject, asked.arguments.key, ruled.decided)
 
     async def on_call_settled(self, message: Recorded) -> None:
         """A model call is over: its budgets learn the truth, its answer is looked at."""
-        await self._budgets.on_call_settled(message)
-        await self.inspection.on_settled(message)
+        # Side by side: the accounts wait for company before they are written.
+        done = await asyncio.gather(
+            self._budgets.on_call_settled(message), self.inspection.on_settled(message), return_exceptions=True
+        )
+        for fault in done:
+            if fault is not None:
+                raise fault
 
     async def _ruled(
-        self, message: Recorded, asked: ModelCallRequested | ToolCallRequested, rule: Callable[[], Awaitable[CallDecided]]
-    ) -> CallDecided:
+        self, message: Recorded, asked: ModelCallRequested | ToolCallRequested, rule: Callable[[], Awaitable[Ruled]]
+    ) -> Ruled:
         """What the kill switch says, and where it says nothing the rule."""
 
-        def denied(*reasons: str) -> CallDecided:
-            return self._denied_call(asked, reasons)
+        def denied(*reasons: str) -> Ruled:
+            return Ruled(self._denied_call(asked, reasons))
 
         blocked = self._kill.blocked(_work(EventSubject.parse(message.subject).tenant, asked))
         if blocked is not None:
             return denied("kill_switch", blocked.describe())
         return await fail_closed(message, rule, denied)
 
-    async def _close(self, message: Recorded, subject: EventSubject, family: str, decided: CallDecided) -> None:
-        """Write the verdict down; a denial is a part of the history first, so that rules can count it."""
+    async def _close(self, message: Recorded, subject: EventSubject, family: str, decided: CallDecided) -> bool:
+        """Write the verdict down, and whether it was only now; a denial is a part of the history first, so that rules can count it."""
         if decided.verdict == "deny":
             await self._record.note(subject.tenant, family, decided.context, refused(subject.id, message.meta.time))
         self._decisions.labels(decided.kind, decided.verdict).inc()
-        await append_verdict(self._bus, f"{subject.aggregate}.decided", message, decided)
+        fresh = await append_verdict(self._bus, f"{subject.aggregate}.decided", message, decided)
+        if fresh and decided.kind == "model":
+            self._budgets.decisions.appended(subject.tenant, subject.id, decided)
+        return fresh
 
     def _denied_call(self, asked: ModelCallRequested | ToolCallRequested, reasons: tuple[str, ...]) -> CallDecided:
         model = asked.model if isinstance(asked, ModelCallRequested) else None

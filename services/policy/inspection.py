@@ -13,14 +13,15 @@ from agentos.bus import Bus
 from agentos.contracts.base import Sealed
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, RetryLater
-from agentos.contracts.events.call import CallContext, CallDecided, Inspected, ModelCallSettled, ToolCallSettled
+from agentos.contracts.events.call import CallContext, Inspected, ModelCallSettled, ToolCallSettled
 from agentos.contracts.model import ModelResponse
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.sealing import PlaceholderVault
 from services.policy.answers import scan
+from services.policy.decisions import Decisions
 from services.policy.evaluator import PolicyEvaluator
-from services.policy.history.domain import UNTRUSTED, marked, spent
+from services.policy.history.domain import UNTRUSTED, Happened, marked, spent
 from services.policy.history.record import Record
 from services.policy.questions import InspectionQuestion
 from services.policy.redaction import read_json, read_response
@@ -36,8 +37,11 @@ UNSEEN = "uninspected"
 class Inspection:
     """Looks at what comes back."""
 
-    def __init__(self, bus: Bus, evaluator: PolicyEvaluator, keys: KeyRing, vaults: Vaults, record: Record) -> None:
+    def __init__(
+        self, bus: Bus, evaluator: PolicyEvaluator, keys: KeyRing, vaults: Vaults, record: Record, decisions: Decisions
+    ) -> None:
         self._bus = bus
+        self._decisions = decisions
         self._evaluator = evaluator
         self._keys = keys
         self._vaults = vaults
@@ -47,12 +51,9 @@ class Inspection:
         """Something came back, or nothing did and only its cost counts."""
         settled = message.data
         if isinstance(settled, ModelCallSettled) and settled.cost is not None:
-            subject = EventSubject.parse(message.subject)
-            family = _family(settled)
-            await self._record.note(
-                subject.tenant, family, settled.context, spent(subject.id, settled.cost.usd, datetime.now(UTC))
-            )
-        await self.inspect(message)
+            await self.inspect(message, spent(EventSubject.parse(message.subject).id, settled.cost.usd, datetime.now(UTC)))
+        else:
+            await self.inspect(message)
 
     async def ensure(self, tenant: str, seen: tuple[str, ...]) -> None:
         """Look at every answer in ``seen`` (``call.<id>``, ``tool.<id>``) that nobody has looked at yet."""
@@ -66,16 +67,23 @@ class Inspection:
             raise RetryLater(f"what {aggregate} {call} came to cannot be read yet", code="not_settled")
         await self.inspect(settled)
 
-    async def inspect(self, message: Recorded) -> None:
-        """Look at what a settled call brought, mark the history, and say so. Once a call, whoever does it."""
+    async def inspect(self, message: Recorded, *happened: Happened) -> None:
+        """Look at what a settled call brought, mark the history with it and with what ``happened``, and say so.
+
+        Once a call, whoever does it.
+        """
         settled = message.data
         subject = EventSubject.parse(message.subject)
         content = settled.response if isinstance(settled, ModelCallSettled) else None
         if isinstance(settled, ToolCallSettled):
             content = settled.result
-        if content is None or not isinstance(settled, ModelCallSettled | ToolCallSettled):
+        if not isinstance(settled, ModelCallSettled | ToolCallSettled):
             return
         context = settled.context
+        if content is None:
+            if isinstance(settled, ModelCallSettled) and happened:
+                await self._record.note(subject.tenant, _family(settled), context, *happened)
+            return
 
         def unseen(code: str) -> Inspected:
             return Inspected(context=context, labels=(UNSEEN, UNTRUSTED), verdict="deny", reasons=(code,))
@@ -88,7 +96,9 @@ class Inspection:
             inspected = await fail_closed(message, lambda: self._tool(subject.tenant, result, content), unseen)
         source = f"{subject.aggregate}.{subject.id}"
         if inspected.labels:
-            await self._record.note(subject.tenant, content.key, context, marked(source, inspected.labels, datetime.now(UTC)))
+            happened = (*happened, marked(source, inspected.labels, datetime.now(UTC)))
+        if happened:
+            await self._record.note(subject.tenant, content.key, context, *happened)
         try:
             await self._bus.append(f"{subject.aggregate}.inspected", subject.id, inspected, cause=message)
         except Conflict:
@@ -96,8 +106,8 @@ class Inspection:
 
     async def _model(self, subject: EventSubject, settled: ModelCallSettled, content: Sealed) -> Inspected:
         tenant = subject.tenant
-        decided = await self._bus.get(f"evt.{tenant}.call.{subject.id}.decided")
-        request = None if decided is None else decided.payload(CallDecided).redacted_request
+        decided = await self._decisions.of(tenant, subject.id)
+        request = None if decided is None else decided.redacted_request
         if request is None:
             raise RetryLater("the request that this answers cannot be read yet", code="not_decided")
         response = await self._keys.open_model(tenant, "call.response", content, ModelResponse)

@@ -4,15 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from agentos.contracts.base import Sealed
 from agentos.contracts.events.call import CallContext
 from services.policy.history.domain import FamilyHistory, Happened
 from services.policy.history.record import Record
 from services.policy.inspection import Inspection
 from services.policy.plans import Plans
 from services.policy.redacting.finding import Analysis
-from services.policy.redaction import Read, Redacted
-from services.policy.vaults import Vaults
+from services.policy.redaction import Read
+from services.policy.vaults import Kept, Vaults
 
 T = TypeVar("T")
 
@@ -23,8 +22,7 @@ class Reading(Generic[T]):
 
     history: FamilyHistory
     analyses: list[Analysis]
-    redacted: Redacted[T]
-    placeholders: Sealed
+    redacted: Kept[T]
     providers: tuple[str, ...]
 
 
@@ -41,14 +39,14 @@ class Reader:
         self, tenant: str, family: str, context: CallContext, kind: str, read: Read[T], *happened: Happened, model: str = "*"
     ) -> Reading[T]:
         """Redact ``read`` for where a request of this kind goes; note in the history what ``happened``. The history is as it was before."""
-        history, (plan, providers), analyses = await asyncio.gather(
+        history, (plan, providers), analyses, standing = await asyncio.gather(
             self._history(tenant, family, context, *happened),
             self._plans.of(tenant, context, kind, model),
             self._vaults.analyses(read),
+            self._vaults.standing(tenant, family),
         )
-        redacted = await self._vaults.redact(tenant, family, read, analyses, plan)
-        placeholders = await self._vaults.seal(tenant, family, redacted.vault)
-        return Reading(history, analyses, redacted, placeholders, providers)
+        redacted = await self._vaults.redact(tenant, family, read, analyses, plan, standing)
+        return Reading(history, analyses, redacted, providers)
 
     async def _history(self, tenant: str, family: str, context: CallContext, *happened: Happened) -> FamilyHistory:
         # What the family has seen by now counts, whether or not it was looked at already.

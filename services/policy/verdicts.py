@@ -53,13 +53,14 @@ def _wait_or_deny(message: Recorded, silent: Unavailable, denied: Callable[[str]
     return denied(silent.code)
 
 
-async def append_verdict(bus: Bus, channel: str, message: Recorded, verdict: Contract, ordinal: int | None = None) -> None:
-    """Write the verdict beside what it is on. When another instance was first, its verdict stands."""
+async def append_verdict(bus: Bus, channel: str, message: Recorded, verdict: Contract, ordinal: int | None = None) -> bool:
+    """Write the verdict beside what it is on; whether it was written only now. When another instance was first, its verdict stands."""
     subject = EventSubject.parse(message.subject)
     try:
-        await bus.append(channel, subject.id, verdict, ordinal=ordinal, cause=message)
+        return not (await bus.append(channel, subject.id, verdict, ordinal=ordinal, cause=message)).duplicate
     except Conflict:
         log.info("decided_already", subject=message.subject)
+        return False
 
 
 def ruling(question: Question, decision: Decision) -> dict[str, Any]:

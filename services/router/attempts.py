@@ -22,7 +22,7 @@ from agentos.contracts.model import (
 from agentos.contracts.routing import Attempt
 from services.router.choosing import Chooser, Patience, Prevented, Target
 from services.router.domain.gathering import Gathered
-from services.router.pricing import estimate, price
+from services.router.pricing import estimate
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +57,8 @@ class Audience(Protocol):
         """Whether it cannot keep up: ``room`` waits until it can."""
         ...
 
-    def say(self, attempt: int, delta: Delta) -> None:
-        """Pass a piece on. Never blocks, never fails."""
+    def say(self, attempt: int, target: str, delta: Delta) -> None:
+        """Pass on a piece of what ``target`` says. Never blocks, never fails."""
         ...
 
     async def room(self) -> None:
@@ -277,7 +277,7 @@ class AttemptRun:
         self.gathered.add(delta)
         audience = self._errand.audience
         assert audience is not None, "only what somebody listens to is streamed"  # noqa: S101 - an invariant
-        audience.say(self.number, delta)
+        audience.say(self.number, self.target.name, delta)
         if self.gathered.size >= 4 * self._look_at:
             self._look_at = self.gathered.tokens + LOOK_EVERY
             if self._beyond():
@@ -295,7 +295,7 @@ class AttemptRun:
             said = self._said.output_tokens if self._said is not None else 0
             self.cut_off = said > limits.output_tokens or self.gathered.tokens > 2 * limits.output_tokens
         if limits.usd is not None and not self.cut_off:
-            now = price(self.target.name, self.usage()[0], self._started_at)
+            now = self._errand.chooser.price(self.target.name, self.usage()[0], self._started_at)
             self.cut_off = self._spent() + now.usd > limits.usd
         if self.cut_off:
             self._floor.take(self)
@@ -370,7 +370,7 @@ class AttemptRun:
             finish_reason=response.finish_reason if response is not None else "cut_off" if self.cut_off else None,
             usage=usage,
             estimated=estimated,
-            cost=price(self.target.name, usage, self._started_at),
+            cost=self._errand.chooser.price(self.target.name, usage, self._started_at),
             streamed=self._streams,
             continues=self.continues,
             notes=response.notes if response is not None else (),

@@ -20,8 +20,9 @@ from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from services.router.attempts import CallLimits, Errand
 from services.router.choosing import Chooser, Plan, Target
+from services.router.domain.gathering import Gathered
 from services.router.execution import Ending, Execution, TakenOver
-from services.router.pricing import estimate, price
+from services.router.pricing import estimate
 from services.router.settling import Settling, key_of
 from services.router.stopping import Flight, Stopped, Stops
 from services.router.streaming import AnswerStream, streamed_before
@@ -86,7 +87,7 @@ class ModelCalls:
         began = loop.time()
         book = _Book(self._bus, message, flight)
         stream: AnswerStream | None = None
-        said = ""
+        said: Gathered | None = None
         if decided.stream:
             stream = AnswerStream(
                 self._bus,
@@ -98,7 +99,7 @@ class ModelCalls:
                 key=key_of(decided),
             )
             if message.deliveries > 1:
-                earlier, said = await self._said_before(book, flight, request, plan, earlier)
+                earlier, said = await self._said_before(book, flight, request, earlier)
         errand = Errand(
             tenant=flight.tenant,
             call=flight.call,
@@ -145,40 +146,40 @@ class ModelCalls:
         return tuple(sorted(attempts, key=lambda attempt: attempt.number))
 
     async def _said_before(
-        self, book: "_Book", flight: Flight, request: ModelRequest, plan: Plan, earlier: Sequence[Attempt]
-    ) -> tuple[tuple[Attempt, ...], str]:
+        self, book: "_Book", flight: Flight, request: ModelRequest, earlier: Sequence[Attempt]
+    ) -> tuple[tuple[Attempt, ...], Gathered | None]:
         """What was said to the client by a router that was lost, so that it goes on from there; and its attempt, with its cost."""
         try:
-            found = await streamed_before(
+            before = await streamed_before(
                 self._bus, self._keys, tenant=flight.tenant, instance=flight.decided.context.instance, call=flight.call
             )
         except NeverRetry as unreadable:
             log.info("stream_not_recalled", call=flight.call, code=unreadable.code)
-            return tuple(earlier), ""
-        noted = {attempt.number for attempt in earlier}
+            return tuple(earlier), None
         made = list(earlier)
-        for number, gathered in found.items():
-            if number in noted:
-                continue
-            target = plan.targets[0].name
-            usage = estimate(request).model_copy(update={"output_tokens": gathered.tokens})
-            now = datetime.now(UTC)
-            lost = Attempt(
-                number=number,
-                target=target,
-                started_at=now,
-                duration_ms=0,
-                outcome="failed",
-                fault=_LOST,
-                usage=usage,
-                estimated=True,
-                cost=price(target, usage, now),
-                streamed=True,
-            )
-            attempted = CallAttempted(target=target, started_at=now, duration_ms=0, fault=_LOST, attempt=lost)
-            await book.note(attempted, number)
-            made.append(lost)
-        return tuple(made), "".join(found[number].text for number in sorted(found))
+        noted = {attempt.number for attempt in earlier}
+        for number, (target, gathered) in before.attempts.items():
+            if number not in noted:
+                made.append(lost := self._lost(number, target, request, gathered))
+                attempted = CallAttempted(target=target, started_at=lost.started_at, duration_ms=0, fault=_LOST, attempt=lost)
+                await book.note(attempted, number)
+        return tuple(made), before.whole
+
+    def _lost(self, number: int, target: str, request: ModelRequest, said: Gathered) -> Attempt:
+        """The attempt of a router that was lost: it used at least what it passed on."""
+        usage, now = estimate(request).model_copy(update={"output_tokens": said.tokens}), datetime.now(UTC)
+        return Attempt(
+            number=number,
+            target=target,
+            started_at=now,
+            duration_ms=0,
+            outcome="failed",
+            fault=_LOST,
+            usage=usage,
+            estimated=True,
+            cost=self._chooser.price(target, usage, now),
+            streamed=True,
+        )
 
     def _became_unsure(self) -> None:
         self._unsure_until = math.inf

@@ -18,9 +18,9 @@ from agentos.contracts.model import ModelResponse, TextPart, Usage
 from agentos.contracts.routing import Attempt
 from services.router.attempts import AttemptRun, Errand, Floor, Halted, Outcome
 from services.router.choosing import Plan, Target
-from services.router.domain.gathering import BYTES_PER_TOKEN, can_go_on, continuation
+from services.router.domain.gathering import BYTES_PER_TOKEN, Gathered, can_go_on, continuation
 from services.router.domain.retries import Next, Option, Standing, after_failure, elsewhere
-from services.router.pricing import estimate, price
+from services.router.pricing import estimate
 
 log = structlog.get_logger(__name__)
 
@@ -78,14 +78,15 @@ class Execution:
         journal: Journal,
         *,
         earlier: Sequence[Attempt] = (),
-        said: str = "",
+        said: Gathered | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._errand, self._plan, self._journal = errand, plan, journal
         self._targets, self._patience = plan.targets, plan.patience
         self._options = [Option(target.provider, target.features.continues) for target in plan.targets]
         self._earlier = list(earlier)
-        self._said = said
+        self._before = said if said is not None and not said.empty else None
+        self._said = "" if said is None else said.text
         self._number = max((attempt.number for attempt in earlier), default=0)
         self._continued_usage = Usage()
         self._unwritten: list[tuple[CallAttempted, int]] = []
@@ -99,7 +100,9 @@ class Execution:
     async def run(self) -> Ending:
         """Attempt after attempt until the end. Raises TakenOver, and RetryLater where nothing may start because nothing can be seen."""
         deadline = self._began + self._patience.deadline.total_seconds()
-        index = 0
+        if (index := self._start()) is None:
+            fault = self._earlier[-1].fault if self._earlier else None
+            return Ending("failed", None, tuple(self._earlier), self._partial(None), fault)
         while True:
             if self._earlier and await self._journal.taken_over():
                 # Asking also proves that the broker is there: who was cut off meanwhile starts nothing.
@@ -137,6 +140,14 @@ class Execution:
         await self._write()
         last = None if speaker is None else speaker.record(outcome, fault)
         return Ending(outcome, last, tuple(self._earlier), self._partial(speaker), fault)
+
+    def _start(self) -> int | None:
+        """The first target; one that can go on with what was said before, where that is anything. None where there is none."""
+        if self._before is None:
+            return 0
+        if not can_go_on(self._errand.request, self._before):
+            return None
+        return next((place for place, option in enumerate(self._options) if option.continues), None)
 
     # --- attempts -----------------------------------------------------------------------------------------------------
 
@@ -268,7 +279,8 @@ class Execution:
             return True
         cost = run.record("failed").cost
         spent = self._spent() + (cost.usd if cost is not None else 0)
-        return spent + price(self._targets[index].name, estimate(self._errand.request), self._errand.now()).usd <= most
+        again = self._errand.chooser.price(self._targets[index].name, estimate(self._errand.request), self._errand.now())
+        return spent + again.usd <= most
 
     async def _note(
         self,
@@ -312,13 +324,14 @@ class Execution:
         """What had been said when the call ended without an answer; None where that is nothing."""
         if run is not None and not run.gathered.empty:
             return self._whole(run.response("other"))
-        if not self._said:
+        before = self._before
+        if not self._said and before is None:
             return None
         target = self._earlier[-1].target.partition("/")
         return ModelResponse(
             provider=target[0],
             model=target[2],
-            parts=(TextPart(text=self._said),),
+            parts=(TextPart(text=self._said),) if before is None or before.plain else before.parts(target[0]),
             finish_reason="other",
             usage=self._continued_usage,
         )

@@ -5,6 +5,7 @@ A preview: whatever goes wrong here, the call goes on and its settlement holds t
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import dataclass, field
 
 import structlog
 from pydantic import TypeAdapter
@@ -20,10 +21,7 @@ from services.router.domain.gathering import Gathered
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["PURPOSE", "AnswerStream", "streamed_before"]
-
-PURPOSE = "call.streamed"
-"""What the pieces are sealed for."""
+__all__ = ["AnswerStream", "SaidBefore", "streamed_before"]
 
 OUTSTANDING = 8
 """Publications at once that are not acknowledged yet."""
@@ -43,7 +41,7 @@ class AnswerStream:
         self._tenant, self._key = tenant, key
         self._tokens = (tenant, instance, call)
         self._seqs: dict[int, int] = {}
-        self._pending: list[tuple[int, Delta]] = []
+        self._pending: list[tuple[int, str, Delta]] = []
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._closing = False
@@ -56,11 +54,11 @@ class AnswerStream:
         """See ``Audience.crowded``."""
         return len(self._pending) >= BACKLOG
 
-    def say(self, attempt: int, delta: Delta) -> None:
+    def say(self, attempt: int, target: str, delta: Delta) -> None:
         """See ``Audience.say``."""
         if self._lost:
             return
-        self._pending.append((attempt, delta))
+        self._pending.append((attempt, target, delta))
         if self._publishing is None:
             self._publishing = asyncio.create_task(self._publish(), name="answer-stream")
         else:
@@ -92,11 +90,11 @@ class AnswerStream:
                     self._wake.clear()
                     await self._wake.wait()
                     continue
-                attempt, deltas = self._next()
+                attempt, target, deltas = self._next()
                 self._caught_up.set()
                 seq = self._seqs[attempt] = self._seqs.get(attempt, -1) + 1
-                sealed = seal(data_key, self._key, PURPOSE, _DELTAS.dump_json(deltas))
-                piece = AnswerStreamed(attempt=attempt, seq=seq, deltas=sealed)
+                sealed = seal(data_key, self._key, AnswerStreamed.PURPOSE, _DELTAS.dump_json(deltas))
+                piece = AnswerStreamed(attempt=attempt, target=target, seq=seq, deltas=sealed)
                 task = asyncio.create_task(self._send(piece))
                 self._outstanding.add(task)
                 task.add_done_callback(self._outstanding.discard)
@@ -109,13 +107,13 @@ class AnswerStream:
             log.exception("stream_failed", call=self._tokens[2])
             self._give_up("defect")
 
-    def _next(self) -> tuple[int, list[Delta]]:
+    def _next(self) -> tuple[int, str, list[Delta]]:
         """What waits, as far as it is of one attempt."""
-        attempt = self._pending[0][0]
-        end = next((place for place, (of, _) in enumerate(self._pending) if of != attempt), len(self._pending))
-        deltas = [delta for _, delta in self._pending[:end]]
+        attempt, target, _ = self._pending[0]
+        end = next((place for place, (of, _, _) in enumerate(self._pending) if of != attempt), len(self._pending))
+        deltas = [delta for _, _, delta in self._pending[:end]]
         del self._pending[:end]
-        return attempt, deltas
+        return attempt, target, deltas
 
     async def _send(self, piece: AnswerStreamed) -> None:
         try:
@@ -131,16 +129,26 @@ class AnswerStream:
         self._caught_up.set()
 
 
-async def streamed_before(bus: Bus, keys: KeyRing, *, tenant: str, instance: str, call: str) -> dict[int, Gathered]:
-    """What was published of a call by whoever had it before, by attempt. Raises RetryLater when that cannot be seen."""
-    found: dict[int, Gathered] = {}
+@dataclass(slots=True)
+class SaidBefore:
+    """What was published of a call: all of it, and by attempt."""
+
+    whole: Gathered = field(default_factory=Gathered)
+    attempts: dict[int, tuple[str, Gathered]] = field(default_factory=dict[int, tuple[str, Gathered]])
+    """With the target that said it."""
+
+
+async def streamed_before(bus: Bus, keys: KeyRing, *, tenant: str, instance: str, call: str) -> SaidBefore:
+    """What was published of a call by whoever had it before. Raises NeverRetry where it cannot be read."""
+    found = SaidBefore()
     subject = f"tok.{tenant}.{instance}.{call}"
     async with aclosing(bus.tail((subject,), stream="TOKENS", start="first").updates()) as updates:
         async for raw in updates:
             if raw is None:
                 break
             piece = (await bus.decode(raw)).payload(AnswerStreamed)
-            plain = await keys.open(tenant, PURPOSE, piece.deltas)
-            for delta in _DELTAS.validate_json(plain):
-                found.setdefault(piece.attempt, Gathered()).add(delta)
+            _, of_attempt = found.attempts.setdefault(piece.attempt, (piece.target, Gathered()))
+            for delta in _DELTAS.validate_json(await keys.open(tenant, AnswerStreamed.PURPOSE, piece.deltas)):
+                of_attempt.add(delta)
+                found.whole.add(delta)
     return found

@@ -198,7 +198,6 @@ _NOT_ANSWERS: dict[str, list[dict[str, Any]]] = {
         {"type": "message", "content": [{"type": "text", "text": "hi"}]},
         {"type": "message", "content": "hi", "usage": {"input_tokens": 1, "output_tokens": 1}},
         {"type": "message", "content": [{"type": "tool_use", "id": "1", "name": "t", "input": "x"}], "usage": {}},
-        {"type": "error", "error": {"type": "overloaded_error"}},
     ],
     "gemini": [
         {"candidates": [], "usageMetadata": {}},

@@ -166,6 +166,8 @@ class AnswerStreamed(Contract):
     """What ``deltas`` is sealed for."""
 
     attempt: int
+    target: str
+    """Who says it, "provider/model"."""
     seq: int
     deltas: Sealed
 

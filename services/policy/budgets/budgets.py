@@ -5,7 +5,7 @@ here may be done again, by any instance, at any time; what a crash leaves behind
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +29,7 @@ from services.policy.budgets.requesters import Requesters
 from services.policy.budgets.rules import BudgetRules
 from services.policy.budgets.store import Accounts
 from services.policy.budgets.telling import Teller
+from services.policy.decisions import Decisions
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.questions import Asker, BudgetQuestion
 from services.policy.verdicts import askable
@@ -63,11 +64,20 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """What a soft budget has to be told of a call. It lets every call pass, so no call waits for its account."""
+
+    budget: Budget
+    amount: int
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
-    """The call may be made. ``reservations`` belong into ``call.decided``; ``warnings`` name the budgets that are over their limit."""
+    """The call may be made. ``reservations`` belong into ``call.decided``; ``owed`` goes to ``Budgets.count`` with it."""
 
     reservations: tuple[Reservation, ...]
-    warnings: tuple[str, ...] = ()
+    owed: "tuple[Owed, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,7 @@ class Budgets:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._bus = bus
+        self.decisions = Decisions(bus)
         self._rules = BudgetRules(evaluator)
         self.prices = prices or Prices(bus)
         self._clock = clock
@@ -122,7 +133,7 @@ class Budgets:
     # --- before the call ----------------------------------------------------------------------------------------------
 
     async def reserve(self, call_id: str, tenant: str, demand: Demand) -> Granted | Refusal:
-        """Hold the worst case back in every budget that applies, or in none. Idempotent by ``call_id``.
+        """Hold the worst case back in every budget that can refuse the call, or in none. Idempotent by ``call_id``.
 
         Raises NoRoomYet while the call has to wait: for others' reservations to be settled, or for a throttling budget's window to move on;
         after the budget's ``wait_s`` since ``asked_at`` it is a refusal. Raises Unavailable when the rules or a state cannot be read,
@@ -143,8 +154,47 @@ class Budgets:
         unpriced = [budget for budget, amount in amounts if amount is None and budget.mode != "soft"]
         if unpriced:
             return self._refused(_refusal("budget.unpriced", unpriced))
+        owed = tuple(Owed(budget, amount or 0, demand.asked_at) for budget, amount in amounts if budget.mode == "soft")
+        held = await self._hold(call_id, tenant, demand, [(one, amount or 0) for one, amount in amounts if one.mode != "soft"])
+        if not isinstance(held, tuple):
+            return held
+        self._outcomes.labels("granted").inc()
+        now = self._clock()
+        telling = tuple(_reservation(one.budget, one.budget.slot(now), one.amount) for one in owed)
+        return Granted((*held, *telling), owed)
+
+    async def count(self, call_id: str, tenant: str, owed: Sequence[Owed], decided: Awaitable[bool]) -> None:
+        """Write the worst case down in the soft budgets, while ``decided`` writes the verdict that names it; its result says whether it was
+        written only now. Idempotent. Raises what ``decided`` raises, and as ``reserve`` does.
+        """
         owner = new_id()[-12:]
-        seen = await self._ask(call_id, tenant, demand, owner, [(budget, amount or 0) for budget, amount in amounts])
+        asked = [
+            asyncio.ensure_future(self._ask(call_id, tenant, one.asked_at, owner, [(one.budget, one.amount)], patient=True))
+            for one in owed
+        ]
+        try:
+            fresh = await decided
+        finally:
+            seen = await asyncio.gather(*asked, return_exceptions=True)
+        for one in seen:
+            if isinstance(one, BaseException):
+                raise one
+            if all(each.held is None or each.held.confirmed for each in one):
+                continue
+            if fresh:
+                await self._confirm(call_id, tenant, owner, one)
+            else:
+                # An account that does not remember whether it knows the call, and a verdict that stood before: it may be counted already.
+                await self._withdraw(call_id, tenant, owner, one)
+
+    async def _hold(
+        self, call_id: str, tenant: str, demand: Demand, amounts: Sequence[tuple[Budget, int]]
+    ) -> tuple[Reservation, ...] | Granted | Refusal:
+        """The reservations, all of them; or, where this call was decided before, what was granted then."""
+        if not amounts:
+            return ()
+        owner = new_id()[-12:]
+        seen = await self._ask(call_id, tenant, demand.asked_at, owner, amounts)
         shorts = [(one, one.short) for one in seen if one.short is not None]
         if shorts:
             await self._withdraw(call_id, tenant, owner, seen)
@@ -156,16 +206,19 @@ class Budgets:
         await asyncio.gather(
             *(self._teller.warn(tenant, one.budget, one.now, spent=one.spent, reserved=one.reserved) for one in seen)
         )
-        self._outcomes.labels("granted").inc()
-        return Granted(
-            tuple(_reservation(one.budget, one.held) for one in seen if one.held is not None),
-            tuple(one.budget.id for one in seen if one.spent >= one.budget.limit_units),
-        )
+        return tuple(_reservation(one.budget, one.held.slot, one.held.amount) for one in seen if one.held is not None)
 
     async def _ask(
-        self, call_id: str, tenant: str, demand: Demand, owner: str, amounts: Sequence[tuple[Budget, int]]
+        self,
+        call_id: str,
+        tenant: str,
+        asked_at: datetime,
+        owner: str,
+        amounts: Sequence[tuple[Budget, int]],
+        *,
+        patient: bool = False,
     ) -> list[_Seen]:
-        asked_ms = int(demand.asked_at.timestamp() * 1000)
+        asked_ms = int(asked_at.timestamp() * 1000)
 
         def reserving(budget: Budget, amount: int) -> Callable[[Account, datetime], _Seen]:
             def reserve(account: Account, now: datetime) -> _Seen:
@@ -177,7 +230,10 @@ class Budgets:
             return reserve
 
         return await asyncio.gather(
-            *(self.accounts.do(f"{tenant}.{budget.account}", reserving(budget, amount), budget) for budget, amount in amounts)
+            *(
+                self.accounts.do(f"{tenant}.{budget.account}", reserving(budget, amount), budget, patient=patient)
+                for budget, amount in amounts
+            )
         )
 
     async def _standing(self, call_id: str, tenant: str, owner: str, seen: Sequence[_Seen]) -> Granted | None:
@@ -189,6 +245,10 @@ class Budgets:
         if any(one.held is None for one in seen):
             # It can only have been settled after it was decided.
             raise RetryLater(f"call {call_id} is settled, but its decision cannot be read", code="broker_unavailable")
+        await self._confirm(call_id, tenant, owner, seen)
+        return None
+
+    async def _confirm(self, call_id: str, tenant: str, owner: str, seen: Sequence[_Seen]) -> None:
         confirmed = await asyncio.gather(
             *(
                 self.accounts.do(f"{tenant}.{one.budget.account}", lambda account, _: account.confirm(call_id, owner))
@@ -198,7 +258,6 @@ class Budgets:
         )
         if not all(confirmed):
             raise RetryLater(f"call {call_id} is being handled elsewhere", delay=SOON, code="budget_contended")
-        return None
 
     async def _withdraw(self, call_id: str, tenant: str, owner: str, seen: Sequence[_Seen]) -> None:
         """Take back what this handling made; what stood before may be another's, and the log will say what it is worth."""
@@ -240,12 +299,12 @@ class Budgets:
         """
         subject = EventSubject.parse(message.subject)
         settled = message.payload(ModelCallSettled)
-        decided = await self._bus.get(f"evt.{subject.tenant}.call.{subject.id}.decided")
+        decided = await self.decisions.of(subject.tenant, subject.id)
         if decided is None:
             # A settlement follows its decision, so it stands; a read that does not show it is asked again.
             raise RetryLater(f"the decision on call {subject.id} cannot be read")
-        reservations = decided.payload(CallDecided).reservations
-        await self.settle(subject.id, subject.tenant, reservations, truth_of(settled), settled.cost, settled.provider)
+        truth = truth_of(settled)
+        await self.settle(subject.id, subject.tenant, decided.reservations, truth, settled.cost, settled.provider)
 
     async def settle(
         self,
@@ -267,7 +326,7 @@ class Budgets:
                 return account.budget, account.spent(now), account.reserved(now), now
 
             try:
-                budget, spent, reserved, now = await self.accounts.do(f"{tenant}.{reservation.account}", settle)
+                budget, spent, reserved, now = await self.accounts.do(f"{tenant}.{reservation.account}", settle, patient=True)
             except LookupError:
                 # The account has been cleared away, long after its window.
                 return
@@ -354,13 +413,13 @@ def _judge(budget: Budget, short: Short, demand: Demand, now: datetime) -> tuple
             return "budget.throttled", min(max(short.until - now, SOON), LATEST)
 
 
-def _reservation(budget: Budget, held: Held) -> Reservation:
+def _reservation(budget: Budget, slot: int, amount: int) -> Reservation:
     return Reservation(
         budget=budget.id,
         account=budget.account,
-        window=budget.name(held.slot),
+        window=budget.name(slot),
         metric=budget.metric,
-        amount=budget.amount(held.amount),
+        amount=budget.amount(amount),
         provider=budget.provider,
     )
 

@@ -5,6 +5,7 @@ An answer counts once it is written, or, when nothing is to be written, once it 
 """
 
 import asyncio
+import contextlib
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -35,6 +36,8 @@ KEPT = 2_000
 """Accounts that stay in memory between two uses."""
 LINGER_S = 0.001
 """Between two writes of one account: operations gather, and the other instances get their turn."""
+PATIENT_S = 0.02
+"""How long an operation that no call waits for waits for company."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class _Asked:
     operation: Operation[Any]
     answer: asyncio.Future[Any]
     budget: Budget | None
+    patient: bool
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class _Desk:
     account: Account | None = None
     revision: int | None = None
     busy: bool = False
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while somebody waits who is not patient."""
 
 
 class Accounts:
@@ -66,8 +72,11 @@ class Accounts:
         self.writes = 0
         self.conflicts = 0
 
-    async def do(self, key: str, operation: Operation[R], budget: Budget | None = None) -> R:
+    async def do(self, key: str, operation: Operation[R], budget: Budget | None = None, *, patient: bool = False) -> R:
         """Apply ``operation`` and give its answer, once that stands. ``key`` is ``<tenant>.<account>``.
+
+        A ``patient`` one waits up to ``PATIENT_S`` for others to share its write with; whatever comes first, it is done before what is
+        asked later.
 
         ``budget`` brings the account its current limit, or into being. Without one the account must exist (LookupError). Raises
         RetryLater when the broker does not answer (whether it was done is then not known: do it again), Unavailable when what is stored
@@ -79,7 +88,9 @@ class Accounts:
             self._tidy()
         self._desks.move_to_end(key)
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        desk.waiting.append(_Asked(operation, answer, budget))
+        desk.waiting.append(_Asked(operation, answer, budget, patient))
+        if not patient:
+            desk.hurry.set()
         if not desk.busy:
             desk.busy = True
             task = asyncio.create_task(self._work(desk), name=f"budget-{key}")
@@ -111,7 +122,13 @@ class Accounts:
             while desk.waiting:
                 # At first only for those who ask in the same turn of the loop.
                 await asyncio.sleep(pause)
+                if not desk.hurry.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(PATIENT_S):
+                            await desk.hurry.wait()
                 batch = [desk.waiting.popleft() for _ in range(min(len(desk.waiting), AT_ONCE))]
+                if all(asked.patient for asked in desk.waiting):
+                    desk.hurry.clear()
                 await self._serve(desk, batch)
                 pause = LINGER_S * random.random()  # noqa: S311 - jitter, no secret
         except asyncio.CancelledError:

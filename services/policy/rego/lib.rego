@@ -92,13 +92,13 @@ terms(special) := object.union(data.config.approvals.terms, special)
 pack_disabled(pack) if data.config.packs[pack].enabled == false
 
 # The task's labelled history, as far as its shape goes.
-history(given) if {
-	is_array(given.labels)
-	is_array(given.sources)
-	is_array(given.declared)
-	is_object(given.calls)
-	is_object(given.effects)
-	is_object(given.windows)
-	is_number(given.denied)
-	is_number(given.spent_microusd)
+history_given if {
+	is_array(input.history.labels)
+	is_array(input.history.sources)
+	is_array(input.history.declared)
+	is_object(input.history.calls)
+	is_object(input.history.effects)
+	is_object(input.history.windows)
+	is_number(input.history.denied)
+	is_number(input.history.spent_microusd)
 }

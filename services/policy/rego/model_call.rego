@@ -18,7 +18,7 @@ well_formed if {
 	is_number(input.calls_so_far)
 	is_array(input.data_classes)
 	is_boolean(input.redacted)
-	lib.history(input.history)
+	lib.history_given
 }
 
 obligations := {"redact": true, "max_output_tokens": input.max_output_tokens, "providers": sort(providers)}

@@ -19,7 +19,7 @@ well_formed if {
 	is_array(input.data_classes)
 	is_number(input.destinations)
 	is_array(input.foreign)
-	lib.history(input.history)
+	lib.history_given
 }
 
 # Rules on the task's history have a package of their own, which may be absent.

@@ -167,7 +167,7 @@ class House:
             digest=step_digest("tool", {"tool": TOOL, "arguments": arguments}),
         )
         await self.runner.append("tool.requested", call, asked, tenant=TENANT, correlation_id=task)
-        decided = await self.policy.calls.on_tool(TENANT, call, asked)
+        decided = (await self.policy.calls.on_tool(TENANT, call, asked)).decided
         assert decided.verdict == "hold"
         held = decided.model_copy(update={"obligations": {"editable": True} | obligations})
         await self.policy_bus.append("tool.decided", call, held, tenant=TENANT, correlation_id=task)
@@ -195,7 +195,7 @@ class House:
             max_output_tokens=request.max_output_tokens,
         )
         await self.runner.append("call.requested", call, asked, tenant=TENANT, correlation_id="t1")
-        decided = await self.policy.calls.on_model(TENANT, call, asked, datetime.now(UTC))
+        decided = (await self.policy.calls.on_model(TENANT, call, asked, datetime.now(UTC))).decided
         held = decided.model_copy(update={"verdict": "hold", "obligations": {"editable": True} | obligations})
         await self.policy_bus.append("call.decided", call, held, tenant=TENANT, correlation_id="t1")
         return (await event(self.gateway, f"approval.{call}.requested")).payload(ApprovalRequested)

@@ -28,6 +28,7 @@ from services.router.turns import Turns
 from tests.conftest import Broker
 from tests.governance.scenario import TENANT, decision, event
 from tests.loopback.provider import LoopbackProvider
+from tests.services.router.offline import Scripted, said
 
 
 class Defective:
@@ -55,12 +56,14 @@ class Site:
 
     def __init__(self, broker: Broker, master: MasterKey, provider: LoopbackProvider) -> None:
         self.broker, self.master, self.provider = broker, master, provider
+        self.scripted = Scripted("scripted", said("Hello ", "world"), continues=True)
         second = OpenAIAdapter(api_key="k", base_url=provider.openai_base_url)
         second.provider = "second"
         self.adapters: dict[str, ModelAdapter] = {
             "openai": OpenAIAdapter(api_key="k", base_url=provider.openai_base_url),
             "second": second,
             "broken": Defective(),
+            "scripted": self.scripted,
         }
         self.configuration = Configuration.model_validate(
             {"aliases": {"default": ["openai/gpt-5-mini", "second/gpt-5-mini"]}, "retries": {"tries_per_target": 2}}
@@ -80,7 +83,7 @@ class Site:
         kill, packs = KillSwitch(bus), LivePacks(bus)
         pools = {name: ((f"{name}#1", adapter),) for name, adapter in self.adapters.items()}
         turns = Turns(pools, self.configuration, now=utc_now, jitter=lambda: 0.5)
-        selection = Selection(turns, self.configuration, PriceBook(), now=utc_now)
+        selection = Selection(turns, self.configuration, PriceBook(self.configuration.prices), now=utc_now)
         calls = ModelCalls(bus, KeyRing(bus, self.master), kill, selection)
         router = Router(bus, packs, kill, calls, 64)
         await kill.start()

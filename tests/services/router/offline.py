@@ -16,6 +16,7 @@ from services.router.attempts import CallLimits, Errand, Halted, utc_now
 from services.router.book import PriceBook
 from services.router.choosing import Target
 from services.router.configuration import Configuration
+from services.router.domain.gathering import Gathered
 from services.router.execution import Ending, Execution
 from services.router.selection import Selection
 from services.router.settling import sums
@@ -59,13 +60,17 @@ class Scripted:
         self.provider = provider
         self.requests: list[ModelRequest] = []
         self.keys: list[str] = []
+        self.continues = continues
         self.closed = 0
         self._scripts = list(scripts)
-        self._features = Features(continues=continues)
+
+    def script(self, *scripts: Sequence[Step]) -> None:
+        """How the next attempts go."""
+        self._scripts = list(scripts)
 
     def features(self, model: str) -> Features:
         assert model
-        return self._features
+        return Features(continues=self.continues)
 
     async def begin(self) -> None:
         """Before the first step."""
@@ -125,7 +130,8 @@ class Listener:
     heard: list[tuple[int, Delta]] = field(default_factory=list[tuple[int, Delta]])
     crowded: bool = False
 
-    def say(self, attempt: int, delta: Delta) -> None:
+    def say(self, attempt: int, target: str, delta: Delta) -> None:
+        assert "/" in target
         self.heard.append((attempt, delta))
 
     async def room(self) -> None:
@@ -168,15 +174,18 @@ class Offline:
         limits: CallLimits | None = None,
         permit: Mapping[str, str] | None = None,
         earlier: Sequence[Attempt] = (),
-        said: str = "",
+        said: Gathered | None = None,
         hedge_after: timedelta | None = None,
         chain: Sequence[str] | None = None,
+        breaker: Mapping[str, int] | None = None,
         **patience: Any,
     ) -> None:
         names = list(dict.fromkeys(adapter.provider for adapter in providers))
         chain = chain or [f"{name}/m" for name in names]
         hedge = None if hedge_after is None else {"after_s": hedge_after.total_seconds()}
-        configuration = Configuration.model_validate({"aliases": {"default": {"targets": chain, "hedge": hedge}}})
+        configuration = Configuration.model_validate(
+            {"aliases": {"default": {"targets": chain, "hedge": hedge}}, "breaker": breaker or {}}
+        )
         pools = {
             name: tuple((f"{name}#{place}", each) for place, each in enumerate((a for a in providers if a.provider == name), 1))
             for name in names

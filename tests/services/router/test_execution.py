@@ -10,6 +10,7 @@ from agentos.contracts.base import Fault
 from agentos.contracts.model import (
     JsonSchemaFormat,
     Message,
+    TextDelta,
     TextPart,
     ToolCallDelta,
     ToolCallPart,
@@ -18,9 +19,12 @@ from agentos.contracts.model import (
 )
 from agentos.contracts.routing import Attempt
 from services.router.attempts import CallLimits, utc_now
+from services.router.book import PriceBook
+from services.router.domain.gathering import Gathered
 from services.router.execution import TakenOver
-from services.router.pricing import price
 from tests.services.router.offline import ASKED, USAGE, Hang, Offline, Scripted, done, failure, said
+
+price = PriceBook().price
 
 SOON = timedelta(seconds=0.05)
 
@@ -359,7 +363,9 @@ async def test_a_call_that_a_lost_router_had_begun_goes_on_behind_what_was_said(
         cost=price("ollama/m", USAGE, utc_now()),
     )
     provider = Scripted("anthropic", said("two"), continues=True)
-    call = Offline(provider, earlier=(lost,), said="One ")
+    before = Gathered()
+    before.add(TextDelta(text="One "))
+    call = Offline(provider, earlier=(lost,), said=before)
     ending = await call.execution.run()
     assert ending.response is not None
     assert (ending.response.text, call.listener.text, provider.keys) == ("One two", "two", ["c1-2"])

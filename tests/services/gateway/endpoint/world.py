@@ -132,7 +132,7 @@ class HandRouter:
             written = b"[" + b",".join(delta.model_dump_json().encode() for delta in deltas) + b"]"
             sealed = await self.keys.seal(subject.tenant, key, AnswerStreamed.PURPOSE, written)
             tokens = (subject.tenant, decided.context.instance, subject.id)
-            piece = AnswerStreamed(attempt=attempt, seq=seq, deltas=sealed)
+            piece = AnswerStreamed(attempt=attempt, target="openai/gpt-5-mini", seq=seq, deltas=sealed)
             await self.bus.stream("call.streamed", tokens, piece, tenant=subject.tenant, cause=message)
             seq += 1
 

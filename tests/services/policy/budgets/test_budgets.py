@@ -30,6 +30,11 @@ async def refused(budgets: Budgets, call: str, **fields: Any) -> Refusal:
     return answer
 
 
+async def written(*, fresh: bool = True) -> bool:
+    """In the place of the append of a verdict."""
+    return fresh
+
+
 async def counts(site: Site, one: Budget, now: datetime | None = None) -> tuple[int, int]:
     state = await site.state(one)
     return state.counted(now or datetime.now(UTC)), state.reserved(now or datetime.now(UTC))
@@ -113,6 +118,54 @@ async def test_an_overshooting_provider_is_recorded_in_truth_and_blocks_what_fol
     await budgets.settle("c1", TENANT, answer.reservations, Usage(output_tokens=500), None, "openai")
     assert await counts(site, one) == (500, 0)
     assert (await refused(budgets, "c2")).reasons == ("budget.exceeded",)
+
+
+async def test_a_soft_budget_is_told_of_a_call_after_its_verdict_and_counts_the_truth_once(site: Site) -> None:
+    one, hard = budget(id="s", metric="tokens", limit="100", mode="soft"), budget(id="h")
+    budgets = await site.budgets(Rules(one, hard))
+    answer = await granted(budgets, "c1")
+    assert sorted((held.budget, held.amount) for held in answer.reservations) == [("h", 1), ("s", 150)]
+    assert await site.gateway.bucket("budgets").get(f"{TENANT}.{one.account}") is None
+
+    async def decide() -> bool:
+        await site.decide("c1", answer.reservations)
+        return True
+
+    await budgets.count("c1", TENANT, answer.owed, decide())
+    await budgets.count("c1", TENANT, answer.owed, written(fresh=False))
+    assert await counts(site, one) == (0, 150)
+    settled = await site.settle("c1", **used(90))
+    for _ in range(2):
+        await budgets.on_call_settled(settled)
+        await budgets.count("c1", TENANT, answer.owed, written(fresh=False))
+    assert await counts(site, one) == (90, 0)
+
+
+async def test_a_verdict_that_cannot_be_written_is_heard_of_and_leaves_the_soft_budget_to_the_next_try(site: Site) -> None:
+    one = budget(mode="soft")
+    budgets = await site.budgets(Rules(one))
+    answer = await granted(budgets, "c1")
+
+    async def lost() -> bool:
+        raise RetryLater("the broker is away")
+
+    with pytest.raises(RetryLater):
+        await budgets.count("c1", TENANT, answer.owed, lost())
+    await budgets.count("c1", TENANT, answer.owed, written())
+    assert await counts(site, one) == (0, 1)
+
+
+async def test_what_nobody_waits_for_shares_one_write_and_is_done_before_what_somebody_does(site: Site) -> None:
+    one = budget(limit="3")
+    budgets = await site.budgets(Rules(one))
+    held = [(await granted(budgets, f"c{number}")).reservations for number in range(3)]
+    writes = budgets.accounts.writes
+    settling = [asyncio.ensure_future(budgets.settle(f"c{number}", TENANT, of, None, None)) for number, of in enumerate(held)]
+    await asyncio.sleep(0)
+    # Full until those three are settled: they wait for company, and this one is company.
+    await granted(budgets, "c4")
+    await asyncio.gather(*settling)
+    assert budgets.accounts.writes == writes + 1
 
 
 # --- prices ---------------------------------------------------------------------------------------------------------------
@@ -249,7 +302,7 @@ async def test_each_threshold_is_told_once_a_window_however_many_instances_see_i
     for number in range(12):
         budgets = instances[number % 3]
         answer = await granted(budgets, f"c{number}", asked_at=clock.now)
-        assert answer.warnings == (("b",) if number >= 10 else ())
+        await budgets.count(f"c{number}", TENANT, answer.owed, written())
         await budgets.settle(f"c{number}", TENANT, answer.reservations, Usage(), None)
     told = await facts(site.gateway, "budget.warned", one)
     assert [(fact.threshold, fact.spent, fact.window) for fact in told] == [(0.5, 5, "2026-11-21"), (1.0, 10, "2026-11-21")]
@@ -257,6 +310,7 @@ async def test_each_threshold_is_told_once_a_window_however_many_instances_see_i
     clock.move(days=1)
     for number in range(5):
         answer = await granted(instances[0], f"d{number}", asked_at=clock.now)
+        await instances[0].count(f"d{number}", TENANT, answer.owed, written())
         await instances[0].settle(f"d{number}", TENANT, answer.reservations, Usage(), None)
     assert len(await facts(site.gateway, "budget.warned", one)) == 3
 
