@@ -284,13 +284,14 @@ def _as_status(code: object) -> int | None:
     return number if isinstance(number, int) and 300 <= number < 600 else None
 
 
-def unreachable(provider: str, *, usage: Usage | None = None) -> ProviderError:
-    """No connection, or it was lost before the answer was whole."""
+def unreachable(provider: str, *, usage: Usage | None = None, status: int | None = None) -> ProviderError:
+    """No connection, or it was lost before the answer was whole; with the ``status`` of an answer that had begun."""
     return ProviderError(
         f"{provider} could not be reached, or closed the connection before its answer was whole: {_ADVICE['retry']}",
         kind="retry",
         provider=provider,
         code="unreachable",
+        status=status,
         usage=usage,
     )
 

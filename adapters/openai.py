@@ -16,6 +16,7 @@ _DIALECT = Dialect(
     provider="openai",
     max_tokens_field="max_completion_tokens",
     object_schema=True,
+    efforts=(),
     cache_key=True,
     cache_marks=True,
     private=True,

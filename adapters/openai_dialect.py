@@ -27,8 +27,8 @@ class Dialect:
     """Takes ``parallel_tool_calls``."""
     thinking: Literal["effort", "switch"] = "effort"
     """``switch``: on and off by a field of its own (DeepSeek)."""
-    efforts: tuple[tuple[Effort, str], ...] = ()
-    """Its words for efforts, where they are not ours."""
+    efforts: tuple[tuple[Effort, str], ...] = (("minimal", "low"), ("max", "high"))
+    """Its words for efforts, where they are not ours. Three of ours are known everywhere."""
     thinking_back: bool = False
     """Wants to see again what it thought before a tool call."""
     continues: Literal["no", "prefix"] = "no"

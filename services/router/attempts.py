@@ -346,8 +346,11 @@ class AttemptRun:
             return False
         if not self.gathered.empty or error is None:
             return True
-        # A refusal is free. So is a connection that never came to be, or was lost before a byte of an answer.
-        return (error.status is None or error.status < 400) and error.code != "unreachable"
+        if error.code == "unreachable":
+            # Free where no connection came to be; not where it was lost after the head of an answer.
+            return error.status is not None
+        # A refusal is free.
+        return error.status is None or error.status < 400
 
     def record(self, outcome: Outcome, fault: Fault | None = None) -> Attempt:
         """The attempt as it stands in the log."""

@@ -173,6 +173,9 @@ CHAT_BODIES: dict[str, tuple[str, ModelRequest, dict[str, Any]]] = {
     "DeepSeek does not think": (
         "deepseek", _asked(thinking=Thinking(effort="none")), {**TURNS, "max_tokens": 1024, "thinking": {"type": "disabled"}},
     ),
+    "most servers know three efforts": (
+        "groq", _asked(thinking=Thinking(effort="max")), {**TURNS, "max_tokens": 1024, "reasoning_effort": "high"},
+    ),
     "ollama thinks": ("ollama", _asked(thinking=Thinking(effort="low", show=True), seed=7),
                       {**TURNS, "max_tokens": 1024, "reasoning_effort": "low", "seed": 7}),
 }  # fmt: skip
