@@ -48,7 +48,7 @@ ANNOUNCED = Announcements(
 # What stands before and after two digits when they say how old somebody is, though no word for it does.
 _TWO_DIGITS = re.compile(r"[1-9](?<![\w.,:/$€£#=+-]\d)(?<!\d \d)\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
 _ABOUT_SOMEBODY = re.compile(
-    r"(?:\b(?:i['’]?m|i am|s?he['’]s|s?he is|s?he was|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
+    r"(?:\b(?:i['’]?m|i am|i was|s?he['’]s|s?he is|s?he was|they were|we were|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
     r"ik ben|(?:zij|hij) is)"
     r"(?: (?:now|just|nearly|almost|only|turning|jetzt|schon|erst))?"
     r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd)"
@@ -78,6 +78,15 @@ _AGE_AFTER = re.compile(
     r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
     re.IGNORECASE,
 )
+_WITH_SEX = re.compile(
+    r"(?<![\w.,:/$€£#=-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]?(?:[MF]|male|female)[,.]? (?:presents|presenting|c/o|w/|s/p|h/o|who|here|"
+    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|(?:,| ?/) ?(?:(?:fe)?male|[mf](?=[),;.]|$))\b| (?:fe)?male\b))"
+    r"|\b(?:(?:fe)?male(?:,| ?/|:)? |(?<=\()[MF][,/] ?|(?<!\w/)[MF]/)(?P<other>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|$)(?![.,]\d| ?(?:%|percent|cases))",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""``34F presents``, ``41, male``, ``(F, 29)``, ``M/67``."""
+_SEXES = ("male", "presents", "presenting", "c/o", "w/", "s/p", "h/o", "who", "here", "admitted", "complain", "pt", "patient", "m/", "f/",
+"/m", "/f", "(m", "(f", " f)", " m)", ",f", ",m")  # fmt: skip
 _AGE_WORDS = ("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años")
 _THINGS = re.compile(
     r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|"
@@ -132,6 +141,9 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
                 text, max(0, match.start() - 20), match.start()
             ):
                 yield Finding(*match.span("value"), "AGE", "AGE", 0.7)
+    if any(word in lowered for word in _SEXES):
+        for match in _WITH_SEX.finditer(text):
+            yield Finding(*match.span("value" if match["value"] else "other"), "AGE", "AGE", 0.6)
     for match in _TWO_DIGITS.finditer(text):
         before, after = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 24]
         if (_ABOUT_SOMEBODY.search(before) and _ON_SOMEBODY.match(after) and not _UNIT.match(after)) or (

@@ -233,6 +233,8 @@ def organisation(rng: random.Random, language: str, country: str, held_back: boo
         ]
         if rng.random() < 0.25:
             return words[0] + rng.choice([words[-1].lower(), words[-1], "ly", "ify", "io", "ster", "hub", "base", "wise"])
+        if rng.random() < 0.15:
+            return f"{words[0]} {rng.choice(['&', 'and', '+'])} {rng.choice([words[-1], last, 'Sons', 'Co'])}"
         return " ".join(words) + (f" {tail}" if rng.random() < 0.75 else "")
     if form < 0.80:
         return invented(rng) + rng.choice(["", " AI", " Labs", " Health", ".io", "soft", " Systems", ".com", " Bank"])

@@ -248,6 +248,9 @@ class Scene:
         listed = jobs("en_US") if self.language == "en" and self.rng.random() < 0.5 else extra()[f"jobs {self.language}"]
         return [(self.rng.choice(listed), None)]
 
+    def dept(self, _: str) -> list[Part]:
+        return [(self.rng.choice(extra()["departments"]), None)]
+
     def word(self, _: str) -> list[Part]:
         return [(self.rng.choice(ordinary_words()[self.language]), None)]
 
