@@ -64,9 +64,15 @@ _PART_OF_A_TEXT = re.compile(
 )
 _USER = re.compile(
     r"user|login|logged|account|acct|handle|nick|author|owner|assign|actor|principal|alias|screen[ _]?name|insta|twitter|github|gitlab|"
-    r"linkedin|telegram|discord|skype|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}$",
+    r"linkedin|telegram|discord|skype|watch|approv|subscrib|follow|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}$",
     re.IGNORECASE,
 )
+
+
+_SURELY_USED = 0.97
+_TYPED_BY_USERS = re.compile(r"[a-z]{5,24}|[a-z]{3,20}\d{1,4}|[a-z]{1,20}[._][a-z]{2,20}\d{0,4}")
+_OF_VALUE_BEFORE = re.compile(r"[\w)\]]\.|[/\\=#$%-]$|::$")
+"""Such a name counts wherever it stands, if the model is sure: not as a part of a path, an option, a value that is assigned."""
 
 
 def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int]) -> bool:
@@ -103,6 +109,11 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
                 or _YEARS.match(text, end) is not None
             )
         case "USERNAME":
+            if sure > _SURELY_USED and _TYPED_BY_USERS.fullmatch(value) is not None and not lists(value) & COMMON:
+                return (
+                    _OF_IDENTIFIER_AFTER.match(text, end) is not None
+                    or _OF_VALUE_BEFORE.search(text, max(0, start - 16), start) is not None
+                )
             if _is_of_identifier(text, start, end) or sure < 0.6 or _HEX.fullmatch(value) is not None:
                 return True
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None

@@ -88,14 +88,21 @@ ANNOUNCED = Announcements(
         r"]{0,3}", score=0.6,
     ),
     announcement(
-        "USERNAME", "USERNAME", "user=|user:|user for|for user|invalid user|accepted|account=|su: |uid=|user \"|user '",
-        r"(?:\buser=|\buser: |\buid=(?:\d{1,6}\()?|for user |accepted (?:password|publickey) for |invalid user )[\"']?",
+        "USERNAME", "USERNAME", "user=|user:|user for|for user|invalid user|accepted|failed |account=|su: |uid=|user \"|user '",
+        r"(?:\buser=|\buser: |\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|none) for (?!invalid )|invalid user )[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
     ),
     # Whom an address follows in brackets: ``User ann (ann@x.org)``.
     announcement(
         "USERNAME", "USERNAME", "user ", r"\buser ", rf"{_PLAIN_NAME}(?= [(<][\w.+-]{{1,64}}@)", gap=r"[\"']?", score=0.6,
     ),
+    announcement(
+        "USERNAME", "USERNAME", "reset |unlock |disable |delete ", r"(?:reset|unlock|change|disable|delete) ",
+        rf"{_PLAIN_NAME}(?=['’]s (?:password|account|login|profile|access))", gap="", score=0.6,
+    ),
+    announcement("USERNAME", "USERNAME", 'user"', r'user"', rf'{_PLAIN_NAME}(?=")', gap=r': ?"', score=0.5),
+    announcement("USERNAME", "USERNAME", "mysql|psql|mongo|mariadb", r"(?:mysql|mysqldump|mariadb|psql|mongo\w{0,4}) [^\n|;&]{0,80}?-[uU]",
+    _PLAIN_NAME, gap=" ?", score=0.5),
     # ``TODO(ann):`` as in the guides of styles.
     announcement("USERNAME", "USERNAME", "todo(|fixme(|hack(", r"(?:TODO|FIXME|HACK)\(", rf"{_PLAIN_NAME}(?=\):)", gap="@?", score=0.6),
     announcement(

@@ -31,8 +31,8 @@ def _digits(low: int, high: int, separators: str = " .-") -> str:
 ANNOUNCED = Announcements(
     # United States
     announcement(
-        "US_SSN", "SSN", "ssn|social sec|social_sec|socialsec|ss#|ss #|soc sec",
-        r"(?:ssn|social[ _-]?security(?: (?:no|number|num|nr|#))?|ss ?#|soc\.? sec\.?)", r"\d{3}[ .-]?\d{2}[ .-]?\d{4}", gap=FAR,
+        "US_SSN", "SSN", "ssn|social sec|social_sec|socialsec|ss#|ss #|soc sec|my social|social is|social:|social #",
+        r"(?:ssn|(?:my )?social(?= is|:| #|'s| num|,? \d)|social[ _-]?security(?: (?:no|number|num|nr|#))?|ss ?#|soc\.? sec\.?)", r"\d{3}[ .-]?\d{2}[ .-]?\d{4}", gap=FAR,
     ),
     announcement(
         "US_ITIN", "ID", "itin|taxpayer id|tax_id|tax id|taxid|tin:|tin ", r"(?:itin|taxpayer id\w*|tax[ _]?id\w*|\btin\b)",
@@ -46,6 +46,7 @@ ANNOUNCED = Announcements(
         "US_MEDICARE", "ID", "medicare|mbi", r"(?:medicare|mbi)", r"[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}"
     ),
     announcement("US_NPI", "ID", "npi|national provider", r"(?:npi|national provider id\w*)", r"[12]\d{9}"),
+    announcement("DEVICE_ID", "ID", "imei", r"imei", r"\d{2}[ -]?\d{6}[ -]?\d{6}[ -]?\d{1,2}"),
     # United Kingdom
     announcement(
         "UK_NHS", "ID", "nhs|national health|chi ", r"(?:nhs|national health(?: service)?|chi)(?: ?/ ?(?:nhs|chi))?",
@@ -74,8 +75,8 @@ ANNOUNCED = Announcements(
         r"\d{2} ?\d{6} ?[A-Za-z] ?\d{2} ?\d", gap=FAR,
     ),
     announcement(
-        "DE_HEALTH_INSURANCE", "ID", "versichert|krankenvers|kvnr|gesundheitskart|krankenkass",
-        r"(?:kranken(?:versicher\w*|kasse\w*)|versicherten\w*|kvnr|gesundheitskarte\w*)", r"[A-Z] ?\d{3} ?\d{3} ?\d{3}",
+        "DE_HEALTH_INSURANCE", "ID", "versichert|krankenvers|kvnr|kv-nr|gesundheitskart|krankenkass",
+        r"(?:kranken(?:versicher\w*|kasse\w*)|versicherten\w*|kv-?nr|gesundheitskarte\w*)", r"[A-Z] ?\d{3} ?\d{3} ?\d{3}",
     ),
     # France
     announcement(

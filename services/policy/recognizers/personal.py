@@ -51,7 +51,8 @@ _ABOUT_SOMEBODY = re.compile(
     r"(?:\b(?:i['’]?m|i am|i was|s?he['’]s|s?he is|s?he was|they were|we were|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
     r"ik ben|(?:zij|hij) is)"
     r"(?: (?:now|just|nearly|almost|only|turning|jetzt|schon|erst))?"
-    r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd)"
+    r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd|(?:you|they|we) were)"
+    r"|\b(?:married|retired|died|widowed|graduated|emigrated|orphaned|passed away|moved to [A-ZÀ-Ž][\w'’ -]{2,24}) at(?: age)?"
     r"|\b(?:mother|father|mum|mom|dad|wife|husband|partner|son|daughter|brother|sister|grandmother|grandfather|gran|grandma|"
     r"grandpa|aunt|uncle|kid|"
     r"girlfriend|boyfriend|fianc[ée]e?)(?: [A-ZÀ-Ž][\w'’-]+)? (?:is|was|turned|turns))"
@@ -62,13 +63,13 @@ _NAME_COMMA = re.compile(r"[A-ZÀ-Ž][\wÀ-ž'’-]{1,30}[\"”)]?,[ ]$")
 _ON_SOMEBODY = re.compile(
     r",? (?:and|but|so|who|which|of|a|an|the|from|was|is|has|had|originally|living|works?|working|male|female|m|f|single|"
     r"married|divorced|widowed|"
-    r"passed|died|told|said|und|aus|et|y|e|en|uit|nurse|teacher)\b"
+    r"passed|died|told|said|when|in (?:jan|feb|mar|apr|may|ju|aug|sep|oct|nov|dec)\w*|today|yesterday|und|aus|et|y|e|en|uit|nurse|teacher)\b"
     r"|, (?:[a-z]+ing|mother|father)\b|[.!?;)](?:\s|$)|,? ?\n|$|, ",
     re.IGNORECASE,
 )
 _ON_NAME = re.compile(
-    r", (?:who|whose|of|a|an|the|from|was|is|has|had|originally|living|told|said|died|passed|works?|mother|father|married|"
-    r"single|male|female|[a-z]+ing)\b",
+    r", (?:(?:who|whose|of|a|an|the|from|was|is|has|had|originally|living|told|said|died|passed|works?|mother|father|married|"
+    r"single|male|female|[a-z]+ing)\b|(?-i:[A-ZÀ-Þ][a-zà-ÿ]{2,}))",
     re.IGNORECASE,
 )
 
@@ -80,12 +81,12 @@ _AGE_AFTER = re.compile(
 )
 _WITH_SEX = re.compile(
     r"(?<![\w.,:/$€£#=-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]?(?:[MF]|male|female)[,.]? (?:presents|presenting|c/o|w/|s/p|h/o|who|here|"
-    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|(?:,| ?/) ?(?:(?:fe)?male|[mf](?=[),;.]|$))\b| (?:fe)?male\b))"
+    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|(?-i:[MF])(?=\)|(?:,| -) [a-z])|(?:,| ?/) ?(?:(?:fe)?male|[mf](?=[),;.]|$))\b| (?:fe)?male\b))"
     r"|\b(?:(?:fe)?male(?:,| ?/|:)? |(?<=\()[MF][,/] ?|(?<!\w/)[MF]/)(?P<other>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|$)(?![.,]\d| ?(?:%|percent|cases))",
     re.IGNORECASE | re.MULTILINE,
 )
 """``34F presents``, ``41, male``, ``(F, 29)``, ``M/67``."""
-_SEXES = ("male", "presents", "presenting", "c/o", "w/", "s/p", "h/o", "who", "here", "admitted", "complain", "pt", "patient", "m/", "f/",
+_SEXES = ("f)", "m)", "f,", "m,", "male", "presents", "presenting", "c/o", "w/", "s/p", "h/o", "who", "here", "admitted", "complain", "pt", "patient", "m/", "f/",
 "/m", "/f", "(m", "(f", " f)", " m)", ",f", ",m")  # fmt: skip
 _AGE_WORDS = ("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años")
 _THINGS = re.compile(
@@ -97,7 +98,7 @@ _THINGS = re.compile(
 )
 # Durations, not ages: "après 3 ans", "da 10 anni", "hace 5 años", "depuis 12 ans".
 _DURATION = re.compile(
-    r"(?:depuis|après|pendant|dans|il y a|tous les|sur|en|da|per|fa|tra|ogni|hace|durante|desde|cada|in|tras|sinds|na|voor|al|"
+    r"(?<![^\W\d_])(?:depuis|après|pendant|dans|il y a|tous les|sur|en|da|per|fa|tra|ogni|hace|durante|desde|cada|in|tras|sinds|na|voor|al|"
     r"ultimi|primi|últimos|près de|plus de|contrat de|garantie)[ ](?:les |los |gli |le )?(?:\w{1,9} )?$",
     re.IGNORECASE,
 )
@@ -105,11 +106,11 @@ _DURATION = re.compile(
 _TITLE = re.compile(
     r"(?<![\w.@/-])(?P<value>"
     r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|Dhr|"
-    r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr|D[ñn]a|Dra|Sigg|Me)\."
+    r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr|D[ñn]a|Dra|Sigg|Me|Cllr|Adv|MR|MRS|MS|DR)\."
     r"(?: (?:med|phil|rer|jur|Dr|Ing|h\.c|nat)\.){0,3}"
-    r"|MR|MRS|MS|DR|Ma[îi]tre|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|"
+    r"|MR|MRS|MS|DR|Ma[îi]tre|Cllr|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|"
     r"Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
-    r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri|Pastor|Reverend|Captain|"
+    r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri(?! Lanka)|Pastor|Reverend|Captain|"
     r"Sergeant|Officer(?= [A-Z])"
     r")(?=[ \u00a0](?P<next>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*))"
 )
@@ -118,6 +119,11 @@ _TITLE_BEGINS = re.compile(
     re.DOTALL,
 )
 """Where a title may stand: its first letter, and the name, or more of the title, in the next word."""
+_NAME_BEFORE = re.compile(
+    r"(?<![\w.])(?!(?:Bonjour|Bonsoir|Cher|Merci|Avec|Pour|Par|De|Et|Selon|Chez|Si|Que|Signé|Patient|Client|Nom|Contact|Dr|Monsieur) )"
+    r"[A-ZÀ-Þ][a-zà-ÿ'’-]+ $"
+)
+"""``Paul M. Smith``: an initial."""
 _COUPLE = re.compile(
     r"(?<![\w.@/-])(?P<value>Mr|Mrs|Ms|Dr|Herr|Frau|M\.|Mme|Sr\.|Sra\.|Sig\.|MR|MRS)\.?"
     r"(?= (?:&|and|und|et|e|y|en) (?:Mr|Mrs|Ms|Dr|Herr|Frau|M|Mme|Sra?|Sig|MRS?)\b)"
@@ -160,7 +166,11 @@ def titles(text: str) -> Iterator[Finding]:
             continue
         initial = text[match.end("next") : match.end("next") + 1] == "." and len(match["next"]) == 1
         if (initial or match["next"].rstrip(".") not in _NOT_NAMES) and not (
-            match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "
+            match["value"] == "M."
+            and (
+                text[match.start() - 2 : match.start()] == ". "
+                or _NAME_BEFORE.search(text, max(0, match.start() - 24), match.start()) is not None
+            )
         ):
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
     for pattern in (_COUPLE, _LOWER_TITLE):

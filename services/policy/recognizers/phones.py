@@ -19,7 +19,7 @@ _DECIMAL = re.compile(r"\+\d+\.\d+")
 _LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
 _NANP = re.compile(
     r"[\d(](?<![\w.+/#$=-].)(?:(?<=1)[ .-](?:\(\d{3}\)[ -]?|\d{3}[ .-])|(?<=\()\d{3}\)[ -]?|(?<=\d)\d{2}[ .-])\d{3}[ .-]\d{4}"
-    r"(?!(?!x\d)\w|-|\.\d)",
+    r"(?!(?!x\d)\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
 )
 _TRUNK = re.compile(
@@ -52,7 +52,7 @@ _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
 _TEN_DIGITS = re.compile(r"[2-9]\d{2}[ .-]?\d{3}[ .-]?\d{4}")
 _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
-_BARE = re.compile(r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)", re.DOTALL)
+_BARE = re.compile(r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)", re.DOTALL)
 # A span of years, a size.
 _NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
 _ROW = re.compile(r"\d[ \t]{1,3}$")
@@ -75,7 +75,7 @@ _ADDRESS_BESIDE = re.compile(r"\w@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?: or | and 
 _BESIDE_ADDRESS = re.compile(r"(?: or | and |[ ,;|/\n·•<-]{1,6})[\w.+-]{1,64}@[\w-]")
 _SAID_AFTER = re.compile(
     r",? (?:is|was)(?: also)? (?:my|his|her|our|their|the)(?: [a-z]{2,10}){0,2} (?:number|phone|cell|mobile|line|landline|home|work|fax)\b"
-    r"|,? ?\((?:home|work|cell|mobile|mob|office|fax|h|w|c|m|o)\)|[ ,]{1,2}(?:ext|x)\.? ?\d{2,6}\b",
+    r"|-(?:home|work|cell|mobile|office|fax)\b|,? ?\((?:home|work|cell|mobile|mob|office|fax|h|w|c|m|o)\)|[ ,]{1,2}(?:ext|x)\.? ?\d{2,6}\b",
     re.IGNORECASE,
 )
 """Of a number whose words come after it."""
