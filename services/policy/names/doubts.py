@@ -13,7 +13,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _MIXED = re.compile(r"(?!Mc|Mac|De|Di|Da|Du|La|Le|Lo|Van|Von|Fitz|O)[^\W\d_]*[a-zß-ÿ][A-ZÀ-Þ][^\W\d_]*")
 """``PaymentGateway``; names have a capital within after certain beginnings only."""
 _OF_IDENTIFIER_BEFORE = re.compile(
-    r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[A-Za-z_]\w*\(\)?\.|[/\\][\w.-]*[/\\])$"
+    r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[a-z_]\w+(?:\(\))?\.|\)\.|(?:^|[\s,{>+~])\.|[/\\][\w.-]*[/\\])$"
 )
 _OF_IDENTIFIER_AFTER = re.compile(
     r"_\w| {0,2}:?=(?!=)|::|->|\(\)|\[\d|\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
@@ -42,13 +42,15 @@ _YEARS = re.compile(
 )
 _AGED = re.compile(r"age|alter|âge|edad|età|leeftijd", re.IGNORECASE)
 _BORN = re.compile(
-    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|[*†]",
+    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|(?<![\n*/])[*†] ?\d",
     re.IGNORECASE,
 )
 _NEAR = 120
 _FAR = 4_000
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{7,}")
-_SPEAKS = re.compile(r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| \(\d\d?\):)")
+_SPEAKS = re.compile(
+    r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| (?:posted|commented|pushed|merged|opened|closed|replied|wrote|liked|uploaded|approved) | \(\d\d?\):)"
+)
 _PLACED_BEFORE = re.compile(r"[^\W\d_]{2,}[.)]?,? $")
 _PLACED_AFTER = re.compile(r" [A-ZÀ-Þ][^\W\d_]{2,}")
 _POSTCODE = re.compile(
@@ -69,10 +71,11 @@ _USER = re.compile(
 )
 
 
-_SURELY_USED = 0.97
-_TYPED_BY_USERS = re.compile(r"[a-z]{5,24}|[a-z]{3,20}\d{1,4}|[a-z]{1,20}[._][a-z]{2,20}\d{0,4}")
-_OF_VALUE_BEFORE = re.compile(r"[\w)\]]\.|[/\\=#$%-]$|::$")
-"""Such a name counts wherever it stands, if the model is sure: not as a part of a path, an option, a value that is assigned."""
+_WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \($")
+_BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]$")
+_RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
+_COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
+_OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
 
 
 def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int]) -> bool:
@@ -82,15 +85,20 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
         case "PERSON" | "ORGANIZATION" | "LOCATION":
             if sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end)):
                 return True
-            return _FONT.search(text, max(0, start - 160), start) is not None
+            return (
+                _BLOB.search(text, max(0, start - 24), start) is not None
+                or _FONT.search(text, max(0, start - 160), start) is not None
+            )
         case "TITLE":
-            return _NO_TITLE.match(text, start) is not None
+            return _NO_TITLE.match(text, start) is not None or _is_of_identifier(text, start, end)
         case "POSTCODE":
             if _POSTCODE.fullmatch(value) is not None:
                 return False
             placed = _PLACED_BEFORE.search(text, max(0, start - 24), start) or _PLACED_AFTER.match(text, end)
             return placed is None or sure < 0.9 or _POSTCODE_DIGITS.fullmatch(value) is None
         case "DATE_OF_BIRTH":
+            if _RANGE.fullmatch(value) is not None and _COPYRIGHT.search(text, max(0, start - 48), start) is not None:
+                return True
             return _DATE.fullmatch(value) is None or _BORN.search(text, max(0, start - _NEAR), end + 24) is None
         case "STREET_ADDRESS":
             if sure < 0.75 or _STREET.match(value) is None or (sure < 0.95 and not any(map(str.isdigit, value))):
@@ -106,14 +114,12 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
                 sure < 0.9
                 or _AGED.search(text, max(0, start - 24), start) is not None
                 or _OF_A_THING.search(text, max(0, start - 24), start) is not None
+                or _OF_ATTRIBUTE.search(text, max(0, start - 8), start) is not None
                 or _YEARS.match(text, end) is not None
             )
         case "USERNAME":
-            if sure > _SURELY_USED and _TYPED_BY_USERS.fullmatch(value) is not None and not lists(value) & COMMON:
-                return (
-                    _OF_IDENTIFIER_AFTER.match(text, end) is not None
-                    or _OF_VALUE_BEFORE.search(text, max(0, start - 16), start) is not None
-                )
+            if _WHO_IS.search(text, max(0, start - 32), start) is not None and text[end : end + 1] == ")":
+                return sure < 0.6
             if _is_of_identifier(text, start, end) or sure < 0.6 or _HEX.fullmatch(value) is not None:
                 return True
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None

@@ -21,7 +21,7 @@ _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
 _HANDLE = re.compile(
-    r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<])"
+    r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<-])"
 )
 _MENTIONED = re.compile(
     r"(?:\b(?:cc|ping|thanks|thank you|thx|hey|hi|hello|by|from|with|and|or|ask|asked|to|for|via|follow|add|insta|instagram|"
@@ -35,6 +35,10 @@ _ADDRESSED = re.compile(
     r"[ \t]{0,2}(?:[,:?!]|(?:can|could|please|pls|will|would|thanks|you|your|is|are|has|have|said|wrote|asked|any|what|when|do|does|"
     r"did|should|where|how|why|we|i|it)\b)"
 )
+_ARRAY = re.compile(r"\b(?:push|unshift|my|foreach|keys|scalar|splice) {0,2}\(?(?:@\w+, ?){0,6}$")
+"""Of Perl and its kin: ``push @names``, ``my (@one, @two)``."""
+_DESCRIBED = re.compile(r"(?:^|\n)[ \t]*(?:\*|///?|#)[ \t]+$")
+"""``* @name: what it is``, in a comment before a function."""
 _ANNOTATIONS = frozenset(
     "param params return returns type typedef throws throw example see since author deprecated override overload property "  # noqa: SIM905  # words, not a list of strings
     "staticmethod classmethod "
@@ -147,11 +151,15 @@ _OF_MACHINES = frozenset(
     "linuxbrew user users vagrant pi centos debian fedora ec2-user airflow jovyan dev developer service svc git www web docker".split()
 )
 """Whose home says nothing about anybody."""
-_CHATTED = re.compile(r"^(?:\[?\d[\d:. -]{3,19}\]? )?<[@+%&~]?(?P<value>(?=[A-Za-z-]{0,24}[\d_])[A-Za-z][\w-]{2,24})> (?=\S)", re.MULTILINE)
+_CHATTED = re.compile(
+    r"^(?:\[?\d[\d:. -]{3,19}\]? )?<[@+%&~]?(?P<value>(?=[A-Za-z-]{0,24}[\d_])[A-Za-z][\w-]{2,24})> (?=\S)", re.MULTILINE
+)
 """``<ann> hello``: counts from the second line on, where no element of a page is closed."""
-_ELEMENTS = frozenset("div span body head html title main table thead tbody form input label select option button code pre script "  # noqa: SIM905  # words, not a list of strings
+_ELEMENTS = frozenset(
+    "div span body head html title main table thead tbody form input label select option button code pre script "  # noqa: SIM905  # words, not a list of strings
     "style section article aside nav header footer link meta img svg path strong small center details summary file name value string "
-    "command number int type key url dir host port options args id tag branch version".split())
+    "command number int type key url dir host port options args id tag branch version".split()
+)
 _LOGGED = (
     (("/home/", "/Users/", "Users\\", "~"), _HOME),
     ((" [",), _ACCESS_LOG),
@@ -209,6 +217,8 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
         if match["value"].lower() in _ANNOTATIONS or match["value"].lower().split(".")[0] in _ANNOTATIONS:
             continue
         before = text[max(0, match.start() - 16) : match.start()]
+        if _ARRAY.search(text, max(0, match.start() - 80), match.start()) is not None or _DESCRIBED.search(before) is not None:
+            continue
         line = before.rpartition("\n")[2]
         follows = _ADDRESSED.match(text, match.end()) is not None
         # At the head of a line a decorator stands alone; whom one speaks to is followed by what one says.

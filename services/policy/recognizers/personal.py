@@ -81,8 +81,8 @@ _AGE_AFTER = re.compile(
 )
 _WITH_SEX = re.compile(
     r"(?<![\w.,:/$€£#=-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]?(?:[MF]|male|female)[,.]? (?:presents|presenting|c/o|w/|s/p|h/o|who|here|"
-    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|(?-i:[MF])(?=\)|(?:,| -) [a-z])|(?:,| ?/) ?(?:(?:fe)?male|[mf](?=[),;.]|$))\b| (?:fe)?male\b))"
-    r"|\b(?:(?:fe)?male(?:,| ?/|:)? |(?<=\()[MF][,/] ?|(?<!\w/)[MF]/)(?P<other>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|$)(?![.,]\d| ?(?:%|percent|cases))",
+    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|(?-i:[MF])(?=\)|(?:,| -) [a-z])|(?:, | ?/ ?)(?:(?:fe)?male|(?-i:[MF])(?=[),;.\n]|$))\b| (?:fe)?male\b))"
+    r"|\b(?:(?:fe)?male(?:,| ?/|:)? |(?-i:(?<=\()[MF][,/] ?|(?<![\w/])[MF]/))(?P<other>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|$)(?![.,]\d| ?(?:%|percent|cases))",
     re.IGNORECASE | re.MULTILINE,
 )
 """``34F presents``, ``41, male``, ``(F, 29)``, ``M/67``."""

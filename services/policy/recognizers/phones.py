@@ -52,7 +52,10 @@ _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
 _TEN_DIGITS = re.compile(r"[2-9]\d{2}[ .-]?\d{3}[ .-]?\d{4}")
 _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
-_BARE = re.compile(r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)", re.DOTALL)
+_BARE = re.compile(
+    r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)",
+    re.DOTALL,
+)
 # A span of years, a size.
 _NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
 _ROW = re.compile(r"\d[ \t]{1,3}$")
@@ -155,8 +158,10 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
                 yield found(*match.span(), 0.4)
     for match in _BARE.finditer(text):
         start = match.start() + (match[0].startswith("(") and ")" not in match[0])
-        if sum(map(str.isdigit, match[0])) > 6 and not _NO_NUMBER.match(text, match.start()) and (
-            announced(start) or _beside_words(text, start, match.end())
+        if (
+            sum(map(str.isdigit, match[0])) > 6
+            and not _NO_NUMBER.match(text, match.start())
+            and (announced(start) or _beside_words(text, start, match.end()))
         ):
             yield found(start, match.end(), 0.4)
 

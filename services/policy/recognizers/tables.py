@@ -68,7 +68,9 @@ _COLUMNS = (
     _column("ORGANIZATION", "ORG", r"^(?:company|company_name|organi[sz]ation|employer|firma|soci[ée]t[ée]|azienda|empresa|"
     r"bedrijf)$", _NAME, personal=False),
 )  # fmt: skip
-_OF_PEOPLE = re.compile(r"e_?mail|^(?:age|sex|gender|nationality|occupation|job_title|marital|salutation|hire|salary|department|dept)(?:_|$)")
+_OF_PEOPLE = re.compile(
+    r"e_?mail|^(?:age|sex|gender|nationality|occupation|job_title|marital|salutation|hire|salary|department|dept)(?:_|$)"
+)
 """What else only people have; beside a name."""
 _NOT_WORDS = re.compile(r"[^a-zà-ž0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -150,7 +150,9 @@ def _english_street(rng: random.Random, number: str, last: str) -> str:
     own = extra()
     if rng.random() < 0.2:
         given = rng.choice(cultures(held_back=False)["western"].given)
-        way = f"{rng.choice([number, str(rng.randint(100, 99999))])} {rng.choice([given, last])} {rng.choice(street_suffixes())}"
+        way = (
+            f"{rng.choice([number, str(rng.randint(100, 99999))])} {rng.choice([given, last])} {rng.choice(street_suffixes())}"
+        )
         return way + rng.choice(["", "", "", f" Apt. {rng.randint(1, 999)}", f" Suite {rng.randint(1, 999)}"])
     name = rng.choice(own["street names"]) if rng.random() < 0.55 else last
     if rng.random() < 0.07:

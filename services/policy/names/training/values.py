@@ -104,6 +104,10 @@ class Scene:
     def city(self, _: str) -> list[Part]:
         return [(places.city(self.rng, self.country, self.held_back), "LOCATION")]
 
+    def place(self, _: str) -> list[Part]:
+        """In the name of a thing: no place is meant."""
+        return [(places.city(self.rng, self.country, self.held_back), None)]
+
     def land(self, _: str) -> list[Part]:
         return [(self.rng.choice(places.kept("countries", self.held_back)), "LOCATION")]
 
