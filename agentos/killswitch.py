@@ -261,8 +261,7 @@ class KillSwitch:
         for listener in self._listeners:
             try:
                 listener(engaged)
-            except Exception:
-                # One listener's defect must not keep the others, nor the next switch, from being heard of.
+            except Exception:  # one listener's defect must not keep the others, nor the next switch, from being heard of
                 log.exception("kill_listener_failed", switch=entry.key)
 
     # --- being counted ------------------------------------------------------------------------------------------------

@@ -82,8 +82,9 @@ def run_process(service: str, run: Callable[[asyncio.Event], Awaitable[None]], l
 
     try:
         asyncio.run(main())
-    except Exception:
-        # The process's last line: whatever ended it is logged as JSON like all else, and the exit code tells the supervisor.
+    except (
+        Exception
+    ):  # the process's last line: whatever ended it is logged as all else is, and the exit code tells the supervisor
         log.exception("service_failed", service=service)
         return 1
     return 0

@@ -39,6 +39,7 @@ MetricName = Literal[
     "agentos_policy_bundles_refused_total",
     "agentos_violations_total",
     "agentos_broker_refusals_total",
+    "agentos_kill_trips_monitored_total",
 ]
 """Every metric of AgentOS; a name that is not here does not type-check."""
 

@@ -28,7 +28,8 @@ from agentos.bus.reading import HandedOut, Reading
 from agentos.bus.settings import BrokerSettings
 from agentos.bus.tail import HEARTBEAT_S, Raw, Start, Tail
 from agentos.contracts.base import Contract
-from agentos.contracts.channels import BY_NAME, Channel
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import BY_NAME
 from agentos.contracts.commands import TimerDue
 from agentos.contracts.envelope import Meta, Recorded, decode, encode_body, encode_headers
 from agentos.contracts.errors import Conflict, Forbidden, NeverRetry, RetryLater

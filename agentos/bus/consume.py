@@ -23,7 +23,8 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from agentos.bus import topology
 from agentos.bus.tail import Raw
-from agentos.contracts.channels import BY_NAME, Channel
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import BY_NAME
 from agentos.contracts.envelope import TENANT, Recorded, digest
 from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLater
 from agentos.contracts.events.governance import DeadLetter
@@ -222,8 +223,7 @@ class Consumption:
             log.info("message_deferred", channel=row.name, code=fault.code, detail=fault.detail, delay_s=round(delay, 3))
             await delivery.message.nak(delay=delay * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret
             return "deferred"
-        except Exception as defect:
-            # The last line: whatever a handler raises must not stop the consumer.
+        except Exception as defect:  # the last line: whatever a handler raises must not stop the consumer
             log.exception("handler_failed", channel=row.name, subject=raw.subject, deliveries=delivery.deliveries)
             if delivery.deliveries >= DEFECT_TRIES:
                 code = defect.code if isinstance(defect, AgentOSError) else "handler_failed"

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from agentos.bus import topology
-from agentos.contracts.channels import BUCKETS, CHANNELS, SERVICES, Bucket, Channel
+from agentos.contracts.buckets import BUCKETS, Bucket
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import CHANNELS
+from agentos.contracts.services import SERVICES
 
 COMMAND = "python -m agentos.bus.generate"
 SCHEMAS = Path("agentos/contracts/schemas")
@@ -226,7 +229,7 @@ def _subjects_page() -> str:
     lines = [
         "# Subjects, streams and buckets",
         "",
-        f"Generated from `agentos/contracts/channels.py` by `{COMMAND}`; do not edit.",
+        f"Generated from `agentos/contracts/channels.py` and `buckets.py` by `{COMMAND}`; do not edit.",
         "",
         "The broker lets only the publisher publish a subject. *Readers* share one durable consumer per service; those marked",
         "*live* follow on their own, each instance for itself. The ledger and the gateway can follow every event.",

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 
 from agentos.bus.settings import BrokerSettings
 from agentos.bus.topology import PROVISIONER, authorization_conf
-from agentos.contracts.channels import SERVICES
+from agentos.contracts.services import SERVICES
+from agentos.private_files import read_or_create
 
 USERS = (PROVISIONER, *SERVICES)
 
@@ -40,19 +41,13 @@ def find_binary() -> str:
 
 
 def load_passwords(folder: Path) -> dict[str, str]:
-    """One password per broker user, made on first use; each in a file of mode 0600."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    passwords: dict[str, str] = {}
-    for user in USERS:
-        path = folder / f"nats-{user}.password"
-        with (
-            contextlib.suppress(FileExistsError),
-            os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file,
-        ):
-            # A letter first: nats-server parses the variable as a configuration value, and "-…" or digits would be a bad number.
-            file.write("k" + secrets.token_urlsafe(24))
-        passwords[user] = path.read_text().strip()
-    return passwords
+    """One password per broker user, made on first use; each in a file of mode 0600. Raises UnsafeSecret for one that others may read."""
+    return {user: read_or_create(folder / f"nats-{user}.password", _password).decode().strip() for user in USERS}
+
+
+def _password() -> bytes:
+    # A letter first: nats-server parses the variable as a configuration value, and "-…" or digits would be a bad number.
+    return f"k{secrets.token_urlsafe(24)}".encode()
 
 
 @dataclass(slots=True)

@@ -7,7 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from agentos.contracts.channels import BUCKETS, CHANNELS, SERVICES, Bucket, Channel
+from agentos.contracts.buckets import BUCKETS, Bucket
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import CHANNELS
+from agentos.contracts.services import SERVICES
 
 ACK_WAIT_S = 3
 """How soon another instance takes over what a crashed one held; handlers that take longer report progress (``consume``)."""
@@ -202,7 +205,7 @@ def authorization_conf() -> str:
     ``NATS_<SERVICE>_PASSWORD`` for each service and ``NATS_PROVISIONER_PASSWORD``.
     """
     lines = [
-        "# Generated from agentos/contracts/channels.py by `make generate`; do not edit.",
+        "# Generated from agentos/contracts/channels.py and buckets.py by `make generate`; do not edit.",
         "# One user a service, least privilege. Passwords come from the server's environment.",
         "authorization {",
         "  users = [",

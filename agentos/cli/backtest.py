@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from services.policy.compare import Past
     from services.policy.evaluator import Bundle
 
+Kind = Annotated[str | None, typer.Option(help="admission, model, tool, approval, edit or checkpoint.")]
+
 
 def usage_failure(title: str, detail: str, mend: str = "") -> Exception:
     from agentos.cli.client import USAGE, Failure
@@ -51,7 +53,7 @@ def backtest(
     ctx: typer.Context,
     bundle: Annotated[Path, typer.Option("--bundle", help="The candidate: a folder of rules, or a signed bundle.")],
     last: Annotated[int, typer.Option(min=1, help="How many decisions, newest first.")] = 500,
-    kind: Annotated[str | None, typer.Option(help="admission, model, tool, approval or checkpoint.")] = None,
+    kind: Kind = None,
     tenant: Annotated[str | None, typer.Option(help="With --file: only this tenant's; over the API it is the key's.")] = None,
     file: Annotated[Path | None, typer.Option(help="An audit export instead of the API.", exists=True, dir_okay=False)] = None,
     fail_on_change: Annotated[bool, typer.Option("--fail-on-change", help="Exit code 1 when a decision changes.")] = False,

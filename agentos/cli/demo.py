@@ -202,7 +202,7 @@ async def _prompts(stage: Stage, task: str) -> None:
     broker = stage.running.broker
     bus = await Bus.connect(broker.settings("gateway"), "gateway")
     try:
-        keys = KeyRing(bus, MasterKey.load(stage.data.resolve() / "secrets" / "master.key"))
+        keys = KeyRing(bus, MasterKey.load_or_create(stage.data.resolve() / "secrets" / "master.key"))
         calls = await stage.get(f"tasks/{task}")
         call = next(each["id"] for each in calls["calls"] if each["kind"] == "model")
         requested = await bus.get(f"evt.default.call.{call}.requested")

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import structlog
@@ -18,6 +19,9 @@ from agentos.bus.provision import idle_consumers, provision
 from agentos.bus.server import NatsServer, free_port, load_passwords
 from agentos.bus.topology import PROVISIONER
 from agentos.ending import end
+
+if TYPE_CHECKING:
+    from services.ledger.settings import Settings as LedgerSettings
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +39,8 @@ class Choices:
     host: str = "127.0.0.1"
     sources_file: Path | None = None
     simulated_latency_ms: int = 0
-    checkpoint_every: timedelta = timedelta(minutes=1)
-    """How soon the audit chain is signed after something happened."""
+    checkpoint_every: timedelta | None = None
+    """How soon the audit chain is signed after something happened; as the ledger's own settings say unless given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,6 @@ def services(choices: Choices) -> dict[str, Run]:
     from services.gateway import app as gateway
     from services.gateway.settings import Settings as GatewaySettings
     from services.ledger import app as ledger
-    from services.ledger.settings import Settings as LedgerSettings
     from services.orchestrator import app as orchestrator
     from services.orchestrator.settings import Settings as OrchestratorSettings
     from services.policy import app as policy
@@ -74,9 +77,9 @@ def services(choices: Choices) -> dict[str, Run]:
     router_settings = RouterSettings(data=data)
     if choices.simulated_latency_ms:
         router_settings = router_settings.model_copy(update={"simulated_latency_ms": choices.simulated_latency_ms})
-    ledger_settings = LedgerSettings(data=data, checkpoint_interval=choices.checkpoint_every)
+    ledger_of_these = ledger_settings(choices)
     return {
-        "ledger": lambda broker, stop: ledger.run(ledger_settings, broker, stop),
+        "ledger": lambda broker, stop: ledger.run(ledger_of_these, broker, stop),
         "gates": lambda broker, stop: gates.run(GatesSettings(data=data), broker, stop),
         "policy": lambda broker, stop: policy.run(PolicySettings(data=data), broker, stop),
         "router": lambda broker, stop: router.run(router_settings, broker, stop),
@@ -85,6 +88,16 @@ def services(choices: Choices) -> dict[str, Run]:
         "runner": lambda broker, stop: runner.run(RunnerSettings(data=data), broker, stop),
         "gateway": lambda broker, stop: gateway.run(gateway_settings, broker, stop),
     }
+
+
+def ledger_settings(choices: Choices) -> "LedgerSettings":
+    """The environment's settings of the ledger, but for what the operator chose for this installation."""
+    from services.ledger.settings import Settings
+
+    settings = Settings(data=choices.data)
+    if choices.checkpoint_every is None:
+        return settings
+    return settings.model_copy(update={"checkpoint_interval": choices.checkpoint_every})
 
 
 @asynccontextmanager
@@ -122,8 +135,7 @@ async def _keep_service(name: str, run: Run, broker: BrokerSettings, stop: async
         began = asyncio.get_running_loop().time()
         try:
             await run(broker, own)
-        except Exception:
-            # Supervision is this function's whole purpose: whatever ended the service, it is started again.
+        except Exception:  # supervision: whatever ended the service, it is started again
             log.exception("service_failed", service=name, restart_in_s=delay)
         finally:
             await end(relay)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agentos.cli.backtest import backtest, bundle_at, json_file, stored, usage_failure
+from agentos.cli.backtest import Kind, backtest, bundle_at, json_file, stored, usage_failure
 from agentos.cli.options import AsJson, api
 
 if TYPE_CHECKING:
     from services.policy.compare import Past
     from services.policy.evaluator import Bundle
+    from services.policy.explain import Explanation
 
 policy = typer.Typer(no_args_is_help=True, help="The rules: try, explain, compare, sign, publish, and test against the past.")
 
@@ -21,6 +22,9 @@ Folder = Annotated[
 Rules = Annotated[
     Path | None, typer.Option("--bundle", help="A folder of rules, or a signed bundle; by default the shipped ones.")
 ]
+
+_MOST_EXPLAINED = 100
+"""Decisions on one id: an approval may have many answers and edits."""
 
 
 def _package(name: str) -> str:
@@ -122,10 +126,14 @@ def explain_decision(
         Path | None, typer.Option("--input", help="A question instead of a stored decision; - for standard input.")
     ] = None,
     bundle: Rules = None,
+    kind: Kind = None,
     text: Annotated[bool, typer.Option("--text", help="Show each rule that fired as it is written.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Which rules fired, and which did not: by the bundle that you name, which need not be the one that decided then."""
+    """Which rules fired, and which did not: by the bundle that you name, which need not be the one that decided then.
+
+    What was held has its approval under the same id: both are explained, the newest decision of each kind.
+    """
     from dataclasses import asdict
 
     from agentos.cli import show
@@ -134,22 +142,36 @@ def explain_decision(
 
     rules = bundle_at(bundle)
     if call is not None:
-        past = next(iter(stored(ctx, 1, None, call)), None)
-        if past is None:
+        newest = {past.kind: past for past in reversed(stored(ctx, _MOST_EXPLAINED, kind, call))}
+        if not newest:
             raise usage_failure("Nothing to explain", f"there is no decision on {call}, or the rules were not asked")
-        name, asked, decided = past.package, past.asked, past.bundle
+        wanted = [(past.kind, past.package, past.asked, past.bundle) for past in newest.values()]
     elif package is not None and question is not None:
-        name, asked, decided = _package(package), json_file(question), ""
+        wanted = [(package, _package(package), json_file(question), "")]
     else:
         raise usage_failure("Nothing to explain", "name a call, or --package and --input")
     try:
-        said = explain(rules, name, asked)
+        explained = [(what, explain(rules, name, asked), decided) for what, name, asked, decided in wanted]
     except Unavailable as silent:
         raise usage_failure("No decision", silent.detail) from None
     if as_json:
-        show.print_json({"decision": said.decision.model_dump(mode="json"), "rules": [asdict(state) for state in said.rules]})
+        show.print_json(
+            [
+                {"kind": what, "decision": said.decision.model_dump(mode="json"), "rules": [asdict(s) for s in said.rules]}
+                for what, said, _ in explained
+            ]
+        )
         return
-    show.out.print(f"{show.state(said.decision.verdict)}: {show.text(', '.join(said.decision.reasons))}")
+    for what, said, decided in explained:
+        _print_explanation(what, said, decided, text=text)
+
+
+def _print_explanation(what: str, said: "Explanation", decided: str, *, text: bool) -> None:
+    from agentos.cli import show
+
+    show.out.print(
+        f"[bold]{show.text(what)}[/bold] {show.state(said.decision.verdict)}: {show.text(', '.join(said.decision.reasons))}"
+    )
     if decided and decided != said.decision.revision:
         show.out.print("[yellow]another bundle decided then; this is what these rules say[/yellow]")
     show.table(
@@ -240,22 +262,27 @@ def _case_decisions(bundle: "Bundle") -> "list[Past]":
 
 @policy.command()
 def sign(
+    ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The folder of rules.")],
     version: Annotated[int, typer.Option(min=1, help="Greater than every version that is published.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the signed bundle is written.")],
-    key: Annotated[Path, typer.Option(help="The private key, PEM, mode 0600.")] = Path("data/secrets/policy.key"),
+    key: Annotated[
+        Path | None, typer.Option(help="The private key, PEM, mode 0600; <data>/secrets/policy.key by default.")
+    ] = None,
 ) -> None:
     """Put a folder of rules, its tests and its version under your signature."""
     from datetime import UTC, datetime
 
     from agentos.cli import show
     from agentos.contracts.errors import AgentOSError
+    from agentos.private_files import UnsafeSecret
+    from agentos.signing_key import load
     from services.policy import bundles
-    from services.policy.signing import UnsafeKey, load
 
     try:
-        made = bundles.sign(folder, version, datetime.now(UTC), load(key))
-    except (UnsafeKey, OSError) as bad:
+        own = Path(str(ctx.find_root().obj["data"])) / "secrets" / "policy.key"
+        made = bundles.sign(folder, version, datetime.now(UTC), load(own if key is None else key))
+    except (UnsafeSecret, OSError) as bad:
         raise usage_failure(
             "No signature", str(bad), "name a key with --key; `agentos up` makes one in <data>/secrets/policy.key"
         ) from None

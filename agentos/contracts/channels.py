@@ -4,107 +4,16 @@ Streams, consumers, broker users with their permissions, the AsyncAPI document, 
 Schemas are all derived from this table (``agentos.bus.generate``, ``agentos.bus.topology``) and never written by hand.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 from agentos.contracts import commands as c
-from agentos.contracts.base import Contract
+from agentos.contracts.channel import Channel, command, event, timer
 from agentos.contracts.events import approval, call, governance, kill, notification, policy, privacy, task
-
-Kind = Literal["event", "command", "query", "answer", "work", "timer", "dead_letter"]
-
-SERVICES = ("gateway", "orchestrator", "router", "policy", "gates", "runner", "worker", "ledger")
-"""Every service is also a broker user of the same name."""
-
-
-KILLABLE = ("policy", "router", "gates", "runner", "worker")
-"""The services that ask the kill switch before they start anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One row. ``readers`` share a durable consumer per service; ``tails`` follow live, each instance on its own.
-
-    ``auditors`` may look at what the readers were handed and have not answered: what is in their hands.
-    """
-
-    name: str
-    pattern: str
-    kind: Kind
-    publisher: str
-    payload: type[Contract]
-    doc: str
-    readers: tuple[str, ...] = ()
-    tails: tuple[str, ...] = ()
-    auditors: tuple[str, ...] = ()
-    version: int = 1
-
-    @property
-    def schema(self) -> str:
-        """Name and version as they travel in the ``Agentos-Schema`` header."""
-        return f"{self.name}/{self.version}"
-
-    @property
-    def stream(self) -> str:
-        """The stream that keeps this channel's messages."""
-        return STREAM_OF[self.kind]
-
-    def consumer(self, service: str) -> str:
-        """The durable consumer that ``service`` reads this channel with."""
-        return f"{service}-{self.name.replace('.', '-')}"
-
-
-STREAM_OF: dict[Kind, str] = {
-    "event": "EVENTS",
-    "command": "COMMANDS",
-    "query": "QUERIES",
-    "answer": "ANSWERS",
-    "work": "WORK",
-    "timer": "TIMERS",
-    "dead_letter": "DLQ",
-}
-
-
-def _event(
-    name: str,
-    publisher: str,
-    payload: type[Contract],
-    doc: str,
-    *,
-    readers: tuple[str, ...] = (),
-    tails: tuple[str, ...] = (),
-    auditors: tuple[str, ...] = (),
-    ordinal: bool = False,
-) -> Channel:
-    aggregate, fact = name.split(".")
-    pattern = f"evt.*.{aggregate}.*.{fact}" + (".*" if ordinal else "")
-    return Channel(name, pattern, "event", publisher, payload, doc, readers, tails, auditors)
-
-
-def _command(service: str, verb: str, publisher: str, payload: type[Contract], doc: str) -> Channel:
-    return Channel(f"{service}.{verb}", f"cmd.{service}.{verb}.*", "command", publisher, payload, doc, (service,))
-
-
-def _timer(service: str, what: str, doc: str) -> tuple[Channel, Channel]:
-    return (
-        Channel(f"timer.{service}-{what}-set", f"timer.{service}.set.{what}.*", "timer", service, c.TimerDue, f"Set: {doc}"),
-        Channel(
-            f"timer.{service}-{what}-due",
-            f"timer.{service}.due.{what}.*",
-            "timer",
-            "broker",
-            c.TimerDue,
-            f"Due: {doc}",
-            (service,),
-        ),
-    )
-
+from agentos.contracts.services import SERVICES
 
 CHANNELS: tuple[Channel, ...] = (
     # --- task: the life of a task -------------------------------------------------------------------------------------
-    _event("task.submitted", "orchestrator", task.TaskSubmitted, "A task exists; nothing runs yet."),
-    _event("task.queued", "orchestrator", task.TaskQueued, "Attempt n asks to be admitted.", readers=("policy",), ordinal=True),
-    _event(
+    event("task.submitted", "orchestrator", task.TaskSubmitted, "A task exists; nothing runs yet."),
+    event("task.queued", "orchestrator", task.TaskQueued, "Attempt n asks to be admitted.", readers=("policy",), ordinal=True),
+    event(
         "task.decided",
         "policy",
         task.TaskDecided,
@@ -112,7 +21,7 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("router", "orchestrator"),
         ordinal=True,
     ),
-    _event(
+    event(
         "task.routed",
         "router",
         task.TaskRouted,
@@ -120,8 +29,8 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("orchestrator",),
         ordinal=True,
     ),
-    _event("task.started", "runner", task.TaskStarted, "A runner took attempt n.", ordinal=True),
-    _event(
+    event("task.started", "runner", task.TaskStarted, "A runner took attempt n.", ordinal=True),
+    event(
         "task.suspended",
         "runner",
         task.TaskSuspended,
@@ -129,7 +38,7 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("orchestrator",),
         ordinal=True,
     ),
-    _event(
+    event(
         "task.resumed",
         "orchestrator",
         task.TaskResumed,
@@ -137,11 +46,11 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("router",),
         ordinal=True,
     ),
-    _event(
+    event(
         "task.ended", "runner", task.TaskEnded, "What came out of attempt n.", readers=("orchestrator",), ordinal=True
     ),
-    _event("task.retrying", "orchestrator", task.TaskRetryScheduled, "Attempt n failed; another follows later.", ordinal=True),
-    _event(
+    event("task.retrying", "orchestrator", task.TaskRetryScheduled, "Attempt n failed; another follows later.", ordinal=True),
+    event(
         "task.cancelling",
         "orchestrator",
         task.TaskCancelling,
@@ -150,8 +59,8 @@ CHANNELS: tuple[Channel, ...] = (
         tails=("runner", "router", "worker"),
         ordinal=True,
     ),
-    _event("task.parked", "orchestrator", task.TaskParked, "Attempt n cannot be mended by retrying; an operator decides.", ordinal=True),
-    _event(
+    event("task.parked", "orchestrator", task.TaskParked, "Attempt n cannot be mended by retrying; an operator decides.", ordinal=True),
+    event(
         "task.settled",
         "orchestrator",
         task.TaskSettled,
@@ -159,10 +68,10 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("orchestrator", "gates"),
         ordinal=True,
     ),
-    _event("step.recorded", "runner", task.StepRecorded, "A recorded effect of an agent: clock, randomness, sleep, subtask.", ordinal=True),
+    event("step.recorded", "runner", task.StepRecorded, "A recorded effect of an agent: clock, randomness, sleep, subtask.", ordinal=True),
     # --- call: a governed model call ----------------------------------------------------------------------------------
-    _event("call.requested", "runner", call.ModelCallRequested, "A pack asks for a model.", readers=("policy",)),
-    _event(
+    event("call.requested", "runner", call.ModelCallRequested, "A pack asks for a model.", readers=("policy",)),
+    event(
         "call.decided",
         "policy",
         call.CallDecided,
@@ -171,8 +80,8 @@ CHANNELS: tuple[Channel, ...] = (
         tails=("runner", "policy"),
         auditors=("gates",),
     ),
-    _event("call.attempted", "router", call.CallAttempted, "An attempt that did not settle the call.", ordinal=True),
-    _event(
+    event("call.attempted", "router", call.CallAttempted, "An attempt that did not settle the call.", ordinal=True),
+    event(
         "call.settled",
         "router",
         call.ModelCallSettled,
@@ -180,10 +89,10 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("policy",),
         tails=("runner", "policy"),
     ),
-    _event("call.inspected", "policy", call.Inspected, "What policy saw in a model's answer.", tails=("runner",)),
+    event("call.inspected", "policy", call.Inspected, "What policy saw in a model's answer.", tails=("runner",)),
     # --- tool: a governed tool call -----------------------------------------------------------------------------------
-    _event("tool.requested", "runner", call.ToolCallRequested, "A pack asks for a tool.", readers=("policy",)),
-    _event(
+    event("tool.requested", "runner", call.ToolCallRequested, "A pack asks for a tool.", readers=("policy",)),
+    event(
         "tool.decided",
         "policy",
         call.CallDecided,
@@ -192,8 +101,8 @@ CHANNELS: tuple[Channel, ...] = (
         tails=("runner", "policy"),
         auditors=("gates",),
     ),
-    _event("tool.attempted", "worker", call.CallAttempted, "An attempt that did not settle the tool call.", ordinal=True),
-    _event(
+    event("tool.attempted", "worker", call.CallAttempted, "An attempt that did not settle the tool call.", ordinal=True),
+    event(
         "tool.settled",
         "worker",
         call.ToolCallSettled,
@@ -201,10 +110,10 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("policy",),
         tails=("runner", "policy"),
     ),
-    _event("tool.inspected", "policy", call.Inspected, "What policy saw in a tool's result.", tails=("runner",)),
+    event("tool.inspected", "policy", call.Inspected, "What policy saw in a tool's result.", tails=("runner",)),
     # --- governance ---------------------------------------------------------------------------------------------------
-    _event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack wants to ask a person.", readers=("policy",)),
-    _event(
+    event("checkpoint.requested", "runner", governance.CheckpointRequested, "A pack wants to ask a person.", readers=("policy",)),
+    event(
         "checkpoint.decided",
         "policy",
         governance.CheckpointDecided,
@@ -213,7 +122,7 @@ CHANNELS: tuple[Channel, ...] = (
         tails=("runner",),
     ),
     # --- approval -----------------------------------------------------------------------------------------------------
-    _event(
+    event(
         "approval.requested",
         "gates",
         approval.ApprovalRequested,
@@ -221,7 +130,7 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("gates",),
         tails=("runner",),
     ),
-    _event(
+    event(
         "approval.answered",
         "gates",
         approval.ApprovalAnswered,
@@ -229,7 +138,7 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("policy",),
         ordinal=True,
     ),
-    _event(
+    event(
         "approval.ruled",
         "policy",
         approval.ApprovalRuled,
@@ -237,8 +146,8 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("gates",),
         ordinal=True,
     ),
-    _event("approval.commented", "gates", approval.ApprovalCommented, "A person's n-th remark, sealed.", ordinal=True),
-    _event(
+    event("approval.commented", "gates", approval.ApprovalCommented, "A person's n-th remark, sealed.", ordinal=True),
+    event(
         "approval.edited",
         "gates",
         approval.ApprovalEdited,
@@ -246,7 +155,7 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("policy",),
         ordinal=True,
     ),
-    _event(
+    event(
         "approval.revised",
         "policy",
         approval.ApprovalRevised,
@@ -254,7 +163,7 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("gates",),
         ordinal=True,
     ),
-    _event(
+    event(
         "approval.escalated",
         "gates",
         approval.ApprovalEscalated,
@@ -262,9 +171,9 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("gates",),
         ordinal=True,
     ),
-    _event("approval.frozen", "gates", approval.ApprovalFrozen, "A kill switch stops the clock.", ordinal=True),
-    _event("approval.thawed", "gates", approval.ApprovalThawed, "The clock goes on; deadlines have moved.", ordinal=True),
-    _event(
+    event("approval.frozen", "gates", approval.ApprovalFrozen, "A kill switch stops the clock.", ordinal=True),
+    event("approval.thawed", "gates", approval.ApprovalThawed, "The clock goes on; deadlines have moved.", ordinal=True),
+    event(
         "approval.resolved",
         "gates",
         approval.ApprovalResolved,
@@ -273,26 +182,26 @@ CHANNELS: tuple[Channel, ...] = (
         tails=("runner",),
         auditors=("gates",),
     ),
-    _event("delegation.granted", "gates", approval.DelegationGranted, "A person lends another their powers to approve."),
-    _event("delegation.revoked", "gates", approval.DelegationRevoked, "The delegation of this id no longer holds."),
+    event("delegation.granted", "gates", approval.DelegationGranted, "A person lends another their powers to approve."),
+    event("delegation.revoked", "gates", approval.DelegationRevoked, "The delegation of this id no longer holds."),
     # --- notification -------------------------------------------------------------------------------------------------
-    _event("notification.queued", "gates", notification.NotificationQueued, "A target is to be told of an event."),
-    _event("notification.failed", "gates", notification.NotificationFailed, "Attempt n failed.", ordinal=True),
-    _event("notification.sent", "gates", notification.NotificationSent, "The target has taken it."),
-    _event("target.disabled", "gates", notification.TargetDisabled, "A target is gone and is told nothing any more."),
+    event("notification.queued", "gates", notification.NotificationQueued, "A target is to be told of an event."),
+    event("notification.failed", "gates", notification.NotificationFailed, "Attempt n failed.", ordinal=True),
+    event("notification.sent", "gates", notification.NotificationSent, "The target has taken it."),
+    event("target.disabled", "gates", notification.TargetDisabled, "A target is gone and is told nothing any more."),
     # --- more of governance -------------------------------------------------------------------------------------------
-    _event(
+    event(
         "violation.noted", "runner", governance.ViolationNoted, "A pack tried what its sandbox does not let it do.", ordinal=True
     ),
-    _event(
+    event(
         "violation.reported", "worker", governance.ViolationNoted, "A tool tried what its sandbox does not let it do.", ordinal=True
     ),
-    _event("budget.warned", "policy", governance.BudgetWarned, "A share of a budget is spent: once a window and threshold.", ordinal=True),
-    _event("budget.exceeded", "policy", governance.BudgetExceeded, "A budget has no room left: once a window.", ordinal=True),
-    _event("policy.published", "policy", policy.BundlePublished, "A bundle of rules was accepted; its version is the id."),
-    _event("policy.refused", "policy", policy.BundleRefused, "A bundle of rules was refused; the last good one goes on deciding."),
+    event("budget.warned", "policy", governance.BudgetWarned, "A share of a budget is spent: once a window and threshold.", ordinal=True),
+    event("budget.exceeded", "policy", governance.BudgetExceeded, "A budget has no room left: once a window.", ordinal=True),
+    event("policy.published", "policy", policy.BundlePublished, "A bundle of rules was accepted; its version is the id."),
+    event("policy.refused", "policy", policy.BundleRefused, "A bundle of rules was refused; the last good one goes on deciding."),
     # --- kill: a switch and what it stopped ---------------------------------------------------------------------------
-    _event(
+    event(
         "kill.engaged",
         "gates",
         kill.KillEngaged,
@@ -300,14 +209,14 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("gates",),
         tails=("policy",),
     ),
-    _event(
+    event(
         "kill.release-requested",
         "gates",
         kill.KillReleaseRequested,
         "The n-th request to open a switch that takes two persons.",
         ordinal=True,
     ),
-    _event(
+    event(
         "kill.eased",
         "gates",
         kill.KillEased,
@@ -316,10 +225,10 @@ CHANNELS: tuple[Channel, ...] = (
         tails=("policy",),
         ordinal=True,
     ),
-    _event(
+    event(
         "kill.tightened", "gates", kill.KillTightened, "A trigger ended the n-th probation.", readers=("gates",), ordinal=True
     ),
-    _event(
+    event(
         "kill.released",
         "gates",
         kill.KillReleased,
@@ -327,46 +236,46 @@ CHANNELS: tuple[Channel, ...] = (
         readers=("gates",),
         tails=("policy",),
     ),
-    _event("kill.call-cancelled", "router", kill.KillCancelled, "A switch cancelled the model call of this id.", ordinal=True),
-    _event("kill.tool-cancelled", "worker", kill.KillCancelled, "A switch cancelled the tool call of this id.", ordinal=True),
-    _event(
+    event("kill.call-cancelled", "router", kill.KillCancelled, "A switch cancelled the model call of this id.", ordinal=True),
+    event("kill.tool-cancelled", "worker", kill.KillCancelled, "A switch cancelled the tool call of this id.", ordinal=True),
+    event(
         "kill.attempt-cancelled",
         "runner",
         kill.KillCancelled,
         "A switch cancelled this attempt, `<task>-<attempt>`.",
         ordinal=True,
     ),
-    _event(
+    event(
         "kill.unconfirmed", "gates", kill.KillUnconfirmed, "Nobody has said that the thing of this id has stopped.", ordinal=True
     ),
-    _event("kill.confirmed", "gates", kill.KillConfirmed, "What the switch had stopped by the n-th look.", ordinal=True),
-    _event("kill.drilled", "gates", kill.KillDrilled, "How soon every instance saw a switch."),
+    event("kill.confirmed", "gates", kill.KillConfirmed, "What the switch had stopped by the n-th look.", ordinal=True),
+    event("kill.drilled", "gates", kill.KillDrilled, "How soon every instance saw a switch."),
     # --- the edge and the audit ---------------------------------------------------------------------------------------
-    _event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
-    _event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
-    _event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
+    event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
+    event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
+    event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
     # --- privacy ------------------------------------------------------------------------------------------------------
-    _event("payload.revealed", "gateway", privacy.PayloadRevealed, "Somebody was shown what is sealed; written before it is shown."),
-    _event(
+    event("payload.revealed", "gateway", privacy.PayloadRevealed, "Somebody was shown what is sealed; written before it is shown."),
+    event(
         "erasure.requested", "gateway", privacy.ErasureRequested, "The n-th erasure of a task family or person begins.", ordinal=True
     ),
-    _event("erasure.certified", "gateway", privacy.ErasureCertified, "What erasure n deleted, and that it is gone.", ordinal=True),
+    event("erasure.certified", "gateway", privacy.ErasureCertified, "What erasure n deleted, and that it is gone.", ordinal=True),
     # --- commands -----------------------------------------------------------------------------------------------------
-    _command("orchestrator", "submit", "gateway", c.SubmitTask, "Make a task, once per id."),
-    _command("orchestrator", "spawn", "runner", c.SubmitTask, "Make a subtask, once per id."),
-    _command("orchestrator", "cancel", "gateway", c.CancelTask, "Stop a task."),
-    _command("orchestrator", "retry", "gateway", c.RetryTask, "Make another attempt of a task that ended or is parked."),
-    _command("gates", "resolve", "gateway", c.ResolveApproval, "Answer an approval."),
-    _command("gates", "comment", "gateway", c.CommentApproval, "Remark on an approval."),
-    _command("gates", "edit", "gateway", c.EditApproval, "Change what an approval is for."),
-    _command("gates", "delegate", "gateway", c.DelegateApprovals, "Lend another person one's powers to approve."),
-    _command("gates", "undelegate", "gateway", c.RevokeDelegation, "Take a delegation back."),
-    _command("gates", "engage", "gateway", c.EngageKill, "Engage a kill switch."),
-    _command("gates", "release", "gateway", c.ReleaseKill, "Release a kill switch, in part or wholly, or ask for it."),
-    _command("gates", "confirm", "gateway", c.ConfirmRelease, "Confirm a release that takes two persons."),
-    _command("gates", "drill", "gateway", c.DrillKill, "Measure how soon a kill switch is seen."),
-    _command("gates", "trip", "policy", c.TripKill, "Engage a kill switch because a trigger tripped."),
-    _command("policy", "publish", "gateway", c.PublishBundle, "Check a signed bundle of rules and let it decide."),
+    command("orchestrator", "submit", "gateway", c.SubmitTask, "Make a task, once per id."),
+    command("orchestrator", "spawn", "runner", c.SubmitTask, "Make a subtask, once per id."),
+    command("orchestrator", "cancel", "gateway", c.CancelTask, "Stop a task."),
+    command("orchestrator", "retry", "gateway", c.RetryTask, "Make another attempt of a task that ended or is parked."),
+    command("gates", "resolve", "gateway", c.ResolveApproval, "Answer an approval."),
+    command("gates", "comment", "gateway", c.CommentApproval, "Remark on an approval."),
+    command("gates", "edit", "gateway", c.EditApproval, "Change what an approval is for."),
+    command("gates", "delegate", "gateway", c.DelegateApprovals, "Lend another person one's powers to approve."),
+    command("gates", "undelegate", "gateway", c.RevokeDelegation, "Take a delegation back."),
+    command("gates", "engage", "gateway", c.EngageKill, "Engage a kill switch."),
+    command("gates", "release", "gateway", c.ReleaseKill, "Release a kill switch, in part or wholly, or ask for it."),
+    command("gates", "confirm", "gateway", c.ConfirmRelease, "Confirm a release that takes two persons."),
+    command("gates", "drill", "gateway", c.DrillKill, "Measure how soon a kill switch is seen."),
+    command("gates", "trip", "policy", c.TripKill, "Engage a kill switch because a trigger tripped."),
+    command("policy", "publish", "gateway", c.PublishBundle, "Check a signed bundle of rules and let it decide."),
     # --- queries and answers ------------------------------------------------------------------------------------------
     Channel("ledger.query", "qry.ledger.*.*", "query", "gateway", c.Query, "Read a projection of the ledger.", ("ledger",)),
     *(
@@ -384,14 +293,14 @@ CHANNELS: tuple[Channel, ...] = (
         )
         for priority in ("high", "normal", "low")
     ),
-    *_timer("orchestrator", "retry", "a task's next attempt."),
-    *_timer("orchestrator", "deadline", "a task's deadline."),
-    *_timer("orchestrator", "wake", "the end of an agent's sleep."),
-    *_timer("gates", "expire", "an approval's expiry."),
-    *_timer("gates", "confirm", "the next look at what a kill switch was to stop."),
-    *_timer("policy", "budget", "the next try of a call that waits for room in a budget."),
-    *_timer("gates", "escalate", "an approval's next escalation step."),
-    *_timer("gates", "notify", "an attempt at a notification."),
+    *timer("orchestrator", "retry", "a task's next attempt."),
+    *timer("orchestrator", "deadline", "a task's deadline."),
+    *timer("orchestrator", "wake", "the end of an agent's sleep."),
+    *timer("gates", "expire", "an approval's expiry."),
+    *timer("gates", "confirm", "the next look at what a kill switch was to stop."),
+    *timer("policy", "budget", "the next try of a call that waits for room in a budget."),
+    *timer("gates", "escalate", "an approval's next escalation step."),
+    *timer("gates", "notify", "an attempt at a notification."),
     # --- dead letters -------------------------------------------------------------------------------------------------
     *(
         Channel(
@@ -403,67 +312,6 @@ CHANNELS: tuple[Channel, ...] = (
 )  # fmt: skip
 
 BY_NAME: dict[str, Channel] = {channel.name: channel for channel in CHANNELS}
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A key-value bucket. ``writers`` alone may write; ``readers`` may get and watch; ``erasers`` may overwrite what was stored."""
-
-    name: str
-    writers: tuple[str, ...]
-    readers: tuple[str, ...]
-    doc: str
-    max_age_s: int = 0
-    erasers: tuple[str, ...] = ()
-
-
-BUCKETS: tuple[Bucket, ...] = (
-    Bucket("kill", ("gates",), SERVICES, "Engaged kill switches, by id; watched by whoever starts work."),
-    Bucket("instances", KILLABLE, ("gates",), "Who has to see the kill switch: `<service>.<instance>`.", max_age_s=15),
-    Bucket("killacks", KILLABLE, ("gates",), "Drills: `<switch>.<service>.<instance>` has seen it.", max_age_s=600),
-    Bucket("presence", ("runner",), ("router", "policy", "gateway"), "Live packs: `<pack>.<instance>`.", max_age_s=15),
-    Bucket("packs", ("runner",), ("router", "policy", "gateway"), "Registered packs, alive or not: `<pack>` → its manifest."),
-    Bucket(
-        "keys",
-        ("gateway",),
-        ("policy", "router", "runner", "worker", "gates", "gateway"),
-        "Wrapped data keys, one per task family; an empty one was erased and never comes back.",
-        erasers=("gateway",),
-    ),
-    Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
-    Bucket(
-        "placeholders",
-        ("policy",),
-        ("policy", "gateway"),
-        "Per task family: the sealed placeholder map, so that names stay stable.",
-        erasers=("gateway",),
-    ),
-    Bucket(
-        "subjects",
-        ("policy",),
-        ("policy", "gateway"),
-        "`<tenant>.<keyed hash of an identifier>.<task family>`: whose data a family holds, without saying who.",
-        erasers=("gateway",),
-    ),
-    Bucket("budgets", ("policy",), ("policy", "gateway"), "`<tenant>.<account>`: what of a budget is spent and held back."),
-    Bucket(
-        "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."
-    ),
-    Bucket("permissions", ("policy",), ("policy", "gateway"), "`roles`: what each role may do, as the active rules say."),
-    Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
-    Bucket(
-        "bundles",
-        ("policy",),
-        ("policy", "gateway"),
-        "Signed bundles of rules in chunks, `<sha-256>.<n>`, and `catalogue.published`: which versions there are.",
-    ),
-    Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
-    Bucket("approvals", ("gates",), ("gates",), "`<tenant>.<task>.<approval>`: open approvals, to be found by their task."),
-    Bucket("delegations", ("gates",), ("gates", "policy", "gateway"), "`<tenant>.<id>`: who may answer approvals for whom."),
-    Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
-    Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),
-    Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB in chunks, `<sha-256>.<n>`."),
-)
 
 
 def channel_for(subject: str) -> Channel:

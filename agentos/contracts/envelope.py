@@ -13,7 +13,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from agentos.contracts.base import Contract
-from agentos.contracts.channels import Channel, channel_for
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import channel_for
 from agentos.contracts.errors import NeverRetry
 from agentos.contracts.ids import is_token
 

@@ -9,14 +9,13 @@ from agentos.sealing.envelope import (
     seal,
     seal_model,
 )
-from agentos.sealing.master import MasterKey, MasterKeyUnsafe
+from agentos.sealing.master import MasterKey
 from agentos.sealing.placeholders import ENTITIES, PlaceholderVault, restore, restore_json, restore_json_text
 
 __all__ = [
     "ENTITIES",
     "KeyErased",
     "MasterKey",
-    "MasterKeyUnsafe",
     "PlaceholderVault",
     "SealBroken",
     "new_data_key",

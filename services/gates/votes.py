@@ -1,10 +1,10 @@
 """What people do with approvals: answer, remark, edit. Subject → handler, and the shell around the domain."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from agentos.bus import Bus, Route
-from agentos.contracts.base import Contract
+from agentos.contracts.base import Contract, Json
 from agentos.contracts.commands import Answer, CommentApproval, EditApproval, ResolveApproval
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Forbidden, NeverRetry, Refused
@@ -61,19 +61,15 @@ class Votes:
 
     async def on_ruled(self, message: Recorded) -> None:
         """Policy has ruled on an answer: it may be the one that decides. Either way the person is told."""
-        subject = EventSubject.parse(message.subject)
-        number = int(subject.ordinal or 0)
-        case = await self._records.load(subject.tenant, subject.id)
+        case, number = await self._ruled_on(message)
         answered = case.approval.answered.get(number)
         if answered is None:
             raise NeverRetry(f"{message.subject} rules on an answer that does not stand", code="no_such_answer")
-        try:
-            said = domain.word((await self._records.publish(case, message)).approval, number)
-        except (Refused, Forbidden) as refused:
-            word = refusal(refused)
-        else:
-            word = Answer(ok=True, data={"approval": subject.id, **said})
-        await self._bus.send("gates.answer", (answered.request,), word, tenant=subject.tenant, cause=message)
+
+        async def word() -> dict[str, Json]:
+            return domain.word((await self._records.publish(case, message)).approval, number)
+
+        await self._tell(message, case, answered.request, word)
 
     async def on_comment(self, message: Recorded) -> None:
         """A person remarks."""
@@ -115,17 +111,30 @@ class Votes:
 
     async def on_revised(self, message: Recorded) -> None:
         """Policy has ruled on an edit: the person is told, with the difference."""
-        subject = EventSubject.parse(message.subject)
-        number = int(subject.ordinal or 0)
-        case = await self._records.load(subject.tenant, subject.id)
+        case, number = await self._ruled_on(message)
         edited = case.approval.edited.get(number)
         if edited is None:
             raise NeverRetry(f"{message.subject} rules on an edit that does not stand", code="no_such_edit")
+
+        async def word() -> dict[str, Json]:
+            return domain.word_on_edit(case.approval, number)
+
+        await self._tell(message, case, edited.request, word)
+
+    # --- what policy has ruled on -------------------------------------------------------------------------------------
+
+    async def _ruled_on(self, message: Recorded) -> tuple[Case, int]:
+        """The approval of a ruling, and the number of what was ruled on."""
+        subject = EventSubject.parse(message.subject)
+        return await self._records.load(subject.tenant, subject.id), int(subject.ordinal or 0)
+
+    async def _tell(self, message: Recorded, case: Case, request: str, word: Callable[[], Awaitable[dict[str, Json]]]) -> None:
+        """Answer the person's request with the word, or with the refusal that it raises."""
         try:
-            word = Answer(ok=True, data={"approval": subject.id, **domain.word_on_edit(case.approval, number)})
+            answer = Answer(ok=True, data={"approval": case.id, **await word()})
         except (Refused, Forbidden) as refused:
-            word = refusal(refused)
-        await self._bus.send("gates.answer", (edited.request,), word, tenant=subject.tenant, cause=message)
+            answer = refusal(refused)
+        await self._bus.send("gates.answer", (request,), answer, tenant=case.tenant, cause=message)
 
 
 def _request(message: Recorded) -> str:

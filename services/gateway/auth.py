@@ -7,7 +7,6 @@ protects what can be guessed, and costs every request what it costs an attacker.
 import asyncio
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from contextlib import aclosing
@@ -18,10 +17,12 @@ from pathlib import Path
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agentos import private_files
 from agentos.bus import Bus
 from agentos.contracts.base import Principal, Token, Utc
 from agentos.contracts.errors import Conflict, NotFound
 from agentos.contracts.events.governance import ApiKeyChanged
+from agentos.private_files import UnsafeSecret
 from services.gateway.authorizer import Role
 from services.gateway.problems import unauthorized, unavailable
 
@@ -193,7 +194,7 @@ class ApiKeys:
         """
         if FIRST_ADMIN in self._records:
             return
-        key = await asyncio.to_thread(_read_or_write_key, path)
+        key = await asyncio.to_thread(_key_in, path)
         by = Principal(kind="service", id="gateway")
         try:
             await self.create(FIRST_ADMIN, "first admin", ("admin",), tenant, by, key=key)
@@ -203,18 +204,10 @@ class ApiKeys:
         log.info("the first admin key is in place", path=str(path))
 
 
-def _read_or_write_key(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key = make_key(FIRST_ADMIN)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        kept = path.read_text(encoding="ascii").strip()
-        if _KEY.fullmatch(kept) is None:
-            raise ValueError(f"{path} does not hold an API key: move it away and start again") from None
-        return kept
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+def _key_in(path: Path) -> str:
+    """The key in ``path``, made where there is none. Blocking. Raises UnsafeSecret."""
+    kept = private_files.read_or_create(path, lambda: f"{make_key(FIRST_ADMIN)}\n".encode())
+    key = kept.decode("ascii", "replace").strip()
+    if _KEY.fullmatch(key) is None:
+        raise UnsafeSecret(f"{path} does not hold an API key: move it away and start again")
     return key

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agentos.bus import BrokerSettings, Bus
 from agentos.ending import end
 from agentos.service import serve
+from agentos.signing_key import load_or_create
 from services.ledger import keys
 from services.ledger.anchoring import TIMEOUT_S, Anchorer, places
 from services.ledger.handlers import Queries
@@ -55,7 +56,7 @@ async def _open(settings: Settings, closing: AsyncExitStack) -> tuple[SqlStore, 
     store = SqlStore(settings.database)
     closing.push_async_callback(asyncio.to_thread, store.close)
     await asyncio.to_thread(store.migrate)
-    return store, await asyncio.to_thread(keys.load_or_create, settings.audit_key)
+    return store, await asyncio.to_thread(load_or_create, settings.audit_key)
 
 
 @dataclass(frozen=True, slots=True)

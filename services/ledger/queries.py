@@ -91,7 +91,7 @@ class EventsList(Arguments):
 class DecisionsList(Arguments):
     """Decisions of the policy, newest first."""
 
-    kind: Literal["admission", "model", "tool", "approval", "checkpoint"] | None = None
+    kind: Literal["admission", "model", "tool", "approval", "edit", "checkpoint"] | None = None
     id: str | None = Field(default=None, max_length=300)
     limit: int = Field(default=100, ge=1, le=500)
     cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
@@ -188,6 +188,7 @@ _DECISIONS = {
     "model": ("call", "decided"),
     "tool": ("tool", "decided"),
     "approval": ("approval", "ruled"),
+    "edit": ("approval", "revised"),
     "checkpoint": ("checkpoint", "decided"),
 }
 """Aggregate and fact of each kind of decision."""

@@ -259,7 +259,8 @@ def _of_ruling(edited: ApprovalEdited, ruled: CallDecided, **fields: Any) -> App
         name: getattr(ruled, name) for name in ("verdict", "reasons", "rules", "monitored", "bundle", "package", "question")
     }
     if ruled.digest == edited.base_digest:
-        said |= {"verdict": "deny", "reasons": ("edit.changes_nothing",), "rules": ()}
+        # Not what the rules answer to the question, so it does not stand beside it: other rules could not answer it otherwise.
+        said |= {"verdict": "deny", "reasons": ("edit.changes_nothing",), "rules": (), "package": "", "question": {}}
     return _revised(
         edited,
         **said,

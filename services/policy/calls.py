@@ -1,18 +1,14 @@
 """What is decided on a model call and on a tool call: open, redact for where it goes, look at the history, ask the rules."""
 
-import asyncio
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from agentos.contracts.base import Contract, Json
 from agentos.contracts.errors import NeverRetry
 from agentos.contracts.events.call import (
-    CallContext,
     CallDecided,
     ModelCallRequested,
-    RedactedEntity,
     Reservation,
     ToolCallRequested,
 )
@@ -21,15 +17,12 @@ from agentos.keyring import KeyRing
 from services.policy.budgets.budgets import Budgets, Demand, Granted, Refusal
 from services.policy.destinations import destinations, foreign
 from services.policy.evaluator import PolicyEvaluator
-from services.policy.history.domain import UNTRUSTED, FamilyHistory, used
+from services.policy.history.domain import UNTRUSTED, used
 from services.policy.history.record import Record, as_question
-from services.policy.inspection import Inspection
-from services.policy.plans import Plans
 from services.policy.questions import Decision, ModelCallQuestion, Question, ToolCallQuestion
-from services.policy.redacting.finding import Analysis
+from services.policy.reading import Reader, Reading
 from services.policy.redaction import read_json, read_request
 from services.policy.routing import Routed, RoutingRules
-from services.policy.vaults import Vaults
 from services.policy.verdicts import askable, ruling
 
 _NO_PROVIDER = "provider.none_permitted"
@@ -42,34 +35,24 @@ class CallRules:
         self,
         evaluator: PolicyEvaluator,
         keys: KeyRing,
-        vaults: Vaults,
+        reader: Reader,
         record: Record,
-        inspection: Inspection,
         budgets: Budgets,
-        plans: Plans,
         routing: RoutingRules,
     ) -> None:
         self._budgets = budgets
         self._evaluator = evaluator
         self._keys = keys
-        self._vaults = vaults
+        self._reader = reader
         self._record = record
-        self._inspection = inspection
-        self._plans = plans
         self._routing = routing
 
     async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> CallDecided:
         """May this model call be made, what of it may leave, and is there money for it?"""
         context, family = asked.context, asked.request.key
         request = await self._keys.open_model(tenant, "call.request", asked.request, ModelRequest)
-        read = read_request(request)
-        history, (plan, providers), analyses = await asyncio.gather(
-            self._history(tenant, family, context),
-            self._plans.of(tenant, context, "model", request.model),
-            self._vaults.analyses(read),
-        )
-        done = await self._vaults.redact(tenant, family, read, analyses, plan)
-        redacted = done.value
+        reading = await self._reader.read(tenant, family, context, "model", read_request(request), model=request.model)
+        history, redacted = reading.history, reading.redacted.value
         question = askable(
             lambda: ModelCallQuestion(
                 tenant=tenant,
@@ -79,7 +62,7 @@ class CallRules:
                 model=request.model,
                 estimated_input_tokens=sum(len(text) for text in texts(redacted)) // 4,
                 max_output_tokens=request.max_output_tokens,
-                data_classes=_classes(analyses, done.entities),
+                data_classes=_classes(reading),
                 redacted=True,
                 calls_so_far=context.step,
                 history=as_question(history, ()),
@@ -88,7 +71,7 @@ class CallRules:
         routed = await self._routing.providers(
             tenant, context, question.data_classes, untrusted=context.untrusted or UNTRUSTED in history.labels
         )
-        ruled, decision = _routed(question, _within(await self._evaluator.decide(question), providers), routed)
+        ruled, decision = _routed(question, _within(await self._evaluator.decide(question), reading.providers), routed)
         allowed = decision.obligations.get("max_output_tokens")
         if isinstance(allowed, int):
             redacted = redacted.model_copy(update={"max_output_tokens": min(redacted.max_output_tokens, allowed)})
@@ -105,13 +88,11 @@ class CallRules:
             asked,
             ruled,
             decision,
-            history,
+            reading,
             reservations=reservations,
             kind="model",
             model=request.model,
             redacted_request=redacted,
-            entities=done.entities,
-            placeholders=await self._vaults.seal(tenant, family, done.vault),
         )
 
     async def _reserve(
@@ -147,20 +128,16 @@ class CallRules:
         context, family = asked.context, asked.arguments.key
         arguments = await self._arguments(tenant, asked)
         read = read_json(arguments)
-        await self._inspection.ensure(tenant, context.uninspected)
-        history, (plan, _), analyses = await asyncio.gather(
-            self._record.note(tenant, family, context, used(call, asked.tool, asked.effect, datetime.now(UTC))),
-            self._plans.of(tenant, context, "tool"),
-            self._vaults.analyses(read),
-        )
+        use = used(call, asked.tool, asked.effect, datetime.now(UTC))
+        reading = await self._reader.read(tenant, family, context, "tool", read, use)
+        history = reading.history
         found = [
             (finding.stem, segment.text[finding.start : finding.end])
-            for segment, analysis in zip(read.segments, analyses, strict=True)
+            for segment, analysis in zip(read.segments, reading.analyses, strict=True)
             for finding in analysis.findings
         ]
         places = destinations(arguments, found, asked.destinations)
         trusted = await self._record.trusted_texts(tenant, family) if places and history.trusted_input else ()
-        done = await self._vaults.redact(tenant, family, read, analyses, plan)
         question = askable(
             lambda: ToolCallQuestion(
                 tenant=tenant,
@@ -171,7 +148,7 @@ class CallRules:
                 declared_tools=asked.declared_tools,
                 effect=asked.effect,
                 untrusted=context.untrusted,
-                data_classes=_classes(analyses, done.entities),
+                data_classes=_classes(reading),
                 destinations=len(places),
                 foreign=foreign(places, trusted),
                 history=as_question(history, asked.task_tools),
@@ -181,13 +158,11 @@ class CallRules:
             asked,
             question,
             await self._evaluator.decide(question),
-            history,
+            reading,
             kind="tool",
             tool=asked.tool,
-            redacted_arguments=done.value,
+            redacted_arguments=reading.redacted.value,
             arguments=asked.arguments,
-            entities=done.entities,
-            placeholders=await self._vaults.seal(tenant, family, done.vault),
         )
 
     async def _arguments(self, tenant: str, asked: ToolCallRequested) -> dict[str, Json]:
@@ -196,15 +171,11 @@ class CallRules:
             raise NeverRetry("the arguments of a tool are a JSON object", code="bad_arguments")
         return {str(name): value for name, value in arguments.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
 
-    async def _history(self, tenant: str, family: str, context: CallContext) -> FamilyHistory:
-        await self._inspection.ensure(tenant, context.uninspected)
-        return await self._record.read(tenant, family, context)
 
-
-def _classes(analyses: Iterable[Analysis], entities: Iterable[RedactedEntity]) -> tuple[str, ...]:
+def _classes(reading: Reading[Any]) -> tuple[str, ...]:
     """The kinds of what was found, and of what is known from earlier; ``SECRET`` for any kind of secret."""
-    kinds = {one.entity for one in entities}
-    for analysis in analyses:
+    kinds = {one.entity for one in reading.redacted.entities}
+    for analysis in reading.analyses:
         for finding in analysis.findings:
             kinds |= {finding.entity, "SECRET"} if finding.stem == "SECRET" else {finding.entity}
     return tuple(sorted(kinds - {"LITERAL", "NUMBER"}))
@@ -236,7 +207,7 @@ def _decided(
     asked: ModelCallRequested | ToolCallRequested,
     question: Question,
     decision: Decision,
-    history: FamilyHistory,
+    reading: Reading[Any],
     **fields: Contract | Json | tuple[Any, ...],
 ) -> CallDecided:
     return CallDecided.model_validate(
@@ -245,7 +216,9 @@ def _decided(
             "context": asked.context,
             "obligations": decision.obligations,
             "digest": asked.digest,
-            "labels": tuple(sorted(history.labels)),
+            "labels": tuple(sorted(reading.history.labels)),
+            "entities": reading.redacted.entities,
+            "placeholders": reading.placeholders,
             **fields,
         }
     )

@@ -3,7 +3,6 @@
 The question is redacted with the task's placeholders: it is shown to people who may not see what the task has seen, and kept for ever.
 """
 
-import asyncio
 from datetime import UTC, datetime
 
 from agentos.bus import Bus, Route
@@ -16,12 +15,9 @@ from agentos.telemetry import counter
 from services.policy.evaluator import PolicyEvaluator
 from services.policy.history.domain import UNTRUSTED
 from services.policy.history.domain import asked as asking
-from services.policy.history.record import Record
-from services.policy.inspection import Inspection
-from services.policy.plans import Plans
 from services.policy.questions import CheckpointQuestion
+from services.policy.reading import Reader
 from services.policy.redaction import read_text
-from services.policy.vaults import Vaults
 from services.policy.verdicts import append_verdict, askable, fail_closed, revision_of, ruling
 
 QUESTION = "checkpoint.question"
@@ -36,19 +32,13 @@ class CheckpointRules:
         evaluator: PolicyEvaluator,
         keys: KeyRing,
         kill: KillSwitch,
-        vaults: Vaults,
-        record: Record,
-        inspection: Inspection,
-        plans: Plans,
+        reader: Reader,
     ) -> None:
         self._bus = bus
         self._evaluator = evaluator
         self._keys = keys
         self._kill = kill
-        self._vaults = vaults
-        self._record = record
-        self._inspection = inspection
-        self._plans = plans
+        self._reader = reader
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
 
     def routes(self) -> list[Route]:
@@ -82,14 +72,10 @@ class CheckpointRules:
     async def _rule(self, subject: EventSubject, asked: CheckpointRequested) -> CheckpointDecided:
         tenant, context, family = subject.tenant, asked.context, asked.question.key
         read = read_text((await self._keys.open(tenant, QUESTION, asked.question)).decode())
-        await self._inspection.ensure(tenant, context.uninspected)
-        history, (plan, _), analyses = await asyncio.gather(
-            self._record.note(tenant, family, context, asking(subject.id, context.task, datetime.now(UTC))),
-            # Where it goes is where a tool's arguments go: to approvers, and into the log.
-            self._plans.of(tenant, context, "tool"),
-            self._vaults.analyses(read),
-        )
-        done = await self._vaults.redact(tenant, family, read, analyses, plan)
+        this = asking(subject.id, context.task, datetime.now(UTC))
+        # Where it goes is where a tool's arguments go: to approvers, and into the log.
+        reading = await self._reader.read(tenant, family, context, "tool", read, this)
+        history, redacted = reading.history, reading.redacted
         question = askable(
             lambda: CheckpointQuestion(
                 tenant=tenant,
@@ -108,7 +94,7 @@ class CheckpointRules:
             obligations=decision.obligations,
             digest=asked.digest,
             labels=tuple(sorted(history.labels)),
-            redacted_question=done.value,
-            entities=done.entities,
-            placeholders=await self._vaults.seal(tenant, family, done.vault),
+            redacted_question=redacted.value,
+            entities=redacted.entities,
+            placeholders=reading.placeholders,
         )

@@ -18,6 +18,7 @@ KINDS = {
     "call.decided": "model",
     "tool.decided": "tool",
     "approval.ruled": "approval",
+    "approval.revised": "edit",
     "checkpoint.decided": "checkpoint",
 }
 """Events that hold a decision, and what ``--kind`` calls them."""

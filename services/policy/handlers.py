@@ -1,5 +1,7 @@
 """Subject → handler, and the shell: ask, append the one verdict. See ``verdicts`` for how it fails closed, ``calls`` for what is asked."""
 
+from collections.abc import Awaitable, Callable
+
 from agentos.bus import Bus, Route
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ToolCallRequested
@@ -20,6 +22,7 @@ from services.policy.history.record import Record
 from services.policy.inspection import Inspection
 from services.policy.plans import Plans
 from services.policy.questions import AdmissionQuestion, Asker
+from services.policy.reading import Reader
 from services.policy.routing import RoutingRules
 from services.policy.vaults import Analyser, Vaults
 from services.policy.verdicts import append_verdict, askable, fail_closed, revision_of, ruling
@@ -44,10 +47,10 @@ class Policy:
         self._record = Record(bus, keys, vaults)
         self.inspection = Inspection(bus, evaluator, keys, vaults, self._record)
         self._budgets = budgets
-        plans = Plans(evaluator)
+        reader = Reader(vaults, self._record, self.inspection, Plans(evaluator))
         self._routing = RoutingRules(evaluator, budgets.prices)
-        self.calls = CallRules(evaluator, keys, vaults, self._record, self.inspection, budgets, plans, self._routing)
-        self.checkpoints = CheckpointRules(bus, evaluator, keys, kill, vaults, self._record, self.inspection, plans)
+        self.calls = CallRules(evaluator, keys, reader, self._record, budgets, self._routing)
+        self.checkpoints = CheckpointRules(bus, evaluator, keys, kill, reader)
         self._approvals = ApprovalRules(bus, evaluator, keys, self.calls)
         self._waiting = WaitingCalls(bus, self.on_call_requested)
         self._decisions = counter("agentos_decisions_total", "Verdicts.", ("kind", "verdict"))
@@ -121,42 +124,39 @@ class Policy:
         """May this model call be made, and what of it may leave?"""
         asked = message.payload(ModelCallRequested)
         subject = EventSubject.parse(message.subject)
-
-        def denied(*reasons: str) -> CallDecided:
-            return self._denied_call(asked, reasons)
-
-        blocked = self._kill.blocked(_work(subject.tenant, asked))
-        if blocked is not None:
-            decided = denied("kill_switch", blocked.describe())
-        else:
-            try:
-                decided = await fail_closed(
-                    message, lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time), denied
-                )
-            except NoRoomYet as later:
-                await self._waiting.put_off(message, later)
-                return
+        try:
+            decided = await self._ruled(
+                message, asked, lambda: self.calls.on_model(subject.tenant, subject.id, asked, message.meta.time)
+            )
+        except NoRoomYet as later:
+            await self._waiting.put_off(message, later)
+            return
         await self._close(message, subject, asked.request.key, decided)
 
     async def on_tool_requested(self, message: Recorded) -> None:
         """May this tool run, and what does an approver get to see of it?"""
         asked = message.payload(ToolCallRequested)
         subject = EventSubject.parse(message.subject)
-
-        def denied(*reasons: str) -> CallDecided:
-            return self._denied_call(asked, reasons)
-
-        blocked = self._kill.blocked(_work(subject.tenant, asked))
-        if blocked is not None:
-            decided = denied("kill_switch", blocked.describe())
-        else:
-            decided = await fail_closed(message, lambda: self.calls.on_tool(subject.tenant, subject.id, asked), denied)
+        decided = await self._ruled(message, asked, lambda: self.calls.on_tool(subject.tenant, subject.id, asked))
         await self._close(message, subject, asked.arguments.key, decided)
 
     async def on_call_settled(self, message: Recorded) -> None:
         """A model call is over: its budgets learn the truth, its answer is looked at."""
         await self._budgets.on_call_settled(message)
         await self.inspection.on_settled(message)
+
+    async def _ruled(
+        self, message: Recorded, asked: ModelCallRequested | ToolCallRequested, rule: Callable[[], Awaitable[CallDecided]]
+    ) -> CallDecided:
+        """What the kill switch says, and where it says nothing the rule."""
+
+        def denied(*reasons: str) -> CallDecided:
+            return self._denied_call(asked, reasons)
+
+        blocked = self._kill.blocked(_work(EventSubject.parse(message.subject).tenant, asked))
+        if blocked is not None:
+            return denied("kill_switch", blocked.describe())
+        return await fail_closed(message, rule, denied)
 
     async def _close(self, message: Recorded, subject: EventSubject, family: str, decided: CallDecided) -> None:
         """Write the verdict down; a denial is a part of the history first, so that rules can count it."""

@@ -144,8 +144,7 @@ class Bundles:
                         await self._take_up(listing)
             except (RetryLater, Unavailable) as away:
                 log.info("bundles_not_followed", detail=away.detail)
-            except Exception:
-                # Whatever one bundle brings about, the next must still be taken up; what decided goes on deciding.
+            except Exception:  # rules are foreign code: whatever one bundle brings about, the next must still be taken up
                 log.exception("bundle_not_taken_up")
             await asyncio.sleep(PAUSE_S)
 

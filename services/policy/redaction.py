@@ -75,7 +75,7 @@ class Redactor:
     def __init__(self, finder: Finder | None = None, *, max_chars: int = MAX_CHARS) -> None:
         try:
             self._finder = finder if finder is not None else Detector()
-        except Exception as error:
+        except Exception as error:  # fail closed: whatever presidio raises, nothing can be redacted
             raise Unavailable(f"The redactor cannot start: {type(error).__name__}", code="redactor_failed") from error
         self._max_chars = max_chars
         self.cache = AnalysisCache()

@@ -117,9 +117,18 @@ def _check_modes(signed: SignedBundle) -> None:
     modes = signed.config.get("modes", {})
     if not isinstance(modes, dict) or not all(mode in ("enforce", "monitor") for mode in modes.values()):  # pyright: ignore[reportUnknownVariableType] - JSON
         raise BundleFault("config.modes must give each rule it names enforce or monitor.", code="bundle.bad_mode")
-    known = {rule for source in signed.modules.values() for rule in rules_in(source)}
+    known = {rule for source in signed.modules.values() for rule in rules_in(source)} | _trigger_rules(signed)
     if unknown := sorted(set(map(str, modes)) - known):  # pyright: ignore[reportUnknownArgumentType] - JSON
         raise BundleFault(f"config.modes names rules that do not exist: {', '.join(unknown)}.", code="bundle.bad_mode")
+
+
+def _trigger_rules(signed: SignedBundle) -> set[str]:
+    """Each trigger is a rule of its own, and has its name from the configuration."""
+    match signed.config.get("kill"):
+        case {"triggers": [*triggers]}:
+            return {f"trigger.{trigger['name']}" for trigger in triggers if isinstance(trigger, dict) and "name" in trigger}
+        case _:
+            return set()
 
 
 def _probe(evaluator: EmbeddedEvaluator) -> None:

@@ -76,6 +76,8 @@ class Triggers:
         self._evaluator = evaluator
         self._windows = Windows()
         self._sent: dict[tuple[Key, str], str] = {}
+        self._observed: dict[Key, frozenset[str]] = {}
+        self._would_trip = counter("agentos_kill_trips_monitored_total", "Trips that triggers on monitor only tell.", ("rule",))
         self._trips = counter("agentos_kill_trips_total", "Kill switches asked for by triggers.", ("trigger",))
 
     async def run(self) -> None:
@@ -168,8 +170,16 @@ class Triggers:
                 log.warning("trigger_not_asked", tenant=key.tenant, scope=key.scope, detail=odd.detail)
                 continue
             decision = await self._evaluator.decide(question)
+            self._observe(key, frozenset(decision.monitored))
             if decision.verdict == "deny" and "trigger" in decision.obligations:
                 await self._trip(key, now, decision.obligations, decision.reasons)
+
+    def _observe(self, key: Key, rules: frozenset[str]) -> None:
+        """Tell what triggers on monitor would have tripped: each once while it goes on."""
+        for rule in sorted(rules - self._observed.get(key, frozenset())):
+            log.warning("trigger_would_trip", rule=rule, tenant=key.tenant, scope=key.scope, target=key.target)
+            self._would_trip.labels(rule).inc()
+        self._observed[key] = rules
 
     async def _trip(self, key: Key, now: datetime, said: dict[str, object], reasons: tuple[str, ...]) -> None:
         name, cool_down_s = str(said["trigger"]), float(str(said["cool_down_s"]))

@@ -40,8 +40,7 @@ async def fail_closed(message: Recorded, rule: Callable[[], Awaitable[T]], denie
     except AgentOSError:
         # The broker is away, or another writer was first: the bus knows what to do.
         raise
-    except Exception as defect:
-        # Whatever else goes wrong, a dead letter would be a verdict that nobody sees: the call would hang for ever.
+    except Exception as defect:  # a dead letter would be a verdict that nobody sees: the call would hang for ever
         log.exception("policy_failed", subject=message.subject)
         silent = Unavailable(f"no verdict could be reached ({type(defect).__name__})", code="policy_failed")
         return _wait_or_deny(message, silent, denied)

@@ -253,8 +253,7 @@ class ModelCalls:
             return await self._stoppable(message, call_id, decided, _work(tenant, decided, target), coroutine)
         except (ProviderError, _Stopped):
             raise
-        except Exception as defect:
-            # An adapter's own defect must not leave the call unsettled: it counts as a failure of that provider.
+        except Exception as defect:  # an adapter's own defect must not leave the call unsettled: the provider failed
             log.exception("adapter_failed", provider=provider)
             raise ProviderError(
                 f"the adapter failed ({type(defect).__name__}); see the router's log",

@@ -83,8 +83,7 @@ class Router:
                 await self._waiting.delete(entry.key)
         except (RetryLater, Conflict):
             raise
-        except Exception:
-            # One note that cannot be followed must not keep the others waiting; it stays for a person to look at.
+        except Exception:  # one note that cannot be followed must not keep the others waiting; it stays for a person to look at
             log.exception("waiting_task_not_routed", key=entry.key)
 
     async def _route(self, message: Recorded) -> bool:

@@ -11,12 +11,14 @@ from nats.aio.client import Client
 from nats.js.errors import APIError, BadRequestError
 
 from agentos.bus import topology
-from agentos.contracts.channels import BUCKETS, BY_NAME, CHANNELS, SERVICES
+from agentos.contracts.buckets import BUCKETS
+from agentos.contracts.channels import BY_NAME, CHANNELS
 from agentos.contracts.commands import TimerDue
 from agentos.contracts.envelope import encode_body, encode_headers
 from agentos.contracts.errors import Forbidden, NeverRetry
 from agentos.contracts.events.governance import DeadLetter
 from agentos.contracts.events.task import TaskSettled
+from agentos.contracts.services import SERVICES
 from agentos.telemetry import counter
 from tests.bus.conftest import DECIDED, Seen, Site, consuming
 

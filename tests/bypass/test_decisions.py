@@ -7,7 +7,8 @@ import nats
 import pytest
 
 from agentos.contracts.base import Principal
-from agentos.contracts.channels import BUCKETS, CHANNELS
+from agentos.contracts.buckets import BUCKETS
+from agentos.contracts.channels import CHANNELS
 from agentos.contracts.commands import ResolveApproval
 from agentos.contracts.errors import Forbidden
 from agentos.contracts.events.approval import ApprovalRequested, ApprovalResolved

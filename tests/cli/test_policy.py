@@ -9,17 +9,21 @@ from typing import Any
 
 import pytest
 
-from agentos.contracts.events.approval import ApprovalRuled
+from agentos.contracts.base import Principal
+from agentos.contracts.events.approval import ApprovalRevised, ApprovalRuled
+from agentos.signing_key import load_or_create
 from services.ledger.audit.export import Event, Header, event_line, header_line
 from services.policy.active import ActivePolicy
+from services.policy.bundles import verify
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import BUNDLE, Bundle, PolicyEvaluator
 from services.policy.publishing import Bundles
 from services.policy.questions import CheckpointQuestion
-from services.policy.signing import load_or_create, public_text, trusted
+from services.policy.signing import public_text, trusted
 from services.policy.verdicts import ruling
 from tests.cli.test_cli import Ended, agentos
-from tests.services.policy.cases import approval, key
+from tests.governance.scenario import context
+from tests.services.policy.cases import approval, key, tool_call
 
 
 @pytest.fixture
@@ -81,7 +85,8 @@ async def test_a_question_is_answered_and_explained_rule_by_rule() -> None:
     answered = await agentos("policy", "eval", "--package", "api", "--input", "-", stdin=QUESTION)
     assert answered.json()["reasons"] == ["role.missing"]
     explained = await agentos("policy", "explain", "--package", "api", "--input", "-", "--json", stdin=QUESTION)
-    fired = {rule["rule"]: rule["fired"] for rule in explained.json()["rules"]}
+    (said,) = explained.json()
+    fired = {rule["rule"]: rule["fired"] for rule in said["rules"]}
     assert fired == {"api.principal_kind": False, "api.known_action": False, "api.role_permits": True}
     shown = await agentos("policy", "explain", "--package", "api", "--input", "-", "--text", stdin=QUESTION)
     assert "if not role_permits" in shown.out
@@ -158,6 +163,16 @@ async def test_a_key_that_others_can_read_signs_nothing(tmp_path: Path) -> None:
     assert "chmod 600" in ended.err
 
 
+async def test_what_is_signed_without_a_key_is_signed_with_the_installations_own(tmp_path: Path) -> None:
+    own = load_or_create(tmp_path / "data" / "secrets" / "policy.key")
+    bundle = tmp_path / "bundle.json"
+    ended = await agentos(
+        "policy", "sign", str(BUNDLE), "--version", "1", "-o", str(bundle), AGENTOS_DATA=str(tmp_path / "data")
+    )
+    assert ended.code == 0, ended.err
+    assert verify(json.loads(bundle.read_text()), trusted([public_text(own.public_key())])).version == 1
+
+
 async def embedded(content: Bundle) -> PolicyEvaluator:
     return EmbeddedEvaluator(content)
 
@@ -211,7 +226,13 @@ async def test_stored_decisions_are_explained_and_tested_against_other_rules(edg
     for n, (who, role) in enumerate((("ann", "approver"), ("eve", "viewer"))):
         ruled = ApprovalRuled.model_validate(decided(who, role))
         await policy.append("approval.ruled", f"appr{n}", ruled, tenant="default", ordinal=1)
-    await edge.backend.eventually(lambda: len(edge.backend.ledger.events) >= 2)
+    asked = tool_call()
+    revised = ApprovalRevised(
+        **ruling(asked, EmbeddedEvaluator().decide_now(asked)),
+        context=context(), by=Principal(kind="api_key", id="ann"), base_digest="d" * 64,
+    )  # fmt: skip
+    await policy.append("approval.revised", "appr1", revised, tenant="default", ordinal=1)
+    await edge.backend.eventually(lambda: len(edge.backend.ledger.events) >= 3)
 
     async def run(*arguments: str) -> Ended:
         return await agentos("policy", *arguments, url=edge.url, AGENTOS_API_KEY=edge.admin_key)
@@ -219,6 +240,12 @@ async def test_stored_decisions_are_explained_and_tested_against_other_rules(edg
     tested = await run("backtest", "--bundle", str(candidate), "--json")
     assert tested.code == 0, tested.err
     assert [(c["past"]["id"], c["verdict"]) for c in tested.json()["changes"]] == [("appr0", "deny")]
-    explained = await run("explain", "appr1")
+    assert tested.json()["asked"] == 3
+    both = (await run("explain", "appr1", "--json")).json()
+    assert {said["kind"]: said["decision"]["reasons"] for said in both} == {
+        "approval": ["approver.role_missing"],
+        "edit": list(revised.reasons),
+    }
+    explained = await run("explain", "appr1", "--kind", "approval")
     assert "approver.role_missing" in explained.out
     assert (await run("explain", "nobody")).code == 2

@@ -6,8 +6,11 @@ import pytest
 
 from agentos.bus import topology
 from agentos.contracts.base import Contract
-from agentos.contracts.channels import BUCKETS, BY_NAME, CHANNELS, SERVICES, Channel, channel_for
+from agentos.contracts.buckets import BUCKETS
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import BY_NAME, CHANNELS, channel_for
 from agentos.contracts.ids import is_token
+from agentos.contracts.services import SERVICES
 from agentos.contracts.subjects import matches
 
 ROWS = pytest.mark.parametrize("channel", CHANNELS, ids=lambda c: c.name)

@@ -9,10 +9,11 @@ from jsonschema import Draft202012Validator
 
 from agentos.bus.generate import SCHEMAS, drift, files, main, schema_file
 from agentos.contracts.base import Principal, Sealed
-from agentos.contracts.channels import BY_NAME, CHANNELS, SERVICES
+from agentos.contracts.channels import BY_NAME, CHANNELS
 from agentos.contracts.commands import CancelTask
 from agentos.contracts.envelope import encode_body
 from agentos.contracts.events.task import TaskSubmitted
+from agentos.contracts.services import SERVICES
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from agentos.contracts.channels import BUCKETS, SERVICES
+from agentos.contracts.buckets import BUCKETS
+from agentos.contracts.services import SERVICES
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from agentos.contracts.channels import SERVICES
+from agentos.contracts.services import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = [line for line in (ROOT / "deploy/Dockerfile").read_text().splitlines() if line and not line.startswith("#")]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentos.contracts.channels import SERVICES
+from agentos.contracts.services import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 LINT_IMPORTS = Path(sysconfig.get_path("scripts")) / "lint-imports"

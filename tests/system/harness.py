@@ -31,8 +31,8 @@ from agentos.bus import BrokerSettings
 from agentos.bus.provision import idle_consumers, provision
 from agentos.bus.server import NatsServer, free_port, load_passwords, start_cluster
 from agentos.bus.topology import PROVISIONER, streams
-from agentos.contracts.channels import SERVICES
 from agentos.contracts.envelope import CORRELATION, Recorded, decode
+from agentos.contracts.services import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = Path(__file__).resolve().parent / "packs"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agentos.contracts.channels import SERVICES
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.call import ModelCallSettled, ToolCallSettled
 from agentos.contracts.events.task import TaskSettled
+from agentos.contracts.services import SERVICES
 from tests.loopback.provider import LoopbackProvider
 from tests.system.harness import PACKS, Choices, Topology, running
 

@@ -92,7 +92,7 @@ async def _marked(system: Topology, task: str) -> Any:
 
 def _nothing_opens(system: Topology, stored: list[Any], erased: str, kept: str) -> None:
     """With the master key in hand and every message of the broker: what the erased family sealed stays shut, the rest opens."""
-    master = MasterKey.load(system.data / "secrets" / "master.key")
+    master = MasterKey.load_or_create(system.data / "secrets" / "master.key")
     keys = wrapped_keys(system, stored)
     assert keys[erased] == b""
     candidates = [master.unwrap(name, value) for name, value in keys.items() if value]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentos.contracts.channels import SERVICES
+from agentos.contracts.services import SERVICES
 from tests.loopback.provider import LoopbackProvider
 from tests.system.harness import DELIVERY, PACKS, Choices, running
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agentos.contracts.channels import SERVICES
 from agentos.contracts.envelope import TRACEPARENT
+from agentos.contracts.services import SERVICES
 from tests.loopback.provider import LoopbackProvider
 from tests.system.harness import DELIVERY, Choices, Topology, running
 

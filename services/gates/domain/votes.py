@@ -1,11 +1,12 @@
 """What people do with an approval, pure: answer, remark, edit; and what they are told."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from agentos.contracts.base import Json
 from agentos.contracts.commands import CommentApproval, EditApproval, ResolveApproval
 from agentos.contracts.errors import Forbidden, NotFound, Refused
-from agentos.contracts.events.approval import ApprovalAnswered, ApprovalCommented, ApprovalEdited, DelegationGranted
+from agentos.contracts.events.approval import ApprovalAnswered, ApprovalCommented, ApprovalEdited, DelegationGranted, Vote
 from services.gates.domain.approvals import Approval, still_open
 
 MOST_EDITS = 50
@@ -21,16 +22,13 @@ def answer(
     """
     requested = still_open(approval, now)
     _same_digest(approval, command.digest)
-    if approval.decided_by is not None:
-        raise Refused(
-            f"this is {approval.decided_by.outcome} already and waits for the end of a freeze", code="already_decided"
-        )
+    _undecided(approval)
     delegator = delegation.by.model_copy(update={"roles": delegation.roles}) if delegation is not None else None
     persons = {command.by.id} | ({delegator.id} if delegator is not None else set[str]())
-    voted = _voted(approval)
+    voted = _persons(approval.votes)
     if persons & voted:
         raise Refused("each person has one vote on an approval, and this one is given", code="already_voted")
-    if persons & _unruled(approval):
+    if persons & _persons(_unruled(approval)):
         raise Refused("an answer of this person is noted and waits for policy's ruling", code="already_voted")
     return ApprovalAnswered(
         context=requested.context,
@@ -49,21 +47,26 @@ def answer(
     )
 
 
-def _voted(approval: Approval) -> set[str]:
-    """Whose power has been used on the current digest: a delegate's vote takes the delegator's place and the delegate's own."""
-    persons = {vote.by.id for vote in approval.votes}
-    return persons | {vote.delegated_from.id for vote in approval.votes if vote.delegated_from is not None}
+def _undecided(approval: Approval) -> None:
+    """Raises Refused when the votes have decided and only a freeze holds the answer back."""
+    if approval.decided_by is not None:
+        raise Refused(
+            f"this is {approval.decided_by.outcome} already and waits for the end of a freeze", code="already_decided"
+        )
 
 
-def _unruled(approval: Approval) -> set[str]:
-    waiting = [
+def _unruled(approval: Approval) -> list[ApprovalAnswered]:
+    """The answers to what it is about now that wait for policy."""
+    return [
         answered
         for number, answered in approval.answered.items()
         if number not in approval.ruled and answered.digest == approval.digest
     ]
-    return {answered.by.id for answered in waiting} | {
-        answered.delegated_from.id for answered in waiting if answered.delegated_from is not None
-    }
+
+
+def _persons(acts: Iterable[Vote | ApprovalAnswered]) -> set[str]:
+    """Whose power is used: a delegate's vote takes the delegator's place and the delegate's own."""
+    return {person.id for act in acts for person in (act.by, act.delegated_from) if person is not None}
 
 
 def _same_digest(approval: Approval, digest: str) -> None:
@@ -142,10 +145,7 @@ def edit(approval: Approval, command: EditApproval, request: str, now: datetime)
     requested = still_open(approval, now)
     if not requested.editable:
         raise Refused("policy lets nobody edit this; reject it and say why", code="not_editable")
-    if approval.decided_by is not None:
-        raise Refused(
-            f"this is {approval.decided_by.outcome} already and waits for the end of a freeze", code="already_decided"
-        )
+    _undecided(approval)
     if len(approval.edited) >= MOST_EDITS:
         raise Refused(f"an approval takes {MOST_EDITS} edits", code="too_many_edits")
     _same_digest(approval, command.base_digest)

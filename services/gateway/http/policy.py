@@ -75,7 +75,7 @@ async def decisions(
     gateway: Parts,
     caller: Sender,
     last: Annotated[int, Query(ge=1, le=500, description="How many, newest first.")] = 100,
-    kind: Annotated[Literal["admission", "model", "tool", "approval", "checkpoint"] | None, Query()] = None,
+    kind: Annotated[Literal["admission", "model", "tool", "approval", "edit", "checkpoint"] | None, Query()] = None,
     before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next` of the page before.")] = None,
     call: Annotated[str | None, Query(max_length=300, description="Only the decisions on this id.")] = None,
 ) -> Any:

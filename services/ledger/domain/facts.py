@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentos.contracts.base import Contract
-from agentos.contracts.channels import CHANNELS, Channel
+from agentos.contracts.channel import Channel
+from agentos.contracts.channels import CHANNELS
 from agentos.contracts.envelope import CLAIM, Meta, decode_headers
 from agentos.contracts.errors import NeverRetry
 from agentos.contracts.subjects import EventSubject

@@ -188,7 +188,9 @@ class Ledger:
             case "decisions-list":
                 page = self._events(tenant, None, 0)
                 rows = [
-                    row for row in page["events"] if row["fact"] in ("decided", "ruled") and args.get("id") in (None, row["id"])
+                    row
+                    for row in page["events"]
+                    if row["fact"] in ("decided", "ruled", "revised") and args.get("id") in (None, row["id"])
                 ]
                 return {"decisions": rows[::-1][: args["limit"]], "cursor": None}
             case "approvals-list":

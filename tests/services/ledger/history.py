@@ -150,6 +150,16 @@ def held_tool_call(task: str, step: int, outcome: Any = "approved") -> list[Plan
     ]
 
 
+def refused_edit(task: str, step: int) -> Planned:
+    """Policy's verdict on an edit of a held tool call."""
+    call = f"{task}-s{step:04d}-e1"
+    revised = a.ApprovalRevised(
+        context=context(task, step), by=OPERATOR, base_digest="f" * 64, verdict="deny", reasons=("tool.forbidden",),
+        rules=("tools.forbid",), bundle="b1",
+    )  # fmt: skip
+    return ("approval.revised", (call, "1"), revised, task)
+
+
 def life(task: str, *, outcome: Any = "completed", cost: str = "0.0123", pack: str = "engineering") -> list[Planned]:
     """A whole task: one model call, one held tool call, one end."""
     chosen = t.Candidate(pack=pack, agent="triager", version="1.0.0", instances=1, active=0, eligible=True, reason="chosen")

@@ -25,7 +25,8 @@ def ask(store: SqlStore) -> Any:
     priced = history.model_call("t1", 5, cost="0.2", provider="anthropic", model="claude")
     simulated = history.model_call("t1", 6, cost="9", simulated=True)
     waits = history.submitted("waits", requester=Principal(kind="pack", id="100%_sure"))
-    events += history.stream([*priced, *simulated, waits, *history.checkpoint("waits", 1, "deny")], len(events) + 1)
+    edit = history.refused_edit("t1", 3)
+    events += history.stream([*priced, *simulated, waits, *history.checkpoint("waits", 1, "deny"), edit], len(events) + 1)
     events.append(history.recorded(len(events) + 1, history.submitted("foreign"), "other"))
     events.append(Incoming(len(events) + 1, "evt.default.odd.x.happened", {}, b"\xff"))
     store.apply(events)
@@ -155,6 +156,9 @@ def test_decisions_come_newest_first_by_kind_and_by_id_in_pages(ask: Any) -> Non
     assert {row["aggregate"] for row in ask("decisions.list", kind="admission")["decisions"]} == {"task"}
     refused = ask("decisions.list", kind="checkpoint")["decisions"]
     assert [(row["aggregate"], row["id"]) for row in refused] == [("checkpoint", "waits-s0001-e1")]
+    edits = ask("decisions.list", kind="edit")["decisions"]
+    assert [(row["fact"], row["id"]) for row in edits] == [("revised", "t1-s0003-e1")]
+    assert edits[0]["seq"] in seqs
     assert {row["id"] for row in ask("decisions.list", id="t1")["decisions"]} == {"t1"}
     first = ask("decisions.list", limit=2)
     second = ask("decisions.list", limit=2, cursor=first["cursor"])

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos.contracts.events.governance import AuditCheckpointed
+from agentos.private_files import UnsafeSecret
+from agentos.signing_key import load_or_create
 from services.ledger import keys
 from services.ledger.audit import chain, export, merkle
 from services.ledger.audit.anchors import Anchor
@@ -304,14 +306,14 @@ def test_a_chain_replaced_in_stream_and_database_breaks_the_signatures() -> None
 
 def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "audit" / "audit.key"
-    made = keys.load_or_create(path)
+    made = load_or_create(path)
     assert path.stat().st_mode & 0o777 == 0o600
-    again = keys.load_or_create(path)
+    again = load_or_create(path)
     assert keys.public_bytes(again) == keys.public_bytes(made)
     path.chmod(0o644)
-    with pytest.raises(keys.UnsafeKey, match="chmod 600"):
-        keys.load_or_create(path)
+    with pytest.raises(UnsafeSecret, match="chmod 600"):
+        load_or_create(path)
     path.chmod(0o600)
     path.write_text("not a key")
-    with pytest.raises(keys.UnsafeKey, match="PEM"):
-        keys.load_or_create(path)
+    with pytest.raises(UnsafeSecret, match="PEM"):
+        load_or_create(path)

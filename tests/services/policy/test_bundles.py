@@ -11,9 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentos.private_files import UnsafeSecret
+from agentos.signing_key import load, load_or_create
 from services.policy.bundles import BundleFault, SignedBundle, key_id_of, read, sign, verify, write_folder
 from services.policy.evaluator import BUNDLE, Bundle, read_bundle, revision_of
-from services.policy.signing import UnsafeKey, load, load_or_create, public_text, trusted, trusted_by
+from services.policy.signing import public_text, trusted, trusted_by
 from services.policy.trial import try_out
 from tests.opa import opa_binary
 from tests.services.policy.conftest import BundleOf
@@ -188,6 +190,21 @@ async def test_rules_that_take_for_ever_are_stopped(shipped: SignedBundle) -> No
     assert caught.value.code == "bundle.too_slow"
 
 
+SPEND = {
+    "name": "spend", "scope": "pack", "metric": "spend_usd", "window": "1m", "limit": 5, "mode": "drain", "cool_down_s": 600,
+}  # fmt: skip
+
+
+async def test_a_trigger_is_a_rule_that_can_be_put_on_monitor(shipped: SignedBundle) -> None:
+    rules = shipped.modules["agentos.api"]
+    modes = {"trigger.spend": "monitor"}
+    await try_out(with_rule(shipped, rules, kill={"triggers": [SPEND]}, modes=modes), deadline=timedelta(seconds=30))
+    for kill in ({"triggers": []}, {"triggers": "spend"}, {"triggers": [{}, "spend"]}, []):
+        with pytest.raises(BundleFault) as caught:
+            await try_out(with_rule(shipped, rules, kill=kill, modes=modes), deadline=SOON)
+        assert caught.value.code == "bundle.bad_mode", kill
+
+
 @pytest.mark.parametrize("modes", [{"api.no_such_rule": "monitor"}, {"api.role_permits": "observe"}, ["api.role_permits"]])
 async def test_a_mode_that_would_not_be_obeyed_is_refused(shipped: SignedBundle, modes: Any) -> None:
     with pytest.raises(BundleFault) as caught:
@@ -218,7 +235,7 @@ def test_a_signing_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) 
     made = load_or_create(path)
     assert public_text(load_or_create(path).public_key()) == public_text(made.public_key())
     path.chmod(0o644)
-    with pytest.raises(UnsafeKey, match="0644"):
+    with pytest.raises(UnsafeSecret, match="0644"):
         load(path)
 
 
@@ -227,7 +244,7 @@ def test_a_file_that_holds_no_key_signs_nothing(tmp_path: Path, content: bytes) 
     path = tmp_path / "policy.key"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(UnsafeKey):
+    with pytest.raises(UnsafeSecret):
         load(path)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from agentos.bus import Bus
 from agentos.contracts.commands import ReleaseKill
@@ -44,10 +45,10 @@ class Site:
         self.tasks: list[asyncio.Task[None]] = []
         self.number = 0
 
-    async def start(self, *triggers: dict[str, Any]) -> "Site":
+    async def start(self, *triggers: dict[str, Any], **modes: str) -> "Site":
         shutil.copytree(BUNDLE, self.folder, ignore=shutil.ignore_patterns("*_test.rego"))
         data = json.loads((BUNDLE / "data.json").read_text())
-        data["config"]["kill"] = {"triggers": triggers}
+        data["config"] |= {"kill": {"triggers": triggers}, "modes": {f"trigger.{name}": mode for name, mode in modes.items()}}
         (self.folder / "data.json").write_text(json.dumps(data))
         self.router = await self.broker.connect("router")
         self.gates = await self.broker.connect("gates")
@@ -109,6 +110,23 @@ async def test_spend_that_reaches_its_limit_engages_one_switch_from_three_instan
     await site.settle(usd="9")
     await asyncio.sleep(0.5)
     assert len(await site.switches()) == 1
+
+
+async def test_a_trigger_on_monitor_engages_nothing_and_tells_once_what_it_would_have_done(site: Site) -> None:
+    def told() -> float:
+        return REGISTRY.get_sample_value("agentos_kill_trips_monitored_total", {"rule": "trigger.spend"}) or 0.0
+
+    async def said() -> bool:
+        return told() > before
+
+    before = told()
+    await site.start(SPEND, SPEND | {"name": "more", "limit": 50}, spend="monitor")
+    await site.watch()
+    await site.settle(usd="9")
+    await until(said)
+    await site.settle(usd="50")
+    (engaged,) = await until(site.switches)
+    assert (engaged.trigger, told()) == ("more", before + 1)
 
 
 async def test_an_instance_that_starts_later_counts_what_happened_before(site: Site) -> None:

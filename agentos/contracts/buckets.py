@@ -1,0 +1,66 @@
+"""The key-value buckets: who writes each, who reads it, and what it is for. The broker's permissions are derived from this table."""
+
+from dataclasses import dataclass
+
+from agentos.contracts.services import KILLABLE, SERVICES
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A key-value bucket. ``writers`` alone may write; ``readers`` may get and watch; ``erasers`` may overwrite what was stored."""
+
+    name: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    doc: str
+    max_age_s: int = 0
+    erasers: tuple[str, ...] = ()
+
+
+BUCKETS: tuple[Bucket, ...] = (
+    Bucket("kill", ("gates",), SERVICES, "Engaged kill switches, by id; watched by whoever starts work."),
+    Bucket("instances", KILLABLE, ("gates",), "Who has to see the kill switch: `<service>.<instance>`.", max_age_s=15),
+    Bucket("killacks", KILLABLE, ("gates",), "Drills: `<switch>.<service>.<instance>` has seen it.", max_age_s=600),
+    Bucket("presence", ("runner",), ("router", "policy", "gateway"), "Live packs: `<pack>.<instance>`.", max_age_s=15),
+    Bucket("packs", ("runner",), ("router", "policy", "gateway"), "Registered packs, alive or not: `<pack>` → its manifest."),
+    Bucket(
+        "keys",
+        ("gateway",),
+        ("policy", "router", "runner", "worker", "gates", "gateway"),
+        "Wrapped data keys, one per task family; an empty one was erased and never comes back.",
+        erasers=("gateway",),
+    ),
+    Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
+    Bucket(
+        "placeholders",
+        ("policy",),
+        ("policy", "gateway"),
+        "Per task family: the sealed placeholder map, so that names stay stable.",
+        erasers=("gateway",),
+    ),
+    Bucket(
+        "subjects",
+        ("policy",),
+        ("policy", "gateway"),
+        "`<tenant>.<keyed hash of an identifier>.<task family>`: whose data a family holds, without saying who.",
+        erasers=("gateway",),
+    ),
+    Bucket("budgets", ("policy",), ("policy", "gateway"), "`<tenant>.<account>`: what of a budget is spent and held back."),
+    Bucket(
+        "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."
+    ),
+    Bucket("permissions", ("policy",), ("policy", "gateway"), "`roles`: what each role may do, as the active rules say."),
+    Bucket("histories", ("policy",), ("policy",), "`<tenant>.<task family>`: labels, counts and sums that rules look at."),
+    Bucket(
+        "bundles",
+        ("policy",),
+        ("policy", "gateway"),
+        "Signed bundles of rules in chunks, `<sha-256>.<n>`, and `catalogue.published`: which versions there are.",
+    ),
+    Bucket("dependents", ("orchestrator",), ("orchestrator",), "`<dependency>.<dependent>`: who waits for whom."),
+    Bucket("approvals", ("gates",), ("gates",), "`<tenant>.<task>.<approval>`: open approvals, to be found by their task."),
+    Bucket("delegations", ("gates",), ("gates", "policy", "gateway"), "`<tenant>.<id>`: who may answer approvals for whom."),
+    Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
+    Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),
+    Bucket("payloads", SERVICES, SERVICES, "Claim check: bodies over 256 KiB in chunks, `<sha-256>.<n>`."),
+)
