@@ -141,12 +141,14 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
         if _NO_NAME.search(value) is not None:
             return 0.99
         if small and not ordinary:
+            if all(bit & GIVEN and not bit & (COMMON | PLACE) for bit in bits):
+                return 0.6
             return 0.93 if len(words) == 1 else 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
         if any(bit & (GIVEN | SURNAME) for bit in bits):
             return 0.0 if len(words) > 1 else 0.93 if ordinary else 0.75
         return 0.95 if ordinary or (len(words) == 1 and value.isupper()) else 0.85 if small or value.isupper() else 0.5
     if entity == "ORGANIZATION":
-        return 0.95 if small or (ordinary and len(words) == 1) else 0.5
+        return 0.95 if small or (ordinary and len(words) == 1) else 0.8 if ordinary else 0.5
     if any(bit & (PLACE | COUNTRY) for bit in bits):
         return 0.8 if ordinary or small else 0.5
     return 0.9 if ordinary or small else 0.5

@@ -185,6 +185,19 @@ ANNOUNCED = Announcements(
         rf"(?:mrn|medical[ _]record|patient[ _-]?(?:id|n\w*|#)|chart|hospital|patiëntn\w*){_NUMBER}", _CODE, gap=CLOSE,
     ),
     announcement(
+        "HEALTH_PLAN", "ID", "medicaid|health plan|health_plan|health insurance|membership",
+        r"(?:medicaid|health[ _](?:plan|insurance)|membership)(?:[ _-]?(?:beneficiary[ _-]?)?(?:id|number|num|no|nr|#)\.?)",
+        r"(?=(?:[A-Z -]{0,8}\d){4})[A-Z0-9](?:[ -]?[A-Z0-9]){5,17}", gap=CLOSE,
+    ),
+    announcement(
+        "US_IMMIGRATION", "ID", "uscis|green card|alien n|a-number|alien reg", r"(?:uscis ?#?|green card(?: (?:number|no\.?))?|alien (?:registration )?"
+        r"(?:number|no\.?|#)|a-number)", r"A?-?\d{3}-?\d{3}-?\d{3}", gap=CLOSE,
+    ),
+    announcement(
+        "MEDICAL_LICENSE", "ID", "dea |dea#|medical licen", r"(?:\bdea(?: (?:number|no\.?|#|registration)|#)|medical licen[sc]e(?: (?:number|no\.?|#))?)",
+        r"[A-Z]{1,3}-?\d{4,8}", gap=CLOSE,
+    ),
+    announcement(
         "INSURANCE_MEMBER", "ID", "member|subscriber|insured|policyholder|policy/|beneficiary",
         r"(?:(?:policy ?/ ?)?member|subscriber|insured|beneficiary)(?:[ _-]?(?:id|number|no|nr|#)\.?)",
         r"(?=(?:[A-Z-]{0,8}\d){4})[A-Z0-9][A-Z0-9 -]{4,16}[A-Z0-9]",

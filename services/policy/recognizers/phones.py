@@ -51,6 +51,8 @@ _UNPREFIXED = (
 _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
 _TEN_DIGITS = re.compile(r"[2-9]\d{2}[ .-]?\d{3}[ .-]?\d{4}")
+_TRACKED = re.compile(r"\b1Z ?[0-9A-Z]{3} ?[0-9A-Z]{3} ?$")
+"""Before it, the beginning of a parcel's number."""
 _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
 _BARE = re.compile(
     r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)",
@@ -138,6 +140,8 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
         if sure or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
+        if _TRACKED.search(text, max(0, start - 16), start) is not None:
+            continue
         # Two digits and two digits: a dump, a table, a time.
         if number and not _LONG_GROUP.search(number[1:]):
             continue
