@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Literal, TextIO
 
 import structlog
@@ -39,7 +39,10 @@ MetricName = Literal[
     "agentos_policy_bundles_refused_total",
     "agentos_violations_total",
     "agentos_broker_refusals_total",
+    "agentos_kill_trips_total",
     "agentos_kill_trips_monitored_total",
+    "agentos_budget_reservations_total",
+    "agentos_notifications_total",
 ]
 """Every metric of AgentOS; a name that is not here does not type-check."""
 
@@ -48,24 +51,24 @@ _TRACER = trace.get_tracer("agentos")
 """Made once: it becomes the configured provider's as soon as there is one."""
 
 
-@cache
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+# Cached here and not below, because what ``cache`` wraps takes any argument.
+_counter, _gauge, _histogram = cache(Counter), cache(Gauge), cache(partial(Histogram, buckets=_BUCKETS_S))
+
+
 def counter(name: MetricName, doc: str, labels: tuple[str, ...] = ()) -> Counter:
     """The process-wide counter of that name."""
-    return Counter(name, doc, labels)
+    return _counter(name, doc, labels)
 
 
-@cache
 def gauge(name: MetricName, doc: str, labels: tuple[str, ...] = ()) -> Gauge:
     """The process-wide gauge of that name."""
-    return Gauge(name, doc, labels)
+    return _gauge(name, doc, labels)
 
 
-@cache
 def histogram(name: MetricName, doc: str, labels: tuple[str, ...] = ()) -> Histogram:
     """The process-wide histogram of that name, in seconds."""
-    return Histogram(
-        name, doc, labels, buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-    )
+    return _histogram(name, doc, labels)
 
 
 def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None:

@@ -11,12 +11,13 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from agentos.cli import ids
 from agentos.cli.options import AsJson, api
 
 app = typer.Typer(no_args_is_help=True, help="What waits for a person.")
 delegations = typer.Typer(no_args_is_help=True, help="Let somebody else answer approvals with your powers, for a while.")
 
-ApprovalId = Annotated[str, typer.Argument(help="The approval's id.")]
+ApprovalId = Annotated[str, typer.Argument(help="The approval's id, or its beginning: at least 6 characters.")]
 Comment = Annotated[str | None, typer.Option("--comment", "-m", help="Kept sealed beside your answer.")]
 Digest = Annotated[str | None, typer.Option(help="What you looked at; what is shown now unless set.")]
 Delegation = Annotated[str | None, typer.Option(help="Answer with the powers that this delegation lends you.")]
@@ -37,7 +38,8 @@ def list_approvals(
     from agentos.cli import show
 
     with api(ctx) as server:
-        wanted = {"mine": True} if mine else {}
+        wanted: dict[str, Any] = {"mine": True} if mine else {}
+        like = None if like is None else ids.approval(server, like)
         page = server.get("approvals", state=None if state == "all" else state, role=role, like=like, limit=limit, **wanted)
     if as_json:
         show.print_json(page)
@@ -73,6 +75,7 @@ def show_approval(ctx: typer.Context, approval: ApprovalId, as_json: AsJson = Fa
     from agentos.cli import show
 
     with api(ctx) as server:
+        approval = ids.approval(server, approval)
         row = server.get(f"approvals/{approval}")
     if as_json:
         show.print_json(row)
@@ -165,6 +168,7 @@ def _resolve(
     from agentos.cli import show
 
     with api(ctx) as server:
+        approval = ids.approval(server, approval)
         if digest is None:
             row = server.get(f"approvals/{approval}")
             digest = row["digest"]
@@ -195,6 +199,7 @@ def comment(ctx: typer.Context, approval: ApprovalId, text: Annotated[str, typer
     from agentos.cli import show
 
     with api(ctx) as server:
+        approval = ids.approval(server, approval)
         server.post(f"approvals/{approval}/comment", {"text": text})
     show.out.print(f"your remark is kept with {approval}")
 
@@ -216,6 +221,7 @@ def edit(
     except ValueError as bad:
         raise Failure("Not JSON", f"{file}: {bad}", exit_code=USAGE) from None
     with api(ctx) as server:
+        approval = ids.approval(server, approval)
         row = server.get(f"approvals/{approval}")
         field = "arguments" if row["kind"] == "tool" else "request"
         answer = server.post(f"approvals/{approval}/edit", {"digest": digest or row["digest"], field: content})
@@ -239,6 +245,7 @@ def bulk(
     from agentos.cli import show
 
     with api(ctx) as server:
+        like = ids.approval(server, like)
         items = cast("list[dict[str, Any]]", server.get("approvals", state="pending", like=like, limit=100)["items"])
         if not items:
             show.out.print("nothing like it waits")

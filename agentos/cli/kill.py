@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agentos.cli import ids
 from agentos.cli.options import AsJson, api
 
 kill = typer.Typer(no_args_is_help=True, help="Stop things at once, and let them go on.")
@@ -17,6 +18,8 @@ def _told(ctx: typer.Context, path: str, body: dict[str, Any], as_json: bool) ->
     from agentos.cli import show
 
     with api(ctx) as server:
+        if body.get("scope") == "task" and "target" in body:
+            body = body | {"target": ids.task(server, body["target"])}
         answer = server.post(path, body)
     if as_json:
         show.print_json(answer)

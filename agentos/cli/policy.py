@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agentos.cli import ids
 from agentos.cli.backtest import Kind, backtest, bundle_at, json_file, stored, usage_failure
 from agentos.cli.options import AsJson, api
 
@@ -119,7 +120,8 @@ def evaluate(
 def explain_decision(
     ctx: typer.Context,
     call: Annotated[
-        str | None, typer.Argument(help="The id of a call, task or approval whose decision is to be explained.")
+        str | None,
+        typer.Argument(help="The id of a call, task or approval whose decision is to be explained, or its beginning."),
     ] = None,
     package: Annotated[str | None, typer.Option(help="With --input: whose question it is.")] = None,
     question: Annotated[
@@ -142,6 +144,8 @@ def explain_decision(
 
     rules = bundle_at(bundle)
     if call is not None:
+        with api(ctx) as server:
+            call = ids.decided(server, call)
         newest = {past.kind: past for past in reversed(stored(ctx, _MOST_EXPLAINED, kind, call))}
         if not newest:
             raise usage_failure("Nothing to explain", f"there is no decision on {call}, or the rules were not asked")

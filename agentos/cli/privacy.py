@@ -3,11 +3,15 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agentos.cli import ids
 from agentos.cli.options import AsJson, api
+
+if TYPE_CHECKING:
+    from agentos.cli.client import Api
 
 app = typer.Typer(no_args_is_help=True, help="Erase or give out what is held about a task or a person.")
 payloads = typer.Typer(no_args_is_help=True, help="Sealed payloads.")
@@ -38,7 +42,7 @@ def erase(
     from agentos.cli import show
 
     with api(ctx) as server:
-        done = server.post("privacy/erasures", _about(task, subject, reason) | {"cancel": cancel})
+        done = server.post("privacy/erasures", _about(server, task, subject, reason) | {"cancel": cancel})
     if as_json:
         show.print_json(done)
         return
@@ -58,7 +62,7 @@ def erase(
 def export(ctx: typer.Context, reason: Reason, task: Task = None, subject: Subject = None, output: Output = None) -> None:
     """All that is held about a task or a person, in clear, as JSON. That you asked stands in the log."""
     with api(ctx) as server:
-        _write(server.post("privacy/exports", _about(task, subject, reason)), output)
+        _write(server.post("privacy/exports", _about(server, task, subject, reason)), output)
 
 
 @app.command("show")
@@ -86,8 +90,12 @@ def reveal(
         _write(server.post("payloads/reveal", {"event": event, "reason": reason} | ({"field": field} if field else {})), output)
 
 
-def _about(task: str | None, subject: str | None, reason: str) -> dict[str, Any]:
-    given = {"task": task, "subject": sys.stdin.readline().strip() if subject == "-" else subject, "reason": reason}
+def _about(server: "Api", task: str | None, subject: str | None, reason: str) -> dict[str, Any]:
+    given = {
+        "task": None if task is None else ids.task(server, task),
+        "subject": sys.stdin.readline().strip() if subject == "-" else subject,
+        "reason": reason,
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agentos.cli import ids
 from agentos.cli.options import AsJson, api
 
 packs = typer.Typer(no_args_is_help=True, help="What can do the work.")
@@ -81,6 +82,7 @@ def events(
     from agentos.cli import show, timeline
 
     with api(ctx) as server:
+        task = None if task is None else ids.task(server, task)
         found = server.events(task, after) if follow else server.get("events", task=task, after=after, limit=limit)["items"]
         for event in found:
             if as_json:

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from agentos.cli import ids
 from agentos.cli.options import AsJson, api
 
 app = typer.Typer(no_args_is_help=True, help="Submit, watch and steer tasks.")
 
-TaskId = Annotated[str, typer.Argument(help="The task's id.")]
+TaskId = Annotated[str, typer.Argument(help="The task's id, or its beginning: at least 6 characters.")]
 
 
 @app.command()
@@ -33,9 +34,10 @@ def submit(
     from agentos.cli import show, timeline
 
     body: dict[str, Any] = {"type": type, "input": _json_object(input), "priority": priority, "max_attempts": max_attempts}
-    optional = {"pack": pack, "deadline": deadline, "depends_on": depends_on, "labels": _labels(label or [])}
-    body |= {name: value for name, value in optional.items() if value}
+    optional: dict[str, Any] = {"pack": pack, "deadline": deadline, "labels": _labels(label or [])}
     with api(ctx) as server:
+        optional["depends_on"] = [ids.task(server, one) for one in depends_on or []]
+        body |= {name: value for name, value in optional.items() if value}
         made = server.post("tasks", body, idempotency_key=idempotency_key)
         if not wait:
             show.print_json(made) if as_json else show.out.print(f"task [bold]{made['task']}[/bold] is submitted")
@@ -89,6 +91,7 @@ def show_(
     from agentos.cli import show, timeline
 
     with api(ctx) as server:
+        task = ids.task(server, task)
         row = server.get(f"tasks/{task}")
         if follow:
             _end(timeline.follow(server, task, as_json=as_json), as_json=as_json, fail=False)
@@ -112,7 +115,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Stop a task, wherever it is."""
-    _said(ctx, f"tasks/{task}/cancel", {"reason": reason}, f"task {task} is being cancelled", as_json)
+    _said(ctx, task, "cancel", {"reason": reason}, "is being cancelled", as_json)
 
 
 @app.command()
@@ -124,15 +127,16 @@ def retry(
 ) -> None:
     """Make another attempt of a task that ended or is parked."""
     body = {} if from_step is None else {"from_step": from_step}
-    _said(ctx, f"tasks/{task}/retry", body, f"task {task} gets another attempt", as_json)
+    _said(ctx, task, "retry", body, "gets another attempt", as_json)
 
 
-def _said(ctx: typer.Context, path: str, body: dict[str, Any], told: str, as_json: bool) -> None:
+def _said(ctx: typer.Context, task: str, verb: str, body: dict[str, Any], told: str, as_json: bool) -> None:
     from agentos.cli import show
 
     with api(ctx) as server:
-        answer = server.post(path, body)
-    show.print_json(answer) if as_json else show.out.print(told)
+        task = ids.task(server, task)
+        answer = server.post(f"tasks/{task}/{verb}", body)
+    show.print_json(answer) if as_json else show.out.print(f"task {task} {told}")
 
 
 def _end(row: dict[str, Any], *, as_json: bool, fail: bool = True) -> None:

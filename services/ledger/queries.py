@@ -38,12 +38,17 @@ class Page(Arguments):
     cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
 
 
+Prefix = Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]{6,128}$")]
+"""Only what has an id that begins so."""
+
+
 class TasksList(Page):
     state: str | None = Field(default=None, max_length=64)
     outcome: str | None = Field(default=None, max_length=64)
     type: str | None = Field(default=None, max_length=128)
     pack: str | None = Field(default=None, max_length=128)
     q: str | None = Field(default=None, min_length=1, max_length=200)
+    id_prefix: Prefix = None
 
 
 class ById(Arguments):
@@ -70,6 +75,7 @@ class ApprovalsList(Page):
     roles: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], ...] = Field(default=(), max_length=32)
     for_person: str | None = Field(default=None, max_length=300)
     like: str | None = Field(default=None, max_length=300)
+    id_prefix: Prefix = None
 
 
 class KillList(Page):
@@ -93,6 +99,7 @@ class DecisionsList(Arguments):
 
     kind: Literal["admission", "model", "tool", "approval", "edit", "checkpoint"] | None = None
     id: str | None = Field(default=None, max_length=300)
+    id_prefix: Prefix = None
     limit: int = Field(default=100, ge=1, le=500)
     cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
 
@@ -125,6 +132,8 @@ def tasks_list(tx: Connection, tenant: str, args: TasksList) -> Json:
     if args.q is not None:
         anywhere = (c.id, c.type, c.pack, c.agent, c.requester, c.fault_code, c.labels)
         query = query.where(or_(*(column.icontains(args.q, autoescape=True) for column in map(_as_text, anywhere))))
+    if args.id_prefix is not None:
+        query = query.where(c.id.startswith(args.id_prefix, autoescape=True))
     return _page(tx, query, c.first_seq, args, "tasks")
 
 
@@ -201,6 +210,8 @@ def decisions_list(tx: Connection, tenant: str, args: DecisionsList) -> Json:
     query = select(t.events).where(e.tenant == tenant, wanted, e.problem.is_(None))
     if args.id is not None:
         query = query.where(e.id == args.id)
+    if args.id_prefix is not None:
+        query = query.where(e.id.startswith(args.id_prefix, autoescape=True))
     if args.cursor is not None:
         query = query.where(e.seq < int(args.cursor))
     page = _events(tx, query.order_by(e.seq.desc()), args.limit)
@@ -214,6 +225,8 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
         query = query.where(c.state == args.state)
     if args.task is not None:
         query = query.where(c.task == args.task)
+    if args.id_prefix is not None:
+        query = query.where(c.id.startswith(args.id_prefix, autoescape=True))
     if args.roles:
         # Roles are tokens, so a quoted one stands in the JSON text as itself and as nothing else.
         query = query.where(or_(*(_as_text(c.approver_roles).contains(f'"{role}"', autoescape=True) for role in args.roles)))

@@ -45,7 +45,7 @@ _BEFORE_DIGIT = 304
 _WORD = 64
 _DIGIT_AND_AFTER = re.compile(rf"\d.{{0,{_AFTER_DIGIT}}}", re.DOTALL)
 _BLANK = re.compile(r"\s|$")
-_UUID_HEAD = 8
+_UUID_HEAD, _UUID_LENGTH = 8, 36
 _UUID = re.compile(r"-(?<=\b[0-9a-fA-F]{8}-)(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
 """From its first dash on: ``re`` looks for a literal much faster than for a class."""
 _TIME = re.compile(
@@ -55,6 +55,11 @@ _TIME = re.compile(
     r"|\d{7}[T ]\d{6}(?:Z|\b))"
 )
 """With identifiers, that of whose digits nothing is a number of a person, a card or a telephone."""
+_TIME_SHAPES = (
+    *(f"{first}{digits}{second}" for first in "-/." for digits in ("0", "00") for second in "-/."),
+    "00000000A000000",
+    "00000000 000000",
+)
 
 
 class Detector:
@@ -75,7 +80,7 @@ class Detector:
         return resolve([*told, *_beside(told, view, self._names.find(view))])
 
     def _by_rule(self, text: str) -> Iterator[Finding]:
-        lowered = _lowered(text)
+        lowered = Lowered.of(text)
         for match in LOOKALIKE.finditer(text):
             yield Finding(match.start(), match.end(), "LITERAL", "LITERAL", 1.0)
         yield from secrets(text, lowered)
@@ -86,7 +91,7 @@ class Detector:
         yield from keyed(text, lowered)
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
-            for finding in self._with_digits(text[start:end], lowered if whole else Lowered(lowered[start:end])):
+            for finding in self._with_digits(text[start:end], lowered if whole else Lowered.of(text[start:end])):
                 yield Finding(finding.start + start, finding.end + start, finding.entity, finding.stem, finding.score)
 
     def _with_digits(self, text: str, lowered: Lowered) -> Iterator[Finding]:
@@ -95,15 +100,15 @@ class Detector:
         protected: bytearray | None = None
         for family in (
             addresses(text, lowered),
-            self._network.find(text),
+            self._network.find(text, lowered),
             self._payment.find(text, lowered),
-            self._social_security.find(text),
+            self._social_security.find(text, lowered),
             self._national_ids.find(text, lowered),
-            phones(text),
+            phones(text, lowered),
         ):
             for finding in family:
                 if protected is None:
-                    protected = _protected(text)
+                    protected = _protected(text, lowered)
                 if protected.find(1, finding.start, finding.end) < 0:
                     yield finding
 
@@ -142,11 +147,12 @@ def _beside(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> I
             position = end
 
 
-def _protected(text: str) -> bytearray:
+def _protected(text: str, lowered: Lowered) -> bytearray:
     """A byte for each character: whether it belongs to an identifier or a time."""
     protected = bytearray(len(text))
-    spans = [match.span() for match in _TIME.finditer(text)]
-    spans += [(match.start() - _UUID_HEAD, match.end()) for match in _UUID.finditer(text)]
+    spans = [match.span() for match in _TIME.finditer(text)] if lowered.has_shape(_TIME_SHAPES) else []
+    if lowered.longest > _UUID_LENGTH - 1:
+        spans += [(match.start() - _UUID_HEAD, match.end()) for match in _UUID.finditer(text)]
     for start, end in spans:
         protected[start:end] = b"\1" * (end - start)
     return protected
@@ -177,14 +183,6 @@ def _at_blank(text: str, position: int) -> int:
     """The end of the word at ``position``, or what is left of it when it has none soon."""
     blank = _BLANK.search(text, position, position + _WORD)
     return blank.start() if blank else min(position + _WORD, len(text))
-
-
-def _lowered(text: str) -> Lowered:
-    """``text`` in lower case, character for character: İ becomes two."""
-    lowered = text.lower()
-    if len(lowered) == len(text):
-        return Lowered(lowered)
-    return Lowered("".join(small if len(small := character.lower()) == 1 else character for character in text))
 
 
 __all__ = ["Detector"]

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SecretPattern:
-    """``triggers`` are texts in lower case without one of which the pattern cannot match: a cheap first look."""
+    """``triggers`` are texts in lower case without one of which the pattern cannot match: a cheap first look.
+
+    Another is whether the text has anything so long without a blank: ``least`` characters. Without triggers it is the only one.
+    """
 
     entity: str
     triggers: tuple[str, ...]
     pattern: re.Pattern[str]
+    least: int = 0
 
 
-def _of(entity: str, trigger: str, pattern: str, flags: int = re.ASCII) -> SecretPattern:
-    return SecretPattern(entity, tuple(trigger.split("|")), re.compile(pattern, flags))
+def _of(entity: str, trigger: str, pattern: str, flags: int = re.ASCII, *, least: int = 0) -> SecretPattern:
+    return SecretPattern(entity, tuple(trigger.split("|")) if trigger else (), re.compile(pattern, flags), least)
 
 
 def _token(entity: str, prefix: str, body: str) -> SecretPattern:
@@ -102,24 +106,25 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of("PYPI_TOKEN", "pypi-", r"(?<![A-Za-z0-9])pypi-[A-Za-z0-9_-]{16,512}(?<=[A-Za-z0-9]{16})"),
     _token("RUBYGEMS_KEY", "rubygems_", r"[a-f0-9]{48}"),
     _of("DOCKER_TOKEN", "dckr_", r"(?<![A-Za-z0-9])dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,64}"),
-    _of("CRATES_TOKEN", "cio", r"(?<![A-Za-z0-9])cio[A-Za-z0-9]{32}(?![A-Za-z0-9])"),
+    _of("CRATES_TOKEN", "cio", r"(?<![A-Za-z0-9])cio[A-Za-z0-9]{32}(?![A-Za-z0-9])", least=35),
     # Chats and mail
     _of("SLACK_TOKEN", "xox", r"(?<![A-Za-z0-9])xox[abceoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,255}"),
     _of("SLACK_TOKEN", "xapp-", r"(?<![A-Za-z0-9])xapp-\d-[A-Z0-9]{8,16}-\d{8,16}-[a-f0-9]{40,80}"),
     _of("SLACK_TOKEN", "hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/(?P<value>[A-Za-z0-9/_-]{20,255})"),
     _of(
         "DISCORD_TOKEN",
-        ".",
+        "",
         r"(?<![A-Za-z0-9_.-])[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}(?![A-Za-z0-9_.-])",
+        least=59,
     ),
     _of("DISCORD_WEBHOOK", "discord", r"discord(?:app)?\.com/api/webhooks/(?P<value>\d{17,20}/[A-Za-z0-9_-]{40,100})"),
     _of("TEAMS_WEBHOOK", "webhook.office.com", r"webhook\.office\.com/webhookb2/(?P<value>[A-Za-z0-9@/_-]{40,255})"),
     _of("TELEGRAM_TOKEN", ":aa", r"(?<![A-Za-z0-9])\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"),
-    _of("TWILIO_KEY", "sk", r"(?<![A-Za-z0-9])SK[a-f0-9]{32}(?![A-Za-z0-9])"),
-    _of("TWILIO_SID", "ac", r"(?<![A-Za-z0-9])AC[a-f0-9]{32}(?![A-Za-z0-9])"),
+    _of("TWILIO_KEY", "sk", r"(?<![A-Za-z0-9])SK[a-f0-9]{32}(?![A-Za-z0-9])", least=34),
+    _of("TWILIO_SID", "ac", r"(?<![A-Za-z0-9])AC[a-f0-9]{32}(?![A-Za-z0-9])", least=34),
     _of("SENDGRID_KEY", "sg.", r"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}"),
-    _of("MAILGUN_KEY", "key-", r"(?<![A-Za-z0-9])key-[a-f0-9]{32}(?![A-Za-z0-9])"),
-    _of("MAILCHIMP_KEY", "-us", r"(?<![A-Za-z0-9])[a-f0-9]{32}-us\d{1,2}(?![A-Za-z0-9])"),
+    _of("MAILGUN_KEY", "key-", r"(?<![A-Za-z0-9])key-[a-f0-9]{32}(?![A-Za-z0-9])", least=36),
+    _of("MAILCHIMP_KEY", "-us", r"(?<![A-Za-z0-9])[a-f0-9]{32}-us\d{1,2}(?![A-Za-z0-9])", least=36),
     _of(
         "POSTMARK_TOKEN",
         "postmark",
@@ -145,7 +150,7 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of("PROVIDER_KEY", "pplx-", r"(?<![A-Za-z0-9])pplx-[A-Za-z0-9]{40,64}"),
     # Operations
     _of("DATABRICKS_TOKEN", "dapi", r"(?<![A-Za-z0-9])dapi[a-f0-9]{32}(?:-\d)?(?![A-Za-z0-9])"),
-    _of("VAULT_TOKEN", "hv", r"(?<![A-Za-z0-9])hv[sbr]\.[A-Za-z0-9_-]{20,300}"),
+    _of("VAULT_TOKEN", "hv", r"(?<![A-Za-z0-9])hv[sbr]\.[A-Za-z0-9_-]{20,300}", least=24),
     _of(
         "VAULT_TOKEN",
         "vault_token",
@@ -160,13 +165,13 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of("LINEAR_KEY", "lin_api_", r"(?<![A-Za-z0-9])lin_api_[A-Za-z0-9]{32,64}"),
     _of("NOTION_TOKEN", "ntn_", r"(?<![A-Za-z0-9])ntn_[A-Za-z0-9]{40,64}"),
     _of("POSTMAN_KEY", "pmak-", r"(?<![A-Za-z0-9])PMAK-[a-f0-9]{24}-[a-f0-9]{34}"),
-    _of("DOPPLER_TOKEN", "dp.", r"(?<![A-Za-z0-9])dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9._-]{40,80}"),
+    _of("DOPPLER_TOKEN", "dp.", r"(?<![A-Za-z0-9])dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9._-]{40,80}", least=46),
     _of("PULUMI_TOKEN", "pul-", r"(?<![A-Za-z0-9])pul-[a-f0-9]{40}(?![A-Za-z0-9])"),
     _of("FIGMA_TOKEN", "figd_", r"(?<![A-Za-z0-9])figd_[A-Za-z0-9_-]{36,64}"),
-    _of("AIRTABLE_TOKEN", "pat", r"(?<![A-Za-z0-9])pat[A-Za-z0-9]{14}\.[a-f0-9]{64}(?![A-Za-z0-9])"),
+    _of("AIRTABLE_TOKEN", "pat", r"(?<![A-Za-z0-9])pat[A-Za-z0-9]{14}\.[a-f0-9]{64}(?![A-Za-z0-9])", least=82),
     _of("CLOUDFLARE_KEY", "v1.0-", r"(?<![A-Za-z0-9])v1\.0-[a-f0-9]{24}-[a-f0-9]{146}"),
     _of("AGE_KEY", "age-secret-key-1", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
-    _of("FACEBOOK_TOKEN", "eaa", r"(?<![A-Za-z0-9])EAA[MC][A-Za-z0-9]{60,255}"),
+    _of("FACEBOOK_TOKEN", "eaa", r"(?<![A-Za-z0-9])EAA[MC][A-Za-z0-9]{60,255}", least=64),
     # Forms that many use
     _of("JWT", "eyj", r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{4,8192}(?:\.[A-Za-z0-9_-]{0,4096}){0,3}"),
     _of(

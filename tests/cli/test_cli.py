@@ -59,6 +59,13 @@ async def test_a_task_is_submitted_listed_shown_and_cancelled(edge: Any, run: An
     assert (await run("task", "retry", task)).code == 0
 
 
+async def test_the_beginning_of_an_id_is_enough_where_only_one_begins_so(run: Any) -> None:
+    task = (await run("task", "submit", "report", "--json")).json()["task"]
+    assert f"task {task} is being cancelled" in (await run("task", "cancel", task[:8], "--reason", "x")).out
+    assert (await run("task", "show", "no-such-task")).code == 1
+    assert (await run("task", "show", task[:5])).code == 1
+
+
 @pytest.mark.parametrize(("outcome", "code"), [("completed", 0), ("failed", 1)])
 async def test_waiting_follows_the_task_to_its_end_and_the_exit_code_tells_it(
     edge: Any, run: Any, outcome: str, code: int

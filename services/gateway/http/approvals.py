@@ -12,6 +12,7 @@ from services.gateway.authorizer import Role
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Done, Item, Page, done
 from services.gateway.http.approval_models import Comment, Edit, Resolve, ResolveMany
+from services.gateway.http.models import IdPrefix
 from services.gateway.problems import FieldError, Problem, documented
 from services.gateway.state import Parts, Scope, Sender
 
@@ -30,6 +31,7 @@ async def list_approvals(
     role: Annotated[Role | None, Query(description="Only those that this role may answer.")] = None,
     mine: Annotated[bool, Query(description="Only those that you may answer and have not answered.")] = False,
     like: Annotated[Token | None, Query(description="Only those that ask for the same as this approval.")] = None,
+    id_prefix: IdPrefix = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
 ) -> Any:
@@ -37,7 +39,8 @@ async def list_approvals(
     roles = [role] if role is not None else list(caller.principal.roles) if mine else None
     data = await ledger.ask(
         gateway.bus, gateway.answers, caller.tenant, "approvals.list",
-        state=state, task=task, roles=roles, for_person=caller.principal.id if mine else None, like=like, limit=limit, cursor=cursor,
+        state=state, task=task, roles=roles, for_person=caller.principal.id if mine else None, like=like,
+        id_prefix=id_prefix, limit=limit, cursor=cursor,
     )  # fmt: skip
     return ledger.page(data, "approvals")
 

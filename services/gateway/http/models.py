@@ -2,11 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agentos.contracts.base import Priority, Token, Utc
 from agentos.contracts.events.kill import KillMode, KillScope
 from services.gateway.authorizer import Role
+
+IdPrefix = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{6,128}$", description="Only those whose id begins so.")]
 
 
 class Request(BaseModel):

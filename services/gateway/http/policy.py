@@ -10,6 +10,7 @@ from agentos.contracts.ids import new_id
 from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Done, Page, done
+from services.gateway.http.models import IdPrefix
 from services.gateway.problems import documented
 from services.gateway.state import Parts, Scope, Sender
 
@@ -78,11 +79,13 @@ async def decisions(
     kind: Annotated[Literal["admission", "model", "tool", "approval", "edit", "checkpoint"] | None, Query()] = None,
     before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next` of the page before.")] = None,
     call: Annotated[str | None, Query(max_length=300, description="Only the decisions on this id.")] = None,
+    id_prefix: IdPrefix = None,
 ) -> Any:
     """Decisions with the questions they answer: what `agentos policy backtest` asks of other rules."""
     cursor = None if before is None else str(before)
     data = await ledger.ask(
-        gateway.bus, gateway.answers, caller.tenant, "decisions.list", limit=last, kind=kind, cursor=cursor, id=call
-    )
+        gateway.bus, gateway.answers, caller.tenant, "decisions.list",
+        limit=last, kind=kind, cursor=cursor, id=call, id_prefix=id_prefix,
+    )  # fmt: skip
     items = [ledger.event(row) for row in data.get("decisions", [])]
     return {"items": items, "next": data.get("cursor")}

@@ -15,7 +15,7 @@ from services.gateway import disclosure, erasure, ledger, submission
 from services.gateway.auth import Caller
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Done, Made, Page, TaskItem, done
-from services.gateway.http.models import Cancel, NewTask, Retry
+from services.gateway.http.models import Cancel, IdPrefix, NewTask, Retry
 from services.gateway.problems import documented
 from services.gateway.state import Gateway, Parts, Scope, Sender
 
@@ -53,13 +53,14 @@ async def list_tasks(
     type: Annotated[Token | None, Query()] = None,  # noqa: A002 - the field's name
     pack: Annotated[Token | None, Query()] = None,
     q: Annotated[str | None, Query(pattern=r"^[^\x00]{1,200}$", description="Anywhere in id, type, labels, fault …")] = None,
+    id_prefix: IdPrefix = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Any:
     """Tasks, newest first."""
     data = await ledger.ask(
         gateway.bus, gateway.answers, caller.tenant, "tasks.list",
-        state=state, outcome=outcome, type=type, pack=pack, q=q, limit=limit, cursor=cursor,
+        state=state, outcome=outcome, type=type, pack=pack, q=q, id_prefix=id_prefix, limit=limit, cursor=cursor,
     )  # fmt: skip
     return ledger.page(data, "tasks")
 

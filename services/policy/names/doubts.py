@@ -15,6 +15,7 @@ _MIXED = re.compile(r"(?!Mc|Mac|De|Di|Da|Du|La|Le|Lo|Van|Von|Fitz|O)[^\W\d_]*[a-
 _OF_IDENTIFIER_BEFORE = re.compile(
     r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[a-z_]\w+(?:\(\))?\.|\)\.|(?:^|[\s,{>+~])\.|[/\\][\w.-]*[/\\])$"
 )
+_ENDS_IDENTIFIER = frozenset("_>:$#%-./\\\n")
 _OF_IDENTIFIER_AFTER = re.compile(
     r"_\w| {0,2}:?=(?!=)|::|->|\(\)|\[\d|\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
     r"toml|md|txt|log|so|exe|sh|conf|cfg|ini)\b"
@@ -42,9 +43,9 @@ _YEARS = re.compile(
 )
 _AGED = re.compile(r"age|alter|âge|edad|età|leeftijd", re.IGNORECASE)
 _BORN = re.compile(
-    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|(?<![\n*/])[*†] ?\d",
-    re.IGNORECASE,
+    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|(?<![\n*/])[*†] ?\d"
 )
+"""In lower case."""
 _NEAR = 120
 _FAR = 4_000
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{7,}")
@@ -85,10 +86,8 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
         case "PERSON" | "ORGANIZATION" | "LOCATION":
             if sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end)):
                 return True
-            return (
-                _BLOB.search(text, max(0, start - 24), start) is not None
-                or _FONT.search(text, max(0, start - 160), start) is not None
-            )
+            before = text[max(0, start - 160) : start]
+            return _BLOB.search(before) is not None or ("font" in before.lower() and _FONT.search(before) is not None)
         case "TITLE":
             return _NO_TITLE.match(text, start) is not None or _is_of_identifier(text, start, end)
         case "POSTCODE":
@@ -97,9 +96,13 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
             placed = _PLACED_BEFORE.search(text, max(0, start - 24), start) or _PLACED_AFTER.match(text, end)
             return placed is None or sure < 0.9 or _POSTCODE_DIGITS.fullmatch(value) is None
         case "DATE_OF_BIRTH":
+            if _DATE.fullmatch(value) is None:
+                return True
             if _RANGE.fullmatch(value) is not None and _COPYRIGHT.search(text, max(0, start - 48), start) is not None:
                 return True
-            return _DATE.fullmatch(value) is None or _BORN.search(text, max(0, start - _NEAR), end + 24) is None
+            near = max(0, start - _NEAR)
+            # With the sign before it, by which a word begins.
+            return _BORN.search(text[max(0, near - 1) : end + 24].lower(), min(near, 1)) is None
         case "STREET_ADDRESS":
             if sure < 0.75 or _STREET.match(value) is None or (sure < 0.95 and not any(map(str.isdigit, value))):
                 return True
@@ -158,7 +161,11 @@ def _is_of_identifier(text: str, start: int, end: int) -> bool:
     if _SMALL.fullmatch(text, start, end) is not None and (_SMALL_BEFORE.match(text, start - 1) if start else False):
         return True
     return (
-        _OF_IDENTIFIER_BEFORE.search(text, max(0, start - 48), start) is not None
+        # How all that the pattern finds may end: it is slow to find nothing.
+        (
+            text[max(0, start - 1) : start] in _ENDS_IDENTIFIER
+            and _OF_IDENTIFIER_BEFORE.search(text, max(0, start - 48), start) is not None
+        )
         or _OF_IDENTIFIER_AFTER.match(text, end) is not None
     )
 

@@ -3,32 +3,33 @@
 **Speed.** What a word contributes is computed once and kept; the rest is a few small matrix products per kilobyte. Linear in the
 text: it is taken in pieces of ``PIECE`` tokens that overlap by what the network can see.
 
-**Threads.** Safe: the kept words are under a lock, everything else is local.
+**Threads.** Safe: the kept words are under a lock (see ``kept``), everything else is local.
 
 **Names told once.** Who is named in full in a letter's head is "Maria" in its third sentence, where little gives it away: a
 capitalised word that is surely a person's at one place of a text is so at all.
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 from zlib import crc32
 
 import numpy as np
 
 from services.policy.findings import Finding
 from services.policy.names.doubts import is_doubtful
-from services.policy.names.network import ENTITIES, WIDTH, Floats, Ints, Network
+from services.policy.names.kept import KeptWords
+from services.policy.names.network import ENTITIES, Floats, Ints, Network
 from services.policy.names.words import COMMON, FEATURES, TOKEN, features, folded, key
 
 MODEL = Path(__file__).with_name("names.npz")
+FREQUENT = Path(__file__).with_name("frequent.txt")
+"""Words that are known before the first text, one a line: see ``training.frequent``."""
 PIECE = 4096
 OVERLAP = 12
-MAX_WORDS = 8192
-"""Words kept at a time, 1.3 kB each."""
+_AT_ONCE = 256
 BONUS = np.array([0, 3.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
 """Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
@@ -48,7 +49,6 @@ _STEMS = {
     "AGE": "AGE", "TITLE": "TITLE", "DATE_OF_BIRTH": "DOB", "USERNAME": "USERNAME",
 }  # fmt: skip
 _PERSON = ENTITIES.index("PERSON") + 1
-_EDGE = re.compile(r"[^\w\s]")
 _CODE_BEGINS = re.compile(
     r"""^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
     | ^\s*(?:import|export|from|def|class|const|let|var|func|fn|type|enum|struct|public|private|static|async|package|use|\#\w+)\b.*[={(;.<]
@@ -100,11 +100,11 @@ class NameFinder:
 
     def __init__(self, model: Path = MODEL) -> None:
         self._network = Network.load(model)
-        self._listed: list[int] = self._network.listed_hashes.tolist()
-        self._bits = self._network.listed_bits
-        self._lock = Lock()
-        self._number: dict[str, int] = {}
-        self._kept: Floats = np.zeros((MAX_WORDS, 5 * WIDTH), np.float32)
+        hashes: list[int] = self._network.listed_hashes.tolist()
+        bits: list[int] = self._network.listed_bits.tolist()
+        self._listed = dict(zip(hashes, bits, strict=True))
+        self._words = KeptWords(self._worked_out)
+        self._words.rows(FREQUENT.read_text("utf-8").split("\n"))
 
     def find(self, text: str) -> Iterator[Finding]:
         """In order, without overlaps; a name over two lines is two findings."""
@@ -126,7 +126,7 @@ class NameFinder:
     def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool) -> tuple[list[Finding], int]:
         """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
         tokens = [token if (token := match[0])[-1].isalnum() else key(token) for match in piece]
-        scores = self._network.scores(self._words(tokens), _lines(tokens))
+        scores = self._network.scores(self._words.rows(tokens), _lines(tokens))
         scores += BONUS
         labels: list[int] = scores.argmax(axis=1).tolist()
         end = len(piece)
@@ -134,17 +134,17 @@ class NameFinder:
             end -= OVERLAP
             cuts = range(end, max(begin, end - OVERLAP), -1)
             end = next((cut for cut in cuts if not labels[cut] or labels[cut] != labels[cut - 1]), end)
-        inside = [at for at in range(begin, end) if labels[at]]
+        named = [at for at, label in enumerate(labels) if label]
+        inside = [at for at in named if begin <= at < end]
         found: list[Finding] = []
         if not inside:
             return found, end
-        scores -= scores.max(axis=1, keepdims=True)
-        np.exp(scores, out=scores)
-        # The greatest has become 1.
-        sure: list[float] = (1 / scores.sum(axis=1)).tolist()
+        sure = _certainties(scores, named)
         again = self._told_elsewhere(tokens, labels, sure)
         if again:
-            inside = sorted({*inside, *(at for at in again if begin <= at < end)})
+            sure |= _certainties(scores, again)
+            inside = sorted([*inside, *(at for at in again if begin <= at < end)])
+        lines: _Lines = {}
         at = 0
         while at < len(inside):
             first = final = inside[at]
@@ -152,18 +152,18 @@ class NameFinder:
                 at += 1
                 final += 1
             at += 1
-            certainty = sum(sure[first : final + 1]) / (final + 1 - first)
-            finding = _finding(piece, first, final, labels[first], certainty)
+            certainty = sum(sure[place] for place in range(first, final + 1)) / (final + 1 - first)
+            finding = _finding(piece, first, final, labels[first], certainty, lines)
             if finding is not None and not is_doubtful(
                 piece[first].string, finding.start, finding.end, finding.entity, certainty, self._bits_of
             ):
                 found.append(finding)
         return found, end
 
-    def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: list[float]) -> list[int]:
+    def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: dict[int, float]) -> list[int]:
         names: set[str] = set()
-        for at, label in enumerate(labels):
-            if label == _PERSON and sure[at] > SURE:
+        for at, certainty in sure.items():
+            if labels[at] == _PERSON and certainty > SURE:
                 word = tokens[at].strip()
                 if len(word) > 2 and word.istitle() and word.isalpha() and not self._bits_of(folded(word)) & COMMON:
                     names |= {word, f" {word}"}
@@ -174,24 +174,29 @@ class NameFinder:
             labels[at] = _PERSON
         return again
 
-    def _words(self, tokens: list[str]) -> Floats:
-        with self._lock:
-            number = self._number
-            new = set(tokens).difference(number)
-            if len(new) + len(number) > MAX_WORDS:
-                number.clear()
-                new = set(tokens)
-            if new:
-                rows: Ints = np.array([features(token, self._bits_of) for token in new], np.int32).reshape(-1, FEATURES)
-                start = len(number)
-                self._kept[start : start + len(new)] = self._network.words(rows)
-                number.update(zip(new, range(start, start + len(new)), strict=True))
-            return self._kept.take([number[token] for token in tokens], axis=0)
+    def _worked_out(self, words: Sequence[str]) -> Floats:
+        vectors: list[Floats] = []
+        # Some at a time: the rows of the table that they stand for are a hundred times as large as what becomes of them.
+        for at in range(0, len(words), _AT_ONCE):
+            rows: list[int] = []
+            for word in words[at : at + _AT_ONCE]:
+                rows += features(word, self._bits_of)
+            # Twice as fast as ``np.array``.
+            vectors.append(self._network.words(np.frombuffer(array("i", rows), np.int32).reshape(-1, FEATURES)))
+        return vectors[0] if len(vectors) == 1 else np.concatenate(vectors)
 
     def _bits_of(self, word: str) -> int:
-        value = crc32(word.encode("utf-8", "surrogatepass"))
-        at = bisect_left(self._listed, value)
-        return int(self._bits[at]) if at < len(self._listed) and self._listed[at] == value else 0
+        return self._listed.get(crc32(word.encode("utf-8", "surrogatepass")), 0)
+
+
+def _certainties(scores: Floats, places: list[int]) -> dict[int, float]:
+    """How sure the model is at each place of the label that it gives."""
+    rows = scores.take(places, axis=0)
+    rows -= rows.max(axis=1, keepdims=True)
+    np.exp(rows, out=rows)
+    # The greatest has become 1.
+    certainties: list[float] = (1 / rows.sum(axis=1)).tolist()
+    return dict(zip(places, certainties, strict=True))
 
 
 def _lines(tokens: list[str]) -> Ints:
@@ -201,13 +206,15 @@ def _lines(tokens: list[str]) -> Ints:
     return np.array(starts, np.int32)
 
 
-def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure: float) -> Finding | None:
+_Lines = dict[tuple[int, int], bool]
+"""Where a line begins and ends → whether it is code."""
+
+
+def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure: float, lines: _Lines) -> Finding | None:
     # A name neither begins nor ends with white space, nor with a sign but for a full stop or bracket of its own.
-    while first <= last and (piece[first][1] is not None or _EDGE.fullmatch(piece[first][0].strip())):
+    while first <= last and (piece[first][1] is not None or _is_sign(piece[first][0])):
         first += 1
-    while last >= first and (
-        piece[last][1] is not None or (_EDGE.fullmatch(piece[last][0].strip()) and piece[last][0][-1] not in ".)")
-    ):
+    while last >= first and (piece[last][1] is not None or (_is_sign(piece[last][0]) and piece[last][0][-1] not in ".)")):
         last -= 1
     while first < last and piece[first][0].strip() in _LEADS:
         first += 1
@@ -217,21 +224,33 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
     entity = ENTITIES[label - 1]
     text = piece[first].string
     form = _FORM.get(entity)
-    if (form is not None and form.match(text[start:end]) is None) or _is_code(text, start, end):
+    if (form is not None and form.match(text[start:end]) is None) or _is_code(text, start, end, lines):
         return None
     # From 0.4 on: the bonus has decided already.
     return Finding(start, end, entity, _STEMS[entity], round(0.4 + 0.6 * sure, 3))
 
 
-def _is_code(text: str, start: int, end: int) -> bool:
+def _is_sign(token: str) -> bool:
+    """Whether it is one sign, and a blank at most."""
+    sign = token[-1]
+    return not sign.isalnum() and sign != "_" and len(token.strip()) == 1
+
+
+def _is_code(text: str, start: int, end: int, lines: _Lines) -> bool:
     """Whether this is a word of a program, and neither in quotes nor in a comment, where programs name people."""
     begin = text.rfind("\n", max(0, start - LONGEST_LINE), start) + 1 or max(0, start - LONGEST_LINE)
     close = text.find("\n", end, end + LONGEST_LINE)
-    line = text[begin : close if close != -1 else end + LONGEST_LINE]
-    if _CODE_BEGINS.match(line) is None:
-        ends = ";" in line and _STATEMENT.match(line) is not None
-        if not ends and _CODE_HOLDS.search(line) is None:
-            return False
+    close = close if close != -1 else end + LONGEST_LINE
+    code = lines.get((begin, close))
+    if code is None:
+        line = text[begin:close]
+        code = lines[begin, close] = (
+            _CODE_BEGINS.match(line) is not None
+            or (";" in line and _STATEMENT.match(line) is not None)
+            or _CODE_HOLDS.search(line) is not None
+        )
+    if not code:
+        return False
     before = text[begin:start]
     if _COMMENT.search(before) is not None:
         return False
@@ -244,4 +263,4 @@ def _is_code(text: str, start: int, end: int) -> bool:
     )
 
 
-__all__ = ["MODEL", "NameFinder"]
+__all__ = ["FREQUENT", "MODEL", "NameFinder"]

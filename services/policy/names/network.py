@@ -74,25 +74,23 @@ class Network:
         np.savez_compressed(path, allow_pickle=False, format=np.int32(FORMAT), **stored)
 
     def words(self, rows: Ints) -> Floats:
-        """(words, FEATURES) table rows -> (words, 5·WIDTH): what each word adds to the windows around it."""
+        """(words, FEATURES) table rows -> (words, WIDTH): the vector of each word."""
         summed = self.scale.take(rows)[:, None, :] @ self.table.take(rows, axis=0).astype(np.float32)
-        return np.maximum(summed[:, 0] + self.word_bias, 0) @ self.first
+        return np.maximum(summed[:, 0] + self.word_bias, 0)
 
     def scores(self, words: Floats, lines: Ints) -> Floats:
-        """(tokens, 5·WIDTH) of ``words`` and each line's first token -> (tokens, LABELS)."""
-        h1 = mix(words.reshape(len(words), 5, WIDTH))
-        h1 += self.first_bias
+        """(tokens, WIDTH) of ``words`` and each line's first token -> (tokens, LABELS)."""
+        h1 = mix((words @ self.first).reshape(len(words), 5, WIDTH), self.first_bias)
         np.maximum(h1, 0, out=h1)
         lengths = np.empty_like(lines)
         np.subtract(lines[1:], lines[:-1], out=lengths[:-1])
         lengths[-1] = len(h1) - lines[-1]
         mean = np.add.reduceat(h1, lines, axis=0) / lengths[:, None].astype(np.float32)
-        wide = mix((h1 @ self.second).reshape(len(h1), 5, WIDTH))
-        wide += (mean @ self.second_line + self.second_bias).repeat(lengths, axis=0)
+        of_line = (mean @ self.second_line + self.second_bias).astype(np.float32, copy=False).repeat(lengths, axis=0)
+        wide = mix((h1 @ self.second).reshape(len(h1), 5, WIDTH), of_line)
         np.maximum(wide, 0, out=wide)
         wide += h1
-        h3 = mix((wide @ self.third).reshape(len(h1), 3, WIDTH))
-        h3 += self.third_bias
+        h3 = mix((wide @ self.third).reshape(len(h1), 3, WIDTH), self.third_bias)
         np.maximum(h3, 0, out=h3)
         h3 += wide
         return h3 @ self.out + self.out_bias
@@ -102,11 +100,14 @@ def _widened(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return stored.astype(np.float32) if stored.dtype == np.float16 else stored
 
 
-def mix(parts: Floats) -> Floats:
-    """(tokens, window, WIDTH), where part ``k`` of a token is for the token ``k - window//2`` places on -> (tokens, WIDTH)."""
+def mix(parts: Floats, on: Floats | None = None) -> Floats:
+    """(tokens, window, WIDTH), where part ``k`` of a token is for the token ``k - window//2`` places on -> (tokens, WIDTH).
+
+    They are added to ``on``, which stays as it is.
+    """
     window = parts.shape[1]
     middle = window // 2
-    mixed = parts[:, middle].copy()
+    mixed = parts[:, middle].copy() if on is None else parts[:, middle] + on
     for k in range(window):
         shift = k - middle
         if shift > 0:

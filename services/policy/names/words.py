@@ -82,28 +82,47 @@ def _case(word: str) -> str:
     return "t" if word[1:].islower() else "c"
 
 
+def canonical(token: str) -> str:
+    """A token of which the model sees the same, and alike for many: of a number it sees little more than the first two digits."""
+    word = token[1:] if token[0] == " " and len(token) > 1 else token
+    if len(word) < 3 or word.isalpha():
+        return token
+    head = len(token) - len(word) + 2
+    return token[:head] + _DIGIT.sub("0", token[head:])
+
+
 def features(token: str, listed: Callable[[str], int]) -> list[int]:
     """The rows of the table whose sum stands for ``token`` (a ``key``); ``listed`` gives a folded word's lists as bits."""
     word = token[1:] if token[0] == " " and len(token) > 1 else token
     glued = "" if word is not token else "~"
     lower = word.lower()
     fold = folded(word) or lower
-    if len(word) > 2 and not word.isalpha():
+    letters = word.isalpha()
+    if not letters and len(word) > 2:
         lower, fold = _DIGIT.sub("0", lower), _DIGIT.sub("0", fold)
     case = _case(word)
+    # Characters are cut off before they become bytes; of plain letters each is one.
+    seen = fold.encode("utf-8", "surrogatepass")
+    if len(seen) == len(fold):
+        two, three, four = seen[-2:], seen[-3:], seen[-4:]
+        begin_three, begin_four = seen[:3], seen[:4]
+    else:
+        two, three, four, begin_three, begin_four = (
+            part.encode("utf-8", "surrogatepass") for part in (fold[-2:], fold[-3:], fold[-4:], fold[:3], fold[:4])
+        )
     return [
-        _row(_W, lower),
-        _row(_F, fold),
+        crc32(lower.encode("utf-8", "surrogatepass"), _W) % _ROWS + 1,
+        crc32(seen, _F) % _ROWS + 1,
         *_shape_rows(word[:24].translate(_KINDS), glued),
         *_case_rows(case, glued, min(len(word), 12)),
-        _row(_FIRST_TWO, word[:2]),
-        _row(_FIRST_THREE, fold[:3]),
-        _row(_FIRST_FOUR, fold[:4]),
-        _row(_LAST_TWO, fold[-2:]),
-        _row(_LAST_THREE, fold[-3:]),
-        _row(_LAST_FOUR, fold[-4:]),
-        _row(_LAST, f"{fold[-1:]}{case}{len(word) > 3}"),
-        *_list_rows(listed(fold) if word.isalpha() else 0, case),
+        crc32(word[:2].encode("utf-8", "surrogatepass"), _FIRST_TWO) % _ROWS + 1,
+        crc32(begin_three, _FIRST_THREE) % _ROWS + 1,
+        crc32(begin_four, _FIRST_FOUR) % _ROWS + 1,
+        crc32(two, _LAST_TWO) % _ROWS + 1,
+        crc32(three, _LAST_THREE) % _ROWS + 1,
+        crc32(four, _LAST_FOUR) % _ROWS + 1,
+        _last_row(fold[-1:], case, len(word) > 3),
+        *_list_rows(listed(fold) if letters else 0, case),
     ]
 
 
@@ -111,10 +130,16 @@ def features(token: str, listed: Callable[[str], int]) -> list[int]:
 _W, _F, _S, _GLUED_S, _FIRST_TWO, _FIRST_THREE, _FIRST_FOUR, _LAST_TWO, _LAST_THREE, _LAST_FOUR, _LAST = (
     crc32(sign) for sign in (b"w", b"f", b"s", b"S", b"1", b"2", b"3", b"4", b"5", b"6", b"7")
 )
+_ROWS = BUCKETS - 1
 
 
 def _row(kind: int, name: str) -> int:
-    return crc32(name.encode("utf-8", "surrogatepass"), kind) % (BUCKETS - 1) + 1
+    return crc32(name.encode("utf-8", "surrogatepass"), kind) % _ROWS + 1
+
+
+@lru_cache(maxsize=1024)
+def _last_row(last: str, case: str, long: bool) -> int:
+    return _row(_LAST, f"{last}{case}{long}")
 
 
 @lru_cache(maxsize=4096)
@@ -153,6 +178,7 @@ __all__ = [
     "PLACE",
     "SURNAME",
     "TOKEN",
+    "canonical",
     "features",
     "folded",
     "key",

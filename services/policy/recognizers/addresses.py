@@ -157,7 +157,11 @@ _PATTERNS: tuple[tuple[Words | None, re.Pattern[str]], ...] = (
     "villa", "h.no", "h. no", "cottages", "mansions", "tower")), _HOUSE),
     (Words(("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb")), _BOX),
     (Words(("fpo",)), _SHIP),
-    (None, _FRENCH),
+    (Words(f" {kind} " for kind in (
+        "rue", "avenue", "av.", "boulevard", "bd", "bd.", "blvd", "place", "pl.", "chemin", "ch.", "allée", "allee", "impasse",
+        "quai", "cours", "route", "square", "passage", "faubourg", "fbg", "esplanade", "ruelle", "sentier", "villa", "cité",
+        "résidence", "rond-point", "traverse", "montée", "promenade", "voie", "lotissement",
+    )), _FRENCH),
     (Words(("via", "v.le", "piazza", "zza", "corso", "c.so", "largo", "vicolo", "p.le", "strada", "lungo", "salita", "contrada",
     "frazione", "calle", "borgo", "rotonda", "incrocio", "stretto", "canale", "fondamenta", "santa croce")), _ITALIAN),
     (Words(("calle", "c/", "avenida", "avda", "av.", "plaza", "pza", "plza", "paseo", "pº", "camino", "carretera", "ctra", "ronda",
@@ -176,7 +180,11 @@ _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 _GERMAN_ENDINGS = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "ufer", "damm", "steig", "stieg",
 "chaussee", "markt", "graben", "promenade", "twiete", "kamp")  # fmt: skip
 _GERMAN_WORDS = Words(("straße d", "straße v", "straße z", "straße a", "platz d", "platz z", "allee d", "allee z"))
+_ENDING_WORDS = Words(
+    f"{ending} " for endings in (*(endings for endings, _ in _ENDINGS), _GERMAN_ENDINGS) for ending in endings
+)
 _GERMAN_TOWN = re.compile(r"\d\d{4} [A-ZÄÖÜ]")
+_TOWN_SHAPE = "00000 A"
 _LONGEST_REST = 120
 """Characters of a ``_GERMAN_REST`` and what is between it and the town."""
 _BLANK_DIGIT = re.compile(r" \d")
@@ -234,7 +242,11 @@ def _streets(text: str, lowered: Lowered) -> Iterator[Finding]:
                 if pattern is _ENGLISH and _NUMBERED.search(text, max(0, match.start() - 16), match.start()):
                     continue
                 yield _street(match.start(), match.start() + len(match[0].rstrip(" ,")))
-    before_numbers = [lowered[max(0, match.start() - 12) : match.start()].rstrip() for match in _BLANK_DIGIT.finditer(lowered)]
+    before_numbers: list[str] = []
+    if _ENDING_WORDS.any_within(lowered):
+        before_numbers = [
+            lowered[max(0, match.start() - 12) : match.start()].rstrip() for match in _BLANK_DIGIT.finditer(lowered)
+        ]
     for endings, pattern in _ENDINGS:
         if any(before.endswith(endings) for before in before_numbers):
             for match in pattern.finditer(text):
@@ -252,7 +264,7 @@ def _streets(text: str, lowered: Lowered) -> Iterator[Finding]:
             if not _NOT_STREETS.intersection(match["words"].lower().split()):
                 yield _street(*match.span())
     end = 0
-    for town in _GERMAN_TOWN.finditer(text):
+    for town in _GERMAN_TOWN.finditer(text) if _TOWN_SHAPE in lowered.shape else ():
         for match in _GERMAN_REST.finditer(text, max(end, town.start() - _LONGEST_REST), town.end()):
             end = match.end()
             if not _NO_GERMAN_LOCATION.search(match[0]):
@@ -341,18 +353,20 @@ def _postcodes(text: str, lowered: Lowered, streets: list[Finding]) -> Iterator[
         return Finding(start, end, "POSTCODE", "POSTCODE", score)
 
     yield from announced(text, lowered, ANNOUNCED)
-    for match in _UK_SPACED.finditer(text):
+    shape = lowered.shape
+    for match in _UK_SPACED.finditer(text) if " 0AA" in shape else ():
         if text[match.start() : match.start("district")] in _UK_AREAS:
             yield code(*match.span())
-    for match in _CA_SPACED.finditer(text):
+    for match in _CA_SPACED.finditer(text) if "A0A 0A0" in shape else ():
         yield code(*match.span())
-    for match in _NL_PLACED.finditer(text):
+    for match in _NL_PLACED.finditer(text) if "0000 AA" in shape or "0000AA" in shape else ():
         yield code(match.start(), match.end("letters"))
-    for match in _PREFIXED.finditer(text):
+    for match in _PREFIXED.finditer(text) if "-0000" in shape else ():
         yield code(*match.span("value"))
-    for match in _PLACED.finditer(text):
+    for match in _PLACED.finditer(text) if _TOWN_SHAPE in shape else ():
         yield code(*match.span())
-    for match in _FOUR_TO_SIX.finditer(text):
+    # What stands before them ends with a blank.
+    for match in _FOUR_TO_SIX.finditer(text) if " 0000" in shape or " 000 000" in shape else ():
         before = text[max(0, match.start() - 24) : match.start()]
         # All of them end with a word, and blanks or a sign or two.
         if not before[-5:].rstrip(" ,:-–—")[-1:].isalpha():

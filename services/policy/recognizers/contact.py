@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import Announcements, announced, announcement
-from services.policy.recognizers.lowered import Lowered
+from services.policy.recognizers.lowered import Lowered, Words
 
 _EMAIL = re.compile(
     r"(?<![\w.!#$%&*+?^{|}~-])(?P<local>[\w.!#$%&*+?^{|"
@@ -17,6 +17,7 @@ _SPELT = re.compile(
     r"DOT) ?[\])}>]|\.) ?[\w-]{1,63}){1,4}(?![\w-])"
     r"|(?<![\w.-])[\w+-]{1,64}(?: dot [\w+-]{1,64}){0,2} at [\w-]{1,63}(?: dot [\w-]{1,63}){1,3}(?![\w-])"
 )
+_SPELT_WORDS = Words((" dot ", "(at)", "[at]", "( at )", "[ at ]", "{at}", "<at>", "(ät)", "(arobase)"))
 _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
@@ -185,7 +186,7 @@ def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
     if "%40" in text:
         for match in _ENCODED.finditer(text):
             yield Finding(match.start(), match.end(), "EMAIL_ADDRESS", "EMAIL", 0.9)
-    if any(sign in lowered for sign in (" dot ", "(at)", "[at]", "( at )", "[ at ]", "{at}", "<at>", "(ät)", "(arobase)")):
+    if _SPELT_WORDS.any_within(lowered):
         for match in _SPELT.finditer(text):
             yield Finding(match.start(), match.end(), "EMAIL_ADDRESS", "EMAIL", 0.8)
 

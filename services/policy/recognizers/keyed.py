@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
+from services.policy.recognizers.lowered import Lowered, Words
 
 _KEYS = (
     ("PERSON", "PERSON", r"(?:first|last|given|family|middle|maiden|full|legal|real|birth|nick|customer|patient|employee|contact|"
@@ -35,10 +36,12 @@ _TAGGED = tuple(
     (entity, stem, re.compile(rf"<(?:\w{{1,16}}:)?(?i:{keys})(?: [^<>]{{0,120}})?>\s{{0,4}}(?P<value>{_VALUES[entity]})\s{{0,4}}</"))
     for entity, stem, keys in _KEYS
 )  # fmt: skip
-_WORDS = (
+_QUOTE = re.compile(r"[:>=]\s{0,4}[\"'`]")
+"""Between a key and its quoted value."""
+_WORDS = Words((
     "name", "holder", "vorname", "nachname", "nom", "apellido", "naam", "city", "town", "place", "ort", "stadt", "ville", "citt",
     "ciudad", "plaats", "county", "province", "street", "address", "line", "employer", "company", "organi",
-)  # fmt: skip
+))  # fmt: skip
 _NO_VALUES = frozenset(
     (
         "string", "str", "text", "varchar", "char", "name", "surname", "city", "town", "null", "none", "true", "false", "undefined", "unknown",
@@ -48,11 +51,11 @@ _NO_VALUES = frozenset(
 )  # fmt: skip
 
 
-def keyed(text: str, lowered: str) -> Iterator[Finding]:
+def keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order."""
-    if not any(word in lowered for word in _WORDS):
+    if not _WORDS.any_within(lowered):
         return
-    quoted = any(sign in text for sign in ("'", '"', "`"))
+    quoted = any(sign in text for sign in ("'", '"', "`")) and _QUOTE.search(text) is not None
     for patterns in ((_QUOTED if quoted else ()), (_TAGGED if "</" in text else ())):
         for entity, stem, pattern in patterns:
             for match in pattern.finditer(text):

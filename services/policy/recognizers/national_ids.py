@@ -233,6 +233,8 @@ _AADHAAR = re.compile(r"[2-9]\d{3}([ -])\d{4}\1\d{4}")
 _NHS = re.compile(r"\d{3}([ -])\d{3}\1\d{4}")
 _ITIN = re.compile(r"9\d{2}([ -])(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])\1\d{4}")
 
+_AFTER_DIGITS = 16
+"""What ``_DIGIT_FIRST`` reads beyond the digits, and more."""
 _NEARBY = 64
 """Characters before a number in which a word of its world counts; after it, half as many."""
 
@@ -292,23 +294,27 @@ class NationalIds:
     def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order, and with overlaps."""
         yield from announced(text, lowered, ANNOUNCED)
-        for match in _CAPITAL_FIRST.finditer(text):
+        shape = lowered.shape
+        for match in _CAPITAL_FIRST.finditer(text) if "A0" in shape else ():
             for pattern, entity, check in self._capital:
                 if pattern.fullmatch(match[0]) and check(match[0]):
                     yield Finding(*match.span(), entity, "ID", 0.85)
-        for match in _NINO_SPACED.finditer(text):
+        for match in _NINO_SPACED.finditer(text) if "AA 00 00 00 A" in shape else ():
             yield Finding(*match.span(), "UK_NINO", "ID", 0.9)
-        for match in _DIGIT_FIRST.finditer(text):
-            for pattern, entity, check, score in self._digit:
-                if pattern.fullmatch(match[0]) and check(_SPLIT.sub("", match[0])):
-                    yield Finding(*match.span(), entity, "ID", score)
-            if not match[0][-1].isalpha():
-                yield from self._near_a_word(text, match)
-        if "Z" in text:
+        for start, end in lowered.numbers:
+            for match in _DIGIT_FIRST.finditer(text, start, end + _AFTER_DIGITS):
+                if match.start() >= end:
+                    break
+                for pattern, entity, check, score in self._digit:
+                    if pattern.fullmatch(match[0]) and check(_SPLIT.sub("", match[0])):
+                        yield Finding(*match.span(), entity, "ID", score)
+                if not match[0][-1].isalpha():
+                    yield from self._near_a_word(text, match)
+        if "00AAAAA0000A" in shape:
             for match in _GSTIN.finditer(text):
                 if self._gstin(match[0]):
                     yield Finding(*match.span(), "IN_GSTIN", "ID", 0.9)
-        for match in _MBI.finditer(text):
+        for match in _MBI.finditer(text) if "0-A" in shape else ():
             yield Finding(*match.span(), "US_MEDICARE", "ID", 0.9)
 
     def _near_a_word(self, text: str, number: re.Match[str]) -> Iterator[Finding]:

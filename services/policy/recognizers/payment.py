@@ -17,6 +17,9 @@ _NOT_DIGITS = re.compile(r"\D")
 _GROUPS = re.compile(r"\d+")
 _DEVICE = re.compile(r"\b(?:imei|sim|iccid|esn|meid|isbn|serial)\b[^\n]{0,24}$", re.IGNORECASE)
 
+_LEAST_CARD = 12
+_LEAST_CRYPTO = 26
+
 # Issuer ranges with the lengths in use (ISO/IEC 7812; the networks' own tables).
 _ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
@@ -31,6 +34,7 @@ _ISSUERS = re.compile(
 )
 
 _IBAN_START = re.compile(r"\d(?<=[A-Za-z]{2}\d)(?<![A-Za-z0-9]..\d)\d(?=[ -]?[A-Za-z0-9]{4})", re.DOTALL)
+_IBAN_SHAPES = ("AA00", "aa00", "Aa00", "aA00")
 _CRYPTO_START = re.compile(r"[b13](?<![A-Za-z0-9].)(?:(?<=b)c1|(?<=[13]))[a-zA-HJ-NP-Z0-9]{25,59}(?![A-Za-z0-9])", re.DOTALL)
 _ETHEREUM = re.compile(r"(?<![A-Za-z0-9])0x[0-9a-fA-F]{40}(?![A-Za-z0-9])")
 _ETHEREUM_WORDS = re.compile(
@@ -87,9 +91,12 @@ class Payment:
     def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order, and with overlaps."""
         yield from announced(text, lowered, ANNOUNCED)
-        yield from _cards(text)
-        yield from self._iban_codes(text)
-        for match in _CRYPTO_START.finditer(text):
+        for start, end in lowered.numbers:
+            if lowered.shape.count("0", start, end) >= _LEAST_CARD:
+                yield from _cards(text, start, end)
+        if lowered.has_shape(_IBAN_SHAPES):
+            yield from self._iban_codes(text)
+        for match in _CRYPTO_START.finditer(text) if lowered.longest >= _LEAST_CRYPTO else ():
             if self._crypto.validate_result(match[0]):
                 yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 1.0)
         if "0x" in text:
@@ -109,9 +116,9 @@ class Payment:
                     yield Finding(begin, begin + result.end, "IBAN_CODE", "IBAN", result.score)
 
 
-def _cards(text: str) -> Iterator[Finding]:
-    """Twelve to nineteen digits in any grouping, of an issuer's range, whose Luhn digit fits."""
-    for window in _CARD_START.finditer(text):
+def _cards(text: str, first: int, last: int) -> Iterator[Finding]:
+    """Twelve to nineteen digits in any grouping, of an issuer's range, whose Luhn digit fits; all between ``first`` and ``last``."""
+    for window in _CARD_START.finditer(text, first, last):
         start, end = window.start(), window.end(1)
         if text[end : end + 1].isalnum():
             # The window ends within a number or a word: back to the last whole group.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
-from services.policy.recognizers.lowered import Lowered
+from services.policy.recognizers.lowered import Lowered, Words
 
 _MONTH = (
     r"(?i:jan(?:uary|uar|vier|uari|\.)?|jän(?:ner)?|feb(?:ruary|ruar|rero|braio|ruari|\.)?|f[ée]v(?:rier|\.)?|mar(?:ch|s|zo|"
@@ -47,6 +47,14 @@ ANNOUNCED = Announcements(
 
 # What stands before and after two digits when they say how old somebody is, though no word for it does.
 _TWO_DIGITS = re.compile(r"[1-9](?<![\w.,:/$€£#=+-]\d)(?<!\d \d)\d(?![\w%€$£/]|[.,:]\d|-\d| ?(?:percent|%))")
+_ABOUT_ENDS = tuple(
+    f"{word} "
+    for word in (  # noqa: SIM905  # words, not a list of strings
+        "now just nearly almost only turning jetzt schon erst i'm i’m im am 's ’s is was bin ist 'ai ’ai a ho ha tengo tiene ben "
+        "turns turned aged wird werd turning were at age"
+    ).split()
+)
+"""How all of ``_ABOUT_SOMEBODY`` ends, in lower case."""
 _ABOUT_SOMEBODY = re.compile(
     r"(?:\b(?:i['’]?m|i am|i was|s?he['’]s|s?he is|s?he was|they were|we were|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
     r"ik ben|(?:zij|hij) is)"
@@ -74,7 +82,7 @@ _ON_NAME = re.compile(
 )
 
 _AGE_AFTER = re.compile(
-    r"(?<![\w.,:/$€£-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|[ ]?y/?o\b|-year-old|"
+    r"(?P<value>\d(?<![\w.,:/$€£-]\d)(?:(?<=1)[01]\d|(?<=[1-9])\d|))(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|[ ]?y/?o\b|-year-old|"
     r"[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
     r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
     re.IGNORECASE,
@@ -86,9 +94,9 @@ _WITH_SEX = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """``34F presents``, ``41, male``, ``(F, 29)``, ``M/67``."""
-_SEXES = ("f)", "m)", "f,", "m,", "male", "presents", "presenting", "c/o", "w/", "s/p", "h/o", "who", "here", "admitted", "complain", "pt", "patient", "m/", "f/",
-"/m", "/f", "(m", "(f", " f)", " m)", ",f", ",m")  # fmt: skip
-_AGE_WORDS = ("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años")
+_SEXES = Words(("f)", "m)", "f,", "m,", "male", "presents", "presenting", "c/o", "w/", "s/p", "h/o", "who", "here", "admitted", "complain", "pt", "patient", "m/", "f/",
+"/m", "/f", "(m", "(f", " f)", " m)", ",f", ",m"))  # fmt: skip
+_AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años"))
 _THINGS = re.compile(
     r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|"
     r"branch|release|api|ticket|pr|problem|"
@@ -129,6 +137,10 @@ _COUPLE = re.compile(
     r"(?= (?:&|and|und|et|e|y|en) (?:Mr|Mrs|Ms|Dr|Herr|Frau|M|Mme|Sra?|Sig|MRS?)\b)"
 )
 _LOWER_TITLE = re.compile(r"(?<![\w.@/-])(?P<value>(?:mr|mrs|dr|prof)\.?)(?= (?!(?:of|who|and|or|the|is|at)\b)[a-z]{3,20}\b)")
+_MORE_TITLES = (
+    (("Mr", "Ms", "Dr", "Herr", "Frau", "M.", "Mme", "Sr.", "Sra.", "Sig.", "MR"), _COUPLE),
+    (("mr ", "mr. ", "mrs ", "mrs. ", "dr ", "dr. ", "prof ", "prof. "), _LOWER_TITLE),
+)
 _NOT_NAMES = frozenset(
     "Rate Ratio Count Name Index The A An Who No Null None Type Value Width Header Key Data And Or Is In Of To Id ID Sir "  # noqa: SIM905  # words, not a list of strings
     "Madam Madame Monsieur Hit Cache January February March April June July August September October November December".split()
@@ -140,21 +152,28 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
     for finding in announced(text, lowered, ANNOUNCED):
         if finding.stem != "AGE" or _is_age(text, finding):
             yield finding
-    if any(word in lowered for word in _AGE_WORDS):
+    if _AGE_WORDS.any_within(lowered):
         for match in _AGE_AFTER.finditer(text):
             end = match.end("value")
             if not _THINGS.match(text[end : end + 24]) and not _DURATION.search(
                 text, max(0, match.start() - 20), match.start()
             ):
                 yield Finding(*match.span("value"), "AGE", "AGE", 0.7)
-    if any(word in lowered for word in _SEXES):
+    if _SEXES.any_within(lowered):
         for match in _WITH_SEX.finditer(text):
             yield Finding(*match.span("value" if match["value"] else "other"), "AGE", "AGE", 0.6)
     for match in _TWO_DIGITS.finditer(text):
-        before, after = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 24]
-        if (_ABOUT_SOMEBODY.search(before) and _ON_SOMEBODY.match(after) and not _UNIT.match(after)) or (
-            _NAME_COMMA.search(before) and _ON_NAME.match(after)
-        ):
+        at = match.start()
+        # No pattern ends with anything but a blank; and before the line's end it would also look behind that.
+        if text[at - 1 : at] not in (" ", "\n"):
+            continue
+        before, after = text[max(0, at - 48) : at], text[match.end() : match.end() + 24]
+        if (
+            lowered[max(0, at - 16) : at].rstrip("\n").endswith(_ABOUT_ENDS)
+            and _ABOUT_SOMEBODY.search(before)
+            and _ON_SOMEBODY.match(after)
+            and not _UNIT.match(after)
+        ) or (before.rstrip("\n").endswith(", ") and _NAME_COMMA.search(before) and _ON_NAME.match(after)):
             yield Finding(*match.span(), "AGE", "AGE", 0.5)
 
 
@@ -173,8 +192,8 @@ def titles(text: str) -> Iterator[Finding]:
             )
         ):
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
-    for pattern in (_COUPLE, _LOWER_TITLE):
-        for match in pattern.finditer(text):
+    for words, pattern in _MORE_TITLES:
+        for match in pattern.finditer(text) if any(word in text for word in words) else ():
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.5)
 
 

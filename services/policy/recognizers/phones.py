@@ -7,6 +7,7 @@ from functools import lru_cache
 import phonenumbers
 
 from services.policy.findings import Finding
+from services.policy.recognizers.lowered import Lowered
 
 MAX_VALIDATED = 500
 """Beyond so many candidates in one text each counts as a number unchecked: checking costs a tenth of a millisecond, and an attacker's
@@ -14,7 +15,6 @@ text is full of them."""
 
 _EXTENSION = r"(?:[ ,;]{0,3}(?:ext\.?|extension|x|durchwahl|poste|int\.?)[ .:]{0,2}\d{1,6})?"
 _PLUS = re.compile(r"[+0](?<![\w+].)(?:(?<=\+)\(?|(?<=0)0[ ]?(?=[1-9]))\d(?:[ .()/-]{0,3}\d){6,14}(?!\d)", re.DOTALL)
-_ENOUGH_DIGITS = re.compile(r"\d(?:[ .()/-]{0,3}\d){5}(?:[ .()/-]{0,3}\d){0,64}")
 _DECIMAL = re.compile(r"\+\d+\.\d+")
 _LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
 _NANP = re.compile(
@@ -22,6 +22,7 @@ _NANP = re.compile(
     r"(?!(?!x\d)\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
 )
+_NANP_SHAPES = ("000-0000", "000 0000", "000.0000")
 _TRUNK = re.compile(
     r"[(0](?<![\w.+/#$=-].)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}"
     r"(?![\w-]|\.\d)",
@@ -39,15 +40,21 @@ _BEFORE = r"(?<![\w.+/#$=:-]\d)(?<!\d[ ,]\d)"
 _AFTER = r"(?![\w-]|\.\d| \d)"
 _UNPREFIXED = (
     (
+        ("000 00 00 00", "000 000 000", "00 000 00 00"),
         re.compile(
             rf"[6789]{_BEFORE}(?:\d{{2}} \d{{2}} \d{{2}} \d{{2}}|(?<!8)\d{{2}} \d{{3}} \d{{3}}|(?<=9)\d \d{{3}} \d{{2}} \d{{2}}){_AFTER}"
         ),
         ("ES",),
     ),
-    (re.compile(rf"3{_BEFORE}\d{{2}}(?: \d{{3}} \d{{3,4}}| \d{{6}}| \d{{4}} \d{{3}}|[ -]\d{{7}}){_AFTER}"), ("IT",)),
-    (re.compile(rf"[6-9]{_BEFORE}\d{{4}} \d{{5}}{_AFTER}"), ("IN",)),
-    (_TRUNK_BARE, ("GB", "FR", "DE", "NL", "AU")),
+    (
+        ("000 000", "000 0000 000", "000-0000000"),
+        re.compile(rf"3{_BEFORE}\d{{2}}(?: \d{{3}} \d{{3,4}}| \d{{6}}| \d{{4}} \d{{3}}|[ -]\d{{7}}){_AFTER}"),
+        ("IT",),
+    ),
+    (("00000 00000",), re.compile(rf"[6-9]{_BEFORE}\d{{4}} \d{{5}}{_AFTER}"), ("IN",)),
+    (("0000000000",), _TRUNK_BARE, ("GB", "FR", "DE", "NL", "AU")),
 )
+"""What a text must hold of the shape for a pattern to be tried, the pattern, and whose plan."""
 _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
 _TEN_DIGITS = re.compile(r"[2-9]\d{2}[ .-]?\d{3}[ .-]?\d{4}")
@@ -57,6 +64,10 @@ _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\
 _BARE = re.compile(
     r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
+)
+_SURE = (
+    (("000 000", "000-000"), _FREE),
+    (("00 00 00 00 00", "00.00.00.00.00", "00-00-00-00-00"), _FRENCH),
 )
 # A span of years, a size.
 _NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
@@ -68,13 +79,12 @@ _WORDS = re.compile(
     r"handy|mobile|mobil|mob|"
     r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
     r"erreich\w+|anruf\w*|rückruf|hotline|"
-    r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])",
-    re.IGNORECASE,
+    r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])"
 )
+"""In lower case, as all but one of the patterns for what stands before a number: ``re`` then looks at few of the words."""
 # Everything has a number; of a telephone's it is said, not assigned.
 _WEAK_WORDS = re.compile(
-    r"(?<![^\W\d_])(?:nummer|number|numbers|num|numero|numéro|número|line|direct)(?![^\W\d_])[^\n\d=()\[\]]{0,20}$",
-    re.IGNORECASE,
+    r"(?<![^\W\d_])(?:nummer|number|numbers|num|numero|numéro|número|line|direct)(?![^\W\d_])[^\n\d=()\[\]]{0,20}$"
 )
 _ADDRESS_BESIDE = re.compile(r"\w@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?: or | and |[ ,;|/\n·•>-]{1,6})$")
 _BESIDE_ADDRESS = re.compile(r"(?: or | and |[ ,;|/\n·•<-]{1,6})[\w.+-]{1,64}@[\w-]")
@@ -89,35 +99,34 @@ _OTHER_NUMBERS = re.compile(
     r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|"
     r"bestell|rechnungs?|commande|"
     r"client|port|error|code|version|id|pid|size|bytes|count|amount|total)(?:[ _-]?(?:number|no|nr|nummer|id|"
-    r"#))?[.:]?[ #\"'=:]{0,3}$",
-    re.IGNORECASE,
+    r"#))?[.:]?[ #\"'=:]{0,3}$"
 )
 _CONTEXT_CHARS = 48
 
 
-def phones(text: str) -> Iterator[Finding]:
+def phones(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     start = end = -1
-    for match in _ENOUGH_DIGITS.finditer(text):
-        first = max(0, match.start() - _CONTEXT_CHARS - 16)
+    for first, last in lowered.numbers:
+        first = max(0, first - _CONTEXT_CHARS - 16)
         if first > end:
             if end >= 0:
-                yield from _phones(text, start, end)
+                yield from _phones(text, lowered, start, end)
             start = first
-        end = match.end() + _CONTEXT_CHARS
+        end = last + _CONTEXT_CHARS
     if end >= 0:
-        yield from _phones(text, start, end)
+        yield from _phones(text, lowered, start, end)
 
 
-def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
+def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> Iterator[Finding]:
     """Those in a part of the text, at their places in the whole."""
-    text = whole_text[offset:end]
+    text, lowered, shape = whole_text[offset:end], whole_lowered[offset:end], whole_lowered.shape[offset:end]
     checked = 0
     asked: dict[int, bool] = {}
 
     def announced(start: int) -> bool:
         if start not in asked:
-            asked[start] = _announced(text, start)
+            asked[start] = _announced(text, lowered, start)
         return asked[start]
 
     def valid(number: str, regions: tuple[str, ...]) -> bool:
@@ -134,7 +143,7 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
         taken = number or (written if written.startswith("+") and not _DECIMAL.fullmatch(written) else "")
         if taken:
             yield found(start, start + len(taken), 0.5)
-    for match in _NANP.finditer(text):
+    for match in _NANP.finditer(text) if any(each in shape for each in _NANP_SHAPES) else ():
         # Dashes or brackets are enough; blanks and dots also separate columns and versions.
         sure = "-" in match[0] or "(" in match[0] or match[0].count(".") == 2 or announced(match.start())
         if sure or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
@@ -149,14 +158,14 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
         taken = number or (written if written.startswith("(") or announced(start) else "")
         if taken:
             yield found(start, start + len(taken), 0.4)
-    for pattern in (_FREE, _FRENCH):
-        for match in pattern.finditer(text):
+    for shapes, pattern in _SURE:
+        for match in pattern.finditer(text) if any(each in shape for each in shapes) else ():
             yield found(*match.span(), 0.45)
-    for pattern, regions in _UNPREFIXED:
-        for match in pattern.finditer(text):
+    for shapes, pattern, regions in _UNPREFIXED:
+        for match in pattern.finditer(text) if any(each in shape for each in shapes) else ():
             if (
                 match[0] != "0123456789"
-                and not _OTHER_NUMBERS.search(text, max(0, match.start() - 24), match.start())
+                and not _OTHER_NUMBERS.search(lowered, max(0, match.start() - 24), match.start())
                 and valid(match[0], regions)
             ):
                 yield found(*match.span(), 0.4)
@@ -165,22 +174,26 @@ def _phones(whole_text: str, offset: int, end: int) -> Iterator[Finding]:
         if (
             sum(map(str.isdigit, match[0])) > 6
             and not _NO_NUMBER.match(text, match.start())
-            and (announced(start) or _beside_words(text, start, match.end()))
+            and (announced(start) or _beside_words(text, lowered, start, match.end()))
         ):
             yield found(start, match.end(), 0.4)
 
 
-def _announced(text: str, start: int) -> bool:
+def _announced(text: str, lowered: str, start: int) -> bool:
     """Whether a word of telephony is close before, and no word of another number closer."""
     before = max(0, start - _CONTEXT_CHARS)
-    if not any(words.search(text, before, start) for words in (_WORDS, _CAMEL_WORDS, _WEAK_WORDS)):
+    if (
+        _WORDS.search(lowered, before, start) is None
+        and _WEAK_WORDS.search(lowered, before, start) is None
+        and _CAMEL_WORDS.search(text, before, start) is None
+    ):
         return False
-    return _OTHER_NUMBERS.search(text, max(0, start - 24), start) is None
+    return _OTHER_NUMBERS.search(lowered, max(0, start - 24), start) is None
 
 
-def _beside_words(text: str, start: int, end: int) -> bool:
+def _beside_words(text: str, lowered: str, start: int, end: int) -> bool:
     """Whether ten digits stand beside an address of electronic mail, or before a word of telephony."""
-    if _TEN_DIGITS.fullmatch(text, start, end) is None or _OTHER_NUMBERS.search(text, max(0, start - 24), start) is not None:
+    if _TEN_DIGITS.fullmatch(text, start, end) is None or _OTHER_NUMBERS.search(lowered, max(0, start - 24), start) is not None:
         return False
     return (
         _SAID_AFTER.match(text, end) is not None

@@ -26,13 +26,14 @@ _PUBLIC = re.compile(
 
 
 _TRIGGERED = [secret for secret in SECRETS for _ in secret.triggers]
+_UNTRIGGERED = [secret for secret in SECRETS if not secret.triggers]
 _TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 _CARD_CODE = re.compile(
     r"(?<![A-Za-z])(?:[Cc][Vv][VvCc]2?|[Cc][Ii][Dd]|[Ss]ecurity [Cc]ode|CSC|[Pp]r[üu]fziffer|"
     r"PIN(?! ?[Cc]ode))[\"']?(?: (?:is|was|ist|number|no\.?))?[ \t]{0,2}[:=#]?"
     r"[ \t]{0,2}[\"']?(?P<value>\d{3,6})(?![\w-]|[.,]\d)"
 )
-_CARD_CODE_WORDS = ("cvv", "cvc", "cid", "security code", "csc", "prüfziffer", "pin")
+_CARD_CODE_WORDS = Words(("cvv", "cvc", "cid", "security code", "csc", "prüfziffer", "pin"))
 
 
 # What a word announces without a sign between them; then the value must look like one that a person or a machine made up.
@@ -54,8 +55,10 @@ _DIRECTLY = ((Words(("cookie",)), _SESSION), (Words(("mysql", "mariadb")), _OF_C
 
 def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
-    for at in _TRIGGERS.within(lowered):
-        secret = _TRIGGERED[at]
+    triggered = dict.fromkeys(_TRIGGERED[at] for at in _TRIGGERS.within(lowered))
+    for secret in (*triggered, *_UNTRIGGERED):
+        if secret.least > lowered.longest:
+            continue
         group = "value" if "value" in secret.pattern.groupindex else 0
         for match in secret.pattern.finditer(text):
             if secret.entity == "CREDENTIAL" and not _is_value(match[group]):
@@ -71,7 +74,7 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
         if words.any_within(lowered):
             for match in pattern.finditer(text):
                 yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.7)
-    if any(word in lowered for word in _CARD_CODE_WORDS):
+    if _CARD_CODE_WORDS.any_within(lowered):
         for match in _CARD_CODE.finditer(text):
             yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.6)
     position = 0 if "-----begin " in lowered or "putty-" in lowered else len(text)
@@ -80,7 +83,7 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
         # Without its end it is cut off, and everything after may be key.
         position = len(text) if end is None else end.end()
         yield Finding(begin.start(), position, "PRIVATE_KEY", "SECRET", 1.0)
-    for match in _RANDOM.finditer(text) if max(map(len, text.split()), default=0) >= _LEAST_RANDOM else ():
+    for match in _RANDOM.finditer(text) if lowered.longest >= _LEAST_RANDOM else ():
         if _is_random(match[0]) and not _PUBLIC.search(text, max(0, match.start() - 24), match.start()):
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 

@@ -7,8 +7,10 @@ from typing import Any
 import regex
 
 from services.policy.findings import Finding
+from services.policy.recognizers.lowered import Lowered
 
 _START = re.compile(r"\d(?<![\w+-]\d)(?=\d{2}[ .-]?\d{2}[ .-]?(?P<last>\d{4})(?![\w-]))")
+_DIGITS = 9
 
 
 class SocialSecurity:
@@ -18,9 +20,14 @@ class SocialSecurity:
         self._ssn: Any = presidio.UsSsnRecognizer()
         self._patterns = [(regex.compile(pattern.regex), pattern.score) for pattern in self._ssn.patterns]
 
-    def find(self, text: str) -> Iterator[Finding]:
+    def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In order."""
-        for window in _START.finditer(text):
+        for first, last in lowered.numbers:
+            if lowered.shape.count("0", first, last) >= _DIGITS:
+                yield from self._within(text, first, last)
+
+    def _within(self, text: str, first: int, last: int) -> Iterator[Finding]:
+        for window in _START.finditer(text, first, last + 1):
             start, end = window.start(), window.end("last")
             number = text[start:end]
             if self._ssn.invalidate_result(number):

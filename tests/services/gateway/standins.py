@@ -168,7 +168,7 @@ class Ledger:
     def _answer(self, what: str, tenant: str, args: dict[str, Any]) -> Any:
         match what:
             case "tasks-list":
-                return {"tasks": self._tasks(tenant), "cursor": None}
+                return {"tasks": _beginning(self._tasks(tenant), args), "cursor": None}
             case "tasks-get":
                 found = [row for row in self._tasks(tenant) if row["id"] == args["id"]]
                 return {"task": found[0], "attempts": [], "timeline": [], "calls": [], "approvals": []} if found else None
@@ -192,9 +192,9 @@ class Ledger:
                     for row in page["events"]
                     if row["fact"] in ("decided", "ruled", "revised") and args.get("id") in (None, row["id"])
                 ]
-                return {"decisions": rows[::-1][: args["limit"]], "cursor": None}
+                return {"decisions": _beginning(rows[::-1], args)[: args["limit"]], "cursor": None}
             case "approvals-list":
-                return {"approvals": [APPROVAL], "cursor": None}
+                return {"approvals": _beginning([APPROVAL], args), "cursor": None}
             case "approvals-get":
                 return {"approval": APPROVAL} if args["id"] == APPROVAL["id"] else None
             case "calls-get":
@@ -291,6 +291,10 @@ APPROVAL = {
     "digest": "d1",
     "preview": {"body": "<EMAIL_1>"},
 }
+
+
+def _beginning(rows: list[dict[str, Any]], args: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["id"].startswith(args.get("id_prefix", ""))]
 
 
 @dataclass

@@ -164,3 +164,11 @@ def test_decisions_come_newest_first_by_kind_and_by_id_in_pages(ask: Any) -> Non
     second = ask("decisions.list", limit=2, cursor=first["cursor"])
     assert [row["seq"] for row in (*first["decisions"], *second["decisions"])] == seqs[:4]
     assert ask("decisions.list", "nobody") == {"decisions": [], "cursor": None}
+
+
+def test_an_id_is_found_by_its_beginning_and_wildcards_are_letters(ask: Any) -> None:
+    assert ids(ask("approvals.list", id_prefix="t1-s000"), "approvals") == ["t1-s0003-e1"]
+    assert {row["id"] for row in ask("decisions.list", id_prefix="t1-s000")["decisions"]} >= {"t1-s0001-e1", "t1-s0003-e1"}
+    assert ids(ask("approvals.list", id_prefix="t1_s000"), "approvals") == []
+    assert ids(ask("tasks.list", "other", id_prefix="foreign")) == ["foreign"]
+    assert ids(ask("tasks.list", id_prefix="foreign")) == []

@@ -3,14 +3,18 @@
 import json
 import random
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from services.policy.detection import Detector
 from services.policy.names import ModelBroken, NameFinder
 from services.policy.names.finder import MODEL
-from services.policy.names.words import TOKEN
+from services.policy.names.kept import MAX_WORDS, KeptWords
+from services.policy.names.network import WIDTH, Floats
+from services.policy.names.words import TOKEN, canonical, features
 
 CODE = Path(__file__).parent / "code.txt"
 MOST_FALSE = 1 / 1000
@@ -146,3 +150,34 @@ def test_a_broken_model_is_refused_clearly(content: bytes, tmp_path: Path) -> No
 
 def test_the_shipped_model_stays_small() -> None:
     assert MODEL.stat().st_size < 15_000_000
+
+
+def test_words_beyond_what_is_kept_replace_the_oldest_and_every_text_gets_its_own() -> None:
+    """Also a text that needs what its new words push out."""
+    letters = str.maketrans("0123456789", "abcdefghij")
+    worked_out: list[str] = []
+
+    def vectors(words: Sequence[str]) -> Floats:
+        worked_out.extend(words)
+        return np.array(
+            [[float("".join(str("abcdefghij".index(letter)) for letter in word))] * WIDTH for word in words], np.float32
+        )
+
+    kept = KeptWords(vectors)
+
+    def asked(first: int, last: int) -> list[int]:
+        return [int(row[0]) for row in kept.rows([str(number).translate(letters) for number in range(first, last)])]
+
+    assert asked(0, MAX_WORDS - 10) == asked(0, MAX_WORDS - 10) == list(range(MAX_WORDS - 10))
+    assert len(worked_out) == MAX_WORDS - 10
+    # Thirty new ones and the twenty that they replace, in one text.
+    assert asked(MAX_WORDS - 10, MAX_WORDS + 20) == list(range(MAX_WORDS - 10, MAX_WORDS + 20))
+    assert asked(0, 40) == list(range(40))
+    assert len(worked_out) == MAX_WORDS + 20 + 20
+
+
+def test_a_number_is_known_by_what_the_model_sees_of_it() -> None:
+    """Its row is shared with others, so that their features have to be the same."""
+    for token in (" 48213", "48213", "a-9", "x2024", " 1984", "7", " 42", "é81x3", "٣١٤"):
+        assert features(canonical(token), len) == features(token, len)
+    assert canonical(" 48213") == canonical(" 48999") != canonical(" 49213")
