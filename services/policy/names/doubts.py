@@ -50,7 +50,8 @@ _NEAR = 120
 _FAR = 4_000
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{7,}")
 _SPEAKS = re.compile(
-    r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| (?:posted|commented|pushed|merged|opened|closed|replied|wrote|liked|uploaded|approved) | \(\d\d?\):)"
+    r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| (?:posted|commented|pushed|merged|opened|closed|replied|wrote|liked|"
+    r"uploaded|approved) | \(\d\d?\):)"
 )
 _PLACED_BEFORE = re.compile(r"[^\W\d_]{2,}[.)]?,? $")
 _PLACED_AFTER = re.compile(r" [A-ZÀ-Þ][^\W\d_]{2,}")
@@ -74,6 +75,14 @@ _USER = re.compile(
 
 _WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \($")
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]$")
+_EPONYM_AFTER = re.compile(
+    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|initiali[sz](?:er|ation)|cipher|syndrome)\b",
+    re.IGNORECASE,
+)
+_EPONYM_BEFORE = re.compile(
+    r"(?:optimi[sz]er|optim|algorithm|initiali[sz]er|activation|cipher)[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$", re.IGNORECASE
+)
+"""``Adam optimizer``, ``algorithm: Dijkstra``."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
 _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
@@ -87,6 +96,8 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
             if sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end)):
                 return True
             before = text[max(0, start - 160) : start]
+            if _EPONYM_AFTER.match(text, end) is not None or _EPONYM_BEFORE.search(before) is not None:
+                return True
             return _BLOB.search(before) is not None or ("font" in before.lower() and _FONT.search(before) is not None)
         case "TITLE":
             return _NO_TITLE.match(text, start) is not None or _is_of_identifier(text, start, end)
@@ -123,7 +134,7 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
         case "USERNAME":
             if _WHO_IS.search(text, max(0, start - 32), start) is not None and text[end : end + 1] == ")":
                 return sure < 0.6
-            if _is_of_identifier(text, start, end) or sure < 0.6 or _HEX.fullmatch(value) is not None:
+            if _is_of_identifier(text, start, end) or sure < 0.75 or _HEX.fullmatch(value) is not None:
                 return True
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None
         case _:
@@ -145,11 +156,11 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
             return 0.99
         if small and not ordinary:
             if all(bit & GIVEN and not bit & (COMMON | PLACE) for bit in bits):
-                return 0.6
+                return 0.75
             return 0.93 if len(words) == 1 else 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
         if any(bit & (GIVEN | SURNAME) for bit in bits):
             return 0.0 if len(words) > 1 else 0.93 if ordinary else 0.75
-        return 0.95 if ordinary or (len(words) == 1 and value.isupper()) else 0.85 if small or value.isupper() else 0.5
+        return 0.95 if ordinary or (len(words) == 1 and value.isupper()) else 0.85 if small or value.isupper() else 0.7
     if entity == "ORGANIZATION":
         return 0.95 if small or (ordinary and len(words) == 1) else 0.8 if ordinary else 0.5
     if any(bit & (PLACE | COUNTRY) for bit in bits):

@@ -76,7 +76,8 @@ _HOUSE = re.compile(
 )
 _BOX = re.compile(
     r"(?<!\w)(?:(?:P\.? ?O\.? ?|Post Office |GPO |Locked )(?:Box|Bag)|Postfach|Postbus|Casella [Pp]ostale|"
-    r"Apartado(?: de [Cc]orreos)?|Boîte [Pp]ostale|B\.?P\.(?= \d)|RR \d{1,3},? Box|HC \d{1,3},? Box|PSC \d{1,5},? Box|(?<!\w )Unit \d{3,5},? Box|PMB)"
+    r"Apartado(?: de [Cc]orreos)?|Boîte [Pp]ostale|B\.?P\.(?= \d)|RR \d{1,3},? Box|HC \d{1,3},? Box|PSC \d{1,5},? Box|"
+    r"(?<!\w )Unit \d{3,5},? Box|PMB)"
     r"[ :]{1,2}#?\d[\d ]{0,8}\d?(?<! )",
     re.IGNORECASE,
 )

@@ -94,7 +94,8 @@ ANNOUNCED = Announcements(
     ),
     announcement(
         "USERNAME", "USERNAME", "user=|user:|user for|for user|invalid user|accepted|failed |account=|su: |uid=|user \"|user '",
-        r"(?:\buser=|\buser: |\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|none) for (?!invalid )|invalid user )[\"']?",
+        r"(?:\buser=|\buser: |\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|"
+        r"none) for (?!invalid )|invalid user )[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
     ),
     # Whom an address follows in brackets: ``User ann (ann@x.org)``.

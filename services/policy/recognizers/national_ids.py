@@ -32,7 +32,8 @@ ANNOUNCED = Announcements(
     # United States
     announcement(
         "US_SSN", "SSN", "ssn|social sec|social_sec|socialsec|ss#|ss #|soc sec|my social|social is|social:|social #",
-        r"(?:ssn|(?:my )?social(?= is|:| #|'s| num|,? \d)|social[ _-]?security(?: (?:no|number|num|nr|#))?|ss ?#|soc\.? sec\.?)", r"\d{3}[ .-]?\d{2}[ .-]?\d{4}", gap=FAR,
+        r"(?:ssn|(?:my )?social(?= is|:| #|'s| num|,? \d)|social[ _-]?security(?: (?:no|number|num|nr|#))?|ss ?#|"
+        r"soc\.? sec\.?)", r"\d{3}[ .-]?\d{2}[ .-]?\d{4}", gap=FAR,
     ),
     announcement(
         "US_ITIN", "ID", "itin|taxpayer id|tax_id|tax id|taxid|tin:|tin ", r"(?:itin|taxpayer id\w*|tax[ _]?id\w*|\btin\b)",
@@ -190,11 +191,13 @@ ANNOUNCED = Announcements(
         r"(?=(?:[A-Z -]{0,8}\d){4})[A-Z0-9](?:[ -]?[A-Z0-9]){5,17}", gap=CLOSE,
     ),
     announcement(
-        "US_IMMIGRATION", "ID", "uscis|green card|alien n|a-number|alien reg", r"(?:uscis ?#?|green card(?: (?:number|no\.?))?|alien (?:registration )?"
+        "US_IMMIGRATION", "ID", "uscis|green card|alien n|a-number|alien reg", r"(?:uscis ?#?|green card(?: (?:number|"
+        r"no\.?))?|alien (?:registration )?"
         r"(?:number|no\.?|#)|a-number)", r"A?-?\d{3}-?\d{3}-?\d{3}", gap=CLOSE,
     ),
     announcement(
-        "MEDICAL_LICENSE", "ID", "dea |dea#|medical licen", r"(?:\bdea(?: (?:number|no\.?|#|registration)|#)|medical licen[sc]e(?: (?:number|no\.?|#))?)",
+        "MEDICAL_LICENSE", "ID", "dea |dea#|medical licen", r"(?:\bdea(?: (?:number|no\.?|#|registration)|#)|"
+        r"medical licen[sc]e(?: (?:number|no\.?|#))?)",
         r"[A-Z]{1,3}-?\d{4,8}", gap=CLOSE,
     ),
     announcement(

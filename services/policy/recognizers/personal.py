@@ -56,7 +56,8 @@ _ABOUT_ENDS = tuple(
 )
 """How all of ``_ABOUT_SOMEBODY`` ends, in lower case."""
 _ABOUT_SOMEBODY = re.compile(
-    r"(?:\b(?:i['’]?m|i am|i was|s?he['’]s|s?he is|s?he was|they were|we were|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
+    r"(?:\b(?:i['’]?m|i am|i was|s?he['’]s|s?he is|s?he was|they were|we were|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|"
+    r"il) a|ho|ha|tengo|tiene|"
     r"ik ben|(?:zij|hij) is)"
     r"(?: (?:now|just|nearly|almost|only|turning|jetzt|schon|erst))?"
     r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd|(?:you|they|we) were)"
@@ -89,12 +90,15 @@ _AGE_AFTER = re.compile(
 )
 _WITH_SEX = re.compile(
     r"(?<![\w.,:/$€£#=-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]?(?:[MF]|male|female)[,.]? (?:presents|presenting|c/o|w/|s/p|h/o|who|here|"
-    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|(?-i:[MF])(?=\)|(?:,| -) [a-z])|(?:, | ?/ ?)(?:(?:fe)?male|(?-i:[MF])(?=[),;.\n]|$))\b| (?:fe)?male\b))"
-    r"|\b(?:(?:fe)?male(?:,| ?/|:)? |(?-i:(?<=\()[MF][,/] ?|(?<![\w/])[MF]/))(?P<other>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|$)(?![.,]\d| ?(?:%|percent|cases))",
+    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|(?-i:[MF])(?=\)|(?:,| -) [a-z])|(?:, |"
+    r" ?/ ?)(?:(?:fe)?male|(?-i:[MF])(?=[),;.\n]|$))\b| (?:fe)?male\b))"
+    r"|\b(?:(?:fe)?male(?:,| ?/|:)? |(?-i:(?<=\()[MF][,/] ?|(?<![\w/])[MF]/))(?P<other>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|"
+    r"$)(?![.,]\d| ?(?:%|percent|cases))",
     re.IGNORECASE | re.MULTILINE,
 )
 """``34F presents``, ``41, male``, ``(F, 29)``, ``M/67``."""
-_SEXES = Words(("f)", "m)", "f,", "m,", "male", "presents", "presenting", "c/o", "w/", "s/p", "h/o", "who", "here", "admitted", "complain", "pt", "patient", "m/", "f/",
+_SEXES = Words(("f)", "m)", "f,", "m,", "male", "presents", "presenting", "c/o", "w/", "s/p", "h/o", "who", "here",
+ "admitted", "complain", "pt", "patient", "m/", "f/",
 "/m", "/f", "(m", "(f", " f)", " m)", ",f", ",m"))  # fmt: skip
 _AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años"))
 _THINGS = re.compile(

@@ -62,7 +62,8 @@ _TRACKED = re.compile(r"\b1Z ?[0-9A-Z]{3} ?[0-9A-Z]{3} ?$")
 """Before it, the beginning of a parcel's number."""
 _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
 _BARE = re.compile(
-    r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)",
+    r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|"
+    r"[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
 )
 _SURE = (
