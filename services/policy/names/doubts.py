@@ -76,13 +76,15 @@ _USER = re.compile(
 _WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \($")
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]$")
 _EPONYM_AFTER = re.compile(
-    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|initiali[sz](?:er|ation)|cipher|syndrome)\b",
+    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome)\b",
     re.IGNORECASE,
 )
 _EPONYM_BEFORE = re.compile(
     r"(?:optimi[sz]er|optim|algorithm|initiali[sz]er|activation|cipher)[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$", re.IGNORECASE
 )
 """``Adam optimizer``, ``algorithm: Dijkstra``."""
+_TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<!\w)--?\w|#\d")
+"""Beside a version, an option, a call or a piece of markup, a name has to be told from a product's."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
 _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
@@ -94,6 +96,8 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
     match entity:
         case "PERSON" | "ORGANIZATION" | "LOCATION":
             if sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end)):
+                return True
+            if sure < 0.8 and entity == "PERSON" and _TECHNICAL.search(text, max(0, start - 40), end + 40) is not None:
                 return True
             before = text[max(0, start - 160) : start]
             if _EPONYM_AFTER.match(text, end) is not None or _EPONYM_BEFORE.search(before) is not None:
@@ -160,7 +164,9 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
             return 0.93 if len(words) == 1 else 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
         if any(bit & (GIVEN | SURNAME) for bit in bits):
             return 0.0 if len(words) > 1 else 0.93 if ordinary else 0.75
-        return 0.95 if ordinary or (len(words) == 1 and value.isupper()) else 0.85 if small or value.isupper() else 0.7
+        if ordinary or (len(words) == 1 and value.isupper()):
+            return 0.95
+        return 0.85 if small or value.isupper() else 0.5
     if entity == "ORGANIZATION":
         return 0.95 if small or (ordinary and len(words) == 1) else 0.8 if ordinary else 0.5
     if any(bit & (PLACE | COUNTRY) for bit in bits):
