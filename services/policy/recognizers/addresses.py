@@ -48,7 +48,7 @@ _ENGLISH = re.compile(
     rf"[\dN]{_BEFORE_NUMBER}(?:(?:(?<=N)o\.? ?\d{{1,5}}|(?<=\d)\d{{0,4}})(?:[-–/]\d{{1,4}})?[A-Za-z]?,? "
     rf"(?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |la |del ){{1,5}}?"
     rf"{_SUFFIX}\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
-    rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
+    rf"|(?<=\d)\d{{0,4}}[A-Za-z]? {_NO_RARE_STREET}(?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
     rf" in [A-Z]|\.?$){_UNIT}"
     rf"|(?<=\d)(?!(?<=[12])\d{{3}} [A-Z])\d{{2,4}} {_NO_RARE_STREET}[A-Z][a-zà-ž'’-]{{2,24}} {_RARE_SUFFIX}\b(?![\w'’-]|\.\w){_UNIT}"
     rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|"

@@ -548,7 +548,9 @@ def test_what_chats_notes_and_consoles_say_of_somebody_is_found(stem: str, text:
     "text",
     [
         "<div> opens it\n<span> closes it",
-        "1200 Story Points, 300 Gas Stations, 100 Primary Keys, 404 Not Found",
+        "The sprint holds 1200 Story Points.",
+        "They run 300 Gas Stations in all.",
+        "The schema has 100 Primary Keys, and the probe said 404 Not Found.",
         "The base model has 110M parameters, the small one 66M with 6 layers.",
         "my (@ext, @elliptic_curve) = unpack($list);\npush @ext, $value;",
         " * @key_file: the file of the key",
