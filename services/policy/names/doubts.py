@@ -74,6 +74,7 @@ _USER = re.compile(
 
 
 _WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \($")
+_BLOB_ENDS = frozenset("+/=_-")
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]$")
 _EPONYM_AFTER = re.compile(
     r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome)\b",
@@ -100,9 +101,11 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
             if sure < 0.8 and entity == "PERSON" and _TECHNICAL.search(text, max(0, start - 40), end + 40) is not None:
                 return True
             before = text[max(0, start - 160) : start]
-            if _EPONYM_AFTER.match(text, end) is not None or _EPONYM_BEFORE.search(before) is not None:
+            if _EPONYM_AFTER.match(text, end) is not None or _EPONYM_BEFORE.search(before[-24:]) is not None:
                 return True
-            return _BLOB.search(before) is not None or ("font" in before.lower() and _FONT.search(before) is not None)
+            return (before[-1:] in _BLOB_ENDS and _BLOB.search(before[-64:]) is not None) or (
+                "font" in before.lower() and _FONT.search(before) is not None
+            )
         case "TITLE":
             return _NO_TITLE.match(text, start) is not None or _is_of_identifier(text, start, end)
         case "POSTCODE":

@@ -88,18 +88,21 @@ _AGE_AFTER = re.compile(
     r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
     re.IGNORECASE,
 )
-_WITH_SEX = re.compile(
-    r"(?<![\w.,:/$€£#=-])(?P<value>1[01]\d|[1-9]?\d)(?=(?:[ -]?(?:[MF]|male|female)[,.]? (?:presents|presenting|c/o|w/|s/p|h/o|who|here|"
-    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|(?-i:[MF])(?=\)|(?:,| -) [a-z])|(?:, |"
-    r" ?/ ?)(?:(?:fe)?male|(?-i:[MF])(?=[),;.\n]|$))\b| (?:fe)?male\b))"
-    r"|\b(?:(?:fe)?male(?:,| ?/|:)? |(?-i:(?<=\()[MF][,/] ?|(?<![\w/])[MF]/))(?P<other>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|"
-    r"$)(?![.,]\d| ?(?:%|percent|cases))",
-    re.IGNORECASE | re.MULTILINE,
+_BEFORE_SEX = re.compile(
+    r"\d(?<![\w.,:/$€£#=-]\d)(?:(?<=1)[01]\d|\d?)(?!\d)(?=[ -]?(?:[MF]|(?:[Ff]e)?[Mm]ale)[,.]? (?:presents|presenting|c/o|w/|s/p|h/o|who|here|"
+    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|[MF](?:\)|(?:,| -) [A-Za-z])|(?:, | ?/ ?)(?:[Ff]e)?[Mm]ale\b|"
+    r"(?:, | ?/ ?)[MF](?:[),;.\n]|$)| (?:[Ff]e)?[Mm]ale\b)",
+    re.MULTILINE,
 )
-"""``34F presents``, ``41, male``, ``(F, 29)``, ``M/67``."""
-_SEXES = Words(("f)", "m)", "f,", "m,", "male", "presents", "presenting", "c/o", "w/", "s/p", "h/o", "who", "here",
- "admitted", "complain", "pt", "patient", "m/", "f/",
-"/m", "/f", "(m", "(f", " f)", " m)", ",f", ",m"))  # fmt: skip
+_AFTER_SEX = re.compile(
+    r"\b(?:(?:[Ff]e)?[Mm]ale(?:,| ?/|:)? |(?<=\()[MF][,/] ?|(?<![\w/])[MF]/)(?P<value>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|$)"
+    r"(?![.,]\d| ?(?:%|percent|cases))",
+    re.MULTILINE,
+)
+"""``34F presents``, ``41, male``; and ``(F, 29)``, ``M/67``."""
+_SEX_WORDS = Words(("male",))
+_BEFORE_SEX_SHAPES = ("0A)", "0A, ", "0A -", "0A ", "0 A ", "0 A, ", "0 A. ", "0-A ", "0, A", "0/A", "0 / A")
+_AFTER_SEX_SHAPES = ("A/0", "(A, 0", "(A,0")
 _AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años"))
 _THINGS = re.compile(
     r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|"
@@ -163,9 +166,13 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
                 text, max(0, match.start() - 20), match.start()
             ):
                 yield Finding(*match.span("value"), "AGE", "AGE", 0.7)
-    if _SEXES.any_within(lowered):
-        for match in _WITH_SEX.finditer(text):
-            yield Finding(*match.span("value" if match["value"] else "other"), "AGE", "AGE", 0.6)
+    sex = _SEX_WORDS.any_within(lowered)
+    if sex or lowered.has_shape(_BEFORE_SEX_SHAPES):
+        for match in _BEFORE_SEX.finditer(text):
+            yield Finding(*match.span(), "AGE", "AGE", 0.6)
+    if sex or lowered.has_shape(_AFTER_SEX_SHAPES):
+        for match in _AFTER_SEX.finditer(text):
+            yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
     for match in _TWO_DIGITS.finditer(text):
         at = match.start()
         # No pattern ends with anything but a blank; and before the line's end it would also look behind that.

@@ -41,7 +41,6 @@ _PLAINLY = re.compile(
     r"(?<![A-Za-z_-])(?:(?:pass(?:word|wort|code|phrase|wd)?|pwd?|kennwort|contraseña|mot de passe|wachtwoord|"
     r"(?:api|access|secret|license|encryption|subscription)[ _-]key|(?:access|auth|bearer|api) token)(?: is)?[ \t]{1,3}[\"'`]?)"
     r"(?P<value>[^\s\"'`<>]{6,128})",
-    re.IGNORECASE,
 )
 _PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "kennwort", "contraseña", "wachtwoord", "key ", "token "))
 _SESSION = re.compile(
@@ -66,8 +65,8 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
     if _PLAIN_WORDS.any_within(lowered):
-        for match in _PLAINLY.finditer(text):
-            value = match["value"].rstrip(".,;:!?)")
+        for match in _PLAINLY.finditer(lowered):
+            value = text[match.start("value") : match.end("value")].rstrip(".,;:!?)")
             if _is_made_up(value):
                 yield Finding(match.start("value"), match.start("value") + len(value), "CREDENTIAL", "SECRET", 0.6)
     for words, pattern in _DIRECTLY:
