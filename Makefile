@@ -7,6 +7,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
+# Half of what tests do is waiting, so that there is room for one process more than this machine has cores.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 STAMP := .venv/.synced
 export PYTHON
 
@@ -19,9 +21,9 @@ demo: $(STAMP) ## The whole promise in one run: webhook, redaction, policy, appr
 up: $(STAMP) ## Run everything in this process, with its own broker, until interrupted
 	@$(BIN)/agentos up
 
-test: $(STAMP) ## All tests, on real parts. ARGS="tests/bus -k tail" narrows it
+test: $(STAMP) ## All tests, on real parts. ARGS="tests/bus -k tail" narrows it, WORKERS=0 keeps them in one process
 	@scripts/install-opa
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(ARGS)
 
 check: $(STAMP) ## Format, lint, types, import boundaries, generated files
 	@scripts/check

@@ -1,15 +1,64 @@
-"""Fixtures that every suite shares: a real, provisioned broker with the generated permissions."""
+"""What every suite shares: a real, provisioned broker with the generated permissions, and how tests are spread and generated."""
 
-from collections.abc import AsyncIterator
+import services.policy as _  # noqa: F401  # before whatever loads the C++ runtime: it says why
+
+# isort: split
+
+import gc
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from agentos.bus import BrokerSettings, Bus
 from agentos.bus.provision import provision
 from agentos.bus.server import NatsServer, load_passwords
 from agentos.bus.topology import PROVISIONER
+
+# The same tree generates the same examples on every machine, and a busy machine fails none of them for its slowness.
+# `--hypothesis-profile=default` looks for new ones.
+settings.register_profile(
+    "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repeatable")
+
+TOGETHER = ("tests/bench/", "tests/bus/", "tests/system/")
+"""Folders whose tests go to one worker, one after the other: they share a cluster or a whole system, or keep several processes busy."""
+LONG = ("tests/system/", "tests/services/policy/test_redaction.py", "tests/bus/", "tests/services/policy/test_publishing.py")
+"""What takes longest, longest first: begun early, so that no worker is left alone with it at the end."""
+
+
+class ByFile(LoadScopeScheduling):
+    """The tests of a file stay together, for they share its fixtures; those of some folders do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.split("::", 1)[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Called in the process that hands out the tests."""
+    config.option.loadscopereorder = False  # the order of ``pytest_collection_modifyitems`` counts, not the number of tests
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long work first; otherwise as it was collected."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((place for place, path in enumerate(LONG) if item.nodeid.startswith(path)), len(LONG))
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage() -> Iterator[None]:
+    """Whole installations are garbage in cycles, and the collector looks at old objects the more seldom the more there are."""
+    yield
+    gc.collect()
 
 
 @dataclass
@@ -42,4 +91,5 @@ async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
     yield running
     for bus in running.buses:
         await bus.drain()
-    await server.stop()
+    # An orderly stop takes two thirds of a second, and nobody reads this store again.
+    await server.kill()

@@ -3,6 +3,10 @@
 Each service keeps its own connection and its own broker user, exactly as when it runs alone.
 """
 
+import services.policy as _  # noqa: F401  # before whatever loads the C++ runtime: it says why
+
+# isort: split
+
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager

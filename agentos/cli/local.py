@@ -24,6 +24,9 @@ def up(
 
 def demo(data: Annotated[Path, typer.Option(help="Emptied first.")] = Path("data/demo")) -> None:
     """See the whole promise with real parts, in under a minute."""
+    from agentos.cli import embedded as _  # noqa: F401  # before what the demo imports: it says why
+
+    # isort: split
     from agentos.cli.demo import demo as run
 
     raise typer.Exit(run(data))

@@ -34,6 +34,7 @@ async def runner_process(world: World) -> asyncio.subprocess.Process:
     )
 
 
+@pytest.mark.timeout(500)  # the sum of the bounds on liveness within
 async def test_killing_the_runner_again_and_again_loses_no_task_and_pays_for_no_call_twice(world: World) -> None:
     world.pack("""
         import asyncio
@@ -45,18 +46,23 @@ async def test_killing_the_runner_again_and_again_loses_no_task_and_pays_for_no_
             return texts
     """)
     process = await runner_process(world)
-    tasks = [await world.submit("main", {"n": n}) for n in range(12)]
-    for enough in (5, 20, 35):
-        async with asyncio.timeout(30):
-            while len(world.asked) < enough:
-                await asyncio.sleep(0.02)
-        process.kill()
-        await process.wait()
-        process = await runner_process(world)
-    for n, task in enumerate(tasks):
-        result = world.opened(await world.settled(task, within=40))
-        assert result == [f"echo task {n} call {call}" for call in range(4)]
-    assert len(world.asked) == 48
-    assert set(world.asked.values()) == {1}
-    process.terminate()
-    assert await process.wait() == 0
+    try:
+        tasks = [await world.submit("main", {"n": n}) for n in range(12)]
+        for enough in (5, 20, 35):
+            async with asyncio.timeout(90):
+                while len(world.asked) < enough:
+                    await asyncio.sleep(0.02)
+            process.kill()
+            await process.wait()
+            process = await runner_process(world)
+        for n, task in enumerate(tasks):
+            result = world.opened(await world.settled(task, within=90))
+            assert result == [f"echo task {n} call {call}" for call in range(4)]
+        assert len(world.asked) == 48
+        assert set(world.asked.values()) == {1}
+        process.terminate()
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
