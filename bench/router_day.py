@@ -198,7 +198,7 @@ class _Listener:
     def crowded(self) -> bool:
         return False
 
-    def say(self, attempt: int, delta: Delta) -> None:
+    def say(self, attempt: int, target: str, delta: Delta) -> None:
         pass
 
     async def room(self) -> None:
