@@ -21,8 +21,6 @@ from tests.loopback.scripted import ScriptedServer
 from tests.services.router.offline import Offline, Scripted, said
 from tests.services.router.wires import BEGUN, REST, WIRES, Wire
 
-price = PriceBook().price
-
 Place = Literal["headers", "first", "middle", "end"]
 """Instead of the headers; after them, before the first word; after the first word; after the last word, before the stream says why it ended."""
 

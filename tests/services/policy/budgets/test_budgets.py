@@ -60,6 +60,16 @@ async def test_the_worst_case_is_held_back_in_each_budget_and_the_truth_takes_it
     assert [await counts(site, one) for one in kinds] == [(1, 0), (90, 0), (250_000_000_000, 0)]
 
 
+async def test_a_call_is_granted_as_much_money_as_its_hard_money_budgets_hold_back(site: Site) -> None:
+    hard, soft = budget(id="hard", metric="usd", limit="1000"), budget(id="soft", metric="usd", limit="1000", mode="soft")
+    others = [
+        budget(id="tokens", metric="tokens", limit="1000"),
+        budget(id="slow", metric="usd", limit="1000", mode="throttle"),
+    ]
+    assert (await granted(await site.budgets(Rules(hard, soft, *others)), "c1")).most_usd == Decimal("0.6")
+    assert (await granted(await site.budgets(Rules(soft, *others)), "c2")).most_usd is None
+
+
 @pytest.mark.parametrize(
     ("settled", "spent"),
     [
