@@ -44,6 +44,7 @@ class Says:
 
     def __init__(self, answer: Verdict | Exception) -> None:
         self.answer: Verdict | Exception = answer
+        self.budgets: list[Json] = []
         self.asked: list[Question] = []
 
     async def decide(self, question: Question) -> Decision:
@@ -57,7 +58,7 @@ class Says:
         if isinstance(question, RoutingQuestion):
             verdict, obligations = "allow", {"candidates": list(question.candidates)}
         if isinstance(question, BudgetQuestion):
-            verdict, obligations = "allow", {"budgets": []}
+            verdict, obligations = "allow", {"budgets": self.budgets}
         if isinstance(question, InspectionQuestion):
             verdict, obligations = "allow", {"labels": list(question.labels)}
         return Decision(verdict=verdict, reasons=("said",), rules=("r",), obligations=obligations, revision="test")

@@ -1,12 +1,14 @@
 """The policy service on a real broker: one verdict for everything asked, no yes when anything is amiss, nothing in clear."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
 from agentos.bus import Bus
 from agentos.bus.server import free_port
 from agentos.contracts.base import Sealed, Verdict
+from agentos.contracts.budgets import Budget, ModelCatalogue, UnitPrice
 from agentos.contracts.errors import RetryLater, Unavailable
 from agentos.contracts.events.call import ToolCallRequested
 from services.policy.embedded import EmbeddedEvaluator
@@ -55,6 +57,24 @@ async def test_a_tool_calls_verdict_shows_redacted_arguments_and_keeps_the_seale
     assert decided.redacted_arguments["body"] == "write to <EMAIL_1>"
     assert decided.arguments == asked.payload(ToolCallRequested).arguments
     assert "ada@" not in decided.model_dump_json()
+
+
+@pytest.mark.parametrize(("mode", "most"), [("hard", "0.5"), ("soft", None)])
+async def test_a_call_is_obliged_to_what_hard_money_budgets_hold_back_for_it(site: Site, mode: str, most: str | None) -> None:
+    price = UnitPrice(input_usd=Decimal(0), output_usd=Decimal(0), request_usd=Decimal("0.5"))
+    catalogue = ModelCatalogue(providers=("mine",), aliases={"default": ("mine/m",)}, prices={"mine/m": price})
+    router = await site.broker.connect("router")
+    await router.bucket("models").put("catalogue", catalogue.model_dump_json().encode())
+    evaluator = Says("allow")
+    budget = Budget.model_validate(
+        {"id": "b", "key": {"tenant": TENANT}, "metric": "usd", "limit": "10", "window": "day", "mode": mode}
+    )
+    evaluator.budgets = [budget.model_dump(mode="json")]
+    policy = await site.policy(evaluator)
+    await policy.on_call_requested(await site.call())
+    decided = await site.decided()
+    assert decided.obligations.get("max_cost_usd") == most
+    assert [reservation.amount for reservation in decided.reservations] == [Decimal("0.5")]
 
 
 async def test_an_engaged_kill_switch_denies_everything_and_says_which_and_why(site: Site) -> None:
