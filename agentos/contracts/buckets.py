@@ -50,6 +50,13 @@ BUCKETS: tuple[Bucket, ...] = (
         "models", ("router",), ("policy", "gateway"), "`catalogue`: aliases, providers and the highest price of each model."
     ),
     Bucket(
+        "responses",
+        ("router",),
+        ("router",),
+        "`<tenant>.<digest of a redacted request>`: its answer, sealed with the key of the task that paid for it.",
+        max_age_s=30 * 86_400,
+    ),
+    Bucket(
         "health",
         ("router",),
         ("gateway",),

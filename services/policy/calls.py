@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from agentos.contracts.base import Contract, Json, Principal
@@ -15,7 +16,7 @@ from agentos.contracts.events.call import (
     Reservation,
     ToolCallRequested,
 )
-from agentos.contracts.model import ModelRequest, texts
+from agentos.contracts.model import ModelRequest, estimated_input_tokens
 from agentos.keyring import KeyRing
 from agentos.virtualkeys import VirtualKeyTable
 from services.policy.budgets.budgets import Budgets, Demand, Granted, Owed, Refusal
@@ -76,7 +77,7 @@ class CallRules:
                 pack=context.pack,
                 agent=context.agent,
                 model=request.model,
-                estimated_input_tokens=sum(len(text) for text in texts(redacted)) // 4,
+                estimated_input_tokens=estimated_input_tokens(redacted),
                 max_output_tokens=request.max_output_tokens,
                 data_classes=_classes(reading),
                 redacted=True,
@@ -101,6 +102,7 @@ class CallRules:
                 )
             else:
                 reservations, owed = granted.reservations, granted.owed
+                decision = _within_money(decision, granted.most_usd)
         decided = _decided(
             asked,
             ruled,
@@ -230,6 +232,19 @@ def _within(decision: Decision, providers: tuple[str, ...]) -> Decision:
     if not both:
         return decision.model_copy(update={"verdict": "deny", "reasons": (_NO_PROVIDER,), "obligations": {}})
     return decision.model_copy(update={"obligations": {**decision.obligations, "providers": both}})
+
+
+def _within_money(decision: Decision, most: Decimal | None) -> Decision:
+    """The decision with what the budgets hold back for the call: the router cuts an answer off that comes to more."""
+    ruled = decision.obligations.get("max_cost_usd")
+    if most is None:
+        return decision
+    try:
+        least = most if ruled is None else min(most, Decimal(str(ruled)))
+    except InvalidOperation:
+        # What cannot be read allows nothing: the router takes it so.
+        return decision
+    return decision.model_copy(update={"obligations": {**decision.obligations, "max_cost_usd": f"{least.normalize():f}"}})
 
 
 def _routed(question: Question, decision: Decision, routed: Routed | None) -> tuple[Question, Decision]:

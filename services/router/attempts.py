@@ -18,11 +18,11 @@ from agentos.contracts.model import (
     ModelResponse,
     TextDelta,
     Usage,
+    estimated_input_tokens,
 )
 from agentos.contracts.routing import Attempt
 from services.router.choosing import Chooser, Patience, Prevented, Target
 from services.router.domain.gathering import Gathered
-from services.router.pricing import estimate
 
 log = structlog.get_logger(__name__)
 
@@ -336,7 +336,7 @@ class AttemptRun:
         if said is None:
             if not self._may_have_cost(error):
                 return Usage(), False
-            said = estimate(self._request)
+            said = Usage(input_tokens=estimated_input_tokens(self._request))
         elif self.answer is not None:
             # The adapter's own estimate of an answer that came whole but uncounted.
             return said, True

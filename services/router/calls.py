@@ -3,26 +3,28 @@
 import asyncio
 import math
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 import structlog
 
+from adapters.port import Features
 from agentos.bus import Bus, keep_trying
 from agentos.contracts.base import Fault
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry
 from agentos.contracts.events.call import CallAbandoned, CallAttempted, CallDecided, ModelCallSettled
-from agentos.contracts.model import ModelRequest
+from agentos.contracts.model import ModelRequest, Usage, estimated_input_tokens
 from agentos.contracts.routing import Attempt
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
-from services.router.attempts import CallLimits, Errand
+from services.router.attempts import CallLimits, Errand, Halted
 from services.router.choosing import Chooser, Plan, Target
 from services.router.domain.gathering import Gathered
 from services.router.execution import Ending, Execution, TakenOver
-from services.router.pricing import estimate
+from services.router.response_cache import Hit, ResponseCache, Reuse
 from services.router.settling import Settling, key_of
 from services.router.stopping import Flight, Stopped, Stops
 from services.router.streaming import AnswerStream, streamed_before
@@ -47,6 +49,7 @@ class ModelCalls:
         self._bus, self._keys, self._chooser = bus, keys, chooser
         self.stops = Stops(bus, kill)
         self._settling = Settling(bus, keys)
+        self._cache = ResponseCache(bus, keys)
         self._unsure_until: float | None = None
         bus.on_disconnect(self._became_unsure)
 
@@ -74,15 +77,41 @@ class ModelCalls:
             ending = Ending("failed", None, earlier, fault=plan.fault)
             await self._settling.settle(message, decided, ending, routing=plan.routing)
             return
-        await self._carry_out(message, flight, request, plan, earlier)
+        reuse = self._cache.reuse(flight.tenant, decided, request, plan)
+        # One that comes again may have been answered in part already: it goes on from there.
+        if reuse is None or message.deliveries > 1:
+            await self._carry_out(message, flight, request, plan, earlier)
+        else:
+            await self._reuse(message, flight, request, plan, reuse)
 
     async def refuse(self, message: Recorded, decided: CallDecided, reasons: tuple[str, ...]) -> None:
         """Settle a call that may not be made."""
         await self._settling.settle(message, decided, Ending("refused", None, (), reasons=reasons))
 
+    async def _reuse(self, message: Recorded, flight: Flight, request: ModelRequest, plan: Plan, reuse: Reuse) -> None:
+        """Settle the call with an answer that was given before, or carry it out and keep the answer."""
+        try:
+            async with AsyncExitStack() as turn:
+                with flight:
+                    await turn.enter_async_context(self._cache.turn(reuse))
+                    hit = await self._cache.get(flight.tenant, reuse, plan)
+                if hit is None or not _permitted(flight, plan, hit):
+                    ending = await self._carry_out(message, flight, request, plan, ())
+                    if ending is not None:
+                        await self._cache.keep(flight.tenant, flight.call, flight.decided, reuse, ending)
+                    return
+        except Stopped as stopped:
+            await self.stops.note_killed(flight, stopped, message)
+            ending = Ending("cancelled", None, (), fault=stopped.fault)
+            await self._settling.settle(message, flight.decided, ending, routing=plan.routing)
+            return
+        ending = Ending("completed", None, (), response=hit.response)
+        await self._settling.settle(message, flight.decided, ending, routing=plan.routing, cached=hit.cached)
+
     async def _carry_out(
         self, message: Recorded, flight: Flight, request: ModelRequest, plan: Plan, earlier: Sequence[Attempt]
-    ) -> None:
+    ) -> Ending | None:
+        """Attempts, and the settlement; None where another instance has settled the call."""
         decided, loop = flight.decided, asyncio.get_running_loop()
         began = loop.time()
         book = _Book(self._bus, message, flight)
@@ -120,9 +149,10 @@ class ModelCalls:
                 await self.stops.note_killed(flight, stopped, message)
                 ending = await execution.interrupted("cancelled", stopped.fault)
             except TakenOver:
-                return
+                return None
             took = timedelta(seconds=loop.time() - began)
             await self._settling.settle(message, decided, ending, routing=plan.routing, took=took)
+            return ending
         finally:
             if stream is not None:
                 await stream.close()
@@ -167,7 +197,8 @@ class ModelCalls:
 
     def _lost(self, number: int, target: str, request: ModelRequest, said: Gathered) -> Attempt:
         """The attempt of a router that was lost: it used at least what it passed on."""
-        usage, now = estimate(request).model_copy(update={"output_tokens": said.tokens}), datetime.now(UTC)
+        usage = Usage(input_tokens=estimated_input_tokens(request), output_tokens=said.tokens)
+        now = datetime.now(UTC)
         return Attempt(
             number=number,
             target=target,
@@ -222,6 +253,17 @@ class _Book:
     def at(self, *targets: Target) -> None:
         """See ``Journal.at``."""
         self._flight.at(*targets)
+
+
+def _permitted(flight: Flight, plan: Plan, hit: Hit) -> bool:
+    """Whether the answer's model is permitted at this moment; where it is not, the targets that are left have the word."""
+    provider, _, model = hit.target.partition("/")
+    target = next((each for each in plan.targets if each.name == hit.target), None) or Target(provider, model, Features())
+    try:
+        flight.permit(target)
+    except Halted:
+        return False
+    return True
 
 
 def _limits(decided: CallDecided) -> CallLimits:

@@ -10,6 +10,7 @@ from agentos.contracts.base import Fault
 from agentos.contracts.events.call import CallDecided
 from agentos.contracts.model import Cost, ModelRequest, Usage
 from agentos.contracts.routing import ModelRouting
+from services.router.configuration import CacheSettings
 from services.router.domain.retries import Patience
 
 __all__ = ["Chooser", "Patience", "Plan", "Prevented", "Target", "Turn"]
@@ -39,6 +40,8 @@ class Plan:
     fault: Fault | None = None
     input_tokens: int = 0
     """About as many tokens the request takes."""
+    cache: CacheSettings | None = None
+    """How answers are kept; None: not at all."""
 
 
 class Prevented(ProviderError):

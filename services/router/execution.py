@@ -14,13 +14,12 @@ import structlog
 from adapters.port import ProviderError
 from agentos.contracts.base import Fault
 from agentos.contracts.events.call import CallAttempted
-from agentos.contracts.model import ModelResponse, TextPart, Usage
+from agentos.contracts.model import ModelResponse, TextPart, Usage, estimated_input_tokens
 from agentos.contracts.routing import Attempt
 from services.router.attempts import AttemptRun, Errand, Floor, Halted, Outcome
 from services.router.choosing import Plan, Target
 from services.router.domain.gathering import BYTES_PER_TOKEN, Gathered, can_go_on, continuation
 from services.router.domain.retries import Next, Option, Standing, after_failure, elsewhere
-from services.router.pricing import estimate
 
 log = structlog.get_logger(__name__)
 
@@ -279,7 +278,8 @@ class Execution:
             return True
         cost = run.record("failed").cost
         spent = self._spent() + (cost.usd if cost is not None else 0)
-        again = self._errand.chooser.price(self._targets[index].name, estimate(self._errand.request), self._errand.now())
+        asking = Usage(input_tokens=estimated_input_tokens(self._errand.request))
+        again = self._errand.chooser.price(self._targets[index].name, asking, self._errand.now())
         return spent + again.usd <= most
 
     async def _note(

@@ -12,14 +12,13 @@ from typing import Any, Protocol, cast
 from adapters.port import Features
 from agentos.contracts.base import Fault
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.model import Cost, ModelRequest, TextPart, Usage
+from agentos.contracts.model import Cost, ModelRequest, TextPart, Usage, estimated_input_tokens
 from agentos.contracts.routing import ModelCandidate, ModelRouting, Ordering
 from services.router.choosing import Patience, Plan, Target, Turn
 from services.router.configuration import Alias, Configuration, Hedge, ModelSettings
 from services.router.domain.candidates import Ability, Needs, Verdict, judge, needs_of
 from services.router.domain.ordering import Standing, order
 from services.router.prices.overrides import OwnPrice
-from services.router.pricing import estimated_input
 from services.router.turns import Turns
 
 STICKY_FOR = timedelta(minutes=5)
@@ -121,8 +120,13 @@ class Selection:
             sticky=sticky,
             config=configuration.digest,
         )
+        own = alias.cache if alias is not None else None
         return Plan(
-            routing, tuple(map(self._target, chain)), self._patience(alias, request.model), input_tokens=needs.input_tokens
+            routing,
+            tuple(map(self._target, chain)),
+            self._patience(alias, request.model),
+            input_tokens=needs.input_tokens,
+            cache=own or configuration.cache,
         )
 
     # --- what is asked, and what there is -----------------------------------------------------------------------------
@@ -237,7 +241,7 @@ def needs_for(request: ModelRequest, decided: CallDecided) -> Needs:
     obligations = decided.obligations
     providers, regions = obligations.get("providers"), obligations.get("regions")
     return replace(
-        needs_of(request, input_tokens=estimated_input(request), streaming=decided.stream),
+        needs_of(request, input_tokens=estimated_input_tokens(request), streaming=decided.stream),
         providers=frozenset(_strings(providers)) if providers else None,
         regions=frozenset(_strings(regions)) if regions else None,
         models=_strings(obligations.get("models")),

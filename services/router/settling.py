@@ -12,7 +12,7 @@ from agentos.contracts.envelope import Recorded, digest, encode_body
 from agentos.contracts.errors import Conflict, NeverRetry
 from agentos.contracts.events.call import CallDecided, ModelCallSettled
 from agentos.contracts.model import Cost, Usage
-from agentos.contracts.routing import Attempt, ModelRouting
+from agentos.contracts.routing import Attempt, CacheHit, ModelRouting
 from agentos.contracts.subjects import EventSubject
 from agentos.keyring import KeyRing
 from agentos.telemetry import counter, histogram
@@ -58,6 +58,7 @@ class Settling:
         *,
         routing: ModelRouting | None = None,
         took: timedelta = timedelta(),
+        cached: CacheHit | None = None,
     ) -> None:
         """Write the settlement; nothing where one stands already. Held in memory for as long as the broker is away."""
         subject = EventSubject.parse(message.subject)
@@ -95,6 +96,7 @@ class Settling:
             inspect_first=response is not None and decided.obligations.get("inspect") == "before",
             routing=routing,
             last=ending.last,
+            cached=cached if sealed is not None else None,
         )
         await self._append(message, subject, settled)
         if provider is not None and cost is not None:

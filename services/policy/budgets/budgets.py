@@ -78,6 +78,8 @@ class Granted:
 
     reservations: tuple[Reservation, ...]
     owed: "tuple[Owed, ...]" = ()
+    most_usd: Decimal | None = None
+    """What the hard money budgets hold back for the call: for more there is no money. None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ class Budgets:
         self._outcomes.labels("granted").inc()
         now = self._clock()
         telling = tuple(_reservation(one.budget, one.budget.slot(now), one.amount) for one in owed)
-        return Granted((*held, *telling), owed)
+        return Granted((*held, *telling), owed, _most_usd(amounts))
 
     async def count(self, call_id: str, tenant: str, owed: Sequence[Owed], decided: Awaitable[bool]) -> None:
         """Write the worst case down in the soft budgets, while ``decided`` writes the verdict that names it; its result says whether it was
@@ -411,6 +413,15 @@ def _judge(budget: Budget, short: Short, demand: Demand, now: datetime) -> tuple
             if short.until is None or short.until > last:
                 return "budget.throttled", None
             return "budget.throttled", min(max(short.until - now, SOON), LATEST)
+
+
+def _most_usd(amounts: Sequence[tuple[Budget, int | None]]) -> Decimal | None:
+    hard = (
+        budget.amount(amount)
+        for budget, amount in amounts
+        if amount is not None and budget.metric == "usd" and budget.mode == "hard"
+    )
+    return min(hard, default=None)
 
 
 def _reservation(budget: Budget, slot: int, amount: int) -> Reservation:

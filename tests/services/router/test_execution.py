@@ -16,13 +16,13 @@ from agentos.contracts.model import (
     ToolCallPart,
     ToolCallStarted,
     Usage,
+    estimated_input_tokens,
 )
 from agentos.contracts.routing import Attempt
 from services.router.attempts import CallLimits, utc_now
 from services.router.book import PriceBook
 from services.router.domain.gathering import Gathered
 from services.router.execution import TakenOver
-from services.router.pricing import estimate
 from tests.services.router.offline import ASKED, USAGE, Hang, Offline, Scripted, done, failure, said
 
 PRICES = PriceBook()
@@ -277,8 +277,8 @@ async def test_what_failed_attempts_cost_counts_towards_what_the_call_may_cost()
         (failure(status=500), Usage(), False),
         (failure("wait", status=429), Usage(), False),
         (failure(code="unreachable"), Usage(), False),
-        (failure(code="timeout"), estimate(ASKED), True),
-        (failure(code="bad_answer", status=200), estimate(ASKED), True),
+        (failure(code="timeout"), Usage(input_tokens=estimated_input_tokens(ASKED)), True),
+        (failure(code="bad_answer", status=200), Usage(input_tokens=estimated_input_tokens(ASKED)), True),
         (failure(status=500, usage=Usage(input_tokens=7, output_tokens=2)), Usage(input_tokens=7, output_tokens=2), False),
     ],
     ids=["refused", "limited", "never reached", "no answer in time", "no answer", "said by the provider"],
