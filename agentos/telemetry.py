@@ -28,6 +28,7 @@ MetricName = Literal[
     "agentos_model_call_seconds",
     "agentos_model_cost_usd_total",
     "agentos_router_configurations_refused_total",
+    "agentos_response_cache_total",
     "agentos_decisions_total",
     "agentos_tasks_settled_total",
     "agentos_kill_cancelled_total",

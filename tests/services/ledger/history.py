@@ -94,7 +94,7 @@ def model_call(task: str, step: int, *, cost: str = "0.0123", pack: str = "engin
         placeholders=sealed(task),
     )
     fault = Fault(code="overloaded", message="the provider is busy", retryable=True)
-    ended = outcome | settled
+    ended: dict[str, Any] = outcome | settled
     target = f"{ended['provider']}/{ended['model']}"
     if ended.get("cached") is None:
         used = {"usage": ended["usage"], "cost": ended["cost"]}
