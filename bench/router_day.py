@@ -20,6 +20,8 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from  import estimated_input
+
 from adapters.port import Answer, Features, ProviderError
 from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided
 from agentos.contracts.model import Delta, ModelRequest, ModelResponse, TextDelta, TextPart, Usage, user
@@ -33,7 +35,7 @@ from services.router.book import PriceBook
 from services.router.choosing import Target
 from services.router.configuration import parse
 from services.router.execution import Ending, Execution
-from services.router.selection import Selection, estimated_input
+from services.router.selection import Selection
 from services.router.turns import Turns
 
 OUT = ROOT / "bench" / "out"

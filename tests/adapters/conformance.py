@@ -1,7 +1,9 @@
 """What the conformance tests of the providers share: asking through an adapter, and what its stream must add up to."""
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from adapters.port import Answer, ModelAdapter
 from agentos.contracts.model import (
@@ -20,7 +22,7 @@ from agentos.contracts.model import (
 )
 from agentos.contracts.model import user as user_turn
 
-__all__ = ["HELLO", "ask", "ask_streaming", "check_sum", "kinds"]
+__all__ = ["HELLO", "ask", "ask_streaming", "check_sum", "events", "kinds"]
 
 HELLO = ModelRequest(messages=(user_turn("Hello."),))
 _TIMEOUT = timedelta(seconds=20)
@@ -73,3 +75,15 @@ def check_sum(deltas: Sequence[Delta], response: ModelResponse) -> None:
 def kinds(parts: Sequence[AnswerPart]) -> list[str]:
     """The types of the parts, in order."""
     return [part.type for part in parts]
+
+
+def events(*values: Any, newline: str = "\n", named: bool = True) -> bytes:
+    """Values as server-sent events, named by their type as Anthropic does; texts are written as they are."""
+    written: list[str] = []
+    for value in values:
+        if isinstance(value, str):
+            written.append(value + newline)
+            continue
+        name = f"event: {value['type']}{newline}" if named and "type" in value else ""
+        written.append(f"{name}data: {json.dumps(value, ensure_ascii=False)}{newline}{newline}")
+    return "".join(written).encode()

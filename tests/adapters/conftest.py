@@ -1,14 +1,17 @@
-"""A loopback provider, and each adapter pointed at it."""
+"""A loopback provider, and each adapter pointed at it; a server of given bytes, and the adapters of one provider pointed at that."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
+from adapters.anthropic import AnthropicAdapter
+from adapters.gemini import GeminiAdapter
 from adapters.port import ModelAdapter
 from adapters.registry import from_environment
 from agentos.contracts.model import ModelRequest, ModelResponse
 from tests.loopback.provider import LoopbackProvider
+from tests.loopback.raw import RawServer
 
 REAL_PROVIDERS = ("openai", "anthropic", "gemini", "deepseek", "ollama")
 KEY = "test-key-0123456789"
@@ -72,3 +75,23 @@ def complete() -> Complete:
         return answer.response
 
     return call
+
+
+@pytest.fixture
+async def raw() -> AsyncIterator[RawServer]:
+    async with RawServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def claude(raw: RawServer) -> AsyncIterator[AnthropicAdapter]:
+    built = AnthropicAdapter(api_key=KEY, base_url=f"http://127.0.0.1:{raw.port}")
+    yield built
+    await built.close()
+
+
+@pytest.fixture
+async def gemini(raw: RawServer) -> AsyncIterator[GeminiAdapter]:
+    built = GeminiAdapter(api_key=KEY, base_url=f"http://127.0.0.1:{raw.port}")
+    yield built
+    await built.close()

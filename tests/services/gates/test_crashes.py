@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agentos.bus import Bus
+from agentos.bus.bus import PUBLISH_TRIES
 from agentos.contracts.commands import Answer, CommentApproval, EditApproval, ResolveApproval
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.approval import ApprovalRevised, ApprovalRuled
@@ -29,11 +30,11 @@ class Mortal:
         self._publish = bus._publish
         bus._publish = self.publish
 
-    async def publish(self, subject: str, body: bytes, headers: Any) -> tuple[int, bool]:
+    async def publish(self, subject: str, body: bytes, headers: Any, tries: int = PUBLISH_TRIES) -> tuple[int, bool]:
         self.writes += 1
         if self.writes == self.at and not self.after:
             raise Killed
-        done = await self._publish(subject, body, headers)
+        done = await self._publish(subject, body, headers, tries)
         if self.writes == self.at:
             raise Killed
         return done

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook
 
+from agentos.bus.bus import PUBLISH_TRIES
 from agentos.contracts.commands import TimerDue
 from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.notification import NotificationFailed, NotificationQueued, NotificationSent
@@ -194,11 +195,11 @@ async def test_a_crash_between_an_attempt_and_its_fact_tells_again_under_the_sam
         (bus, gates), *_ = house.running
         publish, crashed = bus._publish, asyncio.Event()
 
-        async def crash_once(subject: str, body: bytes, headers: Any) -> tuple[int, bool]:
+        async def crash_once(subject: str, body: bytes, headers: Any, tries: int = PUBLISH_TRIES) -> tuple[int, bool]:
             if subject.endswith(".sent") and not crashed.is_set():
                 crashed.set()
                 raise RuntimeError("killed here")
-            return await publish(subject, body, headers)
+            return await publish(subject, body, headers, tries)
 
         bus._publish = crash_once
         await house.hold()
