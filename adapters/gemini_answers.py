@@ -175,11 +175,10 @@ class AnswerReader:
         for name in _COUNTS:
             if (value := count(metadata.get(name))) is not None:
                 self._counts[name] = value
-        counts = self._usage()
-        if counts != self.usage:
-            self.usage = counts
-            if self._streams:
-                found.append(counts)
+        # The same counts again say that they hold for what came meanwhile too.
+        self.usage = self._usage()
+        if self._streams:
+            found.append(self.usage)
 
     def _usage(self) -> Usage:
         counts = self._counts
@@ -198,7 +197,8 @@ class AnswerReader:
 
         Raises ``ProviderError`` where it is none: nothing came, or nobody said why it ended, or a whole answer has no counts.
         """
-        if not self._begun and self._blocked is None:
+        begun = self._begun or (self._streams and self.usage is not None)
+        if not begun and self._blocked is None:
             raise failures.bad_answer(_PROVIDER, "no candidates", usage=self.usage)
         if self._streams and self._reason is None and self._blocked is None:
             raise failures.incomplete(_PROVIDER, usage=self.usage)
