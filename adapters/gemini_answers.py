@@ -108,11 +108,12 @@ class AnswerReader:
         self._id = text(piece.get("responseId")) or self._id
         self._model = text(piece.get("modelVersion")) or self._model
         self._blocked = text(fields(piece.get("promptFeedback")).get("blockReason")) or self._blocked
-        self._count(piece.get("usageMetadata"), found)
         for candidate in map(fields, entries(piece.get("candidates"))):
             # One was asked for; others are numbered.
             if not candidate.get("index"):
                 self._candidate(candidate, found)
+        # After the words of the same piece, which it counts.
+        self._count(piece.get("usageMetadata"), found)
 
     def _candidate(self, candidate: dict[str, Any], found: list[Delta | Usage]) -> None:
         self._begun = True

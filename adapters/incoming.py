@@ -61,7 +61,7 @@ class Opened:
         else:
             return
         # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
-        raise failures.stalled(self._provider, self._seconds) if silent else failures.unreachable(self._provider)
+        raise failures.stalled(self._provider, self._seconds) if silent else failures.unreachable(self._provider, status=200)
 
     async def close(self) -> None:
         """Ends it, wherever it is. Where the whole body was read, the connection can serve another call."""

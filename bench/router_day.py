@@ -20,11 +20,9 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from  import estimated_input
-
 from adapters.port import Answer, Features, ProviderError
 from agentos.contracts.events.call import CallAttempted, CallContext, CallDecided
-from agentos.contracts.model import Delta, ModelRequest, ModelResponse, TextDelta, TextPart, Usage, user
+from agentos.contracts.model import Delta, ModelRequest, ModelResponse, TextDelta, TextPart, Usage, estimated_input_tokens, user
 from agentos.contracts.routing import Attempt
 from bench import _virtual as virtual
 from bench._plot import Line, Strip, plot
@@ -112,7 +110,7 @@ class Provider:
                 await asyncio.sleep(0.05)
                 raise self._refusal(429)
             await asyncio.sleep(self.rng.lognormvariate(0, 0.4) * self.first_ms / 1000 * (1 + self.in_flight / self.most))
-            usage = Usage(input_tokens=estimated_input(request), output_tokens=1)
+            usage = Usage(input_tokens=estimated_input_tokens(request), output_tokens=1)
             words = self.rng.randint(20, 60)
             for word in range(words):
                 await asyncio.sleep(0.02)
@@ -251,7 +249,7 @@ async def _call(day: Day, selection: Selection, call: str, rng: random.Random) -
         request=request,
         chooser=selection,
         patience=plan.patience,
-        input_tokens=estimated_input(request),
+        input_tokens=estimated_input_tokens(request),
         limits=CallLimits(),
         audience=_Listener() if streamed else None,
         permit=lambda _: None,
