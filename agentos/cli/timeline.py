@@ -27,6 +27,8 @@ def detail(event: dict[str, Any]) -> str:
         said.append(f"[red]{show.text(fault.get('message', ''))}[/red]")
     if cost := data.get("cost"):
         said.append(show.usd(cost.get("usd")))
+    if data.get("cached"):
+        said.append("answered from the cache")
     if data.get("simulated"):
         said.append("[yellow]simulated[/yellow]")
     if event["type"] == "approval.requested":

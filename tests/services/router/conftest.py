@@ -68,6 +68,7 @@ class Site:
         self.configuration = Configuration.model_validate(
             {"aliases": {"default": ["openai/gpt-5-mini", "second/gpt-5-mini"]}, "retries": {"tries_per_target": 2}}
         )
+        self.calls: list[ModelCalls] = []
         self.routers: list[tuple[KillSwitch, LivePacks, list[asyncio.Task[None]]]] = []
 
     async def start(self) -> None:
@@ -85,6 +86,7 @@ class Site:
         turns = Turns(pools, self.configuration, now=utc_now, jitter=lambda: 0.5)
         selection = Selection(turns, self.configuration, PriceBook(self.configuration.prices), now=utc_now)
         calls = ModelCalls(bus, KeyRing(bus, self.master), kill, selection)
+        self.calls.append(calls)
         router = Router(bus, packs, kill, calls, 64)
         await kill.start()
         await packs.start()

@@ -13,8 +13,8 @@ from agentos.keyring import KeyRing
 from agentos.sealing import MasterKey
 from services.router.configuration import Configuration
 from tests.conftest import Broker
-from tests.governance.scenario import SEALED, TENANT, context, engage, switch
-from tests.loopback.provider import Answer, LoopbackProvider, Status
+from tests.governance.scenario import SEALED, TENANT, context, engage, switch, until
+from tests.loopback.provider import Answer, LoopbackProvider, Stall, Status
 from tests.services.router.conftest import Site
 
 CACHED: dict[str, Any] = {
@@ -160,6 +160,32 @@ async def test_equal_requests_at_the_same_time_are_asked_once(site: Site) -> Non
     settled = [await site.settled(f"c{number}") for number in range(5)]
     assert sum(each.cached is None for each in settled) == 1
     assert len(site.provider.requests) == 1
+
+
+async def test_those_that_waited_for_a_request_that_failed_go_on_together(site: Site) -> None:
+    site.provider.always(Status(400))
+    for number in range(4):
+        await site.decide(f"c{number}", **asked())
+    settled = [await site.settled(f"c{number}") for number in range(4)]
+    assert {each.outcome for each in settled} == {"failed"}
+    assert all(each.attempts for each in settled)
+
+
+async def test_a_call_that_waits_for_anothers_answer_is_stopped_at_once(site: Site) -> None:
+    site.provider.always(Stall())
+    await site.decide("first", **asked())
+    await site.provider.wait_for(in_flight=1)
+    await site.decide("waits", **asked(context=context("t2")))
+    stops = site.calls[0].stops
+    await until(lambda: _found((TENANT, "waits") in stops.flights))
+    await engage(site.gates, switch("task", "t2"))
+    settled = await site.settled("waits")
+    assert (settled.outcome, settled.attempts) == ("cancelled", 0)
+    assert await site.gateway.get(f"evt.{TENANT}.call.first.settled") is None
+
+
+async def _found(there: bool) -> bool:
+    return there
 
 
 async def test_the_kill_switch_stops_a_call_whose_answer_is_kept(site: Site) -> None:
