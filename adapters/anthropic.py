@@ -62,9 +62,7 @@ class AnthropicAdapter:
         """See ``ModelAdapter.complete``."""
         written, body, reader = self._prepare(request, model, idempotency_key, stream=False)
         response = await self._post(body, written, timeout.total_seconds(), idempotency_key, stream=False)
-        incoming = Incoming(self.provider, reader)
-        incoming.feed(response.content)
-        incoming.end()
+        Incoming(self.provider, reader).whole(response.content)
         return _answer(reader, len(body), plain_headers(response.headers))
 
     async def stream(

@@ -100,7 +100,7 @@ class MessageReader:
                 self._stopped = True
             case "message":
                 self._entire(data, found)
-            case _ if event == "error" or "error" in data:
+            case _ if event == "error" or data.get("error"):
                 raise self._failed(value)
             case _ if event == "" and isinstance(data.get("content"), list):
                 # Servers of this format that leave the type out.

@@ -273,6 +273,8 @@ class _Writer:
         most = self._request.max_output_tokens
         if budget is None:
             self._note("thinking", "thinks only when told how much")
+        elif not self._thought_before():
+            self._note("thinking", "goes on after a tool call only with the thinking that led to it, which is not there")
         elif most <= _LEAST_BUDGET:
             self._note("thinking", f"thinks from {_LEAST_BUDGET} tokens on, within max_output_tokens")
         else:
@@ -281,6 +283,16 @@ class _Writer:
             if within < budget:
                 self._note("thinking", "thinks within max_output_tokens: the budget was cut")
             self.body["thinking"] = {"type": "enabled", "budget_tokens": within}
+
+    def _thought_before(self) -> bool:
+        """Whether the turns since the last question begin with thinking, where they call tools; the API refuses to think on otherwise."""
+        for turn in reversed(self.body["messages"]):
+            kinds = [block["type"] for block in turn["content"]]
+            if turn["role"] == "assistant":
+                return "tool_use" not in kinds or kinds[0] in ("thinking", "redacted_thinking")
+            if "tool_result" not in kinds:
+                return True
+        return True
 
     def _think_adaptively(self, wanted: Thinking, output_config: dict[str, Any]) -> None:
         effort = effort_of(wanted)

@@ -7,7 +7,7 @@
 | 429                                                        | wait           | the provider's, or http_429    |
 | 429 because the account has no money left                  | needs_operator | the provider's                 |
 | 429 for a request that is larger than the limit itself     | other_provider | the provider's, or http_429    |
-| 408, 409, 425, 498, 5xx (529 too)                          | retry          | the provider's, or http_<n>    |
+| 408, 409, 425, 498, 499, 5xx (529 too)                     | retry          | the provider's, or http_<n>    |
 | 400 because the model wrote a broken tool call (Groq)      | retry          | the provider's                 |
 | 404, 413                                                   | other_provider | the provider's, or http_<n>    |
 | any status: too long for the model's context               | other_provider | the provider's, or http_<n>    |
@@ -63,6 +63,10 @@ _KIND_OF_CODE: dict[str, ErrorKind] = {
             "billing_hard_limit_reached",
             "billing_error",
             "API_KEY_INVALID",
+            "API_KEY_SERVICE_BLOCKED",
+            "BILLING_DISABLED",
+            "CONSUMER_SUSPENDED",
+            "SERVICE_DISABLED",
             "invalid_api_key",
             "account_deactivated",
             "contract_spend_limit_reached",
@@ -139,6 +143,8 @@ _STATUS_OF_CODE: dict[str, int] = {
     "requests": 429,
     "tokens": 429,
     "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    "ABORTED": 409,
     "authentication_error": 401,
     "UNAUTHENTICATED": 401,
     "permission_error": 403,
@@ -171,9 +177,11 @@ _NO_SUCH_MODEL = re.compile(
     r"model not exist|not a valid model|no such model|\bmodel\b.{0,120}\b(?:does not exist|not found|is not supported)",
     re.IGNORECASE,
 )
-# Anthropic names its models' differences in words alone.
+# Anthropic and Gemini name what their models, or they here, do not have in words alone.
 _NOT_OF_THIS_MODEL = re.compile(
-    r"(?:not supported|deprecated|specified) (?:for|by|on|with) this model|this model does not support", re.IGNORECASE
+    r"(?:not supported|deprecated|specified) (?:for|by|on|with) this model|this model does not support"
+    r"|user location is not supported|\bthinking`? blocks?\b|`thinking` or `redacted_thinking`",
+    re.IGNORECASE,
 )
 _NO_MONEY = re.compile(r"credit balance is too low|reached your specified (?:\w+ )?api usage limits", re.IGNORECASE)
 # OpenAI and Groq say so of a single request that is over the tokens per minute: no waiting helps.
@@ -196,7 +204,7 @@ def kind_of_status(status: int, code: str | None = None, said: str = "") -> Erro
         return "needs_operator"
     if status == 429:
         return "other_provider" if _OVER_THE_LIMIT.match(said) else "wait"
-    if status in (408, 409, 425, 498) or status >= 500:
+    if status in (408, 409, 425, 498, 499) or status >= 500:
         return "retry"
     if status in (404, 413) or _TOO_LONG.search(said) or _NO_SUCH_MODEL.search(said) or _NOT_OF_THIS_MODEL.search(said):
         return "other_provider"
@@ -213,13 +221,15 @@ def from_status(
     wait: timedelta | None = None,
     limits: RateLimits | None = None,
     request_id: str | None = None,
+    kind: ErrorKind | None = None,
 ) -> ProviderError:
     """The error of an HTTP error answer. The first usable one of ``codes`` is kept.
 
-    ``said`` is the provider's own message, which is looked at and not kept; ``wait`` is for bodies that name one.
+    ``said`` is the provider's own message, which is looked at and not kept; ``wait`` is for bodies that name one; ``kind`` for those
+    that say it in yet another way.
     """
     code = _first_code(codes)
-    kind = kind_of_status(status, code, said[:2_000] if isinstance(said, str) else "")
+    kind = kind or kind_of_status(status, code, said[:2_000] if isinstance(said, str) else "")
     named = retry_after(headers)
     shown = f" ({code})" if code else ""
     return ProviderError(
@@ -274,13 +284,14 @@ def _as_status(code: object) -> int | None:
     return number if isinstance(number, int) and 300 <= number < 600 else None
 
 
-def unreachable(provider: str, *, usage: Usage | None = None) -> ProviderError:
-    """No connection, or it was lost before the answer was whole."""
+def unreachable(provider: str, *, usage: Usage | None = None, status: int | None = None) -> ProviderError:
+    """No connection, or it was lost before the answer was whole; with the ``status`` of an answer that had begun."""
     return ProviderError(
         f"{provider} could not be reached, or closed the connection before its answer was whole: {_ADVICE['retry']}",
         kind="retry",
         provider=provider,
         code="unreachable",
+        status=status,
         usage=usage,
     )
 

@@ -5,7 +5,7 @@ For adapters whose SDK lends its connections and leaves the reading to us.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, Protocol
 
 import aiohttp
@@ -72,28 +72,36 @@ class Opened:
 class Incoming:
     """Feeds a reader. A body that is no event stream is JSON as a whole: an error, or a server that does not stream."""
 
-    __slots__ = ("_events", "_head", "_provider", "_reader", "_streamed")
+    __slots__ = ("_events", "_head", "_provider", "_reader", "_streamed", "ended")
 
     def __init__(self, provider: str, reader: Reader) -> None:
         self._provider, self._reader = provider, reader
         self._events = EventStream()
         self._head = bytearray()
         self._streamed = False
+        self.ended = False
+        """OpenAI's mark of the end of a stream came; what follows it says nothing."""
 
     @property
     def anything(self) -> bool:
         """Whether anything came that was no blank."""
         return self._streamed or bool(bytes(self._head).strip(_BLANK))
 
-    def feed(self, chunk: bytes) -> list[Delta | Usage]:
-        """What more bytes bring. Raises ``ProviderError``."""
+    def whole(self, body: bytes) -> None:
+        """A body that has come whole. Raises ``ProviderError``."""
+        for read in (self.feed(body), self.end()):
+            for _ in read:
+                pass
+
+    def feed(self, chunk: bytes) -> Iterator[Delta | Usage]:
+        """What more bytes bring, up to an error where one is among it. Raises ``ProviderError``."""
         if not self._streamed:
             self._head += chunk
             begun = bytes(self._head[:64]).lstrip(_BLANK)[:1]
             if begun in (b"", b"{", b"["):
                 if len(self._head) > _LARGEST_BODY:
                     raise failures.bad_answer(self._provider, "a body without an end", usage=self._reader.usage)
-                return []
+                return
             self._streamed, chunk = True, bytes(self._head)
             self._head.clear()
         try:
@@ -102,26 +110,36 @@ class Incoming:
             events = None
         if events is None:
             raise failures.bad_answer(self._provider, "an event without an end", usage=self._reader.usage)
-        found: list[Delta | Usage] = []
         for name, data in events:
-            found += self._event(name, data)
-        return found
+            yield from self._event(name, data)
 
-    def end(self) -> list[Delta | Usage]:
+    def end(self) -> Iterator[Delta | Usage]:
         """What the end of the body brings. An event that it cut short says nothing. Raises ``ProviderError``."""
         if not self._streamed:
-            return self._reader.read(self._json(bytes(self._head))) if self.anything else []
-        found: list[Delta | Usage] = []
+            if self.anything:
+                yield from self._reader.read(self._json(bytes(self._head)))
+            return
         for name, data in self._events.end():
-            with contextlib.suppress(ValueError):
+            try:
                 value = parsed(data)
-                found += self._reader.read(value, event=name.decode("latin-1"))
-        return found
+            except ValueError:
+                return
+            if not self.ended:
+                yield from self._reader.read(value, event=name.decode("latin-1"))
 
     def _event(self, name: bytes, data: bytes) -> list[Delta | Usage]:
-        if not data or data == b"[DONE]":
+        if self.ended or not data:
             return []
-        return self._reader.read(self._json(data), event=name.decode("latin-1"))
+        if data == b"[DONE]":
+            self.ended = True
+            return []
+        event = name.decode("latin-1")
+        if b"\n" in data:
+            # Either one value over several lines, or several events without the blank line between them.
+            with contextlib.suppress(ValueError):
+                values = [parsed(line) for line in data.split(b"\n") if line and line != b"[DONE]"]
+                return [item for value in values for item in self._reader.read(value, event=event)]
+        return self._reader.read(self._json(data), event=event)
 
     def _json(self, raw: bytes) -> Any:
         try:
@@ -143,7 +161,7 @@ async def streamed(
             async for chunk in chunks:
                 for item in incoming.feed(chunk):
                     yield item
-                if reader.done:
+                if reader.done or incoming.ended:
                     break
             for item in incoming.end():
                 yield item
@@ -151,11 +169,14 @@ async def streamed(
                 raise failures.incomplete(provider)
         except ProviderError as failure:
             # A connection that is lost, or that stays open, after the whole answer has come takes nothing from it.
-            if failure.code not in ("unreachable", "stalled") or not reader.done:
+            whole = _whole(answer) if failure.code in ("unreachable", "stalled") else None
+            if whole is None:
                 failure.usage = failure.usage or reader.usage
                 failure.request_id = failure.request_id or request_id
                 failure.limits = failure.limits or rate_limits(opened.headers)
                 raise
+            yield whole
+            return
         yield answer()
         with contextlib.suppress(TimeoutError, ProviderError):
             async with asyncio.timeout(_TAIL_S):
@@ -164,6 +185,14 @@ async def streamed(
     finally:
         await chunks.aclose()
         await opened.close()
+
+
+def _whole(answer: Callable[[], Answer]) -> Answer | None:
+    """What came, where that is a whole answer with its counts."""
+    with contextlib.suppress(ProviderError):
+        found = answer()
+        return None if found.estimated else found
+    return None
 
 
 def plain_headers(headers: httpx2.Headers) -> dict[str, str]:

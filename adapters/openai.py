@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from adapters.openai_compatible import Dialect, OpenAICompatibleAdapter
-from adapters.openai_responses import FEWEST_OUTPUT_TOKENS
+from adapters.openai_responses_requests import FEWEST_OUTPUT_TOKENS
 from adapters.outgoing import effort_of
 from adapters.port import Features, UnsupportedRequest
 from agentos.contracts.model import ModelRequest, ThinkingPart, ToolResultPart
@@ -13,7 +13,13 @@ from agentos.contracts.model import ModelRequest, ThinkingPart, ToolResultPart
 __all__ = ["OpenAIAdapter"]
 
 _DIALECT = Dialect(
-    provider="openai", max_tokens_field="max_completion_tokens", object_schema=True, cache_key=True, private=True
+    provider="openai",
+    max_tokens_field="max_completion_tokens",
+    object_schema=True,
+    efforts=(),
+    cache_key=True,
+    cache_marks=True,
+    private=True,
 )
 # Families that do not think; whatever else there is, and will be, does.
 _DO_NOT_THINK = re.compile(r"gpt-3|gpt-4|chatgpt-4o|davinci|babbage")

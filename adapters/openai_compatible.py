@@ -1,31 +1,30 @@
 """Any server of OpenAI's format: what it is asked by chat completions, by Responses, and for embeddings."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from adapters import failures
+from adapters.incoming import Incoming, streamed
 from adapters.limits import rate_limits
-from adapters.openai_chat import ChatReader, write_chat
+from adapters.openai_chat_answers import ChatReader
+from adapters.openai_chat_requests import write_chat
 from adapters.openai_connection import Connection
 from adapters.openai_dialect import Dialect
 from adapters.openai_embeddings import read_embeddings, write_embeddings
-from adapters.openai_responses import ResponsesReader, write_responses
+from adapters.openai_responses_answers import ResponsesReader
+from adapters.openai_responses_requests import write_responses
 from adapters.outgoing import ToolNames, as_json, check
-from adapters.port import Answer, Features, ProviderError
+from adapters.port import Answer, Features
 from adapters.reading import parsed
-from adapters.sse import EventStream, TooLong
 from agentos.contracts.model import Delta, ModelRequest, Usage
 
 __all__ = ["Dialect", "OpenAICompatibleAdapter"]
 
 _CHAT, _RESPONSES, _EMBEDDINGS = "/chat/completions", "/responses", "/embeddings"
 _BYTES_PER_TOKEN = 4
-# How long to wait for the end of a body whose answer has ended, so that the connection can be used again.
-_TAIL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +79,7 @@ class OpenAICompatibleAdapter:
         raw, headers = await self._connection.send(
             prepared.path, prepared.body, seconds=seconds, idempotency_key=idempotency_key
         )
-        reader = prepared.reader
-        # Some servers stream whatever was asked for.
-        if raw.lstrip()[:1] in (b"{", b"["):
-            reader.read(self._json(raw, reader))
-        else:
-            events = EventStream()
-            for name, data in (*self._fed(events, raw, reader), *events.end()):
-                self._event(reader, name, data)
+        Incoming(self.provider, prepared.reader).whole(raw)
         return self._answer(prepared, headers)
 
     async def _embed(self, request: ModelRequest, model: str, seconds: float, idempotency_key: str) -> Answer:
@@ -96,7 +88,7 @@ class OpenAICompatibleAdapter:
         raw, headers = await self._connection.send(_EMBEDDINGS, body, seconds=seconds, idempotency_key=idempotency_key)
         response = read_embeddings(
             self.provider,
-            self._json(raw, None),
+            self._json(raw),
             model=model,
             wanted=len(request.messages[0].parts),
             request_id=headers.get("x-request-id"),
@@ -118,66 +110,18 @@ class OpenAICompatibleAdapter:
             yield await self._embed(request, model, timeout.total_seconds(), idempotency_key)
             return
         prepared = self._prepare(request, model, stream=True)
-        reader = prepared.reader
         opened = await self._connection.open(
             prepared.path, prepared.body, seconds=timeout.total_seconds(), idempotency_key=idempotency_key
         )
-        chunks = opened.chunks()
-        try:
-            try:
-                async for item in self._items(chunks, reader):
-                    yield item
-            except ProviderError as failure:
-                # A connection that is lost, or that stays open, after the whole answer has come takes nothing from it.
-                if failure.code not in ("unreachable", "stalled") or not reader.done or reader.usage is None:
-                    failure.usage = failure.usage or reader.usage
-                    failure.request_id = failure.request_id or opened.headers.get("x-request-id")
-                    failure.limits = failure.limits or rate_limits(opened.headers)
-                    raise
-            yield self._answer(prepared, opened.headers)
-            await self._finish(chunks)
-        finally:
-            await chunks.aclose()
-            await opened.close()
+        answer = lambda: self._answer(prepared, opened.headers)  # noqa: E731 -- what the end of the stream is read with
+        request_id = opened.headers.get("x-request-id")
+        async with aclosing(streamed(self.provider, opened, prepared.reader, answer, request_id=request_id)) as items:
+            async for item in items:
+                yield item
 
     async def close(self) -> None:
         """See ``ModelAdapter.close``."""
         await self._connection.close()
-
-    async def _items(
-        self, chunks: AsyncGenerator[bytes], reader: ChatReader | ResponsesReader
-    ) -> AsyncGenerator[Delta | Usage]:
-        events = EventStream()
-        head = b""
-        sniffing = True
-        async for chunk in chunks:
-            if sniffing:
-                head += chunk
-                begun = head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-                if begun in (b"", b"{", b"["):
-                    # A server that does not stream answers whole, and an error may come as plain JSON.
-                    continue
-                sniffing, chunk = False, head
-            for name, data in self._fed(events, chunk, reader):
-                if data == b"[DONE]":
-                    return
-                for item in self._event(reader, name, data):
-                    yield item
-        if sniffing and head.strip():
-            for item in reader.read(self._json(head, reader)):
-                yield item
-            return
-        for name, data in events.end():
-            if data != b"[DONE]":
-                for item in self._last(reader, name, data):
-                    yield item
-
-    async def _finish(self, chunks: AsyncGenerator[bytes]) -> None:
-        """Reads what follows the end of the answer, which is nothing: then the connection is not lost with it."""
-        with contextlib.suppress(TimeoutError, ProviderError):
-            async with asyncio.timeout(_TAIL_S):
-                async for _ in chunks:
-                    pass
 
     def _prepare(self, request: ModelRequest, model: str, *, stream: bool) -> _Prepared:
         names, notes = ToolNames(request), list[str]()
@@ -189,38 +133,13 @@ class OpenAICompatibleAdapter:
             path, reader = self.chat_path(request), ChatReader(self.provider, request, names, model=model)
         return _Prepared(path, as_json(self.provider, body), reader, notes)
 
-    def _json(self, raw: bytes, reader: ChatReader | ResponsesReader | None) -> Any:
+    def _json(self, raw: bytes) -> Any:
         try:
             return parsed(raw)
         except ValueError:
             pass
-        raise failures.bad_answer(self.provider, "not JSON", usage=reader.usage if reader is not None else None)
-
-    def _fed(self, events: EventStream, chunk: bytes, reader: ChatReader | ResponsesReader) -> "list[tuple[bytes, bytes]]":
-        try:
-            return list(events.feed(chunk))
-        except TooLong:
-            pass
-        raise failures.bad_answer(self.provider, "an event without an end", usage=reader.usage)
-
-    def _event(self, reader: ChatReader | ResponsesReader, name: bytes, data: bytes) -> list[Delta | Usage]:
-        if not data or data == b"[DONE]":
-            return []
-        event = name.decode("latin-1")
-        if b"\n" in data:
-            # Either one value over several lines, or several values without the blank line between them.
-            lines = [line for line in data.split(b"\n") if line and line != b"[DONE]"]
-            with contextlib.suppress(ValueError):
-                return [item for line in lines for item in reader.read(parsed(line), event=event)]
-        return reader.read(self._json(data, reader), event=event)
-
-    def _last(self, reader: ChatReader | ResponsesReader, name: bytes, data: bytes) -> list[Delta | Usage]:
-        """An event that the end of the stream may have cut short: then it says nothing."""
-        try:
-            value = parsed(data)
-        except ValueError:
-            return []
-        return reader.read(value, event=name.decode("latin-1"))
+        # Raised out here so that the parser's exception, which quotes the answer, is not its context.
+        raise failures.bad_answer(self.provider, "not JSON")
 
     def _answer(self, prepared: _Prepared, headers: dict[str, str]) -> Answer:
         reader = prepared.reader

@@ -6,20 +6,20 @@ is used; its HTTP client on aiohttp costs half of the one it has by default.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
-import aiohttp
 import httpx2
 import openai
 
 from adapters import failures
+from adapters.incoming import LOST, Opened, content_of, is_timeout, plain_headers
 from adapters.limits import rate_limits, wait_in_words
 from adapters.port import ProviderError
 from adapters.reading import entries, fields, parsed, text
 
-__all__ = ["Connection", "Opened", "error_in_stream"]
+__all__ = ["Connection", "error_in_stream"]
 
 # Which system, processor and Python run here is no business of the provider's, and costs time with each call.
 _UNTOLD: dict[str, openai.Omit] = dict.fromkeys(
@@ -37,33 +37,6 @@ _UNTOLD: dict[str, openai.Omit] = dict.fromkeys(
     openai.Omit(),
 )
 _LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=1_000, keepalive_expiry=30)
-
-
-class Opened:
-    """An answer that comes in. ``headers`` have lower-case names."""
-
-    def __init__(self, provider: str, response: httpx2.Response, seconds: float) -> None:
-        self.headers = _plain(response.headers)
-        self._provider, self._response, self._seconds = provider, response, seconds
-
-    async def chunks(self) -> AsyncGenerator[bytes]:
-        """The body as it comes in, decompressed. Raises ProviderError."""
-        try:
-            async for chunk in self._response.aiter_bytes():
-                yield chunk
-        except (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as error:
-            silent = _is_timeout(error)
-        else:
-            return
-        # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
-        raise failures.stalled(self._provider, self._seconds) if silent else failures.unreachable(self._provider)
-
-    async def close(self) -> None:
-        """Ends it, wherever it is. Where the whole body was read, the connection can serve another call."""
-        try:
-            await self._response.aclose()
-        except (httpx2.HTTPError, aiohttp.ClientError, OSError):
-            return  # It is gone already.
 
 
 class Connection:
@@ -84,7 +57,7 @@ class Connection:
     async def send(self, path: str, body: bytes, *, seconds: float, idempotency_key: str) -> tuple[bytes, dict[str, str]]:
         """The whole answer, and its headers with lower-case names. Raises ProviderError."""
         response = await self._post(path, body, seconds, idempotency_key, stream=False)
-        return response.content, _plain(response.headers)
+        return response.content, plain_headers(response.headers)
 
     async def open(self, path: str, body: bytes, *, seconds: float, idempotency_key: str) -> Opened:
         """The answer from its head on; ``seconds`` bounds each silence. To be closed. Raises ProviderError."""
@@ -105,43 +78,25 @@ class Connection:
                 # Asked for as it is, it is never made a stream of events.
                 return cast("httpx2.Response", answer)
         except openai.APIStatusError as error:
-            failure = _refusal(self._provider, error.status_code, _plain(error.response.headers), _content(error.response))
+            failure = _refusal(
+                self._provider, error.status_code, plain_headers(error.response.headers), content_of(error.response)
+            )
         except openai.APIConnectionError as error:
             failure = self._lost(error, seconds)
         except openai.OpenAIError:
             failure = failures.bad_answer(self._provider, "the SDK could not read it", status=None)
-        except (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as error:
+        except LOST as error:
             # What the SDK lets through: an answer that is no HTTP, a body that is not what its head says.
             failure = self._lost(error, seconds)
         # Raised out here so that the SDK's exception, which holds the prompt and the key, is not its context.
         raise failure
 
     def _lost(self, error: BaseException, seconds: float) -> ProviderError:
-        return failures.timed_out(self._provider, seconds) if _is_timeout(error) else failures.unreachable(self._provider)
+        return failures.timed_out(self._provider, seconds) if is_timeout(error) else failures.unreachable(self._provider)
 
     async def close(self) -> None:
         """Closes the connections. Idempotent."""
         await self._client.close()
-
-
-def _plain(headers: httpx2.Headers) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
-
-
-def _content(response: httpx2.Response) -> bytes:
-    try:
-        return response.content
-    except httpx2.StreamError:
-        return b""
-
-
-def _is_timeout(error: BaseException | None) -> bool:
-    """By its causes: the SDK's HTTP client calls a lost connection a timeout, too."""
-    while error is not None:
-        if isinstance(error, TimeoutError):
-            return True
-        error = error.__cause__
-    return False
 
 
 def _refusal(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:

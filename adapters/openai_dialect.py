@@ -27,13 +27,15 @@ class Dialect:
     """Takes ``parallel_tool_calls``."""
     thinking: Literal["effort", "switch"] = "effort"
     """``switch``: on and off by a field of its own (DeepSeek)."""
-    efforts: tuple[tuple[Effort, str], ...] = ()
-    """Its words for efforts, where they are not ours."""
+    efforts: tuple[tuple[Effort, str], ...] = (("minimal", "low"), ("max", "high"))
+    """Its words for efforts, where they are not ours. Three of ours are known everywhere."""
     thinking_back: bool = False
     """Wants to see again what it thought before a tool call."""
     continues: Literal["no", "prefix"] = "no"
     """``prefix``: goes on with an answer that is marked so, at an address of its own."""
     cache_key: bool = False
+    cache_marks: bool = False
+    """Its newer models take marks at the ends of prefixes that are worth keeping."""
     private: bool = False
     """Keeps answers unless it is told not to."""
     embeddings: bool = True

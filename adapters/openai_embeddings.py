@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from adapters import failures
-from adapters.openai_chat import note
 from adapters.openai_connection import error_in_stream
 from adapters.openai_dialect import Dialect
+from adapters.openai_writing import note
 from adapters.port import UnsupportedRequest
 from adapters.reading import count, entries, fields, text
 from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, Usage

@@ -33,12 +33,12 @@ from services.router.book import PriceBook
 from services.router.choosing import Target
 from services.router.configuration import parse
 from services.router.execution import Ending, Execution
-from services.router.pricing import price
 from services.router.selection import Selection, estimated_input
 from services.router.turns import Turns
 
 OUT = ROOT / "bench" / "out"
 SAMPLE_S = 10
+PRICES = PriceBook()
 CONFIGURATION = """
 aliases:
   default: [openai/gpt-5-mini, anthropic/claude-haiku-4-5, gemini/gemini-2.5-flash]
@@ -133,7 +133,7 @@ class Provider:
             self.in_flight -= 1
 
     def _charge(self, usage: Usage) -> None:
-        self.charged += price(f"{self.provider}/{self.model}", usage, virtual.START).usd
+        self.charged += PRICES.price(f"{self.provider}/{self.model}", usage, virtual.START).usd
 
     def _trouble(self) -> Trouble | None:
         hour = asyncio.get_running_loop().time() / 3_600
@@ -194,9 +194,11 @@ class _Journal:
 
 
 class _Listener:
-    crowded = False
+    @property
+    def crowded(self) -> bool:
+        return False
 
-    def say(self, attempt: int, delta: Delta) -> None:
+    def say(self, attempt: int, target: str, delta: Delta) -> None:
         pass
 
     async def room(self) -> None:
@@ -209,7 +211,7 @@ async def simulate(hours: float, at_noon: int, seed: int = 1) -> tuple[Day, list
     configuration = parse(CONFIGURATION)
     pools = {each.provider: ((f"{each.provider}#1", each),) for each in stand_ins}
     turns = Turns(pools, configuration, now=virtual.now, jitter=rng.random)
-    selection = Selection(turns, configuration, PriceBook(), now=virtual.now)
+    selection = Selection(turns, configuration, PRICES, now=virtual.now)
     loop = asyncio.get_running_loop()
     running: set[asyncio.Task[None]] = set()
     watching = asyncio.create_task(_watch(day, turns))

@@ -102,10 +102,11 @@ class Api:
             return _checked(response)
         raise AssertionError("unreachable")
 
-    def lines(self, path: str) -> Iterator[str]:
-        """A streamed answer, line by line."""
+    def lines(self, path: str, **query: Any) -> Iterator[str]:
+        """A streamed answer, line by line. What is None is not asked for."""
+        asked = {name: value for name, value in query.items() if value is not None}
         try:
-            with self._http.stream("GET", path, timeout=60) as response:
+            with self._http.stream("GET", path, params=asked, timeout=60) as response:
                 if response.is_error:
                     response.read()
                     _checked(response)
@@ -117,9 +118,8 @@ class Api:
         """Live events for ever, without gaps: a lost connection is taken up where it broke."""
         last, fresh = after, 0
         while True:
-            query = {name: value for name, value in (("task", task), ("after", last)) if value is not None}
             try:
-                for line in self.lines(str(httpx.URL("events/stream", params=query))):
+                for line in self.lines("events/stream", task=task, after=last):
                     if line.startswith("data: "):
                         event = cast("dict[str, Any]", json.loads(line.removeprefix("data: ")))
                         last, fresh = event["seq"], 0

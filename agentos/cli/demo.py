@@ -301,11 +301,11 @@ async def _kill(stage: Stage) -> None:
 
 async def _account(stage: Stage) -> None:
     stage.act(6, "What it cost, and whether the log is whole")
-    cost = await stage.get("cost", by="model")
+    cost = await stage.get("costs", by="model")
     for row in cost["groups"]:
         note = " (simulated: no money was spent)" if row.get("simulated_calls") else ""
         stage.console.print(
-            f"model {row.get('key') or row.get('model')}: {row['calls']} call(s), {row['input_tokens']} tokens in, "
+            f"model {row.get('model')}: {row['calls']} call(s), {row['input_tokens']} tokens in, "
             f"{row['output_tokens']} out, {row['cost_usd']} USD{note}"
         )
     verdict = await stage.post("audit/verify", {})

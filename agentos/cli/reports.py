@@ -1,5 +1,7 @@
 """``agentos cost``, ``agentos pack`` and ``agentos events``."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -12,33 +14,70 @@ packs = typer.Typer(no_args_is_help=True, help="What can do the work.")
 
 def cost(
     ctx: typer.Context,
-    by: Annotated[str, typer.Option(help="pack, agent, model, provider, tenant or day.")] = "pack",
-    since: Annotated[str | None, typer.Option(help="ISO 8601 with a time zone.")] = None,
-    until: Annotated[str | None, typer.Option(help="ISO 8601 with a time zone.")] = None,
+    by: Annotated[
+        str, typer.Option(help="tenant, pack, agent, model, provider, task_type, api_key, user or day; several with commas.")
+    ] = "pack",
+    since: Annotated[
+        str | None, typer.Option(help="A time ago (7d, 24h, 30min), a day (UTC) or ISO 8601 with a time zone.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="As --since; up to then.")] = None,
+    pack: Annotated[str | None, typer.Option(help="Only this pack.")] = None,
     as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the groups as CSV, for spreadsheets.")] = False,
 ) -> None:
-    """What the model calls cost."""
+    """What model calls cost: every attempt, also those that failed or broke off, on the day (UTC) on which it began."""
     from agentos.cli import show
 
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv")
+    query = {"by": by, "from": _moment(since), "to": _moment(until), "pack": pack}
     with api(ctx) as server:
-        said = server.get("cost", by=by, since=since, until=until)
+        if as_csv:
+            for text in server.lines("costs", **query, format="csv"):
+                typer.echo(text)
+            return
+        said = server.get("costs", **query)
     if as_json:
         show.print_json(said)
         return
-    rows = [*said.get("groups", []), {"key": "total", **said.get("total", {})}]
+    names = said["by"]
+    rows = [*said["groups"], {names[0]: "total", **said["total"]}]
     show.table(
-        (by, "calls", "tokens in", "tokens out", "cost", ""),
+        (*names, "calls", "attempts", "tokens in", "from cache", "tokens out", "cost", "saved", ""),
         (
             (
-                show.text(row.get("key") or "–"), str(row.get("calls", 0)), str(row.get("input_tokens", 0)),
-                str(row.get("output_tokens", 0)), show.usd(row.get("cost_usd")),
-                ", ".join(f"{row[name]} {word}" for name, word in (("unpriced_calls", "without a price"), ("simulated_calls", "simulated"))
-                          if row.get(name)),
+                *(show.text(row[name]) if row.get(name) is not None else "–" if name == names[0] else "" for name in names),
+                str(row["calls"]), str(row["attempts"]),
+                str(row["input_tokens"] + row["cache_read_tokens"] + row["cache_write_tokens"]), str(row["cache_read_tokens"]),
+                str(row["output_tokens"]), show.usd(row["cost_usd"]), "" if row["saved_usd"] == "0" else show.usd(row["saved_usd"]),
+                ", ".join(f"{row[name]} {word}" for name, word in _NOTES if row.get(name)),
             )
             for row in rows
         ),
         empty="no calls",
     )  # fmt: skip
+    if said.get("more"):
+        show.err.print(
+            "[yellow]There are more groups than are shown; the total is of all. Ask for fewer dimensions, or less time.[/yellow]"
+        )
+
+
+_NOTES = (
+    ("cached_calls", "from the response cache"),
+    ("unpriced_calls", "without a price"),
+    ("estimated_calls", "with estimated usage"),
+    ("simulated_calls", "simulated"),
+)
+_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _moment(given: str | None) -> str | None:
+    """A time ago or a day as ISO 8601; what is anything else goes to the API as it is."""
+    if given is None:
+        return None
+    if ago := re.fullmatch(r"(\d{1,6})(min|h|d|w)", given):
+        return (datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).isoformat()
+    return f"{given}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", given) else given
 
 
 @packs.command("list")

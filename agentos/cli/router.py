@@ -140,7 +140,7 @@ def simulate(
             if before is None:
                 break
     pasts = gathered.pasts()[-last:]
-    said = replayed(pasts, configuration, PriceBook(), seed=seed)
+    said = replayed(pasts, configuration, PriceBook(configuration.prices), seed=seed)
     if as_json:
         show.print_json(_as_json(said))
         return

@@ -164,6 +164,8 @@ class UnitPrice(Contract):
 
     input_usd: Usd
     output_usd: Usd
+    request_usd: Usd = Decimal(0)
+    """For each attempt, whatever its tokens."""
 
 
 class ModelCatalogue(Contract):

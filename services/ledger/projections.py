@@ -8,7 +8,7 @@ import structlog
 
 from agentos.contracts.envelope import CAUSATION, CORRELATION, EVENT_ID, SCHEMA, TRACEPARENT, digest
 from agentos.contracts.errors import NeverRetry
-from services.ledger.domain import approvals, calls, governance, tasks
+from services.ledger.domain import approvals, calls, charges, governance, tasks
 from services.ledger.domain.facts import Fact, Incoming, Row, read_fact
 
 log = structlog.get_logger(__name__)
@@ -20,6 +20,7 @@ Evolve = Callable[[Row, Fact, Any], Row]
 BLANKS: dict[str, Row] = {
     "tasks": tasks.BLANK,
     "calls": calls.BLANK,
+    "charges": charges.BLANK,
     "approvals": approvals.APPROVAL,
     "kill_switches": governance.KILL,
     "deliveries": governance.DELIVERY,
@@ -60,8 +61,12 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "call.received": (("calls", _own, calls.model_requested),),
     "call.abandoned": (),
     "call.decided": (("calls", _own, calls.decided),),
-    "call.attempted": (("calls", _own, calls.attempted),),
-    "call.settled": (("calls", _own, calls.model_settled), ("tasks", _task, tasks.model_call_settled)),
+    "call.attempted": (("calls", _own, calls.attempted), ("charges", charges.of_attempted, charges.attempted)),
+    "call.settled": (
+        ("calls", _own, calls.model_settled),
+        ("tasks", _task, tasks.model_call_settled),
+        ("charges", charges.of_settled, charges.settled),
+    ),
     "call.inspected": (),
     "tool.requested": (("calls", _own, calls.tool_requested),),
     "tool.decided": (("calls", _own, calls.decided),),

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
-from sqlalchemy import Connection, Select, Text, and_, case, func, not_, or_, select, type_coerce
+from sqlalchemy import Connection, Select, Text, and_, case, distinct, func, literal, not_, or_, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json, Utc
@@ -111,8 +111,13 @@ class CallsRecorded(Arguments):
     cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
 
 
+Dimension = Literal["tenant", "pack", "agent", "model", "provider", "task_type", "api_key", "user", "day"]
+
+
 class CostBy(Arguments):
-    by: Literal["tenant", "pack", "agent", "model", "provider", "day"] = "pack"
+    """Money by one dimension or by several together; ``since`` and ``until`` are of the attempts' beginnings."""
+
+    by: tuple[Dimension, ...] = Field(default=("pack",), min_length=1, max_length=len(get_args(Dimension)))
     since: Utc | None = None
     until: Utc | None = None
     pack: str | None = Field(default=None, max_length=128)
@@ -315,30 +320,67 @@ def deadletters_list(tx: Connection, tenant: str, args: DeadLetters) -> Json:
 _TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
+MOST_GROUPS = 10_000
+"""Of one answer; the total is of all."""
+
+
 def cost(tx: Connection, tenant: str, args: CostBy) -> Json:
-    """Settled model calls. ``cost_usd`` is the known money only: unpriced and simulated calls are counted beside it."""
-    c = t.calls.c
-    group: ColumnElement[Any] = {
-        "tenant": c.tenant,
+    """What attempts at providers cost, failed and broken off ones included, and what cached answers saved.
+
+    ``cost_usd`` is the known money only: calls of which something has no price are counted beside it. A call with attempts in several
+    groups (two providers, two days) counts as a call in each, and once in the total.
+    """
+    c, x = t.calls.c, t.charges.c
+    of: dict[str, ColumnElement[Any]] = {
+        "tenant": x.tenant,
         "pack": c.pack,
         "agent": c.agent,
-        "model": c.model,
-        "provider": c.provider,
-        "day": _day(tx, c.settled_at),
-    }[args.by]
-    query = select(group.label("key"), *_spent(c)).where(c.tenant == tenant, c.kind == "model", c.state == "settled")
+        "model": x.model,
+        "provider": x.provider,
+        "task_type": c.task_type,
+        "api_key": c.api_key,
+        "user": c.end_user,
+        "day": x.day,
+    }
+    whose = and_(c.tenant == x.tenant, c.id == x.call)
+    wanted = [x.tenant == tenant]
     if args.since is not None:
-        query = query.where(c.settled_at >= args.since)
+        wanted.append(x.started_at >= args.since)
     if args.until is not None:
-        query = query.where(c.settled_at < args.until)
+        wanted.append(x.started_at < args.until)
     if args.pack is not None:
-        query = query.where(c.pack == args.pack)
-    groups = _rows(tx, query.group_by(group).order_by(group))
-    total: dict[str, Any] = {name: sum(row[name] for row in groups) for name in (*_COUNTS, *_TOKENS)}
-    total["cost_usd"] = _money(sum((Decimal(row["cost_usd"]) for row in groups), Decimal(0)))
-    return {"by": args.by, "groups": groups, "total": total}
+        wanted.append(c.pack == args.pack)
+    source = t.charges.outerjoin(t.calls, whose)
+    by = tuple(dict.fromkeys(args.by))
+    keys = [of[name] for name in by]
+    named = [column.label(name) for name, column in zip(by, keys, strict=True)]
+    grouped = select(*named, *_charged(x)).select_from(source).where(*wanted).group_by(*keys).order_by(*keys)
+    groups = _rows(tx, grouped.limit(MOST_GROUPS + 1))
+    (total,) = _rows(tx, select(*_charged(x)).select_from(source).where(*wanted))
+    return {"by": list(by), "groups": groups[:MOST_GROUPS], "total": total, "more": len(groups) > MOST_GROUPS}
 
 
+def _charged(x: Any) -> list[ColumnElement[Any]]:
+    def calls_with(flag: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.count(distinct(case((flag, x.call))))
+
+    def tokens(name: str) -> ColumnElement[int]:
+        return func.coalesce(func.sum(x[name]), 0)
+
+    return [
+        func.count(distinct(x.call)).label("calls"),
+        _count_if(not_(x.cached)).label("attempts"),
+        _count_if(x.cached).label("cached_calls"),
+        calls_with(x.unpriced).label("unpriced_calls"),
+        calls_with(x.simulated).label("simulated_calls"),
+        calls_with(x.estimated).label("estimated_calls"),
+        func.coalesce(decimal_sum(x.cost_usd), literal(Decimal(0), t.Money())).label("cost_usd"),
+        func.coalesce(decimal_sum(x.saved_usd), literal(Decimal(0), t.Money())).label("saved_usd"),
+        *(tokens(name).label(name) for name in _TOKENS),
+    ]
+
+
+_MONEY = frozenset({"cost_usd", "saved_usd"})
 _COUNTS = ("calls", "unpriced_calls", "simulated_calls")
 
 
@@ -439,7 +481,7 @@ def present(row: Mapping[Any, Any]) -> dict[str, Any]:
                 shown[name] = value.isoformat().replace("+00:00", "Z")
             case Decimal():
                 # PostgreSQL sums integers to NUMERIC; money alone stays text.
-                shown[name] = _money(value) if name == "cost_usd" else int(value)
+                shown[name] = _money(value) if name in _MONEY else int(value)
             case bytes():
                 shown[name] = value.hex()
             case str() if name == "body":
@@ -451,12 +493,6 @@ def present(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _money(value: Decimal) -> str:
     return format(value.normalize(), "f") if value else "0"
-
-
-def _day(tx: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    if tx.dialect.name == "postgresql":
-        return func.to_char(func.timezone("UTC", moment), "YYYY-MM-DD")
-    return func.substr(type_coerce(moment, Text), 1, 10)
 
 
 def _as_text(column: ColumnElement[Any]) -> ColumnElement[str]:

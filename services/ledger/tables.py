@@ -159,10 +159,10 @@ calls = Table(
     "calls",
     metadata,
     *_key(),
-    *_texts("kind", "task", "task_type", "pack", "agent"),
+    *_texts("kind", "task", "task_type", "pack", "agent", "api_key", "end_user"),
     Column("state", Text, nullable=False),
     *_texts("requested_model", "model", "provider", "tool", "effect", "verdict", "bundle", "digest", "response_digest"),
-    *_texts("outcome", "finish_reason", "fault_code", "fault_message"),
+    *_texts("outcome", "finish_reason", "fault_code", "fault_message", "cached_from"),
     *_jsons("reasons", "rules", "entities"),
     *_numbers("attempt", "step", "attempts", "duration_ms", *_TOKENS),
     Column("simulated", Boolean, nullable=False),
@@ -172,6 +172,20 @@ calls = Table(
     *_times("requested_at", "decided_at", "started_at", "settled_at"),
     *_numbers("first_seq", "last_seq"),
     Index("calls_task", "tenant", "task", "first_seq"),
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    *_key(),
+    *_texts("call", "provider", "model", "key", "outcome", "day"),
+    *_times("started_at"),
+    *(Column(name, Boolean, nullable=False) for name in ("estimated", "simulated", "cached", "unpriced")),
+    Column("cost_usd", Money, nullable=False),
+    Column("saved_usd", Money, nullable=False),
+    *_numbers(*_TOKENS),
+    *_numbers("first_seq", "last_seq"),
+    Index("charges_time", "tenant", "started_at"),
 )
 
 approvals = Table(
@@ -261,7 +275,7 @@ dead_letters = Table(
 )
 
 PROJECTED: dict[str, Table] = {
-    table.name: table for table in (tasks, calls, approvals, kill_switches, deliveries, audit_checkpoints)
+    table.name: table for table in (tasks, calls, charges, approvals, kill_switches, deliveries, audit_checkpoints)
 }
 """Tables whose rows are folded, by (tenant, id)."""
 

@@ -35,7 +35,8 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
     default = {"default": (registry.default_model(keyed),)}
     configuration = load(settings.config, aliases=default)
     turns = Turns(keyed, configuration, now=utc_now, jitter=random.random)
-    selection = Selection(turns, configuration, PriceBook(), now=utc_now)
+    book = PriceBook(configuration.prices)
+    selection = Selection(turns, configuration, book, now=utc_now)
 
     async def body(bus: Bus, stop: asyncio.Event) -> None:
         kill, packs = KillSwitch(bus), LivePacks(bus)
@@ -44,7 +45,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
 
         async def publish() -> None:
             aliases = {name: alias.targets for name, alias in selection.configuration.aliases.items()}
-            await keep_trying(lambda: catalogue.publish(bus, keyed, aliases))
+            await keep_trying(lambda: catalogue.publish(bus, keyed, aliases, book))
 
         # Before anything is served: policy must know what a call may cost.
         await publish()

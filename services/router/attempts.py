@@ -22,7 +22,7 @@ from agentos.contracts.model import (
 from agentos.contracts.routing import Attempt
 from services.router.choosing import Chooser, Patience, Prevented, Target
 from services.router.domain.gathering import Gathered
-from services.router.pricing import estimate, price
+from services.router.pricing import estimate
 
 log = structlog.get_logger(__name__)
 
@@ -141,6 +141,7 @@ class AttemptRun:
         self._said_at = 0
         """How much of the answer had come when it was said."""
         self._exact: Usage | None = None
+        """As the provider counted it for the whole answer."""
         self._look_at = LOOK_EVERY
         self._key = ""
         self._waited_ms = 0
@@ -215,7 +216,8 @@ class AttemptRun:
             timeout=self._errand.patience.attempt,
             idempotency_key=f"{self._errand.call}-{self.number}",
         )
-        self._exact = answer.response.usage
+        self._exact = None if answer.estimated else answer.response.usage
+        self._said = answer.response.usage
         if self._floor.take(self):
             self.answer = answer
         return answer.limits
@@ -259,7 +261,8 @@ class AttemptRun:
             )
         # An answer without a single piece takes the floor only now.
         self._floor.take(self)
-        self.answer, self._exact = answer, answer.response.usage
+        self.answer, self._said = answer, answer.response.usage
+        self._exact = None if answer.estimated else self._said
         return answer.limits
 
     async def _hear(self, delta: Delta, silence: asyncio.Timeout) -> bool:
@@ -295,7 +298,7 @@ class AttemptRun:
             said = self._said.output_tokens if self._said is not None else 0
             self.cut_off = said > limits.output_tokens or self.gathered.tokens > 2 * limits.output_tokens
         if limits.usd is not None and not self.cut_off:
-            now = price(self.target.name, self.usage()[0], self._started_at)
+            now = self._errand.chooser.price(self.target.name, self.usage()[0], self._started_at)
             self.cut_off = self._spent() + now.usd > limits.usd
         if self.cut_off:
             self._floor.take(self)
@@ -334,6 +337,9 @@ class AttemptRun:
             if not self._may_have_cost(error):
                 return Usage(), False
             said = estimate(self._request)
+        elif self.answer is not None:
+            # The adapter's own estimate of an answer that came whole but uncounted.
+            return said, True
         elif self.began and self._said_at == self.gathered.size:
             # Nothing has come since the provider counted: its word covers all of it.
             return said, False
@@ -346,8 +352,11 @@ class AttemptRun:
             return False
         if not self.gathered.empty or error is None:
             return True
-        # A refusal is free. So is a connection that never came to be, or was lost before a byte of an answer.
-        return (error.status is None or error.status < 400) and error.code != "unreachable"
+        if error.code == "unreachable":
+            # Free where no connection came to be; not where it was lost after the head of an answer.
+            return error.status is not None
+        # A refusal is free.
+        return error.status is None or error.status < 400
 
     def record(self, outcome: Outcome, fault: Fault | None = None) -> Attempt:
         """The attempt as it stands in the log."""
@@ -370,7 +379,7 @@ class AttemptRun:
             finish_reason=response.finish_reason if response is not None else "cut_off" if self.cut_off else None,
             usage=usage,
             estimated=estimated,
-            cost=price(self.target.name, usage, self._started_at),
+            cost=self._errand.chooser.price(self.target.name, usage, self._started_at),
             streamed=self._streams,
             continues=self.continues,
             notes=response.notes if response is not None else (),

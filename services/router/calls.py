@@ -22,7 +22,7 @@ from services.router.attempts import CallLimits, Errand
 from services.router.choosing import Chooser, Plan, Target
 from services.router.domain.gathering import Gathered
 from services.router.execution import Ending, Execution, TakenOver
-from services.router.pricing import estimate, price
+from services.router.pricing import estimate
 from services.router.settling import Settling, key_of
 from services.router.stopping import Flight, Stopped, Stops
 from services.router.streaming import AnswerStream, streamed_before
@@ -160,10 +160,26 @@ class ModelCalls:
         noted = {attempt.number for attempt in earlier}
         for number, (target, gathered) in before.attempts.items():
             if number not in noted:
-                made.append(lost := _lost(number, target, request, gathered))
+                made.append(lost := self._lost(number, target, request, gathered))
                 attempted = CallAttempted(target=target, started_at=lost.started_at, duration_ms=0, fault=_LOST, attempt=lost)
                 await book.note(attempted, number)
         return tuple(made), before.whole
+
+    def _lost(self, number: int, target: str, request: ModelRequest, said: Gathered) -> Attempt:
+        """The attempt of a router that was lost: it used at least what it passed on."""
+        usage, now = estimate(request).model_copy(update={"output_tokens": said.tokens}), datetime.now(UTC)
+        return Attempt(
+            number=number,
+            target=target,
+            started_at=now,
+            duration_ms=0,
+            outcome="failed",
+            fault=_LOST,
+            usage=usage,
+            estimated=True,
+            cost=self._chooser.price(target, usage, now),
+            streamed=True,
+        )
 
     def _became_unsure(self) -> None:
         self._unsure_until = math.inf
@@ -206,23 +222,6 @@ class _Book:
     def at(self, *targets: Target) -> None:
         """See ``Journal.at``."""
         self._flight.at(*targets)
-
-
-def _lost(number: int, target: str, request: ModelRequest, said: Gathered) -> Attempt:
-    """The attempt of a router that was lost: it used at least what it passed on."""
-    usage, now = estimate(request).model_copy(update={"output_tokens": said.tokens}), datetime.now(UTC)
-    return Attempt(
-        number=number,
-        target=target,
-        started_at=now,
-        duration_ms=0,
-        outcome="failed",
-        fault=_LOST,
-        usage=usage,
-        estimated=True,
-        cost=price(target, usage, now),
-        streamed=True,
-    )
 
 
 def _limits(decided: CallDecided) -> CallLimits:

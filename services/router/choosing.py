@@ -2,13 +2,13 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from adapters.port import Features, ModelAdapter, ProviderError, RateLimits
 from agentos.contracts.base import Fault
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.model import ModelRequest, Usage
+from agentos.contracts.model import Cost, ModelRequest, Usage
 from agentos.contracts.routing import ModelRouting
 from services.router.domain.retries import Patience
 
@@ -74,6 +74,10 @@ class Chooser(Protocol):
 
     def choose(self, tenant: str, call: str, request: ModelRequest, decided: CallDecided) -> Plan:
         """The plan for a call. The same call gets the same plan while nothing else has changed."""
+        ...
+
+    def price(self, target: str, usage: Usage, at: datetime) -> Cost:
+        """What one attempt at ``target`` ("provider/model") that began at ``at`` and used ``usage`` cost. Cheap."""
         ...
 
     def may_hedge(self, plan: Plan) -> bool:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from agentos.contracts.base import Contract
 from agentos.contracts.routing import Ordering
+from services.router.prices.overrides import OwnPrice
 
 
 class ConfigurationRefused(Exception):
@@ -65,6 +66,8 @@ class ModelSettings(Contract):
     embeddings: bool | None = None
     regions: frozenset[str] | None = None
     """In place of the provider's."""
+    prices: tuple[OwnPrice, ...] = Field(default=(), max_length=100)
+    """In place of the price table, from a day on."""
 
 
 class Hedge(Contract):
@@ -163,6 +166,11 @@ class Configuration(Contract):
     def digest(self) -> str:
         """Names this configuration in events."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:16]
+
+    @property
+    def prices(self) -> dict[str, tuple[OwnPrice, ...]]:
+        """The operator's own, by "provider/model"."""
+        return {target: model.prices for target, model in self.models.items() if model.prices}
 
     def provider(self, name: str) -> ProviderSettings:
         """The settings of a provider, the usual ones where the file says nothing."""

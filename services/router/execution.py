@@ -20,7 +20,7 @@ from services.router.attempts import AttemptRun, Errand, Floor, Halted, Outcome
 from services.router.choosing import Plan, Target
 from services.router.domain.gathering import BYTES_PER_TOKEN, Gathered, can_go_on, continuation
 from services.router.domain.retries import Next, Option, Standing, after_failure, elsewhere
-from services.router.pricing import estimate, price
+from services.router.pricing import estimate
 
 log = structlog.get_logger(__name__)
 
@@ -279,7 +279,8 @@ class Execution:
             return True
         cost = run.record("failed").cost
         spent = self._spent() + (cost.usd if cost is not None else 0)
-        return spent + price(self._targets[index].name, estimate(self._errand.request), self._errand.now()).usd <= most
+        again = self._errand.chooser.price(self._targets[index].name, estimate(self._errand.request), self._errand.now())
+        return spent + again.usd <= most
 
     async def _note(
         self,

@@ -1,5 +1,6 @@
 """Recorded calls through another configuration: what the events say, made ready for ``domain.simulation``."""
 
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +16,6 @@ from services.router.configuration import Configuration
 from services.router.domain.breaker import BreakerRules
 from services.router.domain.retries import Patience
 from services.router.domain.simulation import Alternative, Comparison, Past, Try, World, compare
-from services.router.pricing import price
 from services.router.selection import Book, ability_of, needs_for
 
 
@@ -101,7 +101,7 @@ def replayed(pasts: Iterable[Past], configuration: Configuration, book: Book, *,
             name: Alternative(alias.targets, alias.ordering, alias.fallbacks) for name, alias in configuration.aliases.items()
         },
         ability=lambda target: ability_of(target, configuration, Features(embeddings=True), book),
-        price=lambda target, usage, at: cost.usd if (cost := price(target, usage, at)).priced else None,
+        price=lambda target, usage, at: cost.usd if (cost := book.price(target, usage, at)).priced else None,
         alive=frozenset(target.partition("/")[0] for target in every),
         breaker=BreakerRules(
             consecutive=told.consecutive,
@@ -118,4 +118,4 @@ def replayed(pasts: Iterable[Past], configuration: Configuration, book: Book, *,
             longest_wait=timedelta(seconds=configuration.retries.longest_wait_s),
         ),
     )
-    return compare(recorded, world, seed=seed)
+    return compare(recorded, world, random.Random(seed))  # noqa: S311 - chance that can be had again, no secret

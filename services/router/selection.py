@@ -12,20 +12,20 @@ from typing import Any, Protocol, cast
 from adapters.port import Features
 from agentos.contracts.base import Fault
 from agentos.contracts.events.call import CallDecided
-from agentos.contracts.model import ModelRequest, TextPart, images, texts
+from agentos.contracts.model import Cost, ModelRequest, TextPart, Usage
 from agentos.contracts.routing import ModelCandidate, ModelRouting, Ordering
 from services.router.choosing import Patience, Plan, Target, Turn
 from services.router.configuration import Alias, Configuration, Hedge, ModelSettings
 from services.router.domain.candidates import Ability, Needs, Verdict, judge, needs_of
 from services.router.domain.ordering import Standing, order
+from services.router.prices.overrides import OwnPrice
+from services.router.pricing import estimated_input
 from services.router.turns import Turns
 
 STICKY_FOR = timedelta(minutes=5)
 """As long as providers keep a prefix in their cache after its last use."""
 REMEMBERED = 50_000
 """Prefixes."""
-IMAGE_TOKENS = 1_000
-"""A rough figure: providers count 85 to 1,600, by size."""
 _PREFIX_CHARS = 4_096
 _UNREADABLE = Fault(
     code="no_provider", message="policy obliges to certain models but lists none: `models` is a list of targets, best first"
@@ -33,7 +33,7 @@ _UNREADABLE = Fault(
 
 
 class Book(Protocol):
-    """What is listed of models: sizes and prices."""
+    """What is known of models: sizes and prices."""
 
     def context_tokens(self, target: str) -> int | None:
         """How many tokens fit in, where it is known."""
@@ -41,6 +41,14 @@ class Book(Protocol):
 
     def at_most(self, target: str, input_tokens: int, output_tokens: int) -> Decimal | None:
         """The most that so many tokens cost there now, in USD; None where the price is not known."""
+        ...
+
+    def price(self, target: str, usage: Usage, at: datetime) -> Cost:
+        """See ``Chooser.price``."""
+        ...
+
+    def configure(self, own: Mapping[str, tuple[OwnPrice, ...]]) -> None:
+        """From now on these are the operator's own prices."""
         ...
 
 
@@ -58,6 +66,7 @@ class Selection:
         self._configuration = configuration
         self._abilities.clear()
         self._turns.configure(configuration)
+        self._book.configure(configuration.prices)
 
     @property
     def configuration(self) -> Configuration:
@@ -67,6 +76,10 @@ class Selection:
     def turn(self, tenant: str, target: Target, tokens: int) -> AbstractAsyncContextManager[Turn]:
         """See ``Chooser.turn``."""
         return self._turns.turn(tenant, target, tokens)
+
+    def price(self, target: str, usage: Usage, at: datetime) -> Cost:
+        """See ``Chooser.price``."""
+        return self._book.price(target, usage, at)
 
     def may_hedge(self, plan: Plan) -> bool:
         """See ``Chooser.may_hedge``."""
@@ -261,13 +274,6 @@ def _less(features: Features, settings: ModelSettings) -> Features:
     if settings.embeddings is not None:
         taken["embeddings"] = settings.embeddings
     return replace(features, **taken) if taken else features
-
-
-def estimated_input(request: ModelRequest) -> int:
-    """Tokens of the request, by a stated estimate: four bytes each, and a round figure for an image."""
-    found = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts(request)) // 4
-    found += sum(len(tool.description) + len(str(tool.parameters)) for tool in request.tools) // 4
-    return found + 4 * len(request.messages) + IMAGE_TOKENS * sum(1 for _ in images(request))
 
 
 def _prefix(request: ModelRequest) -> str:

@@ -20,7 +20,7 @@ from agentos.contracts.model import (
 )
 from agentos.contracts.model import user as user_turn
 
-__all__ = ["HELLO", "ask", "ask_streaming", "check_sum"]
+__all__ = ["HELLO", "ask", "ask_streaming", "check_sum", "kinds"]
 
 HELLO = ModelRequest(messages=(user_turn("Hello."),))
 _TIMEOUT = timedelta(seconds=20)

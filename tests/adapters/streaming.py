@@ -11,19 +11,12 @@ from agentos.contracts.model import (
     ModelRequest,
     ModelResponse,
     TextDelta,
-    TextPart,
     ThinkingDelta,
-    ThinkingPart,
-    ToolCallDelta,
-    ToolCallPart,
-    ToolCallStarted,
     Usage,
-    user,
 )
+from tests.adapters.conformance import HELLO, check_sum
 
 __all__ = ["HELLO", "Streamed", "run", "sse"]
-
-HELLO = ModelRequest(messages=(user("Hello."),))
 
 
 @dataclass
@@ -70,25 +63,8 @@ async def run(
             found.usages.append(item)
         else:
             found.deltas.append(item)
-    _assert_sum(found)
+    check_sum(found.deltas, found.answer)
     return found
-
-
-def _assert_sum(found: Streamed) -> None:
-    """The answer's parts are the sum of the deltas."""
-    parts = found.answer.parts
-    assert found.text == "".join(part.text for part in parts if isinstance(part, TextPart))
-    assert found.thinking == "".join(part.text for part in parts if isinstance(part, ThinkingPart))
-    started = {delta.index: delta for delta in found.deltas if isinstance(delta, ToolCallStarted)}
-    assert sorted(started) == list(range(len(started)))
-    whole: dict[str, Any] = {}
-    for index, delta in started.items():
-        pieces = [each.json_text for each in found.deltas if isinstance(each, ToolCallDelta) and each.index == index]
-        whole[delta.id] = (delta.name, "".join(pieces))
-    for part in parts:
-        if isinstance(part, ToolCallPart):
-            name, text = whole[part.id]
-            assert (name, json.loads(text or "null") or {}) == (part.name, part.arguments)
 
 
 def sse(*values: Any, done: bool = True, named: bool = False) -> bytes:

@@ -386,6 +386,12 @@ def error(kind: str, said: str = "test-key-0123456789 and Hello.", **fields: Any
 
 
 ERRORS: list[tuple[int, dict[str, Any], ErrorKind, str]] = [
+    (
+        400,
+        error("invalid_request_error", "messages.1.content.0: Invalid `signature` in `thinking` block"),
+        "other_provider",
+        "invalid_request_error",
+    ),
     (400, error("invalid_request_error"), "never", "invalid_request_error"),
     (
         400,

@@ -173,6 +173,9 @@ CHAT_BODIES: dict[str, tuple[str, ModelRequest, dict[str, Any]]] = {
     "DeepSeek does not think": (
         "deepseek", _asked(thinking=Thinking(effort="none")), {**TURNS, "max_tokens": 1024, "thinking": {"type": "disabled"}},
     ),
+    "most servers know three efforts": (
+        "groq", _asked(thinking=Thinking(effort="max")), {**TURNS, "max_tokens": 1024, "reasoning_effort": "high"},
+    ),
     "ollama thinks": ("ollama", _asked(thinking=Thinking(effort="low", show=True), seed=7),
                       {**TURNS, "max_tokens": 1024, "reasoning_effort": "low", "seed": 7}),
 }  # fmt: skip
@@ -392,6 +395,50 @@ async def test_responses_are_taken_for_what_chat_completions_cannot_do(
     wire.server.reply(Reply.json(RESPONSE if expected else CHAT_ANSWER))
     await wire.adapter("openai").complete(request_, model="m", timeout=timedelta(seconds=20), idempotency_key="k")
     assert wire.server.requests[-1].path == ("/v1/responses" if expected else "/v1/chat/completions")
+
+
+MARKED = ModelRequest(
+    system="Be brief.",
+    system_cache="5m",
+    messages=(
+        Message(role="user", parts=(TextPart(text="a", cache="5m"), TextPart(text="b"))),
+        TALK[1],
+        Message(role="user", parts=(RESULT.model_copy(update={"cache": "1h"}),)),
+    ),
+    tools=(TOOL.model_copy(update={"cache": "5m"}),),
+)
+MARK = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+
+
+@pytest.mark.parametrize("model", ["gpt-5.6", "gpt-6-luna", "gpt-5.10-mini"])
+async def test_marks_of_prefixes_are_carried_to_models_that_take_them(wire: Wire, model: str) -> None:
+    answer = await wire.answer("openai", MARKED, model=model, api="chat")
+    system, asked, _, result = wire.server.requests[-1].json()["messages"]
+    assert system["content"] == [{"type": "text", "text": "Be brief.", **MARK}]
+    assert asked["content"] == [{"type": "text", "text": "a", **MARK}, {"type": "text", "text": "b"}]
+    assert result["content"] == [{"type": "text", "text": "The tool failed: none", **MARK}]
+    assert [note.split(" ", 2)[2] for note in answer.response.notes if note.startswith("cache")] == [
+        "takes no marks on tools and their calls",
+        "keeps what is marked for half an hour at least",
+    ]
+
+
+async def test_marks_of_prefixes_are_carried_by_responses_too(wire: Wire) -> None:
+    wire.server.reply(Reply.json(RESPONSE))
+    adapter = wire.adapter("openai", api="responses")
+    await adapter.complete(MARKED, model="gpt-6-luna", timeout=timedelta(seconds=20), idempotency_key="k")
+    body = wire.server.requests[-1].json()
+    assert "instructions" not in body
+    assert body["input"][0] == {"role": "developer", "content": [{"type": "input_text", "text": "Be brief.", **MARK}]}
+    assert body["input"][1]["content"] == [{"type": "input_text", "text": "a", **MARK}, {"type": "input_text", "text": "b"}]
+    assert body["input"][-1]["output"] == [{"type": "input_text", "text": "The tool failed: none", **MARK}]
+
+
+@pytest.mark.parametrize("model", ["gpt-5.5", "gpt-5", "gpt-4o", "o3", "gpt-x"])
+async def test_other_models_get_no_marks(wire: Wire, model: str) -> None:
+    answer = await wire.answer("openai", MARKED, model=model, api="chat")
+    assert b"breakpoint" not in wire.server.requests[-1].body
+    assert f"cache: openai/{model} keeps prefixes by itself, without marks" in answer.response.notes
 
 
 # --- refused, and noted --------------------------------------------------------------------------------------------------------

@@ -441,7 +441,7 @@ BROKEN: dict[str, Broken] = {
     "a reset in the middle": (Reply.sse(sse(OK, done=False), end="cut"), "retry", "unreachable"),
     "a reset before the counts": (Reply.sse(sse(OK, finish(), done=False), end="cut"), "retry", "unreachable"),
     "HTML": (Reply((b"<html>It works!</html>",), headers={"content-type": "text/html"}), "other_provider", "bad_answer"),
-    "nothing": (Reply.sse(b""), "other_provider", "bad_answer"),
+    "nothing": (Reply.sse(b""), "retry", "incomplete"),
     "[DONE] alone": (Reply.sse(b"data: [DONE]\n\n"), "other_provider", "bad_answer"),
     "pings alone": (Reply.sse(b": ping\n\n" * 3), "other_provider", "bad_answer"),
     "JSON that is broken": (Reply.sse(b'data: {"choices": [\n\ndata: [DONE]\n\n'), "other_provider", "bad_answer"),

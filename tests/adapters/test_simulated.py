@@ -14,11 +14,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.extraction import Reading
-from adapters.port import ProviderError, UnsupportedRequest
+from adapters.port import Answer, ProviderError, UnsupportedRequest
 from adapters.schema_check import CannotFill, is_valid
 from adapters.schema_filling import fill
-from adapters.simulated import SimulatedAdapter, answer, estimated_tokens
-from agentos.contracts.model import JsonSchemaFormat, ModelRequest, ToolCallPart, ToolSpec, texts, user
+from adapters.simulated import Fault, SimulatedAdapter, answer, estimated_tokens
+from agentos.contracts.model import (
+    ImagePart,
+    JsonSchemaFormat,
+    Message,
+    ModelRequest,
+    TextDelta,
+    TextPart,
+    Thinking,
+    ThinkingPart,
+    ToolCallPart,
+    ToolChoice,
+    ToolSpec,
+    Usage,
+    texts,
+    user,
+)
+from tests.adapters.conformance import ask, ask_streaming, kinds
 from tests.adapters.test_contract import TRIAGE
 
 ANY_TEXT = st.text(alphabet=st.characters(), max_size=300) | st.text(alphabet="<>@#`./:?\n -_ab1\ud800\U0001f600", max_size=120)
@@ -282,3 +298,137 @@ def test_definitions_that_multiply_are_refused_or_answered_within_bounds() -> No
 
 def test_placeholders_are_found_once_each_in_order() -> None:
     assert Reading("a <EMAIL_2> b <EMAIL_1> <EMAIL_2>").placeholders == ["<EMAIL_2>", "<EMAIL_1>"]
+
+
+# --- streams, faults, and what else a request can ask for -------------------------------------------------------------------
+
+SEARCH = ToolSpec(name="github.search", description="", parameters={"type": "object", "properties": {"q": {"type": "string"}}})
+COMMENT = ToolSpec(
+    name="github.comment", description="", parameters={"type": "object", "properties": {"body": {"type": "string"}}}
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(text=ANY_TEXT)
+def test_a_stream_says_word_by_word_what_is_answered_at_once(text: str) -> None:
+    async def both() -> None:
+        simulated = SimulatedAdapter()
+        request = _asked(text, thinking=Thinking(effort="low", show=True))
+        deltas, usages, streamed = await ask_streaming(simulated, request)
+        assert streamed == await ask(simulated, request)
+        assert usages == [Usage(input_tokens=streamed.response.usage.input_tokens)]
+        assert len([delta for delta in deltas if isinstance(delta, TextDelta)]) == len(streamed.response.text.split())
+
+    asyncio.run(both())
+
+
+async def test_tool_calls_are_streamed_in_pieces() -> None:
+    request = _asked(
+        "Use github.search and github.comment. " * 3, tools=(SEARCH, COMMENT), tool_choice=ToolChoice(parallel=True)
+    )
+    deltas, _, found = await ask_streaming(SimulatedAdapter(), request)
+    assert kinds(found.response.parts) == ["tool_call", "tool_call"]
+    assert found.response.finish_reason == "tool_calls"
+    assert len(deltas) > 4
+
+
+@pytest.mark.parametrize(
+    ("choice", "called"),
+    [
+        (None, ["github.search"]),
+        (ToolChoice(mode="none"), []),
+        (ToolChoice(mode="required"), ["github.search"]),
+        (ToolChoice(mode="tool", name="github.comment"), ["github.comment"]),
+        (ToolChoice(parallel=True), ["github.search", "github.comment"]),
+    ],
+)
+def test_a_tool_choice_is_obeyed(choice: ToolChoice | None, called: list[str]) -> None:
+    request = _asked("Use github.search, then github.comment.", tools=(SEARCH, COMMENT), tool_choice=choice)
+    assert [part.name for part in answer(request, model="m").parts if isinstance(part, ToolCallPart)] == called
+
+
+def test_a_tool_that_is_demanded_is_called_though_nothing_names_it() -> None:
+    request = _asked("Hello.", tools=(SEARCH,), tool_choice=ToolChoice(mode="required"))
+    assert answer(request, model="m").finish_reason == "tool_calls"
+
+
+def test_thinking_comes_where_it_is_to_be_shown_and_is_counted() -> None:
+    said = answer(_asked("It crashes.", thinking=Thinking(effort="low", show=True)), model="m")
+    assert kinds(said.parts) == ["thinking", "text"]
+    assert isinstance(said.parts[0], ThinkingPart)
+    assert said.parts[0].text.startswith("[simulated]")
+    assert 0 < said.usage.reasoning_tokens < said.usage.output_tokens
+    assert kinds(answer(_asked("It crashes.", thinking=Thinking(effort="low")), model="m").parts) == ["text"]
+    assert kinds(answer(_asked("It crashes.", thinking=Thinking(effort="none", show=True)), model="m").parts) == ["text"]
+
+
+def test_images_are_named() -> None:
+    parts = (
+        TextPart(text="What is it?"),
+        ImagePart(media_type="image/png", data=b"12345"),
+        ImagePart(url="https://example.com/a.png"),
+    )
+    said = answer(ModelRequest(messages=(Message(role="user", parts=parts),)), model="m")
+    assert said.text == "[simulated] I was shown image/png of 5 bytes, an image by its address. What is it?"
+
+
+def test_what_ended_an_answer_and_what_was_not_carried_is_said() -> None:
+    said = answer(_asked("Alpha beta. Gamma delta.", stop=("Gamma", "beta"), temperature=0.5, seed=1), model="m")
+    assert said.stop_sequence == "beta"
+    assert said.notes == ("temperature: simulated/m takes none", "seed: simulated/m takes none")
+
+
+def test_an_answer_that_broke_off_is_gone_on_with() -> None:
+    request = _asked("Alpha beta. Gamma delta.")
+    whole = answer(request, model="m").text
+    begun = request.model_copy(
+        update={"messages": (*request.messages, Message(role="assistant", parts=(TextPart(text=whole[:17]),)))}
+    )
+    assert whole[:17] + answer(begun, model="m").text == whole
+
+
+async def test_vectors_have_length_one_and_are_close_for_texts_with_the_same_words() -> None:
+    texts_ = ("The router fails over.", "the ROUTER fails over", "A cake recipe", "", "!")
+    parts = tuple(TextPart(text=text) for text in texts_ if text)
+    request = ModelRequest(kind="embed", messages=(Message(role="user", parts=parts),), dimensions=64)
+    found = (await ask(SimulatedAdapter(), request)).response
+    assert [len(vector) for vector in found.embeddings] == [64] * 4
+    assert all(sum(value * value for value in vector) == pytest.approx(1) for vector in found.embeddings)
+    assert found.embeddings[0] == found.embeddings[1] != found.embeddings[2]
+    assert found == (await ask_streaming(SimulatedAdapter(), request))[2].response
+    assert found.simulated
+
+
+async def test_what_cannot_be_embedded_is_refused() -> None:
+    with pytest.raises(UnsupportedRequest):
+        await ask(SimulatedAdapter(), ModelRequest(kind="embed", messages=(user(""),)))
+
+
+async def test_each_attempt_meets_the_next_fault_and_then_none() -> None:
+    simulated = SimulatedAdapter(faults=[Fault(status=429, code="rate_limit", retry_after=timedelta(seconds=2)), None, Fault()])
+    with pytest.raises(ProviderError) as first:
+        await ask(simulated, _asked("x"))
+    assert (first.value.kind, first.value.code, first.value.retry_after) == ("wait", "rate_limit", timedelta(seconds=2))
+    assert (await ask(simulated, _asked("x"))).response.text
+    with pytest.raises(ProviderError) as third:
+        await ask_streaming(simulated, _asked("x"))
+    assert (third.value.kind, third.value.status) == ("retry", 503)
+    assert (await ask(simulated, _asked("x"))).response.text
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_fault_in_mid_stream_comes_after_the_words_before_it(silent: bool) -> None:
+    simulated = SimulatedAdapter(faults=[Fault(after=2, silent=silent)])
+    came: list[object] = []
+
+    async def read() -> None:
+        request = _asked("One two three four.")
+        async for item in simulated.stream(request, model="m", timeout=timedelta(milliseconds=5), idempotency_key="k"):
+            came.append(item)  # noqa: PERF401 -- what came before the error is what counts
+
+    with pytest.raises(ProviderError) as failed:
+        await read()
+    assert [item.text for item in came if isinstance(item, TextDelta)] == ["[simulated] ", "One "]
+    assert not any(isinstance(item, Answer) for item in came)
+    assert failed.value.code == ("stalled" if silent else "overloaded")
+    assert failed.value.usage is not None

@@ -140,7 +140,8 @@ async def test_generate_content_receives_every_field(
 async def test_older_gemini_models_get_no_thought_signature(
     adapters: dict[str, ModelAdapter], server: LoopbackProvider, complete: Complete
 ) -> None:
-    await complete(adapters["gemini"], EVERYTHING, model="gemini-2.5-flash")
+    # Nor a response schema beside tools, which they refuse.
+    await complete(adapters["gemini"], EVERYTHING.model_copy(update={"response_format": None}), model="gemini-2.5-flash")
     assert b"thoughtSignature" not in server.requests[-1].body
 
 

@@ -107,7 +107,9 @@ async def test_approvals_and_the_kill_switch(run: Any) -> None:
 
 async def test_reports_and_audit(edge: Any, run: Any, tmp_path: Path) -> None:
     await edge.backend.announce("engineering", "report")
-    assert "0.0123 USD" in (await run("cost", "--by", "model")).out
+    assert "0.0123 USD" in (await run("cost", "--by", "model", "--since", "7d", "--until", "2126-01-31")).out
+    assert (await run("cost", "--by", "model", "--csv")).out.splitlines()[1].startswith("'=gpt-5-mini,3,")
+    assert (await run("cost", "--since", "long ago")).code == 1
     assert "engineering" in (await run("pack", "list")).out
     assert "whole" in (await run("audit", "verify")).out
     assert (await run("audit", "status")).code == 0

@@ -5,6 +5,8 @@
 Each asks for the weather in two towns with a tool, by base URL alone, and prints what it answered.
 """
 
+# What is imported here lives in the clients' own environment, where no type checker of ours looks.
+# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable

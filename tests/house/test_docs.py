@@ -204,7 +204,7 @@ def test_the_configuration_in_the_operators_pages_is_published_as_it_stands(tmp_
     examine(signed)
     question = {
         "tenant": "acme", "pack": "sales", "agent": "a", "task": "t", "task_type": "x", "model": "default", "providers": ["openai"],
-        "requester": {"kind": "api_key", "id": "k", "roles": []},
+        "requester": {"kind": "api_key", "id": "k", "roles": []}, "user": "k",
     }  # fmt: skip
     resolved = EmbeddedEvaluator(signed.bundle).answer("agentos/budget", question).obligations["budgets"]
     assert [each.id for each in TypeAdapter(list[Budget]).validate_python(resolved)] == ["tenant-month", "task", "sales-rate"]

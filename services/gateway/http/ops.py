@@ -1,8 +1,10 @@
 """What it cost, which packs are alive, what one call was."""
 
+import csv
+from io import StringIO
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from agentos.contracts.base import Token, Utc
 from services.gateway import ledger
@@ -13,21 +15,60 @@ from services.gateway.state import Parts, Sender
 
 router = APIRouter(tags=["operations"], route_class=GuardedRoute)
 
+DIMENSIONS = ("tenant", "pack", "agent", "model", "provider", "task_type", "api_key", "user", "day")
+CSV = "text/csv"
+_FIGURES = (
+    "calls", "attempts", "cached_calls", "unpriced_calls", "simulated_calls", "estimated_calls", "cost_usd", "saved_usd",
+    "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+)  # fmt: skip
 
-@router.get("/cost", response_model=Item, responses=documented())
+
+@router.get(
+    "/costs",
+    response_model=Item,
+    responses={200: {"content": {CSV: {}}, "description": "The groups and the total; as CSV, the groups"}, **documented()},
+)
 @needs("cost.read")
-async def cost(
+async def costs(
     gateway: Parts,
     caller: Sender,
-    by: Literal["tenant", "pack", "agent", "provider", "model", "day"] = "pack",
-    since: Annotated[Utc | None, Query()] = None,
-    until: Annotated[Utc | None, Query()] = None,
+    by: Annotated[
+        str,
+        Query(
+            pattern=rf"^({'|'.join(DIMENSIONS)})(,({'|'.join(DIMENSIONS)}))*$",
+            max_length=200,
+            description=f"One or several of {', '.join(DIMENSIONS)}, with commas.",
+        ),
+    ] = "pack",
+    since: Annotated[Utc | None, Query(alias="from", description="Attempts that began then or later.")] = None,
+    until: Annotated[Utc | None, Query(alias="to", description="Attempts that began before.")] = None,
+    pack: Annotated[Token | None, Query()] = None,
+    format: Literal["json", "csv"] = "json",  # noqa: A002 - the parameter's name
 ) -> Any:
-    """Money and tokens of settled model calls, grouped. Calls whose model has no price are counted apart, never as free."""
-    return await ledger.ask(
+    """What model calls cost: every attempt counts, also failed ones and what came of a stream that broke off, on the day (UTC) on which
+    it began. ``cost_usd`` is the known money: calls of which something has no price are counted apart, never as free."""
+    data = await ledger.ask(
         gateway.bus, gateway.answers, caller.tenant, "cost",
-        by=by, since=since.isoformat() if since else None, until=until.isoformat() if until else None,
+        by=by.split(","), since=since.isoformat() if since else None, until=until.isoformat() if until else None, pack=pack,
     )  # fmt: skip
+    if format == "json":
+        return data
+    headers = {"Content-Disposition": 'attachment; filename="agentos-costs.csv"', "Cache-Control": "no-store"}
+    return Response(_csv(data), media_type=CSV, headers=headers)
+
+
+def _csv(data: dict[str, Any]) -> str:
+    text = StringIO()
+    columns = [*data["by"], *_FIGURES]
+    rows = csv.writer(text)
+    rows.writerow(columns)
+    rows.writerows([_cell(group.get(column)) for column in columns] for group in data["groups"])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Names come from outside: none becomes a formula of a spreadsheet."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 @router.get("/packs", response_model=Page, responses=documented())

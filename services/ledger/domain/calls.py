@@ -14,6 +14,8 @@ BLANK: Row = {
     "task_type": None,
     "pack": None,
     "agent": None,
+    "api_key": None,
+    "end_user": None,
     "state": "requested",
     "requested_model": None,
     "model": None,
@@ -33,6 +35,7 @@ BLANK: Row = {
     "simulated": False,
     "priced": None,
     "unpriced": False,
+    "cached_from": None,
     "cost_usd": Decimal(0),
     "input_tokens": 0,
     "cache_read_tokens": 0,
@@ -59,6 +62,8 @@ def _whose(context: c.CallContext) -> Row:
         "task_type": context.task_type,
         "pack": context.pack,
         "agent": context.agent,
+        "api_key": context.api_key,
+        "end_user": context.user,
     }
 
 
@@ -114,6 +119,7 @@ def model_settled(row: Row, fact: Fact, data: c.ModelCallSettled) -> Row:
             "simulated": data.simulated,
             "priced": data.cost.priced if data.cost is not None else None,
             "unpriced": tasks.unpriced(data),
+            "cached_from": data.cached.call if data.cached is not None else None,
             "cost_usd": tasks.cost_usd(data),
             "input_tokens": used.input_tokens,
             "cache_read_tokens": used.cache_read_tokens,

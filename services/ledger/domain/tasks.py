@@ -184,14 +184,14 @@ def tool_call_settled(row: Row, _: Fact, data: c.ToolCallSettled) -> Row:
 
 def unpriced(data: c.ModelCallSettled) -> bool:
     """Whether a real provider worked and nobody knows for what money. A simulated call costs nothing and is not unpriced."""
-    if data.simulated:
+    if data.simulated or data.cached is not None:
         return False
     return not data.cost.priced if data.cost is not None else data.outcome == "completed"
 
 
 def cost_usd(data: c.ModelCallSettled) -> Decimal:
-    """The money that a settled call is known to have cost."""
-    if data.simulated or data.cost is None or not data.cost.priced:
+    """The money that a settled call is known to have cost: where a part of it has no price, the rest."""
+    if data.simulated or data.cost is None:
         return Decimal(0)
     return data.cost.usd
 

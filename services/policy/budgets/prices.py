@@ -71,7 +71,8 @@ def worst_case(
         price = _price(catalogue, target)
         if price is None:
             return None
-        highest = max(highest, price.input_usd * input_tokens + price.output_usd * output_tokens)
+        cost = price.input_usd * input_tokens + price.output_usd * output_tokens + price.request_usd
+        highest = max(highest, cost)
     # A model that nobody serves is not made cheap by that.
     return highest if found else None
 

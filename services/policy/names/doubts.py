@@ -13,7 +13,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _MIXED = re.compile(r"(?!Mc|Mac|De|Di|Da|Du|La|Le|Lo|Van|Von|Fitz|O)[^\W\d_]*[a-zß-ÿ][A-ZÀ-Þ][^\W\d_]*")
 """``PaymentGateway``; names have a capital within after certain beginnings only."""
 _OF_IDENTIFIER_BEFORE = re.compile(
-    r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[A-Za-z_]\w*\(\)?\.|[/\\][\w.-]*[/\\])$"
+    r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[a-z_]\w+(?:\(\))?\.|\)\.|(?:^|[\s,{>+~])\.|[/\\][\w.-]*[/\\])$"
 )
 _ENDS_IDENTIFIER = frozenset("_>:$#%-./\\\n")
 _OF_IDENTIFIER_AFTER = re.compile(
@@ -43,13 +43,16 @@ _YEARS = re.compile(
 )
 _AGED = re.compile(r"age|alter|âge|edad|età|leeftijd", re.IGNORECASE)
 _BORN = re.compile(
-    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|[*†]"
+    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|(?<![\n*/])[*†] ?\d"
 )
 """In lower case."""
 _NEAR = 120
 _FAR = 4_000
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{7,}")
-_SPEAKS = re.compile(r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| \(\d\d?\):)")
+_SPEAKS = re.compile(
+    r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| (?:posted|commented|pushed|merged|opened|closed|replied|wrote|liked|"
+    r"uploaded|approved) | \(\d\d?\):)"
+)
 _PLACED_BEFORE = re.compile(r"[^\W\d_]{2,}[.)]?,? $")
 _PLACED_AFTER = re.compile(r" [A-ZÀ-Þ][^\W\d_]{2,}")
 _POSTCODE = re.compile(
@@ -65,9 +68,27 @@ _PART_OF_A_TEXT = re.compile(
 )
 _USER = re.compile(
     r"user|login|logged|account|acct|handle|nick|author|owner|assign|actor|principal|alias|screen[ _]?name|insta|twitter|github|gitlab|"
-    r"linkedin|telegram|discord|skype|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}$",
+    r"linkedin|telegram|discord|skype|watch|approv|subscrib|follow|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}$",
     re.IGNORECASE,
 )
+
+
+_WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \($")
+_BLOB_ENDS = frozenset("+/=_-")
+_BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]$")
+_EPONYM_AFTER = re.compile(
+    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome)\b",
+    re.IGNORECASE,
+)
+_EPONYM_BEFORE = re.compile(
+    r"(?:optimi[sz]er|optim|algorithm|initiali[sz]er|activation|cipher)[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$", re.IGNORECASE
+)
+"""``Adam optimizer``, ``algorithm: Dijkstra``."""
+_TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<!\w)--?\w|#\d")
+"""Beside a version, an option, a call or a piece of markup, a name has to be told from a product's."""
+_RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
+_COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
+_OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
 
 
 def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int]) -> bool:
@@ -77,10 +98,16 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
         case "PERSON" | "ORGANIZATION" | "LOCATION":
             if sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end)):
                 return True
+            if sure < 0.8 and entity == "PERSON" and _TECHNICAL.search(text, max(0, start - 40), end + 40) is not None:
+                return True
             before = text[max(0, start - 160) : start]
-            return "font" in before.lower() and _FONT.search(before) is not None
+            if _EPONYM_AFTER.match(text, end) is not None or _EPONYM_BEFORE.search(before[-24:]) is not None:
+                return True
+            return (before[-1:] in _BLOB_ENDS and _BLOB.search(before[-64:]) is not None) or (
+                "font" in before.lower() and _FONT.search(before) is not None
+            )
         case "TITLE":
-            return _NO_TITLE.match(text, start) is not None
+            return _NO_TITLE.match(text, start) is not None or _is_of_identifier(text, start, end)
         case "POSTCODE":
             if _POSTCODE.fullmatch(value) is not None:
                 return False
@@ -88,6 +115,8 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
             return placed is None or sure < 0.9 or _POSTCODE_DIGITS.fullmatch(value) is None
         case "DATE_OF_BIRTH":
             if _DATE.fullmatch(value) is None:
+                return True
+            if _RANGE.fullmatch(value) is not None and _COPYRIGHT.search(text, max(0, start - 48), start) is not None:
                 return True
             near = max(0, start - _NEAR)
             # With the sign before it, by which a word begins.
@@ -106,10 +135,13 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
                 sure < 0.9
                 or _AGED.search(text, max(0, start - 24), start) is not None
                 or _OF_A_THING.search(text, max(0, start - 24), start) is not None
+                or _OF_ATTRIBUTE.search(text, max(0, start - 8), start) is not None
                 or _YEARS.match(text, end) is not None
             )
         case "USERNAME":
-            if _is_of_identifier(text, start, end) or sure < 0.6 or _HEX.fullmatch(value) is not None:
+            if _WHO_IS.search(text, max(0, start - 32), start) is not None and text[end : end + 1] == ")":
+                return sure < 0.6
+            if _is_of_identifier(text, start, end) or sure < 0.75 or _HEX.fullmatch(value) is not None:
                 return True
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None
         case _:
@@ -130,12 +162,16 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
         if _NO_NAME.search(value) is not None:
             return 0.99
         if small and not ordinary:
+            if all(bit & GIVEN and not bit & (COMMON | PLACE) for bit in bits):
+                return 0.75
             return 0.93 if len(words) == 1 else 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
         if any(bit & (GIVEN | SURNAME) for bit in bits):
             return 0.0 if len(words) > 1 else 0.93 if ordinary else 0.75
-        return 0.95 if ordinary or (len(words) == 1 and value.isupper()) else 0.85 if small or value.isupper() else 0.5
+        if ordinary or (len(words) == 1 and value.isupper()):
+            return 0.95
+        return 0.85 if small or value.isupper() else 0.5
     if entity == "ORGANIZATION":
-        return 0.95 if small or (ordinary and len(words) == 1) else 0.5
+        return 0.95 if small or (ordinary and len(words) == 1) else 0.8 if ordinary else 0.5
     if any(bit & (PLACE | COUNTRY) for bit in bits):
         return 0.8 if ordinary or small else 0.5
     return 0.9 if ordinary or small else 0.5

@@ -37,12 +37,20 @@ _RARE_SUFFIX = (
 )
 _BEFORE_NUMBER = r"(?<![\w.,:/#$€£@+=-][\dN])(?<!\d [\dN])"
 """What is not before a number, of which the first sign has been read: ``re`` skips to a sign much faster than to what is before it."""
+_NO_RARE_STREET = (
+    r"(?!(?:Data|Story|Bonus|Open|Active|Total|Primary|Foreign|Unique|Error|Default|Missing|Unread|Live|Internal|External|Public|Private|Free|"
+    r"Used|Max|Min|Invalid|Empty|Custom|Input|Output|Stack|Form|Text|Git|Release|Feature|Loyalty|Reward|Access|Network|Serial|"
+    r"USB|Video|Audio|Event|Query|Test|Unit|Source|Target|Key|Hot|Cold|Dead|Spin|Page|Daily|Weekly|Monthly|"
+    r"Base|Power|Work|Weather|Radio|Space|Gas|Train|Bus|Police|Fire|Polling|Charging|Of|The|And|New|More|Other|Different) )"
+)
+"""What is counted: ``1200 Story Points``, ``300 Gas Stations``."""
 _ENGLISH = re.compile(
     rf"[\dN]{_BEFORE_NUMBER}(?:(?:(?<=N)o\.? ?\d{{1,5}}|(?<=\d)\d{{0,4}})(?:[-–/]\d{{1,4}})?[A-Za-z]?,? "
     rf"(?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) |of |the |de |la |del ){{1,5}}?"
     rf"{_SUFFIX}\b\.?(?: (?:NW|NE|SW|SE|N|S|E|W|North|South|East|West)\b)?{_UNIT}"
-    rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
+    rf"|(?<=\d)\d{{0,4}}[A-Za-z]? {_NO_RARE_STREET}(?:{_CAP} ){{1,2}}{_RARE_SUFFIX}(?=,? (?:Apt|Suite|Unit|Flat)\b|, [A-Z]|\n[A-Z]|"
     rf" in [A-Z]|\.?$){_UNIT}"
+    rf"|(?<=\d)(?!(?<=[12])\d{{3}} [A-Z])\d{{2,4}} {_NO_RARE_STREET}[A-Z][a-zà-ž'’-]{{2,24}} {_RARE_SUFFIX}\b(?![\w'’-]|\.\w){_UNIT}"
     rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|"
     rf"th) (?:St|Ave|Street|Avenue)\b\.?|The [A-Z][a-z]{{3,14}}(?=,|\n)|(?:Highway|Route|State Route|County Road|Avenue|"
     rf"Avenida|Rue|Calle|Via|Rua) [A-Z0-9]\w{{0,14}}(?: {_CAP}){{0,3}}){_UNIT})"
@@ -68,11 +76,13 @@ _HOUSE = re.compile(
 )
 _BOX = re.compile(
     r"(?<!\w)(?:(?:P\.? ?O\.? ?|Post Office |GPO |Locked )(?:Box|Bag)|Postfach|Postbus|Casella [Pp]ostale|"
-    r"Apartado(?: de [Cc]orreos)?|Boîte [Pp]ostale|B\.?P\.(?= \d)|RR \d{1,3} Box|HC \d{1,3} Box|PMB)"
+    r"Apartado(?: de [Cc]orreos)?|Boîte [Pp]ostale|B\.?P\.(?= \d)|RR \d{1,3},? Box|HC \d{1,3},? Box|PSC \d{1,5},? Box|"
+    r"(?<!\w )Unit \d{3,5},? Box|PMB)"
     r"[ :]{1,2}#?\d[\d ]{0,8}\d?(?<! )",
     re.IGNORECASE,
 )
 
+_SHIP = re.compile(r"\b(?:USS|USNS|USNV|USCGC|HMS|HMCS|HMAS) [A-Z][a-z]+(?= ?[\n,] ?(?:FPO|BFPO))")
 _GERMAN = re.compile(
     rf"(?<![\w-])(?:{_CAP}[ -]){{0,2}}(?:[A-ZÄÖÜ][\wäöüß-]{{1,30}}(?:[Ss]tra(?:ß|ss)e|[Ss]tr\.|[Ww]eg|[Pp]latz|[Aa]llee|"
     rf"[Gg]asse|[Rr]ing|[Uu]fer|damm|steig|stieg|chaussee|markt|graben|promenade|twiete|kamp)|(?:Stra(?:ß|ss)e|Str\.|Weg|"
@@ -147,6 +157,7 @@ _PATTERNS: tuple[tuple[Words | None, re.Pattern[str]], ...] = (
     (Words(("flat ", "apartment", "apt", "unit ", "suite", "studio ", "level ", "shop ", "room ", "plot ", "house ", "door ", "block ",
     "villa", "h.no", "h. no", "cottages", "mansions", "tower")), _HOUSE),
     (Words(("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb")), _BOX),
+    (Words(("fpo",)), _SHIP),
     (Words(f" {kind} " for kind in (
         "rue", "avenue", "av.", "boulevard", "bd", "bd.", "blvd", "place", "pl.", "chemin", "ch.", "allée", "allee", "impasse",
         "quai", "cours", "route", "square", "passage", "faubourg", "fbg", "esplanade", "ruelle", "sentier", "villa", "cité",
@@ -292,7 +303,7 @@ _STATE_NAMES = (
     r"Ohio|Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|"
     r"Texas|Utah|Vermont|Virginia|Washington|West Virginia|Wisconsin|Wyoming)"
 )
-_AFTER_US = re.compile(rf"(?:(?:^|[a-z.,\n\"]),?[ ]?{_STATES}|\b{_STATE_NAMES}),? {{1,3}}$")
+_AFTER_US = re.compile(rf"(?:(?:^|[a-z.,\n\"]),?[ ]?(?P<state>{_STATES})|\b{_STATE_NAMES}),? {{1,3}}$")
 _AFTER_AU = re.compile(
     r"\b(?:NSW|VIC|QLD|SA|WA|TAS|NT|ACT|New South Wales|Victoria|Queensland|South Australia|Western Australia|"
     r"Tasmania),? {1,2}$"
@@ -362,8 +373,12 @@ def _postcodes(text: str, lowered: Lowered, streets: list[Finding]) -> Iterator[
         if not before[-5:].rstrip(" ,:-–—")[-1:].isalpha():
             continue
         after = {4: _AFTER_AU, 6: _AFTER_INDIAN, 7: _AFTER_INDIAN}.get(len(match[0]), _AFTER_US)
-        if after.search(before) is not None:
+        place = after.search(before)
+        if place is not None:
             yield code(*match.span())
+            if after is _AFTER_US and place["state"]:
+                at = match.start() - len(before) + place.start("state")
+                yield Finding(at, at + len(place["state"]), "LOCATION", "LOCATION", 0.7)
     for street in streets:
         match = _AFTER_STREET.match(text[street.end : street.end + _AROUND])
         if match:

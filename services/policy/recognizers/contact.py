@@ -22,7 +22,7 @@ _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
 _HANDLE = re.compile(
-    r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<])"
+    r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<-])"
 )
 _MENTIONED = re.compile(
     r"(?:\b(?:cc|ping|thanks|thank you|thx|hey|hi|hello|by|from|with|and|or|ask|asked|to|for|via|follow|add|insta|instagram|"
@@ -33,9 +33,13 @@ _MENTIONED = re.compile(
     re.IGNORECASE,
 )
 _ADDRESSED = re.compile(
-    r"[ \t]{0,2}(?:[,:?!]|(?:can|could|please|pls|will|would|thanks|you|is|are|has|said|wrote|asked|any|what|when|do|does|"
-    r"did)\b)"
+    r"[ \t]{0,2}(?:[,:?!]|(?:can|could|please|pls|will|would|thanks|you|your|is|are|has|have|said|wrote|asked|any|what|when|do|does|"
+    r"did|should|where|how|why|we|i|it)\b)"
 )
+_ARRAY = re.compile(r"\b(?:push|unshift|my|foreach|keys|scalar|splice) {0,2}\(?(?:@\w+, ?){0,6}$")
+"""Of Perl and its kin: ``push @names``, ``my (@one, @two)``."""
+_DESCRIBED = re.compile(r"(?:^|\n)[ \t]*(?:\*|///?|#)[ \t]+$")
+"""``* @name: what it is``, in a comment before a function."""
 _ANNOTATIONS = frozenset(
     "param params return returns type typedef throws throw example see since author deprecated override overload property "  # noqa: SIM905  # words, not a list of strings
     "staticmethod classmethod "
@@ -64,7 +68,10 @@ _GENERIC = frozenset(
     "optional form page error invalid unknown missing already exists taken and or not with request provided failed found does "
     "cannot should be undefined "
     "oder und ist nicht fehlt et ou pas no y o en de la le les a an to in of on by from this that your my their user1 me you "
-    "set unset empty passwd acct account classes username password host port token key id unique case-sensitive read write".split()
+    "set unset empty passwd acct account classes username password host port token key id unique case-sensitive read write "
+    "details attempt attempts screen button credentials link info information via here sessions history shell prompt flow "
+    "success successful succeeded limit limits issue issues problem problems someone anyone another different superuser yourself usual "
+    "normal please thanks same both".split()
 )
 _CALL = re.compile(r"[(\[{]| or | and |\.\w")
 _ATTRIBUTE = re.compile(
@@ -86,14 +93,32 @@ ANNOUNCED = Announcements(
         r"]{0,3}", score=0.6,
     ),
     announcement(
-        "USERNAME", "USERNAME", "user=|user:|user for|for user|invalid user|accepted|account=|su: |uid=|user \"|user '",
-        r"(?:\buser=|\buser: |for user |accepted (?:password|publickey) for |invalid user )[\"']?",
+        "USERNAME", "USERNAME", "user=|user:|user for|for user|invalid user|accepted|failed |account=|su: |uid=|user \"|user '",
+        r"(?:\buser=|\buser: |\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|"
+        r"none) for (?!invalid )|invalid user )[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
+    ),
+    # Whom an address follows in brackets: ``User ann (ann@x.org)``.
+    announcement(
+        "USERNAME", "USERNAME", "user ", r"\buser ", rf"{_PLAIN_NAME}(?= [(<][\w.+-]{{1,64}}@)", gap=r"[\"']?", score=0.6,
+    ),
+    announcement(
+        "USERNAME", "USERNAME", "reset |unlock |disable |delete ", r"(?:reset|unlock|change|disable|delete) ",
+        rf"{_PLAIN_NAME}(?=['’]s (?:password|account|login|profile|access))", gap="", score=0.6,
+    ),
+    announcement("USERNAME", "USERNAME", 'user"', r'user"', rf'{_PLAIN_NAME}(?=")', gap=r': ?"', score=0.5),
+    announcement("USERNAME", "USERNAME", "mysql|psql|mongo|mariadb", r"(?:mysql|mysqldump|mariadb|psql|mongo\w{0,4}) [^\n|;&]{0,80}?-[uU]",
+    _PLAIN_NAME, gap=" ?", score=0.5),
+    # ``TODO(ann):`` as in the guides of styles.
+    announcement("USERNAME", "USERNAME", "todo(|fixme(|hack(", r"(?:TODO|FIXME|HACK)\(", rf"{_PLAIN_NAME}(?=\):)", gap="@?", score=0.6),
+    announcement(
+        "USERNAME", "USERNAME", " me on ", r"(?:find|add|follow|reach|message|ping|dm) me on (?:discord|steam|skype|telegram|insta(?:gram)?|"
+        r"snap(?:chat)?|twitter|tiktok|github|signal|reddit)", _PLAIN_NAME, gap=r"(?:[,:]| -| as| @) ?@?", score=0.6,
     ),
     # What logs of systems say: ``session of user ann.``, ``(login annb)``, ``Account Name: CORP\ann``.
     announcement(
-        "USERNAME", "USERNAME", "of user |login |account name|as user |by user |logged in as ",
-        r"(?:(?:of|by|as) user |login (?:for |by |of )?|logged in as |account name:\s{1,4}(?:[A-Z0-9-]{1,16}\\)?)"
+        "USERNAME", "USERNAME", "of user |login |account name|as user |by user |in as ",
+        r"(?:(?:of|by|as) user |login (?:for |by |of )?|(?:log(?:ged)?|sign(?:ed)?)[ -]?in as |account name:\s{1,4}(?:[A-Z0-9-]{1,16}\\)?)"
         r"[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
     ),
@@ -128,6 +153,15 @@ _OF_MACHINES = frozenset(
     "linuxbrew user users vagrant pi centos debian fedora ec2-user airflow jovyan dev developer service svc git www web docker".split()
 )
 """Whose home says nothing about anybody."""
+_CHATTED = re.compile(
+    r"^(?:\[?\d[\d:. -]{3,19}\]? )?<[@+%&~]?(?P<value>(?=[A-Za-z-]{0,24}[\d_])[A-Za-z][\w-]{2,24})> (?=\S)", re.MULTILINE
+)
+"""``<ann> hello``: counts from the second line on, where no element of a page is closed."""
+_ELEMENTS = frozenset(
+    "div span body head html title main table thead tbody form input label select option button code pre script "  # noqa: SIM905  # words, not a list of strings
+    "style section article aside nav header footer link meta img svg path strong small center details summary file name value string "
+    "command number int type key url dir host port options args id tag branch version".split()
+)
 _LOGGED = (
     (("/home/", "/Users/", "Users\\", "~"), _HOME),
     ((" [",), _ACCESS_LOG),
@@ -175,12 +209,18 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
                 name = match["value"].lower()
                 if name not in _GENERIC and name not in _OF_MACHINES:
                     yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.6)
+    if "> " in text and "</" not in text:
+        chatted = [match for match in _CHATTED.finditer(text) if match["value"] not in _GENERIC | _ELEMENTS]
+        for match in chatted if len(chatted) > 1 else ():
+            yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.5)
     if "@" not in text:
         return
     for match in _HANDLE.finditer(text):
         if match["value"].lower() in _ANNOTATIONS or match["value"].lower().split(".")[0] in _ANNOTATIONS:
             continue
         before = text[max(0, match.start() - 16) : match.start()]
+        if _ARRAY.search(text, max(0, match.start() - 80), match.start()) is not None or _DESCRIBED.search(before) is not None:
+            continue
         line = before.rpartition("\n")[2]
         follows = _ADDRESSED.match(text, match.end()) is not None
         # At the head of a line a decorator stands alone; whom one speaks to is followed by what one says.

@@ -31,8 +31,9 @@ def _digits(low: int, high: int, separators: str = " .-") -> str:
 ANNOUNCED = Announcements(
     # United States
     announcement(
-        "US_SSN", "SSN", "ssn|social sec|social_sec|socialsec|ss#|ss #|soc sec",
-        r"(?:ssn|social[ _-]?security(?: (?:no|number|num|nr|#))?|ss ?#|soc\.? sec\.?)", r"\d{3}[ .-]?\d{2}[ .-]?\d{4}", gap=FAR,
+        "US_SSN", "SSN", "ssn|social sec|social_sec|socialsec|ss#|ss #|soc sec|my social|social is|social:|social #",
+        r"(?:ssn|(?:my )?social(?= is|:| #|'s| num|,? \d)|social[ _-]?security(?: (?:no|number|num|nr|#))?|ss ?#|"
+        r"soc\.? sec\.?)", r"\d{3}[ .-]?\d{2}[ .-]?\d{4}", gap=FAR,
     ),
     announcement(
         "US_ITIN", "ID", "itin|taxpayer id|tax_id|tax id|taxid|tin:|tin ", r"(?:itin|taxpayer id\w*|tax[ _]?id\w*|\btin\b)",
@@ -46,6 +47,7 @@ ANNOUNCED = Announcements(
         "US_MEDICARE", "ID", "medicare|mbi", r"(?:medicare|mbi)", r"[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}"
     ),
     announcement("US_NPI", "ID", "npi|national provider", r"(?:npi|national provider id\w*)", r"[12]\d{9}"),
+    announcement("DEVICE_ID", "ID", "imei", r"imei", r"\d{2}[ -]?\d{6}[ -]?\d{6}[ -]?\d{1,2}"),
     # United Kingdom
     announcement(
         "UK_NHS", "ID", "nhs|national health|chi ", r"(?:nhs|national health(?: service)?|chi)(?: ?/ ?(?:nhs|chi))?",
@@ -74,8 +76,8 @@ ANNOUNCED = Announcements(
         r"\d{2} ?\d{6} ?[A-Za-z] ?\d{2} ?\d", gap=FAR,
     ),
     announcement(
-        "DE_HEALTH_INSURANCE", "ID", "versichert|krankenvers|kvnr|gesundheitskart|krankenkass",
-        r"(?:kranken(?:versicher\w*|kasse\w*)|versicherten\w*|kvnr|gesundheitskarte\w*)", r"[A-Z] ?\d{3} ?\d{3} ?\d{3}",
+        "DE_HEALTH_INSURANCE", "ID", "versichert|krankenvers|kvnr|kv-nr|gesundheitskart|krankenkass",
+        r"(?:kranken(?:versicher\w*|kasse\w*)|versicherten\w*|kv-?nr|gesundheitskarte\w*)", r"[A-Z] ?\d{3} ?\d{3} ?\d{3}",
     ),
     # France
     announcement(
@@ -182,6 +184,21 @@ ANNOUNCED = Announcements(
     announcement(
         "MEDICAL_RECORD", "ID", "mrn|medical record|patient|chart n|hospital n|krankenakte|patiënt",
         rf"(?:mrn|medical[ _]record|patient[ _-]?(?:id|n\w*|#)|chart|hospital|patiëntn\w*){_NUMBER}", _CODE, gap=CLOSE,
+    ),
+    announcement(
+        "HEALTH_PLAN", "ID", "medicaid|health plan|health_plan|health insurance|membership",
+        r"(?:medicaid|health[ _](?:plan|insurance)|membership)(?:[ _-]?(?:beneficiary[ _-]?)?(?:id|number|num|no|nr|#)\.?)",
+        r"(?=(?:[A-Z -]{0,8}\d){4})[A-Z0-9](?:[ -]?[A-Z0-9]){5,17}", gap=CLOSE,
+    ),
+    announcement(
+        "US_IMMIGRATION", "ID", "uscis|green card|alien n|a-number|alien reg", r"(?:uscis ?#?|green card(?: (?:number|"
+        r"no\.?))?|alien (?:registration )?"
+        r"(?:number|no\.?|#)|a-number)", r"A?-?\d{3}-?\d{3}-?\d{3}", gap=CLOSE,
+    ),
+    announcement(
+        "MEDICAL_LICENSE", "ID", "dea |dea#|medical licen", r"(?:\bdea(?: (?:number|no\.?|#|registration)|#)|"
+        r"medical licen[sc]e(?: (?:number|no\.?|#))?)",
+        r"[A-Z]{1,3}-?\d{4,8}", gap=CLOSE,
     ),
     announcement(
         "INSURANCE_MEMBER", "ID", "member|subscriber|insured|policyholder|policy/|beneficiary",

@@ -51,15 +51,17 @@ _ABOUT_ENDS = tuple(
     f"{word} "
     for word in (  # noqa: SIM905  # words, not a list of strings
         "now just nearly almost only turning jetzt schon erst i'm i’m im am 's ’s is was bin ist 'ai ’ai a ho ha tengo tiene ben "
-        "turns turned aged wird werd"
+        "turns turned aged wird werd turning were at age"
     ).split()
 )
 """How all of ``_ABOUT_SOMEBODY`` ends, in lower case."""
 _ABOUT_SOMEBODY = re.compile(
-    r"(?:\b(?:i['’]?m|i am|s?he['’]s|s?he is|s?he was|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|il) a|ho|ha|tengo|tiene|"
+    r"(?:\b(?:i['’]?m|i am|i was|s?he['’]s|s?he is|s?he was|they were|we were|who is|ich bin|(?:sie|er) ist|j['’]ai|(?:elle|"
+    r"il) a|ho|ha|tengo|tiene|"
     r"ik ben|(?:zij|hij) is)"
     r"(?: (?:now|just|nearly|almost|only|turning|jetzt|schon|erst))?"
-    r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd)"
+    r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd|(?:you|they|we) were)"
+    r"|\b(?:married|retired|died|widowed|graduated|emigrated|orphaned|passed away|moved to [A-ZÀ-Ž][\w'’ -]{2,24}) at(?: age)?"
     r"|\b(?:mother|father|mum|mom|dad|wife|husband|partner|son|daughter|brother|sister|grandmother|grandfather|gran|grandma|"
     r"grandpa|aunt|uncle|kid|"
     r"girlfriend|boyfriend|fianc[ée]e?)(?: [A-ZÀ-Ž][\w'’-]+)? (?:is|was|turned|turns))"
@@ -70,13 +72,13 @@ _NAME_COMMA = re.compile(r"[A-ZÀ-Ž][\wÀ-ž'’-]{1,30}[\"”)]?,[ ]$")
 _ON_SOMEBODY = re.compile(
     r",? (?:and|but|so|who|which|of|a|an|the|from|was|is|has|had|originally|living|works?|working|male|female|m|f|single|"
     r"married|divorced|widowed|"
-    r"passed|died|told|said|und|aus|et|y|e|en|uit|nurse|teacher)\b"
+    r"passed|died|told|said|when|in (?:jan|feb|mar|apr|may|ju|aug|sep|oct|nov|dec)\w*|today|yesterday|und|aus|et|y|e|en|uit|nurse|teacher)\b"
     r"|, (?:[a-z]+ing|mother|father)\b|[.!?;)](?:\s|$)|,? ?\n|$|, ",
     re.IGNORECASE,
 )
 _ON_NAME = re.compile(
-    r", (?:who|whose|of|a|an|the|from|was|is|has|had|originally|living|told|said|died|passed|works?|mother|father|married|"
-    r"single|male|female|[a-z]+ing)\b",
+    r", (?:(?:who|whose|of|a|an|the|from|was|is|has|had|originally|living|told|said|died|passed|works?|mother|father|married|"
+    r"single|male|female|[a-z]+ing)\b|(?-i:[A-ZÀ-Þ][a-zà-ÿ]{2,}))",
     re.IGNORECASE,
 )
 
@@ -86,6 +88,21 @@ _AGE_AFTER = re.compile(
     r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
     re.IGNORECASE,
 )
+_BEFORE_SEX = re.compile(
+    r"\d(?<![\w.,:/$€£#=-]\d)(?:(?<=1)[01]\d|\d?)(?!\d)(?=[ -]?(?:[MF]|(?:[Ff]e)?[Mm]ale)[,.]? (?:presents|presenting|c/o|w/|s/p|h/o|who|here|"
+    r"admitted|complain\w{2,4}|pt|patient|seeking|looking for|referred|brought)\b|[MF](?:\)|(?:,| -) [A-Za-z])|(?:, | ?/ ?)(?:[Ff]e)?[Mm]ale\b|"
+    r"(?:, | ?/ ?)[MF](?:[),;.\n]|$)| (?:[Ff]e)?[Mm]ale\b)",
+    re.MULTILINE,
+)
+_AFTER_SEX = re.compile(
+    r"\b(?:(?:[Ff]e)?[Mm]ale(?:,| ?/|:)? |(?<=\()[MF][,/] ?|(?<![\w/])[MF]/)(?P<value>1[01]\d|[1-9]\d)(?=[ ,;.)]|\n|$)"
+    r"(?![.,]\d| ?(?:%|percent|cases))",
+    re.MULTILINE,
+)
+"""``34F presents``, ``41, male``; and ``(F, 29)``, ``M/67``."""
+_SEX_WORDS = Words(("male",))
+_BEFORE_SEX_SHAPES = ("0A)", "0A, ", "0A -", "0A ", "0 A ", "0 A, ", "0 A. ", "0-A ", "0, A", "0/A", "0 / A")
+_AFTER_SEX_SHAPES = ("A/0", "(A, 0", "(A,0")
 _AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años"))
 _THINGS = re.compile(
     r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|"
@@ -96,7 +113,7 @@ _THINGS = re.compile(
 )
 # Durations, not ages: "après 3 ans", "da 10 anni", "hace 5 años", "depuis 12 ans".
 _DURATION = re.compile(
-    r"(?:depuis|après|pendant|dans|il y a|tous les|sur|en|da|per|fa|tra|ogni|hace|durante|desde|cada|in|tras|sinds|na|voor|al|"
+    r"(?<![^\W\d_])(?:depuis|après|pendant|dans|il y a|tous les|sur|en|da|per|fa|tra|ogni|hace|durante|desde|cada|in|tras|sinds|na|voor|al|"
     r"ultimi|primi|últimos|près de|plus de|contrat de|garantie)[ ](?:les |los |gli |le )?(?:\w{1,9} )?$",
     re.IGNORECASE,
 )
@@ -104,11 +121,11 @@ _DURATION = re.compile(
 _TITLE = re.compile(
     r"(?<![\w.@/-])(?P<value>"
     r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|Dhr|"
-    r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr|D[ñn]a|Dra|Sigg|Me)\."
+    r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr|D[ñn]a|Dra|Sigg|Me|Cllr|Adv|MR|MRS|MS|DR)\."
     r"(?: (?:med|phil|rer|jur|Dr|Ing|h\.c|nat)\.){0,3}"
-    r"|MR|MRS|MS|DR|Ma[îi]tre|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|"
+    r"|MR|MRS|MS|DR|Ma[îi]tre|Cllr|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|"
     r"Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
-    r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri|Pastor|Reverend|Captain|"
+    r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri(?! Lanka)|Pastor|Reverend|Captain|"
     r"Sergeant|Officer(?= [A-Z])"
     r")(?=[ \u00a0](?P<next>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*))"
 )
@@ -117,6 +134,11 @@ _TITLE_BEGINS = re.compile(
     re.DOTALL,
 )
 """Where a title may stand: its first letter, and the name, or more of the title, in the next word."""
+_NAME_BEFORE = re.compile(
+    r"(?<![\w.])(?!(?:Bonjour|Bonsoir|Cher|Merci|Avec|Pour|Par|De|Et|Selon|Chez|Si|Que|Signé|Patient|Client|Nom|Contact|Dr|Monsieur) )"
+    r"[A-ZÀ-Þ][a-zà-ÿ'’-]+ $"
+)
+"""``Paul M. Smith``: an initial."""
 _COUPLE = re.compile(
     r"(?<![\w.@/-])(?P<value>Mr|Mrs|Ms|Dr|Herr|Frau|M\.|Mme|Sr\.|Sra\.|Sig\.|MR|MRS)\.?"
     r"(?= (?:&|and|und|et|e|y|en) (?:Mr|Mrs|Ms|Dr|Herr|Frau|M|Mme|Sra?|Sig|MRS?)\b)"
@@ -144,6 +166,13 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
                 text, max(0, match.start() - 20), match.start()
             ):
                 yield Finding(*match.span("value"), "AGE", "AGE", 0.7)
+    sex = _SEX_WORDS.any_within(lowered)
+    if sex or lowered.has_shape(_BEFORE_SEX_SHAPES):
+        for match in _BEFORE_SEX.finditer(text):
+            yield Finding(*match.span(), "AGE", "AGE", 0.6)
+    if sex or lowered.has_shape(_AFTER_SEX_SHAPES):
+        for match in _AFTER_SEX.finditer(text):
+            yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
     for match in _TWO_DIGITS.finditer(text):
         at = match.start()
         # No pattern ends with anything but a blank; and before the line's end it would also look behind that.
@@ -167,7 +196,11 @@ def titles(text: str) -> Iterator[Finding]:
             continue
         initial = text[match.end("next") : match.end("next") + 1] == "." and len(match["next"]) == 1
         if (initial or match["next"].rstrip(".") not in _NOT_NAMES) and not (
-            match["value"] == "M." and text[match.start() - 2 : match.start()] == ". "
+            match["value"] == "M."
+            and (
+                text[match.start() - 2 : match.start()] == ". "
+                or _NAME_BEFORE.search(text, max(0, match.start() - 24), match.start()) is not None
+            )
         ):
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
     for words, pattern in _MORE_TITLES:

@@ -19,7 +19,7 @@ _DECIMAL = re.compile(r"\+\d+\.\d+")
 _LAST_GROUP = re.compile(r"[ .()/-]{1,3}\d+$")
 _NANP = re.compile(
     r"[\d(](?<![\w.+/#$=-].)(?:(?<=1)[ .-](?:\(\d{3}\)[ -]?|\d{3}[ .-])|(?<=\()\d{3}\)[ -]?|(?<=\d)\d{2}[ .-])\d{3}[ .-]\d{4}"
-    r"(?!(?!x\d)\w|-|\.\d)",
+    r"(?!(?!x\d)\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
 )
 _NANP_SHAPES = ("000-0000", "000 0000", "000.0000")
@@ -57,12 +57,19 @@ _UNPREFIXED = (
 """What a text must hold of the shape for a pattern to be tried, the pattern, and whose plan."""
 _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
+_TEN_DIGITS = re.compile(r"[2-9]\d{2}[ .-]?\d{3}[ .-]?\d{4}")
+_TRACKED = re.compile(r"\b1Z ?[0-9A-Z]{3} ?[0-9A-Z]{3} ?$")
+"""Before it, the beginning of a parcel's number."""
 _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
+_BARE = re.compile(
+    r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|"
+    r"[Mm]obile|[Ww]ork)\b)|\.\d)",
+    re.DOTALL,
+)
 _SURE = (
     (("000 000", "000-000"), _FREE),
     (("00 00 00 00 00", "00.00.00.00.00", "00-00-00-00-00"), _FRENCH),
 )
-_BARE = re.compile(r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?![\w-]|\.\d)", re.DOTALL)
 # A span of years, a size.
 _NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
 _ROW = re.compile(r"\d[ \t]{1,3}$")
@@ -71,7 +78,7 @@ _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|"
     r"handy|mobile|mobil|mob|"
-    r"cell|cellphone|ph|fax|whatsapp|sms|call|dial|ring|text|reach|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
+    r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
     r"erreich\w+|anruf\w*|rückruf|hotline|"
     r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])"
 )
@@ -80,6 +87,14 @@ _WORDS = re.compile(
 _WEAK_WORDS = re.compile(
     r"(?<![^\W\d_])(?:nummer|number|numbers|num|numero|numéro|número|line|direct)(?![^\W\d_])[^\n\d=()\[\]]{0,20}$"
 )
+_ADDRESS_BESIDE = re.compile(r"\w@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?: or | and |[ ,;|/\n·•>-]{1,6})$")
+_BESIDE_ADDRESS = re.compile(r"(?: or | and |[ ,;|/\n·•<-]{1,6})[\w.+-]{1,64}@[\w-]")
+_SAID_AFTER = re.compile(
+    r",? (?:is|was)(?: also)? (?:my|his|her|our|their|the)(?: [a-z]{2,10}){0,2} (?:number|phone|cell|mobile|line|landline|home|work|fax)\b"
+    r"|-(?:home|work|cell|mobile|office|fax)\b|,? ?\((?:home|work|cell|mobile|mob|office|fax|h|w|c|m|o)\)|[ ,]{1,2}(?:ext|x)\.? ?\d{2,6}\b",
+    re.IGNORECASE,
+)
+"""Of a number whose words come after it."""
 _CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umber|[Nn]o))?[\"']?\s{0,3}[:=]\s{0,3}[\"']?$")
 _OTHER_NUMBERS = re.compile(
     r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|"
@@ -131,10 +146,12 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
             yield found(start, start + len(taken), 0.5)
     for match in _NANP.finditer(text) if any(each in shape for each in _NANP_SHAPES) else ():
         # Dashes or brackets are enough; blanks and dots also separate columns and versions.
-        sure = "-" in match[0] or "(" in match[0] or announced(match.start())
+        sure = "-" in match[0] or "(" in match[0] or match[0].count(".") == 2 or announced(match.start())
         if sure or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
+        if _TRACKED.search(text, max(0, start - 16), start) is not None:
+            continue
         # Two digits and two digits: a dump, a table, a time.
         if number and not _LONG_GROUP.search(number[1:]):
             continue
@@ -155,7 +172,11 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
                 yield found(*match.span(), 0.4)
     for match in _BARE.finditer(text):
         start = match.start() + (match[0].startswith("(") and ")" not in match[0])
-        if sum(map(str.isdigit, match[0])) > 6 and not _NO_NUMBER.match(text, match.start()) and announced(start):
+        if (
+            sum(map(str.isdigit, match[0])) > 6
+            and not _NO_NUMBER.match(text, match.start())
+            and (announced(start) or _beside_words(text, lowered, start, match.end()))
+        ):
             yield found(start, match.end(), 0.4)
 
 
@@ -169,6 +190,17 @@ def _announced(text: str, lowered: str, start: int) -> bool:
     ):
         return False
     return _OTHER_NUMBERS.search(lowered, max(0, start - 24), start) is None
+
+
+def _beside_words(text: str, lowered: str, start: int, end: int) -> bool:
+    """Whether ten digits stand beside an address of electronic mail, or before a word of telephony."""
+    if _TEN_DIGITS.fullmatch(text, start, end) is None or _OTHER_NUMBERS.search(lowered, max(0, start - 24), start) is not None:
+        return False
+    return (
+        _SAID_AFTER.match(text, end) is not None
+        or _BESIDE_ADDRESS.match(text, end) is not None
+        or _ADDRESS_BESIDE.search(text, max(0, start - 96), start) is not None
+    )
 
 
 def _whole(text: str, pattern: re.Pattern[str], counts: Callable[[str], bool]) -> Iterator[tuple[int, str, str]]:

@@ -36,6 +36,22 @@ _CARD_CODE = re.compile(
 _CARD_CODE_WORDS = Words(("cvv", "cvc", "cid", "security code", "csc", "prüfziffer", "pin"))
 
 
+# What a word announces without a sign between them; then the value must look like one that a person or a machine made up.
+_PLAINLY = re.compile(
+    r"(?<![A-Za-z_-])(?:(?:pass(?:word|wort|code|phrase|wd)?|pwd?|kennwort|contraseña|mot de passe|wachtwoord|"
+    r"(?:api|access|secret|license|encryption|subscription)[ _-]key|(?:access|auth|bearer|api) token)(?: is)?[ \t]{1,3}[\"'`]?)"
+    r"(?P<value>[^\s\"'`<>]{6,128})",
+)
+_PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "kennwort", "contraseña", "wachtwoord", "key ", "token "))
+_SESSION = re.compile(
+    r"cookie[\"']?\s?:[^\n]{0,200}?(?<![A-Za-z])(?:[a-z.]{0,12}sess(?:ion)?(?:_?id)?|sid|connect\.sid|auth\w{0,12}|(?:csrf|xsrf|access|refresh)?_?token|jwt)"
+    r"=(?P<value>[\w%.~+/-]{16,512})",
+    re.IGNORECASE,
+)
+_OF_CLIENT = re.compile(r"\b(?:mysql\w{0,5}|mariadb) [^\n|;&]{0,120}?(?<= -p)(?P<value>[^\s-]\S{5,63})")
+_DIRECTLY = ((Words(("cookie",)), _SESSION), (Words(("mysql", "mariadb")), _OF_CLIENT))
+
+
 def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     triggered = dict.fromkeys(_TRIGGERED[at] for at in _TRIGGERS.within(lowered))
@@ -48,6 +64,15 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
                 continue
             yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
+    if _PLAIN_WORDS.any_within(lowered):
+        for match in _PLAINLY.finditer(lowered):
+            value = text[match.start("value") : match.end("value")].rstrip(".,;:!?)")
+            if _is_made_up(value):
+                yield Finding(match.start("value"), match.start("value") + len(value), "CREDENTIAL", "SECRET", 0.6)
+    for words, pattern in _DIRECTLY:
+        if words.any_within(lowered):
+            for match in pattern.finditer(text):
+                yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.7)
     if _CARD_CODE_WORDS.any_within(lowered):
         for match in _CARD_CODE.finditer(text):
             yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.6)
@@ -90,6 +115,16 @@ _CODE = re.compile(
 def _is_value(value: str) -> bool:
     """Whether it may be a secret: not a path into an object, a variable, a constant's name, a call, a version or a file."""
     return _CODE.fullmatch(value) is None
+
+
+_SIGNS = re.compile(r"[!@#$%^&*+=?~_-]")
+
+
+def _is_made_up(value: str) -> bool:
+    """Whether three of small letters, capitals, digits and signs are in it, as in no word."""
+    small, large, digit = any(map(str.islower, value)), any(map(str.isupper, value)), any(map(str.isdigit, value))
+    sign = _SIGNS.search(value) is not None
+    return len(value) > 5 and digit and small + large + sign > 1 and _is_value(value)
 
 
 def _is_random(token: str) -> bool:

@@ -68,7 +68,10 @@ _COLUMNS = (
     _column("ORGANIZATION", "ORG", r"^(?:company|company_name|organi[sz]ation|employer|firma|soci[ée]t[ée]|azienda|empresa|"
     r"bedrijf)$", _NAME, personal=False),
 )  # fmt: skip
-_EMAIL_HEAD = re.compile(r"e_?mail")
+_OF_PEOPLE = re.compile(
+    r"e_?mail|^(?:age|sex|gender|nationality|occupation|job_title|marital|salutation|hire|salary|department|dept)(?:_|$)"
+)
+"""What else only people have; beside a name."""
 _NOT_WORDS = re.compile(r"[^a-zà-ž0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORTH_IT = (
@@ -178,7 +181,7 @@ def _columns_of(heads: Iterator[str]) -> list[_Column | None]:
         next((column for column in _COLUMNS if column.head.search(name.replace("_", " ")) or column.head.search(name)), None)
         for name in names
     ]
-    if any(column is not None and column.personal for column in columns) or any(_EMAIL_HEAD.search(name) for name in names):
+    if any(column is not None and column.personal for column in columns) or any(_OF_PEOPLE.search(name) for name in names):
         return columns
     return []
 

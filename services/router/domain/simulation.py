@@ -3,17 +3,17 @@
 What is taken from the record: when each call came, what it needed, what it used, and how each target really behaved: the attempts at a
 target are the lot from which an attempt there is drawn, failures and latencies alike, those close in time being likelier. What is assumed:
 a target that was never tried behaves like the others of its provider, and where there are none, like all; every target answers with as
-many tokens as were recorded. Queues and limits of keys are not simulated. The same seed gives the same result.
+many tokens as were recorded. Queues and limits of keys are not simulated. The same dice give the same result.
 """
 
 import bisect
 import heapq
-import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from agentos.contracts.model import Usage
 from agentos.contracts.routing import Ordering
@@ -26,6 +26,14 @@ from services.router.domain.retries import Standing as Stand
 
 NEIGHBOURS = 50
 """An attempt is drawn from so many that are nearest in time: a bad hour stays a bad hour."""
+
+
+class Dice(Protocol):
+    """Where chance comes from, such as a seeded ``random.Random``."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +132,14 @@ class _Behaviour:
             lot.sort(key=lambda each: each.at)
         self.guessed: dict[str, str] = {}
 
-    def draw(self, target: str, at: datetime, rng: random.Random) -> Try | None:
+    def draw(self, target: str, at: datetime, dice: Dice) -> Try | None:
         lot = self._lots.get(target) or self._like(target)
         if not lot:
             return None
         place = bisect.bisect_left(lot, at, key=lambda each: each.at)
         low = max(0, min(place - NEIGHBOURS // 2, len(lot) - NEIGHBOURS))
-        return rng.choice(lot[low : low + NEIGHBOURS])
+        near = lot[low : low + NEIGHBOURS]
+        return near[int(dice.random() * len(near))]
 
     def _like(self, target: str) -> list[Try]:
         provider = target.partition("/")[0]
@@ -154,9 +163,9 @@ class _Running:
     drawn: Try | None = None
 
 
-def compare(pasts: Sequence[Past], world: World, *, seed: int = 0) -> Comparison:
+def compare(pasts: Sequence[Past], world: World, dice: Dice) -> Comparison:
     """Replay ``pasts`` through ``world``."""
-    run = _Run(pasts, world, seed)
+    run = _Run(pasts, world, dice)
     run.all()
     was: dict[str, Sums] = defaultdict(Sums)
     for past in pasts:
@@ -166,9 +175,9 @@ def compare(pasts: Sequence[Past], world: World, *, seed: int = 0) -> Comparison
 
 
 class _Run:
-    def __init__(self, pasts: Sequence[Past], world: World, seed: int) -> None:
+    def __init__(self, pasts: Sequence[Past], world: World, dice: Dice) -> None:
         self._pasts, self._world = pasts, world
-        self._rng = random.Random(seed)  # noqa: S311 - a simulation, no secret
+        self._dice = dice
         self.behaviour = _Behaviour(pasts)
         self.sums: dict[str, Sums] = defaultdict(Sums)
         self._breakers: dict[str, Breaker] = defaultdict(lambda: Breaker(world.breaker))
@@ -233,7 +242,7 @@ class _Run:
         if not self._breakers[target].admit(now):
             self._follow(running, "other_provider", now)
             return
-        drawn = self.behaviour.draw(target, now, self._rng)
+        drawn = self.behaviour.draw(target, now, self._dice)
         if drawn is None:
             self._breakers[target].ended()
             self._failed(running.past)
@@ -267,7 +276,7 @@ class _Run:
             # What was paid for an attempt that failed is paid again where it fails again.
             sums.usd += drawn.usd
         if drawn.error == "retry":
-            self._breakers[target].failed(now, jitter=self._rng.random())
+            self._breakers[target].failed(now, jitter=self._dice.random())
         else:
             self._breakers[target].ended()
         self._follow(running, drawn.error, now)
@@ -281,7 +290,7 @@ class _Run:
             elapsed=now - running.past.at,
             elsewhere=elsewhere(options, running.index, running.left, begun=False),
         )
-        following = after_failure(error, standing, self._world.patience, retry_after=None, jitter=self._rng.random())
+        following = after_failure(error, standing, self._world.patience, retry_after=None, jitter=self._dice.random())
         if following is None:
             self._failed(running.past)
             return

@@ -202,11 +202,15 @@ class Ledger:
             case "cost":
                 groups = [
                     {
-                        "key": "openai/gpt-5-mini",
+                        "model": "=gpt-5-mini",
                         "calls": 3,
+                        "attempts": 4,
+                        "cache_read_tokens": 0,
+                        "cache_write_tokens": 0,
                         "unpriced_calls": 0,
                         "simulated_calls": 1,
                         "cost_usd": "0.0123",
+                        "saved_usd": "0",
                         "input_tokens": 10,
                         "output_tokens": 5,
                     }

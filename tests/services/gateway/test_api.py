@@ -156,7 +156,7 @@ async def test_a_switch_is_shown_with_what_it_stopped_of_ones_own_tenant(edge: A
 
 async def test_reads_answer(edge: Any) -> None:
     await edge.backend.announce("engineering", "report")
-    for path in ("audit/status", "cost?by=model", "packs", "events", "calls/call1"):
+    for path in ("audit/status", "costs?by=model", "packs", "events", "calls/call1"):
         response = await edge.http.get(f"/api/v1/{path}")
         assert response.status_code == 200, (path, response.text)
     packs = (await edge.http.get("/api/v1/packs")).json()["items"]
@@ -164,7 +164,13 @@ async def test_reads_answer(edge: Any) -> None:
     assert (await edge.http.post("/api/v1/audit/verify")).json()["ok"] is True
     exported = await edge.http.get("/api/v1/audit/export")
     assert exported.text == '{"count":2}\n{"closed":true}\n'
-    assert problem(await edge.http.get("/api/v1/cost?by=colour")) == (422, "invalid_request")
+    for wrong in ("by=colour", "by=model,", "by=", "from=yesterday", "to=2026-01-01T00:00:00", "format=xml"):
+        assert problem(await edge.http.get(f"/api/v1/costs?{wrong}")) == (422, "invalid_request")
+    sheet = await edge.http.get("/api/v1/costs?by=model&from=2026-01-01T00:00:00Z&format=csv")
+    assert sheet.headers["content-type"].startswith("text/csv")
+    heading, row = sheet.text.splitlines()
+    assert heading.startswith("model,calls,attempts,cached_calls")
+    assert row.startswith("'=gpt-5-mini,3,"), "no name becomes a formula"
 
 
 async def test_budgets_are_shown_with_what_is_spent_held_back_and_left(edge: Any, broker: Any) -> None:

@@ -17,11 +17,13 @@ from agentos.contracts.events import kill as k
 from agentos.contracts.events import task as t
 from agentos.contracts.ids import derived_id
 from agentos.contracts.model import Cost, ModelRequest, Usage, user
+from agentos.contracts.routing import Attempt
 from agentos.contracts.subjects import fill
 from services.ledger import tables
 from services.ledger.domain.facts import Incoming
 from services.ledger.store import Store
 
+NOTHING = Cost(usd=Decimal(0), priced=True)
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPERATOR = Principal(kind="api_key", id="olga", roles=("operator",))
 
@@ -92,13 +94,20 @@ def model_call(task: str, step: int, *, cost: str = "0.0123", pack: str = "engin
         placeholders=sealed(task),
     )
     fault = Fault(code="overloaded", message="the provider is busy", retryable=True)
-    attempted = c.CallAttempted(target="openai/gpt-5-mini", started_at=START, duration_ms=30, fault=fault)
+    ended = outcome | settled
+    target = f"{ended['provider']}/{ended['model']}"
+    if ended.get("cached") is None:
+        used = {"usage": ended["usage"], "cost": ended["cost"]}
+        last = Attempt(number=2, target=target, started_at=START, duration_ms=800, outcome="completed", **used)
+        ended = {"last": last, **ended}
+    first = Attempt(number=1, target=target, started_at=START, duration_ms=30, outcome="failed", fault=fault, cost=NOTHING)
+    attempted = c.CallAttempted(target=target, started_at=START, duration_ms=30, fault=fault, attempt=first)
     asked = c.ModelCallRequested(context=whose, model="default", request=sealed(task), digest="e" * 64, max_output_tokens=512)
     return [
         ("call.requested", (call,), asked, task),
         ("call.decided", (call,), decided, task),
         ("call.attempted", (call, "1"), attempted, task),
-        ("call.settled", (call,), c.ModelCallSettled(context=whose, **(outcome | settled)), task),
+        ("call.settled", (call,), c.ModelCallSettled(context=whose, **ended), task),
     ]
 
 

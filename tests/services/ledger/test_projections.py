@@ -84,7 +84,7 @@ def test_a_call_without_its_request_still_finds_its_task() -> None:
     assert rows["calls", "default", "t9-s0001-e1"]["outcome"] == "completed"
 
 
-def test_simulated_and_unpriced_calls_cost_nothing_and_are_counted_apart() -> None:
+def test_simulated_calls_cost_nothing_and_of_unpriced_ones_what_is_known_counts_apart_from_them() -> None:
     simulated = history.model_call("t", 1, cost="5", simulated=True)[-1]
     unpriced = history.model_call("t", 2, cost="7")[-1]
     name, tokens, data, correlation = unpriced
@@ -92,7 +92,7 @@ def test_simulated_and_unpriced_calls_cost_nothing_and_are_counted_apart() -> No
     assert data.cost is not None
     unknown = data.model_copy(update={"cost": data.cost.model_copy(update={"priced": False})})
     row = folded([history.stream([simulated, (name, tokens, unknown, correlation)])])["tasks", "default", "t"]
-    assert (row["calls"], row["simulated_calls"], row["unpriced_calls"], row["cost_usd"]) == (2, 1, 1, Decimal(0))
+    assert (row["calls"], row["simulated_calls"], row["unpriced_calls"], row["cost_usd"]) == (2, 1, 1, Decimal(7))
 
 
 def test_a_retry_by_an_operator_opens_a_settled_task_again() -> None:

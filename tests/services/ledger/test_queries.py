@@ -115,15 +115,19 @@ def test_approvals_calls_and_switches(ask: Any) -> None:
 
 
 def test_money_is_summed_exactly_and_what_has_no_price_is_counted_apart(ask: Any) -> None:
-    by_model = {group["key"]: group for group in ask("cost", by="model")["groups"]}
+    by_model = {group["model"]: group for group in ask("cost", by=["model"])["groups"]}
     assert by_model["gpt-5-mini"]["cost_usd"] == "0.5"
     assert (by_model["gpt-5-mini"]["calls"], by_model["gpt-5-mini"]["simulated_calls"]) == (6, 1)
     assert by_model["claude"]["cost_usd"] == "0.2"
-    total = ask("cost", by="tenant")["total"]
+    total = ask("cost", by=["tenant"])["total"]
     assert (total["cost_usd"], total["calls"], total["input_tokens"]) == ("0.7", 7, 840)
-    assert [group["key"] for group in ask("cost", by="day")["groups"]] == ["2026-03-01"]
-    assert ask("cost", by="provider", until="2026-03-01T00:00:00Z")["groups"] == []
-    assert ask("cost", "other")["total"]["cost_usd"] == "0"
+    assert [group["day"] for group in ask("cost", by=["day"])["groups"]] == ["2026-03-01"]
+    assert ask("cost", by=["provider"], until="2026-03-01T00:00:00Z")["groups"] == []
+    nothing = ask("cost", "other")["total"]
+    assert (nothing["cost_usd"], nothing["saved_usd"], nothing["calls"], nothing["input_tokens"]) == ("0", "0", 0, 0)
+    several = ask("cost", by=["provider", "model", "task_type"])["groups"]
+    told = [(group["provider"], group["model"], group["task_type"], group["cost_usd"]) for group in several]
+    assert told == [("anthropic", "claude", "triage", "0.2"), ("openai", "gpt-5-mini", "triage", "0.5")]
 
 
 def test_packs_are_told_by_their_tasks_and_calls(ask: Any) -> None:

@@ -40,36 +40,36 @@ def entities(detector: Detector, text: str) -> list[str]:
 def test_rules_find_nearly_all_that_rules_can_find(part: str, detector: Detector) -> None:
     told = score(lambda text: spans(detector, text), documents(part))
     by_rule = told.of(kind for kind in told.kinds if kind not in MODEL)
-    assert by_rule.f2 >= 0.93
+    assert by_rule.f2 >= 0.95
     assert told.of(DIRECT - MODEL).recall >= 0.94
-    assert by_rule.precision >= 0.94
+    assert by_rule.precision >= 0.95
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_all_kinds_are_found_persons_and_places_too(part: str, detector: Detector) -> None:
     told = score(lambda text: spans(detector, text), documents(part))
-    assert told.overall.f2 >= 0.93
-    assert told.direct.recall >= 0.94
-    assert told.kinds["PERSON"].recall >= 0.94
+    assert told.overall.f2 >= 0.95
+    assert told.direct.recall >= 0.95
+    assert told.kinds["PERSON"].recall >= 0.95
 
 
 def test_of_all_direct_identifiers_and_secrets_hardly_one_is_missed(detector: Detector) -> None:
     told = score(lambda text: spans(detector, text), [text for part in PARTS for text in documents(part)])
     assert told.direct.recall >= 0.98
-    assert told.overall.f2 >= 0.95
+    assert told.overall.f2 >= 0.96
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "it", "es", "nl"])
 def test_no_language_falls_behind(language: str, detector: Detector) -> None:
     texts = [text for part in PARTS for text in documents(part) if text.language == language]
     told = score(lambda text: spans(detector, text), texts)
-    assert told.direct.recall >= 0.95
+    assert told.direct.recall >= 0.97
 
 
 def test_code_logs_and_traces_pass_but_for_one_word_in_a_thousand(detector: Detector) -> None:
-    texts = [text for part in ("harmless", "fresh/harmless", "fresh/harmless-blind") for text in documents(part)]
-    rate, wrong = false_redactions(lambda text: spans(detector, text), texts)
-    assert rate <= 1.0, wrong
+    for part in ("harmless", "fresh/harmless", "fresh/harmless-blind"):
+        rate, wrong = false_redactions(lambda text: spans(detector, text), documents(part))
+        assert rate <= 1.0, wrong
 
 
 def test_our_own_sources_and_lock_file_pass_likewise(detector: Detector) -> None:
@@ -502,3 +502,64 @@ def test_scripts_may_be_mixed_and_places_stay_right(detector: Detector) -> None:
     assert ("SECRET", "Tr0ub4dor&3") in found(detector, text)
     assert ("PHONE", "+81 92-555-0143") in found(detector, text)
     assert _ordered(spans(detector, text))
+
+
+@pytest.mark.parametrize(
+    ("stem", "text", "value"),
+    [
+        ("SSN", "so my social is 541-08-7733, right?", "541-08-7733"),
+        ("ID", "Medicaid ID 88221144A", "88221144A"),
+        ("ID", "Health insurance number: A 123 456 789", "A 123 456 789"),
+        ("ID", "DEA number AB1234563", "AB1234563"),
+        ("ID", "USCIS# 123-456-789", "123-456-789"),
+        ("ID", "KV-Nr. A123456780", "A123456780"),
+        ("ID", "the IMEI 357664606651807 of the handset", "357664606651807"),
+        ("SECRET", "log in with the password #7w^a9Qj please", "#7w^a9Qj"),
+        ("SECRET", "the wifi has pw plumTart_1984.", "plumTart_1984"),
+        ("SECRET", "mysql -u ann -pKeJrshxSFBa8 -h db", "KeJrshxSFBa8"),
+        ("SECRET", "Set-Cookie: session=9f44ca9855bc761209e620e7d2419168; Path=/", "9f44ca9855bc761209e620e7d2419168"),
+        ("USERNAME", "# TODO(jack16): remove", "jack16"),
+        ("USERNAME", "uid=1000(jdoe) gid=1000(jdoe)", "jdoe"),
+        ("USERNAME", "User rojasshawn (rs@example.com) has asked", "rojasshawn"),
+        ("USERNAME", "Please reset ericjames's password", "ericjames"),
+        ("USERNAME", "find me on telegram, dianasmith", "dianasmith"),
+        ("USERNAME", '{"user":"lthompson","action":"export"}', "lthompson"),
+        ("PHONE", "Write to bob@example.org or 6076189516", "6076189516"),
+        ("PHONE", "8076070838 is my work number", "8076070838"),
+        ("PHONE", "827.867.0792x86763", "827.867.0792x86763"),
+        ("PHONE", "859.229.7628-Office", "859.229.7628"),
+        ("AGE", "67M presents with cough", "67"),
+        ("AGE", "my (26F) boyfriend", "26"),
+        ("AGE", "Marigold, 37, Portland", "37"),
+        ("AGE", "you were 19 when you founded it", "19"),
+        ("AGE", "über den 54-jährigen Patienten", "54"),
+        ("ADDRESS", "moving to 9020 Davis Landing next month", "9020 Davis Landing"),
+        ("ADDRESS", "PSC 4115, Box 7815\nAPO AA 41945", "PSC 4115, Box 7815"),
+        ("ADDRESS", "USNS Johnson\nFPO AE 48120", "USNS Johnson"),
+        ("LOCATION", "Dunhaven, OR 97201-1233", "OR"),
+        ("PERSON", "Paul M. Smith was here", "Paul M. Smith"),
+    ],
+)
+def test_what_chats_notes_and_consoles_say_of_somebody_is_found(stem: str, text: str, value: str, detector: Detector) -> None:
+    assert (stem, value) in found(detector, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<div> opens it\n<span> closes it",
+        "The sprint holds 1200 Story Points.",
+        "They run 300 Gas Stations in all.",
+        "The schema has 100 Primary Keys, and the probe said 404 Not Found.",
+        "The base model has 110M parameters, the small one 66M with 6 layers.",
+        "my (@ext, @elliptic_curve) = unpack($list);\npush @ext, $value;",
+        " * @key_file: the file of the key",
+        "/* eslint-disable @typescript-eslint/no-unused-vars, @typescript-eslint/no-explicit-any */",
+        "TRACKING #: 1Z 999 AA1 01 2345 6784",
+        'The password must contain 8 characters. {"role": "user", "user": "default"}',
+        "weights: Xavier init, Adam optimizer, lr=0.01",
+        " * Copyright (c) 1990-1995 and contributors",
+    ],
+)
+def test_what_programs_write_alike_is_left_alone(text: str, detector: Detector) -> None:
+    assert found(detector, text) == []

@@ -83,7 +83,7 @@ class Site:
         kill, packs = KillSwitch(bus), LivePacks(bus)
         pools = {name: ((f"{name}#1", adapter),) for name, adapter in self.adapters.items()}
         turns = Turns(pools, self.configuration, now=utc_now, jitter=lambda: 0.5)
-        selection = Selection(turns, self.configuration, PriceBook(), now=utc_now)
+        selection = Selection(turns, self.configuration, PriceBook(self.configuration.prices), now=utc_now)
         calls = ModelCalls(bus, KeyRing(bus, self.master), kill, selection)
         router = Router(bus, packs, kill, calls, 64)
         await kill.start()

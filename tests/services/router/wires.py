@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from adapters.anthropic import AnthropicAdapter
 from adapters.deepseek import DeepSeekAdapter
@@ -28,6 +28,8 @@ class Wire:
     end: bytes
     broken: bytes
     """An error inside the stream: the provider has too much to do."""
+    counts: Literal["at the end", "at the beginning", "all along"] = "at the end"
+    """When it says what was used."""
 
 
 def _data(value: Any) -> bytes:
@@ -89,7 +91,7 @@ def _responses() -> Wire:
 def _anthropic() -> Wire:
     message = {
         "id": "msg", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
-        "stop_sequence": None, "usage": {"input_tokens": 10, "output_tokens": 1},
+        "stop_sequence": None, "usage": {"input_tokens": 10, "output_tokens": 0},
     }  # fmt: skip
 
     def text(words: str) -> bytes:
@@ -108,6 +110,7 @@ def _anthropic() -> Wire:
                   "usage": {"output_tokens": 5}})
         + _named({"type": "message_stop"}),
         broken=_named({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}),
+        counts="at the beginning",
     )  # fmt: skip
 
 
@@ -128,6 +131,7 @@ def _gemini() -> Wire:
         rest=chunk(REST),
         end=chunk("", finishReason="STOP"),
         broken=_data({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}),
+        counts="all along",
     )
 
 

@@ -20,7 +20,7 @@ from services.policy.names.training.negatives import vocabulary
 from services.policy.names.words import COMMON
 
 SEED = 20261
-DOCUMENTS = 80_000
+DOCUMENTS = 120_000
 EPOCHS = 5
 BATCH_TOKENS = 4000
 RATE = 0.004

@@ -17,6 +17,7 @@ from typing import cast
 from zlib import crc32
 
 import faker.providers.address
+import faker.providers.company
 import faker.providers.job
 import faker.providers.lorem
 import faker.providers.person
@@ -154,6 +155,8 @@ class Places:
     """By country code, the largest first."""
     countries: list[str]
     regions: list[str]
+    towns: list[str]
+    """Of many countries, whatever their size."""
 
 
 @cache
@@ -165,7 +168,15 @@ def places() -> Places:
         if _is_latin(name) and len(name) < 32:
             cities.setdefault(str(city["countrycode"]), []).append((int(city["population"]), name))
     own = extra()
+    listed_countries = _provided(faker.providers.address, "countries")
     countries = [str(country["name"]) for country in cache_of_names.get_countries().values()] + list(own["countries"])
+    countries += [name for name in listed_countries["en"] if len(name) < 48]
+    towns = {
+        town: None
+        for listed in _provided(faker.providers.address, "cities").values()
+        for town in listed
+        if _is_latin(town) and town[0].isupper() and 2 < len(town) < 32
+    }
     regions: dict[str, None] = dict.fromkeys(own["regions"])
     states = _provided(faker.providers.address, "states", "counties", "provinces", "regions")
     for listed in states.values():
@@ -175,7 +186,28 @@ def places() -> Places:
         code: [name for _, name in sorted(listed, key=lambda pair: (-pair[0], pair[1]))]
         for code, listed in sorted(cities.items())
     }
-    return Places(by_country, list(dict.fromkeys(countries)), list(regions))
+    return Places(by_country, list(dict.fromkeys(countries)), list(regions), list(towns))
+
+
+@cache
+def town_parts() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Language -> what names of towns begin and end with, where they are made of names of people: *Lake* Jessica, Jessica*burgh*."""
+    heads, tails = (_provided(faker.providers.address, f"city_{part}") for part in ("prefixes", "suffixes"))
+    locales = {"en": "en_US", "fr": "fr_FR", "it": "it_IT"}
+    return {language: (tuple(heads[locale]), tuple(tails[locale])) for language, locale in locales.items()}
+
+
+@cache
+def street_suffixes() -> tuple[str, ...]:
+    """American ones, rare ones too."""
+    return tuple(_provided(faker.providers.address, "street_suffixes")["en_US"])
+
+
+@cache
+def company_suffixes() -> tuple[str, ...]:
+    """Of all countries that write in Latin letters."""
+    listed = _provided(faker.providers.company, "company_suffixes").values()
+    return tuple(dict.fromkeys(suffix for suffixes in listed for suffix in suffixes if suffix and _is_latin(suffix)))
 
 
 @cache
@@ -233,6 +265,7 @@ def shipped_lists(template_words: Iterable[str]) -> dict[str, int]:
         put(culture.surnames, SURNAME)
     for listed in places().cities.values():
         put(listed, PLACE)
+    put(places().towns, PLACE)
     put(places().countries, COUNTRY)
     put(places().regions, COUNTRY)
     for words in ordinary_words().values():
@@ -245,6 +278,6 @@ _PARTICLES = frozenset(sections("extra.txt")["particles"])
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 __all__ = [
-    "HERE", "PYTHON", "Culture", "Places", "all_cultures", "capitals", "extra", "is_held_back", "jobs", "latinised", "native_cultures",
-    "ordinary_words", "places", "sections", "shipped_lists", "split",
+    "HERE", "PYTHON", "Culture", "Places", "all_cultures", "capitals", "company_suffixes", "extra", "is_held_back", "jobs", "latinised",
+    "native_cultures", "ordinary_words", "places", "sections", "shipped_lists", "split", "street_suffixes", "town_parts",
 ]  # fmt: skip

@@ -3,7 +3,17 @@
 import random
 from functools import cache
 
-from services.policy.names.training.lists import extra, is_held_back, ordinary_words, places
+import faker
+
+from services.policy.names.training.lists import (
+    company_suffixes,
+    extra,
+    is_held_back,
+    ordinary_words,
+    places,
+    street_suffixes,
+    town_parts,
+)
 from services.policy.names.training.people import cultures, invented, surname
 
 COUNTRIES = {
@@ -45,7 +55,27 @@ def _skewed(rng: random.Random, items: tuple[str, ...]) -> str:
     return items[int(len(items) * rng.random() ** 2.5)]
 
 
+@cache
+def _towns(held_back: bool) -> tuple[str, ...]:
+    return tuple(town for town in places().towns if is_held_back(town) == held_back)
+
+
+def _made_of_a_name(rng: random.Random, language: str, held_back: bool) -> str:
+    """``North Jessica``, ``Jessicaburgh``, ``Wilkinsonhaven``: as towns of the New World are called, and those of made-up data."""
+    heads, tails = town_parts()[language]
+    given, last = rng.choice(cultures(held_back)["western"].given), surname(rng, held_back)
+    form = rng.random()
+    if form < 0.4:
+        return f"{rng.choice(heads)} {given}{rng.choice(tails) if form < 0.1 else ''}"
+    return f"{given if form < 0.75 else last}{'' if language == 'en' else ' '}{rng.choice(tails)}"
+
+
 def city(rng: random.Random, country: str, held_back: bool) -> str:
+    kind = rng.random()
+    if kind < 0.10:
+        return _made_of_a_name(rng, rng.choice(["en", "en", "en", "en", "fr", "it"]), held_back)
+    if kind < 0.18:
+        return rng.choice(_towns(held_back))
     return _skewed(rng, _cities(country, held_back) if rng.random() < 0.65 else _all_cities(held_back))
 
 
@@ -56,7 +86,27 @@ def kept(section: str, held_back: bool) -> tuple[str, ...]:
     return tuple(item for item in listed if is_held_back(item) == held_back) or tuple(listed)
 
 
+_ABROAD = (
+    "cs_CZ da_DK de_DE en_AU en_CA en_GB en_IE en_IN en_NZ en_PH es_ES es_MX fi_FI fr_FR hr_HR id_ID it_IT nl_NL no_NO pl_PL pt_BR pt_PT "
+    "ro_RO sk_SK sl_SI sv_SE tr_TR zu_ZA"
+)
+
+
+@cache
+def _abroad(locale: str) -> faker.Faker:
+    return faker.Faker(locale)
+
+
+def _foreign_street(rng: random.Random) -> str:
+    """As it is written elsewhere, in whatever language the text is."""
+    source = _abroad(rng.choice(_ABROAD.split(" ")))
+    source.seed_instance(rng.getrandbits(32))
+    return source.street_address().replace("\n", ", ")
+
+
 def street(rng: random.Random, language: str, held_back: bool) -> str:
+    if rng.random() < 0.06:
+        return _foreign_street(rng)
     number = str(rng.choice([rng.randint(1, 99), rng.randint(1, 250), rng.randint(1, 9999)]))
     if rng.random() < 0.03:
         number += f"-{int(number) + 2}"
@@ -98,6 +148,12 @@ def street(rng: random.Random, language: str, held_back: bool) -> str:
 
 def _english_street(rng: random.Random, number: str, last: str) -> str:
     own = extra()
+    if rng.random() < 0.2:
+        given = rng.choice(cultures(held_back=False)["western"].given)
+        way = (
+            f"{rng.choice([number, str(rng.randint(100, 99999))])} {rng.choice([given, last])} {rng.choice(street_suffixes())}"
+        )
+        return way + rng.choice(["", "", "", f" Apt. {rng.randint(1, 999)}", f" Suite {rng.randint(1, 999)}"])
     name = rng.choice(own["street names"]) if rng.random() < 0.55 else last
     if rng.random() < 0.07:
         compass = [
@@ -146,12 +202,18 @@ def organisation(rng: random.Random, language: str, country: str, held_back: boo
     last, second = surname(rng, held_back), surname(rng, held_back)
     tail = rng.choice(own[f"org tails{local}"] if rng.random() < 0.8 else own["org tails"])
     form = rng.random()
-    if form < 0.22:
+    if form < 0.17:
         return rng.choice(kept("companies", held_back))
-    if form < 0.34:
+    if form < 0.22:
+        return f"{rng.choice([last, f'{last} {second}', f'{last}-{second}', invented(rng)])} {rng.choice(company_suffixes())}"
+    if form < 0.36:
         patterns = [
             "{0}, {1} and {2}",
+            "{0}, {1} and {2}",
+            "{0}, {1} & {2}",
             "{0} & {1}",
+            "{0}-{1}",
+            "{0}-{1}",
             "{0}-{1}",
             "{0} and {1}",
             "{0} {3}",
@@ -160,7 +222,7 @@ def organisation(rng: random.Random, language: str, country: str, held_back: boo
             "{0} {3}",
             "{0} & {1} {3}",
         ]
-        return rng.choice(patterns).format(last, second, invented(rng), tail)
+        return rng.choice(patterns).format(last, second, surname(rng, held_back), tail)
     if form < 0.62:
         head = rng.choice(kept("org heads", held_back)) if rng.random() < 0.75 else invented(rng)
         if rng.random() < 0.15:
@@ -173,7 +235,9 @@ def organisation(rng: random.Random, language: str, country: str, held_back: boo
         ]
         if rng.random() < 0.25:
             return words[0] + rng.choice([words[-1].lower(), words[-1], "ly", "ify", "io", "ster", "hub", "base", "wise"])
-        return " ".join(words) + (f" {tail}" if rng.random() < 0.85 else "")
+        if rng.random() < 0.15:
+            return f"{words[0]} {rng.choice(['&', 'and', '+'])} {rng.choice([words[-1], last, 'Sons', 'Co'])}"
+        return " ".join(words) + (f" {tail}" if rng.random() < 0.75 else "")
     if form < 0.80:
         return invented(rng) + rng.choice(["", " AI", " Labs", " Health", ".io", "soft", " Systems", ".com", " Bank"])
     body = rng.choice(own[f"org bodies{local}"])

@@ -104,6 +104,10 @@ class Scene:
     def city(self, _: str) -> list[Part]:
         return [(places.city(self.rng, self.country, self.held_back), "LOCATION")]
 
+    def place(self, _: str) -> list[Part]:
+        """In the name of a thing: no place is meant."""
+        return [(places.city(self.rng, self.country, self.held_back), None)]
+
     def land(self, _: str) -> list[Part]:
         return [(self.rng.choice(places.kept("countries", self.held_back)), "LOCATION")]
 
@@ -247,6 +251,9 @@ class Scene:
     def job(self, _: str) -> list[Part]:
         listed = jobs("en_US") if self.language == "en" and self.rng.random() < 0.5 else extra()[f"jobs {self.language}"]
         return [(self.rng.choice(listed), None)]
+
+    def dept(self, _: str) -> list[Part]:
+        return [(self.rng.choice(extra()["departments"]), None)]
 
     def word(self, _: str) -> list[Part]:
         return [(self.rng.choice(ordinary_words()[self.language]), None)]

@@ -1,5 +1,6 @@
 """The live answer: whatever pieces come, or do not, the client gets the settled answer, restored."""
 
+import itertools
 import json
 
 import pytest
@@ -71,7 +72,7 @@ def test_any_beginning_in_any_pieces_ends_as_the_settled_answer(
 
 def pieces(text: str, cuts: list[int]) -> list[str]:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(places)]
 
 
 def test_json_text_stays_json_whatever_the_values_hold() -> None:

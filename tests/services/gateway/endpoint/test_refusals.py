@@ -144,16 +144,22 @@ async def test_a_failure_in_the_middle_of_a_stream_is_told_in_the_dialects_way(
         raise Failed(Fault(code="unreachable", message="openai: the connection broke"))
 
     world.router.play = play
-    stream = await client.chat.completions.create(model="fast", messages=HELLO, stream=True)
-    with pytest.raises(openai.APIError, match="the connection broke"):
-        async for chunk in stream:
+
+    async def chat() -> None:
+        async for chunk in await client.chat.completions.create(model="fast", messages=HELLO, stream=True):
             if chunk.choices[0].delta.content:
                 read.set()
-    read.clear()
-    with pytest.raises(anthropic.APIStatusError, match="the connection broke"):
+
+    async def messages() -> None:
         async with claude.messages.stream(model="fast", max_tokens=9, messages=HELLO) as events:
             async for _ in events.text_stream:
                 read.set()
+
+    with pytest.raises(openai.APIError, match="the connection broke"):
+        await chat()
+    read.clear()
+    with pytest.raises(anthropic.APIStatusError, match="the connection broke"):
+        await messages()
     read.clear()
     failed = []
     async for event in await client.responses.create(model="fast", input="Hello", stream=True):

@@ -20,8 +20,11 @@ RESPONSES: dict[str, Any] = {"model": "m", "input": "Hello"}
 MESSAGES: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
 EMBED: dict[str, Any] = {"model": "m", "input": "Hello"}
 READERS = {
-    "chat": (read_chat, CHAT), "responses": (read_responses, RESPONSES), "messages": (read_messages, MESSAGES), "embed": (read_embedding, EMBED),
-}  # fmt: skip
+    "chat": (read_chat, CHAT),
+    "responses": (read_responses, RESPONSES),
+    "messages": (read_messages, MESSAGES),
+    "embed": (read_embedding, EMBED),
+}
 
 
 def read(dialect: str, **change: Any) -> Asked:

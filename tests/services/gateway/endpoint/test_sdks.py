@@ -227,7 +227,7 @@ async def test_messages_stream_helper_gathers_blocks(world: World, claude: anthr
 async def test_messages_blocks_go_back_as_they_came(world: World, claude: anthropic.AsyncAnthropic) -> None:
     world.router.play = with_tools
     first = await claude.messages.create(model="fast", max_tokens=64, messages=ASKED, tools=[THEIRS])
-    results = [
+    results: Any = [
         {"type": "tool_result", "tool_use_id": block.id, "content": [{"type": "text", "text": "sent"}]}
         for block in first.content
         if block.type == "tool_use"

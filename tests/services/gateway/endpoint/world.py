@@ -242,7 +242,7 @@ class World:
         return (await self.key_and_record(**terms))[1]
 
     async def key_and_record(self, **terms: Any) -> tuple[Any, str]:
-        given = VirtualKeyTerms(**{"pack": "support", **terms})
+        given = VirtualKeyTerms.model_validate({"pack": "support", **terms})
         keys = self.gateway.endpoint.virtual_keys
         record, key = await keys.create(new_id().replace("-", ""), "test", TENANT, given, BY)
         while keys.table.known(record.id) is None or self.policy.virtual_keys.known(record.id) is None:

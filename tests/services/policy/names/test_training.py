@@ -26,7 +26,7 @@ def test_the_shipped_model_reaches_its_quality_on_the_dev_set(result: Result) ->
 
 
 def test_the_shipped_model_finds_almost_every_person_of_the_dev_set(result: Result) -> None:
-    assert result.recall("PERSON") >= 0.96
+    assert result.recall("PERSON") >= 0.97
 
 
 def test_the_same_seed_makes_the_same_documents() -> None:

@@ -1,0 +1,276 @@
+"""Answers of chat completions, whole or chunk by chunk, as the servers of this format really give them. Pure.
+
+Reasoning stands under either of its two names, usage in any of four places, and tool calls come with or without index and id.
+"""
+
+import json
+from typing import Any
+
+from adapters import failures
+from adapters.assembly import Assembly
+from adapters.openai_connection import error_in_stream
+from adapters.openai_writing import note
+from adapters.outgoing import ToolNames
+from adapters.port import ProviderError
+from adapters.reading import count, entries, fields, text
+from agentos.contracts.model import Delta, FinishReason, ModelRequest, ModelResponse, ToolCallPart, Usage
+
+__all__ = ["ChatReader"]
+
+_FINISH: dict[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "end_turn": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+    "refusal": "content_filter",
+}
+
+
+class ChatReader:
+    """Reads one answer: a whole completion, or its chunks one by one."""
+
+    __slots__ = (
+        "_assembly",
+        "_choices",
+        "_counted",
+        "_finish",
+        "_id",
+        "_keys",
+        "_model",
+        "_provider",
+        "_refused",
+        "_stop",
+        "_whole",
+        "usage",
+    )
+
+    def __init__(self, provider: str, request: ModelRequest, names: ToolNames, *, model: str) -> None:
+        self._provider, self._model = provider, model
+        self._assembly = Assembly(provider, names, request)
+        self._keys: list[str] = []
+        self._id: str | None = None
+        self._finish: str | None = None
+        self._stop: str | None = None
+        self._refused = False
+        self._choices = False
+        self._counted = False
+        self._whole = False
+        self.usage: Usage | None = None
+
+    @property
+    def size(self) -> int:
+        """Of what came, in characters."""
+        return self._assembly.size
+
+    @property
+    def done(self) -> bool:
+        """Whether it was said why the answer ended, and counted on a chunk of its own: nothing follows that."""
+        return self._finish is not None and self._counted
+
+    def read(self, value: Any, *, event: str = "") -> list[Delta | Usage]:
+        """One chunk, or the whole completion; anything else says nothing. Raises ``ProviderError`` where it is an error."""
+        chunk = fields(value)
+        if event == "error" or chunk.get("error") or ("choices" not in chunk and _is_error(value)):
+            raise self._failed(error_in_stream(self._provider, value))
+        self._id = self._id or text(chunk.get("id")) or None
+        self._model = text(chunk.get("model")) or self._model
+        found: list[Delta | Usage] = []
+        choices = entries(chunk.get("choices"))
+        for each in choices:
+            choice = fields(each)
+            # One answer was asked for; a server that gives more of them numbers them.
+            if not choice.get("index"):
+                self._choice(choice, found)
+        self._count(chunk, choices, found)
+        return found
+
+    def _choice(self, choice: dict[str, Any], found: list[Delta | Usage]) -> None:
+        self._choices = True
+        message = choice.get("delta")
+        if not isinstance(message, dict):
+            message = choice.get("message")
+            self._whole = isinstance(message, dict)
+        self._message(fields(message), found)
+        reason = choice.get("finish_reason")
+        if choice.get("error") or reason == "error":
+            raise self._failed(error_in_stream(self._provider, choice))
+        if isinstance(reason, str) and reason:
+            self._finish = reason
+            stopped_by = choice.get("stop_reason")
+            self._stop = stopped_by if isinstance(stopped_by, str) else None
+
+    def _message(self, message: dict[str, Any], found: list[Delta | Usage]) -> None:
+        thought = text(message.get("reasoning_content")) or text(message.get("reasoning"))
+        if thought:
+            found += self._assembly.thinking(thought)
+        content = message.get("content")
+        if isinstance(content, str):
+            if content:
+                found += self._assembly.text(content)
+        elif isinstance(content, list):
+            self._blocks(entries(content), found)
+        elif content is not None:
+            raise failures.bad_answer(self._provider, "content that is neither text nor parts", usage=self.usage)
+        refusal = text(message.get("refusal"))
+        if refusal:
+            self._refused = True
+            found += self._assembly.text(refusal)
+        for call in entries(message.get("tool_calls")):
+            self._call(fields(call), found)
+        if isinstance(message.get("function_call"), dict):
+            self._function(0, "", fields(message["function_call"]), found)
+
+    def _blocks(self, blocks: list[Any], found: list[Delta | Usage]) -> None:
+        """Content in parts, as Mistral answers."""
+        for each in blocks:
+            block = fields(each)
+            if block.get("type") == "thinking":
+                thought = block.get("thinking")
+                pieces = [text(fields(piece).get("text")) for piece in entries(thought)] or [text(thought)]
+                found += self._assembly.thinking("".join(pieces))
+            elif block.get("type") == "refusal":
+                self._refused = True
+                found += self._assembly.text(text(block.get("refusal")))
+            else:
+                found += self._assembly.text(text(block.get("text")))
+
+    def _call(self, call: dict[str, Any], found: list[Delta | Usage]) -> None:
+        id_ = text(call.get("id"))
+        index = count(call.get("index"))
+        slot = self._slot(id_, index)
+        self._function(slot, id_, fields(call.get("function")), found)
+
+    def _slot(self, id_: str, index: int | None) -> int:
+        """Which call a piece belongs to. Ids come with the first piece alone; some servers give every call the index 0, some none."""
+        keys = self._keys
+        if index is None:
+            # Whole calls, told apart by their ids or their places; a piece without an id goes on with the last one.
+            if id_ and id_ in keys:
+                return keys.index(id_)
+            index = len(keys) if id_ or self._whole or not keys else len(keys) - 1
+        elif index < len(keys) and id_ and keys[index] and keys[index] != id_:
+            index = keys.index(id_) if id_ in keys else len(keys)
+        while len(keys) <= index:
+            if len(keys) > 4_096:
+                raise failures.bad_answer(self._provider, "too many tool calls", usage=self.usage)
+            keys.append("")
+        keys[index] = keys[index] or id_
+        return index
+
+    def _function(self, slot: int, id_: str, function: dict[str, Any], found: list[Delta | Usage]) -> None:
+        arguments = function.get("arguments")
+        if isinstance(arguments, dict):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        found += self._assembly.call(slot, call_id=id_, name=text(function.get("name")), json_text=text(arguments))
+
+    def _count(self, chunk: dict[str, Any], choices: list[Any], found: list[Delta | Usage]) -> None:
+        raw = chunk.get("usage") or fields(chunk.get("x_groq")).get("usage")
+        if not raw and choices:
+            # Moonshot counts in the choice.
+            raw = fields(choices[0]).get("usage")
+        usage = _usage(raw) if raw else None
+        self._counted = self._counted or (usage is not None and not choices)
+        if usage is not None and usage != self.usage:
+            self.usage = usage
+            if not self._whole:
+                found.append(usage)
+
+    def _failed(self, failure: ProviderError) -> ProviderError:
+        failure.usage = self.usage
+        return failure
+
+    def response(self, *, estimate: Usage | None, request_id: str | None, notes: list[str]) -> tuple[ModelResponse, bool]:
+        """The answer, and whether its usage is ``estimate`` because the server gave none.
+
+        Raises ``ProviderError`` where it is none: nothing came, or nobody said that it is whole, or a whole completion has no counts.
+        """
+        provider = self._provider
+        if not self._choices:
+            raise failures.bad_answer(provider, "no choices", usage=self.usage)
+        if self._finish is None and not self._whole:
+            raise failures.incomplete(provider, usage=self.usage)
+        if self._finish == "insufficient_system_resource":
+            raise ProviderError(
+                f"{provider} ran out of capacity in the middle of its answer: try again",
+                kind="retry",
+                provider=provider,
+                code="insufficient_system_resource",
+                status=200,
+                usage=self.usage,
+            )
+        estimated = self.usage is None
+        usage = self.usage if self.usage is not None else estimate
+        if usage is None or (estimated and self._whole):
+            raise failures.bad_answer(provider, "no token counts")
+        finish = _FINISH.get((self._finish or "").lower(), "other")
+        if self._refused:
+            finish = "content_filter"
+        parts = self._assembly.parts(cut=finish in ("length", "content_filter"), notes=notes)
+        if finish == "stop" and any(isinstance(part, ToolCallPart) for part in parts):
+            # Some servers of this format (ollama among them) say "stop" beside tool calls.
+            finish = "tool_calls"
+        if estimated:
+            notes.append(note("usage", f"{provider}/{self._model}", "gave no token counts: they are estimated from lengths"))
+        return (
+            ModelResponse(
+                provider=provider,
+                model=self._model,
+                parts=parts,
+                finish_reason=finish,
+                provider_finish_reason=self._finish,
+                stop_sequence=self._stop,
+                usage=usage,
+                provider_request_id=request_id or self._id,
+                notes=tuple(dict.fromkeys(notes)),
+            ),
+            estimated,
+        )
+
+
+def _is_error(value: Any) -> bool:
+    outer = fields(entries(value)[0] if entries(value) else value)
+    return bool(outer.get("error") or outer.get("message") or outer.get("detail"))
+
+
+def _usage(raw: Any) -> Usage | None:
+    """The counts in disjoint classes; None where they are no counts."""
+    usage = fields(raw)
+    prompt = count(usage.get("prompt_tokens"))
+    completion = count(usage.get("completion_tokens", 0) or 0)
+    if prompt is None or completion is None:
+        return None
+    details = fields(usage.get("prompt_tokens_details"))
+    hits = next(
+        (
+            found
+            # DeepSeek's name, OpenAI's, Moonshot's.
+            for value in (usage.get("prompt_cache_hit_tokens"), details.get("cached_tokens"), usage.get("cached_tokens"))
+            if (found := count(value)) is not None
+        ),
+        0,
+    )
+    read = min(hits, prompt)
+    written = min(count(details.get("cache_write_tokens")) or 0, prompt - read)
+    reasoning = (
+        count(fields(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+        or count(usage.get("reasoning_tokens"))
+        or 0
+    )
+    # xAI and Gemini leave thinking out of the completion's count, and have it in the total.
+    apart = max((count(usage.get("total_tokens")) or 0) - prompt - completion, 0)
+    return Usage(
+        input_tokens=prompt - read - written,
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+        output_tokens=completion + apart,
+        reasoning_tokens=min(max(reasoning, apart), completion + apart),
+    )

@@ -1,0 +1,121 @@
+"""What chat completions and Responses are written with alike. Pure functions."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+from adapters.openai_dialect import Dialect
+from adapters.outgoing import Effort
+from adapters.port import UnsupportedRequest
+from agentos.contracts.model import ImagePart, JsonSchemaFormat, ModelRequest, ThinkingPart, ToolCallPart
+
+__all__ = [
+    "cache_key",
+    "effort_word",
+    "for_model",
+    "format_name",
+    "image_url",
+    "is_strict",
+    "mark",
+    "note",
+    "note_cache_marks",
+    "schema_words",
+]
+
+# What strict mode of structured outputs understands. A schema with anything else is still sent, as a request not a promise.
+_STRICT_KEYWORDS = frozenset(
+    {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "description", "title"}
+)
+_LONGEST_CACHE_KEY = 64
+_VERSION = re.compile(r"gpt-(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
+_FIRST_WITH_MARKS = (5, 6)
+_NOT_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def note(field: str, target: str, why: str = "takes none") -> str:
+    """What of a request was not carried: names and reasons, never values."""
+    return f"{field}: {target} {why}"
+
+
+def cache_key(key: str) -> str:
+    """The key as OpenAI takes it: a digest where it is too long."""
+    return key if len(key) <= _LONGEST_CACHE_KEY else hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def effort_word(dialect: Dialect, effort: Effort) -> str:
+    """The effort in the provider's word."""
+    return dict(dialect.efforts).get(effort, effort)
+
+
+def schema_words(wanted: JsonSchemaFormat) -> str:
+    """A schema told in words."""
+    if not wanted.json_schema:
+        return "Answer with one JSON object and nothing else."
+    schema = json.dumps(wanted.json_schema, ensure_ascii=False)
+    return f"Answer with one JSON object and nothing else. It must be valid against this JSON Schema:\n{schema}"
+
+
+def image_url(dialect: Dialect, image: ImagePart) -> str:
+    """The image's address, or its bytes as one."""
+    if dialect.images == "none":
+        raise UnsupportedRequest(f"{dialect.provider} takes no images", provider=dialect.provider, code="no_vision")
+    if image.data is not None:
+        return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
+    if dialect.images == "data":
+        raise UnsupportedRequest(
+            f"{dialect.provider} fetches no images: send their bytes", provider=dialect.provider, code="image_url_unsupported"
+        )
+    return image.url or ""
+
+
+def format_name(name: str) -> str:
+    """The name of a schema as OpenAI takes it."""
+    return _NOT_NAME.sub("_", name)[:64] or "answer"
+
+
+def is_strict(schema: Any) -> bool:
+    """Whether strict mode takes the schema: every object closed, every property required, no keyword it refuses."""
+    if not isinstance(schema, dict):
+        return False
+    node: dict[str, Any] = schema  # pyright: ignore[reportUnknownVariableType] -- JSON: keys are strings
+    if not node.keys() <= _STRICT_KEYWORDS:
+        return False
+    properties: dict[str, Any] = node.get("properties") or {}
+    if "object" in (node.get("type"), *(node["type"] if isinstance(node.get("type"), list) else ())) and (
+        node.get("additionalProperties") is not False or set(node.get("required") or ()) != set(properties)
+    ):
+        return False
+    inner = [*properties.values(), *(node.get("anyOf") or ()), *([node["items"]] if "items" in node else [])]
+    return all(is_strict(child) for child in inner)
+
+
+def for_model(dialect: Dialect, model: str) -> Dialect:
+    """The dialect as far as this model speaks it."""
+    version = _VERSION.match(model) if dialect.cache_marks else None
+    if version is not None and (int(version[1]), int(version[2] or 0)) >= _FIRST_WITH_MARKS:
+        return dialect
+    return replace(dialect, cache_marks=False) if dialect.cache_marks else dialect
+
+
+def mark(dialect: Dialect, part: dict[str, Any], cache: str | None) -> dict[str, Any]:
+    """The part, marked as the end of a prefix that is worth keeping, where it is to be."""
+    return {**part, "prompt_cache_breakpoint": {"mode": "explicit"}} if cache is not None and dialect.cache_marks else part
+
+
+def note_cache_marks(dialect: Dialect, request: ModelRequest, target: str, notes: list[str]) -> None:
+    """Says what of the marks is not carried."""
+    parts = [part for message in request.messages for part in message.parts if not isinstance(part, ThinkingPart)]
+    on_tools = [tool.cache for tool in request.tools] + [part.cache for part in parts if isinstance(part, ToolCallPart)]
+    marks = {request.system_cache, *on_tools, *(part.cache for part in parts)} - {None}
+    if not marks:
+        return
+    if not dialect.cache_marks:
+        notes.append(note("cache", target, "keeps prefixes by itself, without marks"))
+        return
+    if any(on_tools):
+        notes.append(note("cache", target, "takes no marks on tools and their calls"))
+    if "1h" in marks:
+        notes.append(note("cache", target, "keeps what is marked for half an hour at least"))
