@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.loop import run as run_loop
 from agentos.telemetry import configure_logging, configure_tracing
 
 log = structlog.get_logger(__name__)
@@ -81,7 +82,7 @@ def run_process(service: str, run: Callable[[asyncio.Event], Awaitable[None]], l
         await run(stop)
 
     try:
-        asyncio.run(main())
+        run_loop(main())
     except (
         Exception
     ):  # the process's last line: whatever ended it is logged as all else is, and the exit code tells the supervisor

@@ -38,6 +38,7 @@ from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import call_id, new_id
 from agentos.contracts.model import Cost, ModelRequest, ModelResponse, TextPart, Usage, user
 from agentos.keyring import KeyRing
+from agentos.loop import run as run_loop
 from agentos.sealing import MasterKey
 from bench._processes import MODEL, READY_WITHIN_S, talking
 from bench._report import hush, median, percentile, shown, table
@@ -292,7 +293,7 @@ def main() -> None:
     """See the module."""
     hush()
     if sys.argv[1:] == ["serve"]:
-        asyncio.run(_serve())
+        run_loop(_serve())
         return
     calls = min(int(sys.argv[1]) if len(sys.argv) > 1 else 400, 4_000)
     with tempfile.TemporaryDirectory() as name:

@@ -4,8 +4,9 @@ import services.policy as _  # noqa: F401  # before whatever loads the C++ runti
 
 # isort: split
 
+import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from agentos.bus import BrokerSettings, Bus
 from agentos.bus.provision import provision
 from agentos.bus.server import NatsServer, load_passwords
 from agentos.bus.topology import PROVISIONER
+from agentos.loop import new_event_loop
 
 # The same tree generates the same examples on every machine, and a busy machine fails none of them for its slowness.
 # `--hypothesis-profile=default` looks for new ones.
@@ -37,6 +39,13 @@ class ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.split("::", 1)[0])
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests run on the loop that the services run on."""
+    return {"platform": new_event_loop}
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

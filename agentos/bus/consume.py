@@ -1,27 +1,28 @@
-"""Durable consumption: FastStream subscribes, we decide what happens to each message.
+"""Durable consumption: each route pulls (``pull``), and what its handler raises decides what becomes of the message.
 
-FastStream pulls one message at a time and hands it over; the handler runs in a task of its own within the route's
-concurrency, so that a slow one blocks nobody. What a handler raises answers what becomes of the message (contracts.errors).
+Each message is handled in a task of its own within the route's concurrency, so that a slow one blocks nobody; the errors'
+types are the answer to the broker (contracts.errors).
 """
 
 import asyncio
 import contextlib
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
-from faststream import AckPolicy
-from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from agentos.bus import topology
+from agentos.bus.pull import LOOK_EVERY_S, Pull
 from agentos.bus.tail import Raw
 from agentos.contracts.channel import Channel
 from agentos.contracts.channels import BY_NAME
@@ -42,8 +43,8 @@ DEFECT_TRIES = 5
 PATIENCE = 100
 """How often a message may come again at all before a person has to look at it."""
 
-WATCH_EVERY_S = 1.0
-PULL_S = 1.0
+CHECK_EVERY_S = 5.0
+"""How often a durable is compared with the table while nothing is the matter with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +61,33 @@ class _Delivery:
     message: Msg
     since: float
     deliveries: int
-    seq: int
+    key: tuple[str, int]
+    """Stream and sequence."""
     task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A route at work."""
+
+    row: Channel
+    route: Route
+    running: int = 0
+    waiting: "deque[_Delivery]" = field(default_factory=deque["_Delivery"])
+    """What the broker sent beyond the concurrency: only after requests were lost and renewed."""
+    pull: Pull | None = None
+
+    def free(self) -> int:
+        return self.route.concurrency - self.running - len(self.waiting)
 
 
 class Consumption:
     """All durable consumers of one service."""
 
-    def __init__(self, bus: "Bus", broker: NatsBroker) -> None:
+    def __init__(self, bus: "Bus") -> None:
         self._bus = bus
-        self._broker = broker
-        self._routes: dict[str, Route] = {}
+        self._readers: dict[str, _Reader] = {}
         self._held: dict[tuple[str, int], _Delivery] = {}
-        self._waiting: set[asyncio.Future[Any]] = set()
         self._stopping = False
         self._keeper: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
@@ -85,46 +100,34 @@ class Consumption:
         row = BY_NAME[route.channel]
         if self._bus.service not in row.readers:
             raise ValueError(f"{self._bus.service} is not a reader of {row.name} in the channel table")
-        if row.name in self._routes:
+        if row.name in self._readers:
             raise ValueError(f"{row.name} has a handler already; a durable consumer has one")
-        self._routes[row.name] = route
-        slots = asyncio.Semaphore(route.concurrency)
-
-        async def receive(message: NatsMessage) -> None:
-            await self._receive(row, route, slots, message.raw_message)
-
-        self._broker.subscriber(
-            row.pattern,
-            stream=JStream(row.stream, declare=False),
-            durable=row.consumer(self._bus.service),
-            config=api.ConsumerConfig.from_response(
-                topology.Consumer(row.stream, row.consumer(self._bus.service), row.pattern).config()
-            ),
-            # A pull that the broker forgot (restart, deleted consumer) is not noticed before its time-out.
-            pull_sub=PullSub(batch_size=1, timeout=PULL_S),
-            inbox_prefix=f"_INBOX_{self._bus.service}.".encode(),
-            ack_policy=AckPolicy.MANUAL,
-            no_reply=True,
-            decoder=_undecoded,
-            title=row.name,
-            description=row.doc,
-        )(receive)
+        self._readers[row.name] = _Reader(row, route)
 
     async def start(self) -> None:
         """Check every durable against the table, then pull."""
-        for name in self._routes:
-            await self._check_surely(BY_NAME[name])
-        await self._broker.start()
+        for reader in self._readers.values():
+            await self._check_surely(reader.row)
+        for reader in self._readers.values():
+            reader.pull = Pull(
+                self._bus.client,
+                reader.row.stream,
+                reader.row.consumer(self._bus.service),
+                f"_INBOX_{self._bus.service}",
+                reader.free,
+                partial(self._receive, reader),
+            )
+            await reader.pull.start()
         self._keeper = asyncio.create_task(self._keep_in_progress(), name=f"{self._bus.service}-keeper")
         self._watchdog = asyncio.create_task(self._watch(), name=f"{self._bus.service}-watchdog")
 
     async def stop(self, grace: timedelta) -> None:
         """Stop pulling, let handlers finish, cancel what does not."""
         self._stopping = True
-        for free in list(self._waiting):
-            # FastStream would wait for these up to its own patience.
-            free.cancel()
-        await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
+        await asyncio.gather(*(reader.pull.stop() for reader in self._readers.values() if reader.pull is not None))
+        for reader in self._readers.values():
+            while reader.waiting:
+                await self._hand_back(reader.waiting.popleft())
         tasks = [held.task for held in self._held.values() if held.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace.total_seconds())
@@ -137,50 +140,51 @@ class Consumption:
                 task.cancel()
                 await asyncio.wait({task}, timeout=0.1)
 
-    async def _receive(self, row: Channel, route: Route, slots: asyncio.Semaphore, message: Msg) -> None:
+    async def _receive(self, reader: _Reader, message: Msg) -> None:
         deliveries, seq = _counts(message.reply)
-        key = (row.stream, seq)
-        held = self._held.get(key)
+        held = self._held.get((reader.row.stream, seq))
         if held is not None:
             # The broker gave up on us too early (a stalled loop); the first handling goes on and answers for both.
             held.message = message
             await message.in_progress()
             return
-        delivery = _Delivery(message, time.monotonic(), deliveries, seq)
-        self._held[key] = delivery
-        if self._stopping or (slots.locked() and not await self._wait_for(slots)):
-            # Drained before it was begun: another instance takes it now, not when the acknowledgement is overdue.
-            self._held.pop(key, None)
-            await message.nak()
+        delivery = _Delivery(message, time.monotonic(), deliveries, (reader.row.stream, seq))
+        if self._stopping:
+            await self._hand_back(delivery)
             return
-        await slots.acquire()
-        delivery.task = asyncio.create_task(self._handle(row, route, slots, delivery, key))
+        self._held[delivery.key] = delivery
+        if reader.running < reader.route.concurrency:
+            self._begin(reader, delivery)
+        else:
+            reader.waiting.append(delivery)
 
-    async def _wait_for(self, slots: asyncio.Semaphore) -> bool:
-        """Until a slot is free (True), or the consumption stops (False)."""
-        free: asyncio.Future[Any] = asyncio.ensure_future(slots.acquire())
-        self._waiting.add(free)
-        try:
-            await free
-        except asyncio.CancelledError:
-            if self._stopping:
-                return False
-            raise
-        finally:
-            self._waiting.discard(free)
-        slots.release()
-        return True
+    async def _hand_back(self, delivery: _Delivery) -> None:
+        """Drained before it was begun: another instance takes it now, not when the acknowledgement is overdue."""
+        self._held.pop(delivery.key, None)
+        with contextlib.suppress(NatsError):
+            await delivery.message.nak()
 
-    async def _handle(
-        self, row: Channel, route: Route, slots: asyncio.Semaphore, delivery: _Delivery, key: tuple[str, int]
-    ) -> None:
-        message = delivery.message
+    def _begin(self, reader: _Reader, delivery: _Delivery) -> None:
+        reader.running += 1
+        delivery.task = asyncio.create_task(self._handle(reader, delivery))
+
+    async def _end(self, reader: _Reader, delivery: _Delivery) -> None:
+        """The next one, if it is there; otherwise the broker may send one."""
+        self._held.pop(delivery.key, None)
+        reader.running -= 1
+        if reader.waiting and not self._stopping:
+            self._begin(reader, reader.waiting.popleft())
+        elif reader.pull is not None:
+            await reader.pull.ask()
+
+    async def _handle(self, reader: _Reader, delivery: _Delivery) -> None:
+        row, message = reader.row, delivery.message
         headers: Mapping[str, str] = message.headers or {}
         outcome = "cancelled"
         started = time.perf_counter()
         try:
-            raw = Raw(message.subject, headers, message.data, delivery.seq, 0, 0)
-            outcome = await self._settle(row, route, delivery, raw)
+            raw = Raw(message.subject, headers, message.data, delivery.key[1], 0, 0)
+            outcome = await self._settle(row, reader.route, delivery, raw)
         except (NatsError, RetryLater) as fault:
             # The answer (or the dead letter) did not reach the broker: the message comes again, and handling it again
             # changes nothing.
@@ -192,10 +196,9 @@ class Consumption:
                 await delivery.message.nak()
             raise
         finally:
-            self._held.pop(key, None)
-            slots.release()
             self._messages.labels(self._bus.service, row.name, outcome).inc()
             self._seconds.labels(self._bus.service, row.name).observe(time.perf_counter() - started)
+            await self._end(reader, delivery)
 
     async def _settle(self, row: Channel, route: Route, delivery: _Delivery, raw: Raw) -> str:
         """Handle one message and tell the broker what came of it; the outcome's name for the metrics."""
@@ -270,19 +273,30 @@ class Consumption:
                         log.info("progress_not_reported", fault=str(fault)[:200])
 
     async def _watch(self) -> None:
-        """nats-py's fetch hides a deleted consumer as "no messages": look, and make it again."""
+        """Have lost requests asked again, and a durable that is gone or was changed looked after."""
+        checked = time.monotonic()
         while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            for name in self._routes:
-                if not self._bus.connected:
-                    break
+            await asyncio.sleep(LOOK_EVERY_S)
+            if not self._bus.connected:
+                continue
+            routine = time.monotonic() - checked > CHECK_EVERY_S
+            if routine:
+                checked = time.monotonic()
+            for name, reader in self._readers.items():
+                if reader.pull is None:
+                    continue
+                renewing = reader.pull.look()
                 try:
-                    await self._check(BY_NAME[name])
+                    if routine or reader.pull.doubtful:
+                        await self._check(reader.row)
                 except (NatsError, TimeoutError) as fault:
                     log.info("consumer_not_checked", channel=name, fault=str(fault)[:200])
+                    continue
                 except RuntimeError as drifted:
                     # At the start that stops us; here it is said again and again, and the watch goes on.
                     log.error("consumer_drifted", channel=name, fault=str(drifted))
+                if renewing:
+                    await reader.pull.renew()
 
     async def _check_surely(self, row: Channel) -> None:
         """As ``_check``, waiting for a broker that is away or elects a leader."""
@@ -325,11 +339,6 @@ def _essence(config: api.ConsumerConfig) -> tuple[object, ...]:
         config.max_ack_pending,
         config.backoff,
     )
-
-
-async def _undecoded(message: NatsMessage) -> NatsMessage:
-    """Keep the raw message: decoding is ours, and its errors decide what becomes of the message."""
-    return message
 
 
 def _counts(reply: str) -> tuple[int, int]:

@@ -30,6 +30,7 @@ from agentos.cli.embedded import Choices, Installation, installation
 from agentos.contracts.events.call import CallDecided, ModelCallRequested
 from agentos.contracts.model import ModelRequest, texts
 from agentos.keyring import KeyRing
+from agentos.loop import run
 from agentos.sealing import MasterKey
 from agentos.telemetry import configure_logging, configure_tracing
 
@@ -120,7 +121,7 @@ def demo(data: Path) -> int:
         configure_tracing("embedded")
         began = time.monotonic()
         try:
-            asyncio.run(_play(console, data))
+            run(_play(console, data))
         except DemoFailed as failed:
             console.print(f"[red]the demo failed:[/red] {failed}")
             console.print(f"logs: {logs / 'agentos.log'}")

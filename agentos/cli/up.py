@@ -10,6 +10,7 @@ from rich.console import Console
 from agentos.bus import BrokerSettings
 from agentos.bus.provision import provision
 from agentos.cli.embedded import Choices, installation
+from agentos.loop import run
 from agentos.telemetry import configure_logging, configure_tracing
 
 
@@ -21,7 +22,7 @@ def up(choices: Choices, *, log_level: str) -> None:
     with (logs / "agentos.log").open("a", buffering=1) as stream:
         configure_logging(log_level, stream)
         configure_tracing("embedded")
-        asyncio.run(_up(choices, console, logs / "agentos.log"))
+        run(_up(choices, console, logs / "agentos.log"))
 
 
 async def _up(choices: Choices, console: Console, log_file: Path) -> None:

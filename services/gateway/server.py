@@ -10,6 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 32 * 1024
+"""Request line and headers of one request, trailers included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,47 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Http(HttpToolsProtocol):
+    """Bounds what a request may hold besides its body: httptools keeps whatever comes."""
+
+    _head_bytes = 0
+    _unfinished_bytes = 0
+    """Came since a piece of the request was complete."""
+
+    def data_received(self, data: bytes) -> None:
+        self._unfinished_bytes += len(data)
+        super().data_received(data)
+        if self._unfinished_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("Invalid HTTP request received.")
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._unfinished_bytes = 0
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._unfinished_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unfinished_bytes = 0
+        super().on_message_complete()
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            # What a callback raises is a parser's error, which is answered with 400 and an end.
+            raise ValueError("the head of a request is too large")
+
+
 @asynccontextmanager
 async def serve_app(
     app: Any, host: str, port: int, drain_timeout: timedelta, on_drain: Callable[[], None]
@@ -59,7 +104,7 @@ async def serve_app(
         proxy_headers=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=max(1, round(drain_timeout.total_seconds())),
-        h11_max_incomplete_event_size=32 * 1024,
+        http=_Http,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="gateway-http")

@@ -288,7 +288,8 @@ class BudgetQuestion(Contract):
     """Which budgets apply to this model call?
 
     ``user`` is who it is for in the end: a digest that a client of the governed endpoint's key stands for, else the requester's id.
-    ``providers`` are all that may serve it. Obligations of an allow: ``budgets``, each as ``agentos.contracts.budgets.Budget`` reads it.
+    ``providers`` are all that may serve it. ``task`` is None until the rules say that they need it. Obligations of an allow: ``budgets``,
+    each as ``agentos.contracts.budgets.Budget`` reads it, or ``needs`` (``["task"]``): ask again and tell it.
     """
 
     package: ClassVar[str] = "agentos/budget"
@@ -296,7 +297,7 @@ class BudgetQuestion(Contract):
     tenant: Name
     pack: Name
     agent: Name
-    task: Name
+    task: Name | None = None
     task_type: Name
     requester: Asker
     user: Name

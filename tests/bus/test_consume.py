@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from faststream.nats.subscriber.usecases.stream_pull_subscriber import PullStreamSubscriber
 from nats.aio.client import Client
 
 from agentos.bus import Route, topology
@@ -78,14 +77,79 @@ async def test_what_is_sent_is_handled_with_its_envelope_and_then_gone(site: Sit
     assert (await api_call(admin, "STREAM.MSG.GET.COMMANDS", {"seq": recorded.seq}))["error"]["code"] == 404
 
 
-async def test_handlers_are_real_faststream_subscribers(site: Site, tenant: str) -> None:
-    """So that FastStream's middleware and documentation see every handler of every service."""
-    orchestrator = await consuming(site, "orchestrator", CANCEL, Seen(tenant))
-    subscribers = orchestrator._broker.subscribers
-    assert isinstance(subscribers[0], PullStreamSubscriber)
-    assert len(subscribers) == 1
-    assert subscribers[0].subject.template == BY_NAME[CANCEL].pattern
-    assert subscribers[0].calls
+def pulls_of(client: Client, lost: int = 0) -> list[int]:
+    """The sizes of the requests for messages that ``client`` makes from now on; the first ``lost`` never reach the broker."""
+    asked: list[int] = []
+    publish = client.publish
+
+    async def watched(subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, str] | None = None) -> None:
+        if subject.startswith("$JS.API.CONSUMER.MSG.NEXT."):
+            asked.append(json.loads(payload)["batch"])
+            if len(asked) <= lost:
+                return
+        await publish(subject, payload, reply, headers)
+
+    client.publish = watched
+    return asked
+
+
+async def test_as_many_messages_as_may_be_handled_at_once_are_asked_for_before_they_are_there(site: Site, tenant: str) -> None:
+    gateway, seen = await site.connect("gateway"), Seen(tenant)
+    orchestrator = await site.connect("orchestrator")
+    asked = pulls_of(orchestrator.client)
+    orchestrator.consume([Route(CANCEL, seen, concurrency=8)])
+    await orchestrator.start()
+    assert asked == [8]
+    for number in range(32):
+        await gateway.send(CANCEL, (f"{number}",), cancel(tenant), tenant=tenant)
+    await seen.wait(32)
+    assert sum(asked) >= 32
+
+
+async def test_requests_that_the_broker_lost_are_noticed_by_its_silence(site: Site, tenant: str) -> None:
+    gateway, seen = await site.connect("gateway"), Seen(tenant)
+    orchestrator = await site.connect("orchestrator")
+    asked = pulls_of(orchestrator.client, lost=1)
+    orchestrator.consume([Route(CANCEL, seen)])
+    await orchestrator.start()
+    await gateway.send(CANCEL, ("x",), cancel(tenant), tenant=tenant)
+    await seen.wait(1)
+    assert asked[:2] == [16, 16]
+
+
+async def test_what_the_broker_sends_beyond_the_concurrency_waits_and_is_given_back_by_a_drain(site: Site, tenant: str) -> None:
+    """Requests that only seemed lost are asked twice."""
+    gateway, release = await site.connect("gateway"), asyncio.Event()
+
+    async def act(_: Recorded) -> None:
+        await release.wait()
+
+    seen = Seen(tenant, act)
+    orchestrator = await consuming(site, "orchestrator", CANCEL, seen, concurrency=1)
+    reader = orchestrator._consumption._readers[CANCEL]
+    assert reader.pull is not None
+    await reader.pull.renew()
+    for name in ("a", "b"):
+        await gateway.send(CANCEL, (f"{tenant}-{name}",), cancel(tenant), tenant=tenant)
+    async with asyncio.timeout(20):
+        while not reader.waiting:
+            await asyncio.sleep(0.02)
+    assert len(seen.recorded) == 1
+    release.set()
+    await seen.wait(2)
+    release.clear()
+    await reader.pull.renew()
+    await reader.pull.renew()
+    for name in ("c", "d"):
+        await gateway.send(CANCEL, (f"{tenant}-{name}",), cancel(tenant), tenant=tenant)
+    async with asyncio.timeout(20):
+        while not reader.waiting:
+            await asyncio.sleep(0.02)
+    await orchestrator.drain(timedelta(milliseconds=100))
+    again = Seen(tenant)
+    await consuming(site, "orchestrator", CANCEL, again)
+    await again.wait(2)
+    assert sorted(subject[-1] for subject in again.subjects) == ["c", "d"]
 
 
 async def test_sending_the_same_command_for_the_same_cause_delivers_it_once(site: Site, tenant: str) -> None:

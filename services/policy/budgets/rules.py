@@ -20,22 +20,31 @@ class Applying:
     budgets: tuple[Budget, ...]
     reasons: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    needs_task: bool = False
+    """Said of a question without a task: the rules cannot answer before they know it."""
 
 
 class BudgetRules:
-    """The calls of a task mostly ask the same: the rules are asked once."""
+    """Calls mostly ask the same, so the rules are asked once; where a budget is a task's own, once for each task."""
 
     def __init__(self, evaluator: PolicyEvaluator) -> None:
         self._answers = Remembered(evaluator, _applying)
 
     async def applying(self, question: BudgetQuestion) -> Applying:
         """The budgets, one of each account. Raises Unavailable when the rules give none that can be understood."""
-        return await self._answers.ask(question)
+        answer = await self._answers.ask(question.model_copy(update={"task": None}))
+        if answer.needs_task:
+            answer = await self._answers.ask(question)
+            if answer.needs_task:
+                raise Unavailable("the rules ask for the task that they were told", code="budget.nonsense")
+        return answer
 
 
 def _applying(decision: Decision) -> Applying:
     if decision.verdict != "allow":
         return Applying((), decision.reasons, decision.rules)
+    if decision.obligations.get("needs") == ["task"]:
+        return Applying((), needs_task=True)
     return Applying(_read(decision.obligations.get("budgets")))
 
 

@@ -2,19 +2,32 @@
 #
 # A scope names what a budget is about: a value (`{"pack": "sales"}`), or "*" for a budget of its own for each value. Without a name of its
 # own in the scope, a budget is the tenant's.
+#
+# The task is told only to rules that need it (`needs`): it is null at first, so that all tasks' calls ask the same.
 package agentos.budget
 
 import data.agentos.lib
 
-decision := lib.ruling("budget", denials, set(), {}, {"budgets": applying}) if well_formed
+decision := lib.ruling("budget", denials, set(), {}, asked_or_applying) if well_formed
 
 decision := lib.no_rule_allows("budget") if not well_formed
+
+# Rules that look at the task add it too, or they would see null.
+needs contains "task" if {
+	some budget in data.config.budgets
+	budget.scope.task
+}
+
+asked_or_applying := {"needs": sort(needs)} if {
+	is_null(input.task)
+	count(needs) > 0
+} else := {"budgets": applying}
 
 well_formed if {
 	is_string(input.tenant)
 	is_string(input.pack)
 	is_string(input.agent)
-	is_string(input.task)
+	task_or_null
 	is_string(input.task_type)
 	is_string(input.requester.kind)
 	is_string(input.requester.id)
@@ -23,6 +36,10 @@ well_formed if {
 	is_array(input.providers)
 	is_array(data.config.budgets)
 }
+
+task_or_null if is_string(input.task)
+
+task_or_null if is_null(input.task)
 
 # What the call is, by dimension: several providers may serve it, and a requester need not be an API key.
 values := {
