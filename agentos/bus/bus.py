@@ -1,7 +1,7 @@
 """One service's connection to JetStream: append facts once, read aggregates, follow streams, consume durably.
 
-A thin layer over nats-py on one connection: publishing, optimistic concurrency, timers, tails, buckets, and the durable
-subscriptions (``consume``).
+The connection belongs to a FastStream broker, which also declares and runs the subscriptions of the handlers (``consume``);
+publishing, optimistic concurrency, timers, tails and buckets are a thin layer over nats-py on the same connection.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import nats
 import structlog
+from faststream.nats import NatsBroker
+from faststream.security import SASLPlaintext
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
@@ -62,17 +62,18 @@ class Appended:
 class Bus:
     """Made by ``connect``; ended by ``drain``. Safe to use from many coroutines of one event loop."""
 
-    def __init__(self, service: str, instance: str) -> None:
+    def __init__(self, service: str, broker: NatsBroker, instance: str) -> None:
         self.service = service
         self.instance = instance
         self.closed = asyncio.Event()
         """Set when the connection is gone for good: the process must leave, so that its supervisor starts a new one."""
+        self._broker = broker
         self._client: Client
         self._js: JetStreamContext
         self._reading: Reading
         self._violations: set[str] = set()
         self._away = False
-        self._consumption = Consumption(self)
+        self._consumption = Consumption(self, broker)
         self._on_disconnect: list[Callable[[], None]] = []
         self._appends = counter("agentos_appends_total", "Facts appended.", ("service", "channel", "outcome"))
 
@@ -100,27 +101,28 @@ class Bus:
                 box[0]._note_state()
                 box[0].closed.set()
 
-        bus = cls(service, instance)
-        box.append(bus)
-        options: dict[str, Any] = {
-            "servers": settings.servers,
-            "user": settings.user or service,
-            "password": settings.secret(),
-            "name": instance,
-            "inbox_prefix": f"_INBOX_{service}".encode(),
-            "max_reconnect_attempts": -1,
+        broker = NatsBroker(
+            settings.servers,
+            security=SASLPlaintext(username=settings.user or service, password=settings.secret()),
+            name=instance,
+            inbox_prefix=f"_INBOX_{service}",
+            max_reconnect_attempts=-1,
             # Between two tries of one server. Without it nats-py tries as fast as the processor can.
-            "reconnect_time_wait": 0.1,
-            "connect_timeout": 2,
-            "ping_interval": 2,
-            "max_outstanding_pings": 2,
-            "drain_timeout": 10,
-            "error_cb": on_error,
-            "disconnected_cb": on_state,
-            "reconnected_cb": on_state,
-            "closed_cb": on_closed,
-        }
-        bus._client = await _first_connection(options, service)
+            reconnect_time_wait=0.1,  # pyright: ignore[reportArgumentType] - nats-py takes a fraction of a second as well
+            connect_timeout=2,
+            ping_interval=2,
+            max_outstanding_pings=2,
+            drain_timeout=10,
+            error_cb=on_error,
+            disconnected_cb=on_state,
+            reconnected_cb=on_state,
+            closed_cb=on_closed,
+            apply_types=False,
+            logger=None,
+        )
+        bus = cls(service, broker, instance)
+        box.append(bus)
+        bus._client = await _first_connection(broker, service)
         bus._reading = Reading(bus._client)
         bus._js = bus._client.jetstream(timeout=PUBLISH_TIMEOUT_S)
         bus._note_state()
@@ -420,11 +422,11 @@ class Bus:
                 await self._client.close()
 
 
-async def _first_connection(options: dict[str, Any], service: str) -> Client:
+async def _first_connection(broker: NatsBroker, service: str) -> Client:
     delay = 0.05
     while True:
         try:
-            return await nats.connect(**options)
+            return await broker.connect()
         except (NatsError, OSError, TimeoutError) as fault:
             if "authorization violation" in str(fault).lower():
                 raise Forbidden(

@@ -1,4 +1,5 @@
-"""Durable consumption: each route pulls (``pull``), and what its handler raises decides what becomes of the message.
+"""Durable consumption: FastStream declares and subscribes each route, requests for messages stand at the broker (``pull``), and what
+the handler raises decides what becomes of the message.
 
 Each message is handled in a task of its own within the route's concurrency, so that a slow one blocks nobody; the errors'
 types are the answer to the broker (contracts.errors).
@@ -16,6 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
+from faststream import AckPolicy
+from faststream.nats import NatsBroker
+from faststream.nats.message import NatsMessage
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import api
@@ -84,8 +88,9 @@ class _Reader:
 class Consumption:
     """All durable consumers of one service."""
 
-    def __init__(self, bus: "Bus") -> None:
+    def __init__(self, bus: "Bus", broker: NatsBroker) -> None:
         self._bus = bus
+        self._broker = broker
         self._readers: dict[str, _Reader] = {}
         self._held: dict[tuple[str, int], _Delivery] = {}
         self._stopping = False
@@ -102,29 +107,49 @@ class Consumption:
             raise ValueError(f"{self._bus.service} is not a reader of {row.name} in the channel table")
         if row.name in self._readers:
             raise ValueError(f"{row.name} has a handler already; a durable consumer has one")
-        self._readers[row.name] = _Reader(row, route)
+        reader = self._readers[row.name] = _Reader(row, route)
+        pull = reader.pull = Pull(
+            row.stream,
+            row.consumer(self._bus.service),
+            f"_INBOX_{self._bus.service}",
+            reader.free,
+            partial(self._receive, reader),
+        )
+
+        async def receive(message: NatsMessage) -> None:
+            await pull.arrive(message.raw_message)
+
+        # The messages of the durable are sent to an inbox of this instance: that is what is subscribed.
+        self._broker.subscriber(
+            pull.inbox,
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            parser=_unparsed,
+            decoder=_undecoded,
+            # Slow consumers are ours to prevent: no more than was asked for arrives.
+            pending_bytes_limit=0,
+            title=row.name,
+            description=row.doc,
+        )(receive)
 
     async def start(self) -> None:
         """Check every durable against the table, then pull."""
         for reader in self._readers.values():
             await self._check_surely(reader.row)
+        await self._broker.start()
         for reader in self._readers.values():
-            reader.pull = Pull(
-                self._bus.client,
-                reader.row.stream,
-                reader.row.consumer(self._bus.service),
-                f"_INBOX_{self._bus.service}",
-                reader.free,
-                partial(self._receive, reader),
-            )
-            await reader.pull.start()
+            if reader.pull is not None:
+                await reader.pull.start(self._bus.client)
         self._keeper = asyncio.create_task(self._keep_in_progress(), name=f"{self._bus.service}-keeper")
         self._watchdog = asyncio.create_task(self._watch(), name=f"{self._bus.service}-watchdog")
 
     async def stop(self, grace: timedelta) -> None:
         """Stop pulling, let handlers finish, cancel what does not."""
         self._stopping = True
-        await asyncio.gather(*(reader.pull.stop() for reader in self._readers.values() if reader.pull is not None))
+        for reader in self._readers.values():
+            if reader.pull is not None:
+                reader.pull.stop()
+        await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
         for reader in self._readers.values():
             while reader.waiting:
                 await self._hand_back(reader.waiting.popleft())
@@ -346,3 +371,13 @@ def _counts(reply: str) -> tuple[int, int]:
     parts = reply.split(".")
     base = 4 if len(parts) == 9 else 6
     return int(parts[base]), int(parts[base + 1])
+
+
+async def _unparsed(message: Msg) -> NatsMessage:
+    """FastStream's own parser takes what comes to a plain subject for acknowledged; here it is still to be."""
+    return NatsMessage(message, message.data, reply_to=message.reply, headers=message.headers or {})
+
+
+async def _undecoded(message: NatsMessage) -> NatsMessage:
+    """The handler gets the message as it came: decoding happens in the route's own task."""
+    return message

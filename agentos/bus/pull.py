@@ -5,13 +5,11 @@ requests stand at the broker for long, are renewed when half of what may come ha
 comes. A broker that lost them (a killed leader, a deleted consumer) is noticed by its silence or by what it says.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from agentos.contracts.ids import new_id
@@ -27,8 +25,6 @@ SILENT_LOOKS = 10
 """After so many looks without a sign of life requests count as lost. Looks are counted, not time: a loop that stalled has not
 looked, and what arrived in the meantime is still to be read."""
 
-STOP_WITHIN_S = 2.0
-
 
 class Pull:
     """Made for one durable consumer. ``take`` gets each message; ``free`` says how many more may be in our hands.
@@ -38,7 +34,6 @@ class Pull:
 
     def __init__(
         self,
-        client: Client,
         stream: str,
         consumer: str,
         inbox: str,
@@ -46,10 +41,11 @@ class Pull:
         take: Callable[[Msg], Awaitable[None]],
     ) -> None:
         """``inbox`` is the prefix that the service may subscribe."""
-        self._client = client
+        self._client: Client | None = None
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._consumer = consumer
-        self._inbox = f"{inbox}.{new_id()}"
+        self.inbox = f"{inbox}.{new_id()}"
+        """Where the messages come to: whoever subscribes it passes them to ``arrive``."""
         self._free = free
         self._take = take
         self._asked = 0
@@ -57,14 +53,12 @@ class Pull:
         self._silent = 0
         self._connection = -1
         self._stopping = False
-        self._subscription: Subscription | None = None
         self.doubtful = False
         """The broker ended a request otherwise than by time, or is silent: look after the consumer, then ``renew``."""
 
-    async def start(self) -> None:
-        """Subscribe and ask. Raises nats.errors.Error when the connection is closed."""
-        # Slow consumers are ours to prevent: no more than was asked for arrives.
-        self._subscription = await self._client.subscribe(self._inbox, cb=self._arrive, pending_bytes_limit=0)
+    async def start(self, client: Client) -> None:
+        """Ask, once the inbox is subscribed."""
+        self._client = client
         await self.renew()
 
     async def renew(self) -> None:
@@ -76,13 +70,13 @@ class Pull:
 
     async def ask(self) -> None:
         """Ask for as many as are free, once half of them or more are not asked for."""
-        free = self._free()
-        if self._stopping or self.doubtful or free <= 0 or self._asked > free // 2 or not self._client.is_connected:
+        free, client = self._free(), self._client
+        if client is None or not client.is_connected or self._stopping or self.doubtful or free <= 0 or self._asked > free // 2:
             return
         batch, self._asked = free - self._asked, free
         body = b'{"batch":%d,"expires":%d,"idle_heartbeat":%d}' % (batch, EXPIRES_S * 10**9, int(HEARTBEAT_S * 10**9))
         try:
-            await self._client.publish(self._subject, body, reply=self._inbox)
+            await client.publish(self._subject, body, reply=self.inbox)
         except NatsError as fault:
             self.doubtful = True
             log.info("pull_not_sent", consumer=self._consumer, fault=str(fault)[:200])
@@ -96,26 +90,15 @@ class Pull:
             self.doubtful = self.doubtful or self._silent > SILENT_LOOKS
         return self.doubtful
 
-    async def stop(self) -> None:
-        """Take the requests back; what had been sent by then is still given to ``take``."""
+    def stop(self) -> None:
+        """Ask no more. What was asked for ends with the subscription; what comes until then is still given to ``take``."""
         self._stopping = True
-        subscription, self._subscription = self._subscription, None
-        if subscription is None or self._client.is_closed or self._client.is_draining:
-            return
-        try:
-            if self._client.is_connected:
-                async with asyncio.timeout(STOP_WITHIN_S):
-                    await subscription.drain()
-            else:
-                await subscription.unsubscribe()
-        except (NatsError, TimeoutError) as fault:
-            # The connection goes with the requests; what was on its way comes again elsewhere.
-            log.info("pull_not_ended", consumer=self._consumer, fault=str(fault)[:200])
 
     def _reconnects(self) -> int:
-        return int(self._client.stats["reconnects"])
+        return int(self._client.stats["reconnects"]) if self._client is not None else 0
 
-    async def _arrive(self, message: Msg) -> None:
+    async def arrive(self, message: Msg) -> None:
+        """A message of the durable, or the broker's word on a request."""
         self._silent = 0
         if message.reply:
             self._asked = max(0, self._asked - 1)

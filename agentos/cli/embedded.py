@@ -3,7 +3,11 @@
 Each service keeps its own connection and its own broker user, exactly as when it runs alone.
 """
 
-import services.policy as _  # noqa: F401  # before whatever loads the C++ runtime: it says why
+import contextlib
+
+# The command line alone comes without it, and runs nothing.
+with contextlib.suppress(ModuleNotFoundError):
+    import services.policy as _  # noqa: F401  # before whatever loads the C++ runtime: it says why
 
 # isort: split
 
