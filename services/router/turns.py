@@ -108,6 +108,7 @@ class Turns:
                 limits = self._limits(pool.name, key.label)
                 key.limit.most = limits.max_in_flight
                 key.requests, key.tokens = Pace(limits.requests_per_minute), Pace(limits.tokens_per_minute)
+                key.refused.rules = self._key_rules()
             self._dispatch(pool)
         for known in self._targets.values():
             known.breaker.rules = self._rules()
@@ -253,6 +254,9 @@ class Turns:
         """No answer. Whether another key of the same provider is free for the same target."""
         now, key = self._now(), turn.held
         self._told(key, error.limits, now)
+        if error.kind != "needs_operator":
+            # It says nothing about the key; whoever probes it next may.
+            key.refused.ended()
         if error.kind == "wait" or error.status in _OVERLOADED or error.code == "timeout":
             key.limit.overloaded(now)
         else:
@@ -301,7 +305,7 @@ class Turns:
         return Key(
             label,
             adapter,
-            Breaker(BreakerRules(consecutive=1, open_for=timedelta(seconds=30), longest=timedelta(minutes=10), probes=1)),
+            Breaker(self._key_rules()),
             ConcurrencyLimit(most=limits.max_in_flight, start=min(64, limits.max_in_flight)),
             Pace(limits.requests_per_minute),
             Pace(limits.tokens_per_minute),
@@ -310,6 +314,12 @@ class Turns:
     def _limits(self, provider: str, label: str) -> Limits:
         settings = self._configuration.provider(provider)
         return settings.keys.get(label) or settings.limits
+
+    def _key_rules(self) -> BreakerRules:
+        """One refusal is enough, and keys are mended by people: they are left alone for twice as long as a target."""
+        told = self._configuration.breaker
+        length, longest = timedelta(seconds=2 * told.open_s), timedelta(seconds=2 * told.longest_s)
+        return BreakerRules(consecutive=1, open_for=length, longest=longest, probes=1)
 
     def _rules(self) -> BreakerRules:
         told = self._configuration.breaker

@@ -39,7 +39,8 @@ class Shared:
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
     """A system that stays up through every misdeed. Anthropic's address is one where nobody listens."""
     routing = tmp_path_factory.mktemp("routing") / "routing.yaml"
-    routing.write_text("timeouts: {attempt_s: 1}\n")
+    # A breaker would spare the bad provider the next misdeed: here each is tried.
+    routing.write_text("timeouts: {attempt_s: 1}\nbreaker: {consecutive: 1000, least: 1000, open_s: 0.05}\n")
     async with LoopbackProvider() as good, LoopbackProvider() as bad:
         router = {
             "DEEPSEEK_API_KEY": "sk-loopback",
