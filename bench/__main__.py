@@ -5,7 +5,18 @@ import sys
 
 from bench._processes import ROOT
 
-EVERY = ("bus", "budgets", "governed_call", "policy_path", "endpoint", "router_day", "kill_switch", "embedded", "redaction", "ledger_rebuild")
+EVERY = (
+    "bus",
+    "budgets",
+    "governed_call",
+    "policy_path",
+    "endpoint",
+    "router_day",
+    "kill_switch",
+    "embedded",
+    "redaction",
+    "ledger_rebuild",
+)
 LONGEST_S = 300
 
 

@@ -119,7 +119,7 @@ def check(config: Annotated[Path, typer.Argument(help="A routing configuration."
 @router.command()
 def simulate(
     ctx: typer.Context,
-    config: Annotated[Path, typer.Option("--config", help="The configuration to try.", exists=True, dir_okay=False)],
+    config: Annotated[Path, typer.Option("--config", help="The configuration to try.")],
     last: Annotated[int, typer.Option(min=1, max=100_000, help="How many recorded calls, newest first.")] = 1_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
     as_json: AsJson = False,
