@@ -1,0 +1,89 @@
+/** What the rows of the ledger's lists hold: the columns of its projections, as the gateway passes them on. */
+
+export interface Task {
+  id: string; type: string; pack: string | null; agent: string | null; version: string | null; priority: string; state: string;
+  requester_kind: string; requester: string; parent: string | null; waiting_for: string | null; waiting_on: string | null;
+  outcome: string | null; fault_code: string | null; fault_message: string | null; labels: Record<string, string> | null;
+  reasons: string[] | null; attempt: number; max_attempts: number; simulated_calls: number; unpriced_calls: number; refusals: number;
+  input_tokens: number; output_tokens: number; cost_usd: string; deadline: string | null; submitted_at: string | null;
+  started_at: string | null; retry_at: string | null; settled_at: string | null; updated_at: string | null; last_seq: number;
+}
+
+export interface Attempt {
+  attempt: number; queued_at: string | null; reason: string | null; verdict: string | null; reasons: string[] | null; rules: string[] | null;
+  pack: string | null; agent: string | null; routing: string | null; started_at: string | null; ended_at?: string | null; instance: string | null;
+}
+
+export interface Call {
+  id: string; kind: "model" | "tool"; task: string; pack: string; agent: string; state: string; requested_model: string | null; model: string | null;
+  provider: string | null; tool: string | null; effect: string | null; verdict: string | null; bundle: string | null; outcome: string | null;
+  finish_reason: string | null; fault_code: string | null; fault_message: string | null; cached_from: string | null; reasons: string[] | null;
+  rules: string[] | null; entities: Record<string, number> | null; attempt: number; step: number; attempts: number; duration_ms: number;
+  input_tokens: number; output_tokens: number; simulated: boolean; unpriced: boolean; cost_usd: string;
+  requested_at: string | null; decided_at: string | null; started_at: string | null; settled_at: string | null; first_seq: number;
+}
+
+export interface TaskDetail extends Task {
+  result: unknown;
+  result_state: "none" | "opened" | "sealed" | "erased";
+  attempts: Attempt[];
+  calls: Call[];
+  approvals: Approval[];
+}
+
+export interface Vote { by?: { id?: string } | string; outcome?: string; at?: string }
+
+export interface Approval {
+  id: string; kind: "model" | "tool" | "checkpoint"; target: string; task: string; task_type: string; pack: string; agent: string; requester: string;
+  state: "pending" | "approved" | "rejected" | "expired" | "cancelled"; summary: string; digest: string; resolved_kind: string | null;
+  resolved_by: string | null; reason: string | null; preview: Record<string, unknown> | null; reasons: string[] | null; approver_roles: string[] | null;
+  votes: Record<string, unknown>[] | null; edits: Record<string, unknown>[] | null; diff: unknown; revision: number; quorum: number; comments: number;
+  escalations: number; four_eyes: boolean; editable: boolean; frozen: boolean; expires_at: string | null; requested_at: string; resolved_at: string | null;
+  history: Record<string, number>; approvals: number;
+  remarks?: { by: string | { id: string }; at: string; text: string | null }[];
+}
+
+export interface EventRow {
+  seq: number; subject: string; event_id: string | null; correlation_id: string | null; causation_id: string | null; problem: string | null;
+  type: string; time: string; data: unknown;
+}
+
+export interface KillSwitch {
+  id: string; since: string; scope: string; target: string; mode: "halt" | "drain"; reason?: string; tenant: string; state?: string; share_percent?: number | null;
+}
+
+export interface KillDetail extends KillSwitch {
+  requested: { request: number; reason: string; by?: { id: string } } | null;
+  history: { what: string; at: string; reason?: string; by?: { id: string }; share_percent?: number }[];
+  looks: Record<string, unknown> | null;
+  cancelled: { id: string | null; at: string; kind?: string; confirmed?: boolean }[];
+  unconfirmed: { id: string | null; at: string; kind?: string }[];
+  by?: { id: string };
+}
+
+export interface Pack {
+  name: string; description?: string; live: boolean; instances: { id: string; seen_at: string; active: number; max_active: number }[];
+  versions?: string[]; agents?: string[]; task_types?: string[];
+  stats: { tasks: number; refusals: number; by_state: Record<string, number>; cost_usd: string; calls: number; input_tokens: number; output_tokens: number } | null;
+}
+
+export interface Figures {
+  calls: number; attempts: number; cached_calls: number; unpriced_calls: number; simulated_calls: number; estimated_calls: number;
+  cost_usd: string; saved_usd: string; input_tokens: number; output_tokens: number; reasoning_tokens: number;
+}
+export interface Costs { by: string[]; groups: (Figures & Record<string, string | number | null>)[]; total: Figures; more: boolean }
+
+export interface Budget {
+  id: string; account: string; state: string; key: Record<string, string>; metric: string; mode: string; window: string; begins_at: string | null;
+  ends_at: string | null; limit: string; spent: string; reserved: string; remaining: string; forecast: string | null; calls: number; used: number;
+}
+
+export interface AuditStatus {
+  position: number; chain: string; key_id: string; checkpoints: number; uncovered: number;
+  last_checkpoint: { seq: number; count: number; root: string; chain: string; signature: string; time?: string } | null;
+  anchors: { target: string; seq: number }[];
+}
+export interface Verdict { ok: boolean; problems?: unknown[]; [more: string]: unknown }
+
+export interface Bundle { version: number; revision: string; key_id: string; created_at: string; published_at: string; by: { id: string } }
+export interface Delegation { id: string; by?: { id: string }; to?: string; roles?: string[]; since?: string; until?: string; reason?: string; state?: string }

@@ -1,0 +1,51 @@
+import "./app.css";
+
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode, useEffect } from "react";
+import { createRoot } from "react-dom/client";
+
+import { ProblemError } from "./api/problem";
+import { feed, refreshFrom } from "./live/live";
+import { router } from "./router";
+import { session, useSession } from "./session/session";
+import { SignIn } from "./session/SignIn";
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // The feed says when something is stale.
+      staleTime: 30_000,
+      refetchOnWindowFocus: false,
+      // What is refused stays refused; what could not be reached is asked again.
+      retry: (times, error) => times < 3 && error instanceof ProblemError && (error.problem.status === 0 || error.problem.status === 503),
+    },
+  },
+});
+
+// Nothing of one person's view is left for the next.
+session.subscribe(() => client.clear());
+
+function App() {
+  const { signedIn } = useSession();
+  useEffect(() => {
+    if (signedIn === null) return;
+    const stopRefreshing = refreshFrom(client, feed);
+    const stopFeed = feed.start();
+    return () => {
+      stopFeed();
+      stopRefreshing();
+    };
+  }, [signedIn]);
+  return signedIn === null ? <SignIn /> : <RouterProvider router={router} />;
+}
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("the page has no root");
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <App />
+    </QueryClientProvider>
+  </StrictMode>,
+);

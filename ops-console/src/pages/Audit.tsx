@@ -1,0 +1,132 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useEffect, useState, useSyncExternalStore } from "react";
+
+import { api, item, page, sent } from "../api/client";
+import { told } from "../api/problem";
+import type { AuditStatus, EventRow, Verdict } from "../api/rows";
+import { feed } from "../live/live";
+import { Empty, Fault, Loading } from "../parts/Fault";
+import { count, tail } from "../parts/format";
+import { Json } from "../parts/Json";
+import { Facts, Page, Panel } from "../parts/Page";
+import { Badge } from "../parts/Status";
+import { Time } from "../parts/Time";
+import { session } from "../session/session";
+import { toast } from "../shell/Toasts";
+
+const PAGE = 100;
+
+/** Every event there is, whether the chain over them is whole, and proof for those who do not take our word. */
+export function Audit() {
+  const status = useQuery({ queryKey: ["audit"], queryFn: () => item<AuditStatus>(api.GET("/api/v1/audit/status")) });
+  const verify = useMutation({ mutationFn: () => item<Verdict>(api.POST("/api/v1/audit/verify", { body: { anchors: [] } })) });
+  const last = status.data?.last_checkpoint;
+  return (
+    <Page title="Audit" lead="Nothing here can be changed without the chain showing it."
+      actions={<><Export /><button type="button" className="btn btn-primary" disabled={verify.isPending} onClick={() => verify.mutate()}>{verify.isPending ? "Recomputing…" : "Verify the chain"}</button></>}>
+      <div className="grid items-start gap-4 xl:grid-cols-[22rem_1fr]">
+        <Panel title="Chain">
+          <div className="space-y-3 p-4">
+            {status.error !== null && <Fault error={status.error} />}
+            {verify.error !== null && <Fault error={verify.error} />}
+            {verify.data !== undefined && (
+              <div role="status" className={`rounded-md p-3 ${verify.data.ok ? "bg-[var(--done-soft)] text-done" : "bg-[var(--fail-soft)] text-fail"}`}>
+                <Badge tone={verify.data.ok ? "done" : "fail"}>{verify.data.ok ? "whole" : "broken"}</Badge>
+                <p className="mt-1.5 font-medium">{verify.data.ok ? `${count(Number(verify.data["events"] ?? 0))} events recomputed; every link and signature holds.` : "The chain does not hold. Keep a copy of the data folder before anything else."}</p>
+                {!verify.data.ok && <Json value={verify.data.problems} label="What is broken" />}
+              </div>
+            )}
+            {status.data !== undefined && (
+              <Facts rows={[
+                ["Reaches", `event ${count(status.data.position)}`], ["Checkpoints", count(status.data.checkpoints)], ["Not yet signed", count(status.data.uncovered)],
+                ["Last signs", last == null ? "none yet" : `event ${count(last.seq)}`], ["Signed with", <code key="k" className="font-mono text-sm">{status.data.key_id}</code>],
+                ["Root", last == null ? "–" : <code key="r" className="font-mono text-sm" title={last.root}>{tail(last.root)}</code>],
+                ["Anchored", status.data.anchors.length === 0 ? "nowhere outside" : status.data.anchors.map((each) => `${each.target} up to ${count(each.seq)}`).join(", ")],
+              ]} />
+            )}
+          </div>
+        </Panel>
+        <Events />
+      </div>
+    </Page>
+  );
+}
+
+/** The events before `end`, newest first; the list turns back by pages. */
+function Events() {
+  const position = useSyncExternalStore((listener) => feed.onEvent(listener), () => feed.position);
+  const status = useQuery({ queryKey: ["audit"], queryFn: () => item<AuditStatus>(api.GET("/api/v1/audit/status")) });
+  const [end, setEnd] = useState<number | null>(null);
+  const [kind, setKind] = useState("");
+  const newest = Math.max(position ?? 0, status.data?.position ?? 0);
+  useEffect(() => {
+    if (end === null && newest > 0) setEnd(newest);
+  }, [end, newest]);
+  const after = Math.max((end ?? 0) - PAGE, 0);
+  const answer = useQuery({
+    queryKey: ["history", after, end], enabled: end !== null,
+    queryFn: () => page<EventRow>(api.GET("/api/v1/events", { params: { query: { after, limit: PAGE } } })),
+  });
+  const rows = (answer.data?.items ?? []).filter((row) => row.seq <= (end ?? 0) && (kind === "" || row.type.includes(kind) || row.subject.includes(kind))).reverse();
+  const fresh = end === null ? 0 : newest - end;
+  return (
+    <Panel title="Events" actions={<input className="field w-52" type="search" aria-label="Filter these events" placeholder="Filter these events" value={kind} onChange={(event) => setKind(event.target.value)} />}>
+      {fresh > 0 && <button type="button" className="w-full border-b border-line bg-accent-soft px-3 py-1.5 font-semibold text-accent" onClick={() => setEnd(newest)}>{count(fresh)} new – show</button>}
+      {answer.error !== null && <Fault error={answer.error} />}
+      {answer.isPending ? <Loading what="events" /> : rows.length === 0 ? <Empty title="No event matches">The filter looks at the type and subject of these {PAGE}; older ones are a page back.</Empty> : (
+        <ul>{rows.map((row) => <EventLine key={row.seq} row={row} />)}</ul>
+      )}
+      <div className="flex items-center justify-between border-t border-line px-4 py-2">
+        <button type="button" className="btn" disabled={after === 0} onClick={() => setEnd(after)}>Older</button>
+        <span className="text-ink-3">{count(after + 1)} to {count(end ?? 0)}</span>
+        <button type="button" className="btn" disabled={fresh === 0} onClick={() => setEnd(Math.min((end ?? 0) + PAGE, newest))}>Newer</button>
+      </div>
+    </Panel>
+  );
+}
+
+function EventLine({ row }: { row: EventRow }) {
+  const [proof, setProof] = useState<string | null>(null);
+  const prove = useMutation({
+    mutationFn: () => sent(api.GET("/api/v1/audit/proof", { params: { query: { event: row.subject } } })),
+    onSuccess: (answer) => setProof(answer.proof),
+    onError: (error) => toast(told(error), "fail"),
+  });
+  return (
+    <li className="border-b border-line px-4 py-2 last:border-b-0">
+      <details>
+        <summary className="flex flex-wrap items-baseline gap-x-4">
+          <span className="w-16 font-mono text-sm text-ink-3">#{row.seq}</span>
+          <strong className="w-48 font-mono text-sm font-semibold">{row.type}</strong>
+          <span className="min-w-0 flex-1 truncate font-mono text-sm text-ink-3">{row.subject}</span>
+          <Time at={row.time} />
+        </summary>
+        <div className="mt-2 space-y-2">
+          <Json value={row.data} label={`Event ${row.seq}`} />
+          <div className="flex flex-wrap items-center gap-3">
+            <button type="button" className="btn" disabled={prove.isPending} onClick={() => prove.mutate()}>Inclusion proof</button>
+            {row.correlation_id !== null && /^[0-9a-f-]{36}$/.test(row.correlation_id) && <Link to="/tasks/$task" params={{ task: row.correlation_id }}>Its task</Link>}
+          </div>
+          {proof !== null && <pre className="code max-h-40 overflow-auto rounded-md border border-line bg-raised p-3">{proof}</pre>}
+        </div>
+      </details>
+    </li>
+  );
+}
+
+/** The chain as a file, fetched with this page's token: a plain link could not say who asks. */
+function Export() {
+  const take = useMutation({
+    mutationFn: async () => {
+      const answer = await fetch("/api/v1/audit/export", { headers: { Authorization: `Bearer ${session.token() ?? ""}` } });
+      if (!answer.ok) throw new Error(`The export was refused (${answer.status}).`);
+      const url = URL.createObjectURL(await answer.blob());
+      const link = Object.assign(document.createElement("a"), { href: url, download: "agentos-audit.jsonl" });
+      link.click();
+      URL.revokeObjectURL(url);
+    },
+    onError: (error) => toast(told(error), "fail"),
+  });
+  return <button type="button" className="btn" disabled={take.isPending} onClick={() => take.mutate()}>{take.isPending ? "Exporting…" : "Export"}</button>;
+}

@@ -1,0 +1,172 @@
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { createColumnHelper, flexRender, getCoreRowModel, useReactTable } from "@tanstack/react-table";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useMemo, useRef, useState } from "react";
+
+import { api, page } from "../api/client";
+import type { Task } from "../api/rows";
+import { step } from "../parts/cursor";
+import { Empty, Fault, Loading } from "../parts/Fault";
+import { count, duration, tail, usd } from "../parts/format";
+import { Fresh } from "../parts/Fresh";
+import { Page } from "../parts/Page";
+import { Status } from "../parts/Status";
+import { useSteady } from "../parts/steady";
+import { Time } from "../parts/Time";
+import { useKeys } from "../shell/keys";
+
+export interface TaskSearch {
+  q?: string;
+  state?: string;
+  outcome?: string;
+  pack?: string;
+  type?: string;
+}
+
+const STATES = ["submitted", "queued", "admitted", "routed", "running", "waiting", "retrying", "parked", "settled"];
+const OUTCOMES = ["completed", "failed", "refused", "cancelled", "expired"] as const;
+type Outcome = (typeof OUTCOMES)[number];
+const ROW_PX = 40;
+const LIMIT = 200;
+
+const column = createColumnHelper<Task>();
+const COLUMNS = [
+  column.display({ id: "state", header: "State", cell: ({ row }) => <Status state={row.original.outcome ?? row.original.state} />, size: 120 }),
+  column.accessor("type", { header: "Task", size: 260, cell: ({ row }) => <span className="flex gap-2 truncate"><strong className="font-medium">{row.original.type}</strong><span className="font-mono text-sm text-ink-3">{tail(row.original.id)}</span></span> }),
+  column.display({ id: "pack", header: "Pack", size: 150, cell: ({ row }) => row.original.pack ?? <span className="text-ink-3">–</span> }),
+  column.display({ id: "about", header: "What it waits for, or why it ended", size: 280, cell: ({ row }) => <span className="truncate text-ink-2">{about(row.original)}</span> }),
+  column.accessor("requester", { header: "For", size: 120 }),
+  column.accessor("submitted_at", { header: "Submitted", size: 110, cell: ({ getValue }) => <Time at={getValue()} /> }),
+  column.display({ id: "took", header: "Took", size: 90, cell: ({ row }) => took(row.original) }),
+  column.accessor("cost_usd", { header: "Cost", size: 90, cell: ({ getValue }) => usd(getValue()) }),
+];
+
+/** A table for any number of tasks: the gateway filters, the page fetches as it scrolls and draws only what is seen. */
+export function Tasks() {
+  const search: TaskSearch = useSearch({ strict: false });
+  const navigate = useNavigate();
+  const [cursor, setCursor] = useState<string | null>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const filter = useRef<HTMLInputElement>(null);
+  const view = JSON.stringify(search);
+
+  const answer = useInfiniteQuery({
+    queryKey: ["tasks", search],
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam }) => {
+      const query = { ...search, ...(search.outcome === undefined ? {} : { outcome: search.outcome as Outcome }), limit: LIMIT, ...(pageParam === null ? {} : { cursor: pageParam }) };
+      return page<Task>(api.GET("/api/v1/tasks", { params: { query: query as { outcome?: Outcome } } }));
+    },
+    getNextPageParam: (last) => last.next,
+    placeholderData: keepPreviousData,
+  });
+  const loaded = useMemo(() => {
+    const seen = new Set<string>();
+    // Pages move apart while tasks come in; a row stands once.
+    return answer.data?.pages.flatMap((each) => each.items).filter((row) => !seen.has(row.id) && seen.add(row.id));
+  }, [answer.data]);
+  const pages = answer.data?.pages.length ?? 0;
+  const list = useSteady(loaded, `${view} ${pages}`);
+  const table = useReactTable({ data: list.rows, columns: COLUMNS, getCoreRowModel: getCoreRowModel(), getRowId: (row) => row.id });
+  const rows = table.getRowModel().rows;
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12 });
+  const shown = virtual.getVirtualItems();
+  const last = shown.at(-1)?.index ?? 0;
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = answer;
+  useEffect(() => {
+    if (rows.length > 0 && last >= rows.length - 20 && hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
+
+  const set = (change: TaskSearch) => void navigate({ to: "/tasks", search: clean({ ...search, ...change }), replace: true });
+  const open = (task: string) => void navigate({ to: "/tasks/$task", params: { task } });
+  const go = (by: number): void => {
+    const ids = list.rows.map((row) => row.id);
+    const next = step(ids, cursor, by);
+    setCursor(next);
+    if (next !== null) virtual.scrollToIndex(ids.indexOf(next));
+  };
+  useKeys({
+    j: () => go(1), k: () => go(-1), ArrowDown: () => go(1), ArrowUp: () => go(-1), n: list.renew,
+    Enter: () => cursor !== null && open(cursor), f: () => filter.current?.focus(), Escape: () => setCursor(null),
+  });
+
+  return (
+    <Page title="Tasks" lead={<>{count(list.rows.length)}{hasNextPage ? "+" : ""} shown, newest first</>}>
+      <form role="search" className="mb-3 flex flex-wrap gap-2" onSubmit={(event) => event.preventDefault()}>
+        <input ref={filter} className="field max-w-md flex-1 basis-56" type="search" aria-label="Search tasks" placeholder="Search ids, types, labels, faults (f)" defaultValue={search.q ?? ""} key={search.q ?? ""}
+          onBlur={(event) => set({ q: event.target.value })} onKeyDown={(event) => {
+            if (event.key === "Enter") set({ q: event.currentTarget.value });
+            if (event.key === "Escape") event.currentTarget.blur();
+          }} />
+        <Choice label="State" value={search.state} all="Every state" options={STATES} onChange={(state) => set({ state })} />
+        <Choice label="Outcome" value={search.outcome} all="Every outcome" options={OUTCOMES} onChange={(outcome) => set({ outcome })} />
+        {view !== "{}" && <button type="button" className="btn btn-quiet" onClick={() => void navigate({ to: "/tasks", search: {} })}>Clear</button>}
+      </form>
+      {answer.error !== null && <Fault error={answer.error} />}
+      {answer.isPending ? <Loading what="tasks" /> : (
+        <div className="panel overflow-hidden">
+          <Fresh count={list.fresh} onShow={list.renew} />
+          <div ref={box} className="h-[calc(100dvh-14.5rem)] min-h-80 overflow-auto" role="table" aria-label="Tasks" aria-rowcount={hasNextPage ? -1 : rows.length + 1}>
+            <div className="min-w-[68rem]">
+              <div role="rowgroup" className="sticky top-0 z-10 bg-surface">
+                <div role="row" className="flex border-b border-line">
+                  {table.getFlatHeaders().map((header) => (
+                    <div key={header.id} role="columnheader" className="shrink grow px-3 py-2 text-sm font-semibold text-ink-3" style={{ flexBasis: header.getSize(), width: 0 }}>
+                      {flexRender(header.column.columnDef.header, header.getContext())}
+                    </div>
+                  ))}
+                </div>
+              </div>
+              <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+                {shown.map((item) => {
+                  const row = rows[item.index];
+                  if (row === undefined) return null;
+                  const here = row.id === cursor;
+                  return (
+                    <div key={row.id} role="row" aria-rowindex={item.index + 2} tabIndex={0} onClick={() => open(row.id)} onFocus={() => setCursor(row.id)}
+                      onKeyDown={(event) => event.key === "Enter" && open(row.id)}
+                      className={`absolute inset-x-0 flex cursor-pointer items-center border-b border-line ${here ? "bg-accent-soft shadow-[inset_3px_0_0_var(--accent)]" : "hover:bg-raised"}`}
+                      style={{ height: item.size, transform: `translateY(${item.start}px)` }}>
+                      {row.getVisibleCells().map((cell) => (
+                        <div key={cell.id} role="cell" className="flex shrink grow overflow-hidden px-3 whitespace-nowrap" style={{ flexBasis: cell.column.getSize(), width: 0 }}>
+                          {flexRender(cell.column.columnDef.cell, cell.getContext())}
+                        </div>
+                      ))}
+                    </div>
+                  );
+                })}
+              </div>
+            </div>
+          </div>
+          {rows.length === 0 && <Empty title="No task matches">{view === "{}" ? "Tasks appear here when a webhook, the API or a person asks for one." : "Widen the search, or clear it."}</Empty>}
+        </div>
+      )}
+    </Page>
+  );
+}
+
+function Choice({ label, value, all, options, onChange }: { label: string; value: string | undefined; all: string; options: readonly string[]; onChange: (value: string) => void }) {
+  return (
+    <select className="field w-auto" aria-label={label} value={value ?? ""} onChange={(event) => onChange(event.target.value)}>
+      <option value="">{all}</option>
+      {options.map((each) => <option key={each}>{each}</option>)}
+    </select>
+  );
+}
+
+/** Filters without the empty ones, so that an address says only what was asked. */
+function clean(search: TaskSearch): TaskSearch {
+  return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined && value !== "")) as TaskSearch;
+}
+
+export function about(task: Task): string {
+  if (task.fault_message !== null) return task.fault_message;
+  if (task.waiting_for !== null) return `waits for ${task.waiting_for}`;
+  return task.reasons?.join(", ") ?? "";
+}
+
+export function took(task: Task): string {
+  if (task.submitted_at === null || task.settled_at === null) return "–";
+  return duration(new Date(task.settled_at).getTime() - new Date(task.submitted_at).getTime());
+}

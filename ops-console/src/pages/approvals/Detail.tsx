@@ -1,0 +1,123 @@
+import { Link } from "@tanstack/react-router";
+
+import type { Approval } from "../../api/rows";
+import { count } from "../../parts/format";
+import { Facts, Panel } from "../../parts/Page";
+import { Badge, Status } from "../../parts/Status";
+import { Time } from "../../parts/Time";
+import { Changes } from "./Changes";
+import { CommentForm } from "./CommentForm";
+import { EditForm } from "./EditForm";
+import { useApproval } from "./queries";
+
+interface Props {
+  row: Approval;
+  gone: boolean;
+  busy: boolean;
+  editing: boolean;
+  commenting: boolean;
+  onApprove: () => void;
+  onRefuse: () => void;
+  onEdit: (open: boolean) => void;
+  onComment: (open: boolean) => void;
+  onChanged: () => void;
+}
+
+/** One approval: the exact effect first, then why it was held, who asks, and what became of the like. */
+export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefuse, onEdit, onComment, onChanged }: Props) {
+  const answer = useApproval(row.id);
+  const full = answer.data ?? row;
+  const open = full.state === "pending" && !gone;
+  const past = Object.entries(full.history).filter(([state]) => state !== "pending");
+  return (
+    <Panel className="min-w-0">
+      <div className="flex flex-wrap items-center gap-3 border-b border-line px-4 py-3">
+        <h2 className="mr-auto text-base">{full.target}</h2>
+        {full.quorum > 1 && <Badge tone="hold">{full.approvals} of {full.quorum} approvals</Badge>}
+        <Status state={full.state} />
+      </div>
+      <div className="space-y-5 p-4">
+        {open && (
+          <div className="flex flex-wrap gap-2">
+            <button type="button" className="btn btn-primary min-w-32" disabled={busy} onClick={onApprove}>Approve <span className="kbd">a</span></button>
+            <button type="button" className="btn min-w-28" disabled={busy} onClick={onRefuse}>Refuse <span className="kbd">r</span></button>
+            {full.editable && <button type="button" className="btn" disabled={busy} onClick={() => onEdit(!editing)}>Edit <span className="kbd">e</span></button>}
+            <button type="button" className="btn" onClick={() => onComment(!commenting)}>Comment <span className="kbd">c</span></button>
+          </div>
+        )}
+        {commenting && <CommentForm approval={full.id} onDone={() => {
+          onComment(false);
+          onChanged();
+        }} />}
+        {editing && open ? (
+          <EditForm approval={full} onDone={() => {
+            onEdit(false);
+            onChanged();
+          }} />
+        ) : (
+          <section aria-label="What will be done">
+            <h3 className="mb-1.5">What will be done</h3>
+            <Effect preview={full.preview} />
+          </section>
+        )}
+        {full.diff !== null && <Changes diff={full.diff} />}
+        <div className="grid gap-x-8 gap-y-5 xl:grid-cols-2">
+          <Facts rows={[
+            ["Held because", full.reasons?.join(", ") ?? "–"],
+            ["Asks", <>{full.pack}/{full.agent} for <strong>{full.requester}</strong></>],
+            ["Task", <Link key="task" to="/tasks/$task" params={{ task: full.task }} className="font-mono text-sm">{full.task}</Link>],
+            ["Asked", <Time key="asked" at={full.requested_at} />],
+            [open ? "Expires" : "Ended", <Time key="ends" at={open ? full.expires_at : full.resolved_at} />],
+          ]} />
+          <Facts rows={[
+            ["May answer", full.approver_roles?.join(", ") ?? "–"],
+            ["Second person", full.four_eyes ? "whoever asked may refuse it, not approve it" : "not needed"],
+            ["Quorum", `${full.approvals} of ${full.quorum}`],
+            ["The like", past.length === 0 ? "never answered before" : past.map(([state, times]) => `${count(times)} ${state}`).join(", ")],
+            ...(full.resolved_by === null ? [] : [["Answered by", full.resolved_by] as [string, string]]),
+          ]} />
+        </div>
+        {(full.remarks?.length ?? 0) > 0 && (
+          <section aria-label="Remarks">
+            <h3 className="mb-1.5">Remarks</h3>
+            <ul className="space-y-2">
+              {full.remarks?.map((remark, at) => (
+                <li key={at} className="rounded-md border border-line bg-raised px-3 py-2">
+                  <p>{remark.text ?? "erased"}</p>
+                  <p className="text-sm text-ink-3">{typeof remark.by === "string" ? remark.by : remark.by.id}, <Time at={remark.at} /></p>
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+/** Arguments by name, texts as texts: nobody approves JSON that they would have to read twice. */
+function Effect({ preview }: { preview: Record<string, unknown> | null }) {
+  if (preview === null) return <p className="text-ink-3">Nothing to show: its data were erased.</p>;
+  const named = preview["arguments"];
+  const fields = Object.entries(typeof named === "object" && named !== null ? named : preview);
+  return (
+    <dl className="overflow-hidden rounded-md border border-line">
+      {fields.map(([name, value]) => (
+        <div key={name} className="grid border-b border-line last:border-b-0 sm:grid-cols-[9rem_1fr]">
+          <dt className="bg-raised px-3 py-2 font-mono text-sm text-ink-2">{name}</dt>
+          <dd className="min-w-0 px-3 py-2">{typeof value === "string" ? <Marked text={value} /> : <code className="code">{JSON.stringify(value, null, 2)}</code>}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** A text whose placeholders stand out: they mean personal data that the console does not show. */
+function Marked({ text }: { text: string }) {
+  return (
+    <span className="whitespace-pre-wrap break-words">
+      {text.split(/(<[A-Z_]+_\d+>)/).map((part, at) => (/^<[A-Z_]+_\d+>$/.test(part)
+        ? <mark key={at} className="rounded bg-[var(--hold-soft)] px-1 font-mono text-sm text-hold" title="Stands for personal data">{part.slice(1, -1)}</mark> : part))}
+    </span>
+  );
+}

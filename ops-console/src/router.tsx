@@ -1,0 +1,44 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet } from "@tanstack/react-router";
+
+import type { TaskSearch } from "./pages/Tasks";
+import { Overview } from "./pages/Overview";
+import { Shell } from "./shell/Shell";
+
+const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value.slice(0, 200) : undefined);
+const given = <T extends object>(values: T): T => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
+const app = createRoute({ getParentRoute: () => root, id: "app", component: Shell });
+const at = <P extends string>(path: P, component: () => React.JSX.Element) => createRoute({ getParentRoute: () => app, path, component });
+
+const overview = at("/", Overview);
+const approvals = createRoute({ getParentRoute: () => app, path: "/approvals", component: lazyRouteComponent(() => import("./pages/approvals/Inbox"), "Inbox") });
+const tasks = createRoute({
+  getParentRoute: () => app, path: "/tasks", component: lazyRouteComponent(() => import("./pages/Tasks"), "Tasks"),
+  validateSearch: (raw: Record<string, unknown>): TaskSearch => given({ q: text(raw["q"]), state: text(raw["state"]), outcome: text(raw["outcome"]), pack: text(raw["pack"]), type: text(raw["type"]) }) as TaskSearch,
+});
+const task = createRoute({ getParentRoute: () => app, path: "/tasks/$task", component: lazyRouteComponent(() => import("./pages/task/TaskPage"), "TaskPage") });
+const kill = createRoute({
+  getParentRoute: () => app, path: "/kill", component: lazyRouteComponent(() => import("./pages/Kill"), "Kill"),
+  validateSearch: (raw: Record<string, unknown>): { switch?: string } => given({ switch: text(raw["switch"]) }) as { switch?: string },
+});
+const audit = createRoute({ getParentRoute: () => app, path: "/audit", component: lazyRouteComponent(() => import("./pages/Audit"), "Audit") });
+const cost = createRoute({ getParentRoute: () => app, path: "/cost", component: lazyRouteComponent(() => import("./pages/Cost"), "Cost") });
+const policy = createRoute({ getParentRoute: () => app, path: "/policy", component: lazyRouteComponent(() => import("./pages/Policy"), "Policy") });
+const packs = createRoute({ getParentRoute: () => app, path: "/packs", component: lazyRouteComponent(() => import("./pages/Packs"), "Packs") });
+const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/Settings"), "Settings") });
+
+export const router = createRouter({
+  routeTree: root.addChildren([app.addChildren([overview, approvals, tasks, task, kill, audit, cost, policy, packs, settings])]),
+  defaultPreload: "intent",
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+function NotFound() {
+  return <main className="p-10"><h1>There is no such page</h1><p className="mt-2"><Link to="/">Back to the overview</Link></p></main>;
+}
