@@ -20,6 +20,7 @@ from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable
+from services.gateway.console import Console
 from services.gateway.endpoint import http as endpoint_http
 from services.gateway.endpoint.parts import open_endpoint
 from services.gateway.http import (
@@ -53,8 +54,9 @@ ROUTERS = (webhooks, tasks, approvals, delegations, kill, audit, ops, budgets, e
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
-    """The application: the governed endpoint under /v1, the API for the rest."""
-    return Observed(endpoint_http.Endpoints(gateway.endpoint, create_api(gateway)))
+    """The application: the governed endpoint under /v1, the API under /api, and the console's pages for the rest."""
+    api = endpoint_http.Endpoints(gateway.endpoint, create_api(gateway))
+    return Observed(Console(gateway.settings.console, api))
 
 
 def create_api(gateway: Gateway | None = None) -> FastAPI:

@@ -17,8 +17,9 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""What answers data; the console's pages bring their own."""
 
 
 class Observed:
@@ -44,7 +45,9 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode()), *_HEADERS]
+                given = list(message.get("headers", []))
+                policy = () if any(name == _POLICY[0] for name, _ in given) else (_POLICY,)
+                message["headers"] = [*given, (b"x-request-id", request_id.encode()), *_HEADERS, *policy]
             await send(message)
 
         structlog.contextvars.clear_contextvars()

@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from agentos.contracts.base import Token
 from agentos.service import ServiceSettings
+from services.gateway.console import BUILT
 
 
 class Settings(ServiceSettings):
@@ -21,6 +22,8 @@ class Settings(ServiceSettings):
     sources_file: Path | None = None
     tenant: Token = "default"
     """The tenant of API keys that are made without one."""
+    console: Path = BUILT
+    """The folder of the built ops console; without one its pages say how to build it."""
     metrics_open: bool = False
     """Whether /metrics answers without a key; for a network where only the collector reaches it."""
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)

@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useState, useSyncExternalStore } from "react";
 
 import { api, item, page, sent } from "../api/client";
 import { told } from "../api/problem";
@@ -57,12 +57,12 @@ export function Audit() {
 function Events() {
   const position = useSyncExternalStore((listener) => feed.onEvent(listener), () => feed.position);
   const status = useQuery({ queryKey: ["audit"], queryFn: () => item<AuditStatus>(api.GET("/api/v1/audit/status")) });
-  const [end, setEnd] = useState<number | null>(null);
+  const [chosen, setEnd] = useState<number | null>(null);
   const [kind, setKind] = useState("");
   const newest = Math.max(position ?? 0, status.data?.position ?? 0);
-  useEffect(() => {
-    if (end === null && newest > 0) setEnd(newest);
-  }, [end, newest]);
+  // The list begins where the log ended when it was opened, and stays there until somebody asks for more.
+  if (chosen === null && newest > 0) setEnd(newest);
+  const end = chosen ?? (newest > 0 ? newest : null);
   const after = Math.max((end ?? 0) - PAGE, 0);
   const answer = useQuery({
     queryKey: ["history", after, end], enabled: end !== null,

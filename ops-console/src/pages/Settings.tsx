@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 
 import { api, page, sent } from "../api/client";
 import { told } from "../api/problem";
@@ -72,7 +72,7 @@ function MakeKey({ onClose }: { onClose: () => void }) {
     mutationFn: () => sent(api.POST("/api/v1/keys", { body: { name: name.trim(), roles: [...roles] } })),
     onSettled: () => client.invalidateQueries({ queryKey: ["keys"] }),
   });
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     make.mutate();
   };

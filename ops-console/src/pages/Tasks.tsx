@@ -68,6 +68,7 @@ export function Tasks() {
   }, [answer.data]);
   const pages = answer.data?.pages.length ?? 0;
   const list = useSteady(loaded, `${view} ${pages}`);
+  // eslint-disable-next-line react-hooks/incompatible-library -- the compiler is not used here
   const table = useReactTable({ data: list.rows, columns: COLUMNS, getCoreRowModel: getCoreRowModel(), getRowId: (row) => row.id });
   const rows = table.getRowModel().rows;
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12 });
@@ -157,7 +158,7 @@ function Choice({ label, value, all, options, onChange }: { label: string; value
 
 /** Filters without the empty ones, so that an address says only what was asked. */
 function clean(search: TaskSearch): TaskSearch {
-  return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined && value !== "")) as TaskSearch;
+  return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined && value !== ""));
 }
 
 export function about(task: Task): string {

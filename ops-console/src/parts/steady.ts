@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 
 interface Row {
   id: string;
@@ -24,16 +24,16 @@ export function steady<T extends Row>(kept: T[], latest: T[]): Steady<T> {
   };
 }
 
+const NONE: never[] = [];
+
 /** Keep a live list still under the pointer: what is new waits for `renew`, what left stays where it was, marked. */
 export function useSteady<T extends Row>(latest: T[] | undefined, view: string): Steady<T> & { renew: () => void } {
   const [kept, keep] = useState<{ view: string; rows: T[] } | null>(null);
-  const renew = (): void => keep(latest === undefined ? null : { view, rows: latest });
-  if (latest === undefined) return { rows: [], fresh: 0, gone: new Set(), renew };
   // Another view, or nothing on the screen that could jump: the answer is taken as it is.
-  if (kept?.view !== view || (kept.rows.length === 0 && latest.length > 0)) {
-    const next = { view, rows: latest };
-    keep(next);
-    return { ...steady(next.rows, latest), renew };
-  }
-  return { ...steady(kept.rows, latest), renew };
+  const anew = latest !== undefined && (kept?.view !== view || (kept.rows.length === 0 && latest.length > 0));
+  if (anew) keep({ view, rows: latest });
+  const standing = anew ? latest : (kept?.rows ?? NONE);
+  // The same rows are the same array: tables start anew for another one.
+  const shown = useMemo(() => steady<T>(standing, latest ?? standing), [standing, latest]);
+  return { ...shown, renew: () => keep(latest === undefined ? null : { view, rows: latest }) };
 }

@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 
 import { problemOf, told, unreachable } from "../api/problem";
 import { Brand } from "../shell/Brand";
@@ -11,7 +11,7 @@ export function SignIn() {
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
 
-  async function enter(event: FormEvent): Promise<void> {
+  async function enter(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     setBusy(true);
     setFault(null);

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 
 import { api, sent } from "../api/client";
 import { Fault } from "../parts/Fault";
@@ -34,7 +34,7 @@ export function KillDialog({ onClose, scope: given = "global", target: aimed = "
       await navigate({ to: "/kill", search: { switch: id } });
     },
   });
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     if (sure) engage.mutate();
     else setSure(true);

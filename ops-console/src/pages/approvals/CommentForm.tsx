@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 
 import { api, sent } from "../../api/client";
 import { Fault } from "../../parts/Fault";
@@ -10,7 +10,7 @@ export function CommentForm({ approval, onDone }: { approval: string; onDone: ()
     mutationFn: () => sent(api.POST("/api/v1/approvals/{approval}/comment", { params: { path: { approval } }, body: { text } })),
     onSuccess: onDone,
   });
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     comment.mutate();
   };

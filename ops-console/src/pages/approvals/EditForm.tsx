@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 
 import { api, sent } from "../../api/client";
 import type { components } from "../../api/schema";
@@ -28,7 +28,7 @@ export function EditForm({ approval, onDone }: { approval: Approval; onDone: () 
       onDone();
     },
   });
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     if (bad.length === 0) edit.mutate();
   };

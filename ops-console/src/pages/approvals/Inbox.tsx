@@ -59,9 +59,10 @@ export function Inbox() {
     },
     onSuccess: (done, outcome) => {
       const refused = done.items.filter((each) => "code" in each || each["status"] === "refused");
+      const why = refused[0]?.["detail"];
       const taken = done.items.length - refused.length;
       if (taken > 0) toast(`${taken} ${outcome}`);
-      if (refused.length > 0) toast(`${refused.length} not: ${String(refused[0]?.["detail"] ?? "refused")}`, "fail");
+      if (refused.length > 0) toast(`${refused.length} not: ${typeof why === "string" ? why : "refused"}`, "fail");
       setMarked(new Set());
     },
     onError: (error) => toast(told(error), "fail"),

@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 
 import { api, sent } from "../../api/client";
 import { Fault } from "../../parts/Fault";
@@ -15,7 +15,7 @@ export function Cancel({ task, onClose }: { task: string; onClose: () => void })
       onClose();
     },
   });
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     cancel.mutate();
   };

@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 
 import { api, item } from "../../api/client";
 import type { EventRow } from "../../api/rows";
@@ -15,7 +15,7 @@ export function Reveal({ event, fields }: { event: EventRow; fields: string[] })
   const reveal = useMutation({
     mutationFn: () => item<Revealed>(api.POST("/api/v1/payloads/reveal", { body: { event: event.subject, field, reason: reason.trim() } })),
   });
-  const submit = (submitted: FormEvent): void => {
+  const submit = (submitted: SubmitEvent): void => {
     submitted.preventDefault();
     reveal.mutate();
   };

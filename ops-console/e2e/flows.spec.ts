@@ -1,0 +1,86 @@
+import { expect, test } from "@playwright/test";
+
+import { held, over, signIn, submit, until } from "./system";
+
+test("an operator approves a held call with the keyboard alone, and its task completes", async ({ page, request }) => {
+  const task = await submit(request, "Approve me");
+  await until(request, task, held);
+  await signIn(page);
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await expect(page.getByRole("heading", { name: "Approvals", level: 1 })).toBeVisible();
+  await expect(page.getByRole("region", { name: "What will be done" })).toContainText("Approve me");
+  await page.keyboard.press("a");
+  await expect(page.getByText("github.comment approved")).toBeVisible();
+  await until(request, task, over);
+  await page.goto("about:blank");
+});
+
+test("a held call appears in the open inbox without moving what is there", async ({ page, request }) => {
+  const first = await submit(request, "First in the list");
+  await until(request, first, held);
+  await signIn(page, "/approvals");
+  const list = page.getByRole("list", { name: "Approvals" });
+  await expect(list.getByRole("listitem").first()).toContainText("First in the list");
+  const second = await submit(request, "Came later");
+  await until(request, second, held);
+  await expect(page.getByRole("button", { name: "1 new – show" })).toBeVisible();
+  await expect(list.getByRole("listitem").first()).toContainText("First in the list");
+  await page.getByRole("button", { name: "1 new – show" }).click();
+  await expect(list.getByRole("listitem").first()).toContainText("Came later");
+  await list.getByRole("button", { name: /Came later/ }).click();
+  await page.getByRole("button", { name: "Refuse" }).click();
+  await until(request, second, over);
+});
+
+test("what is edited before approval is shown as a difference, and is what is approved", async ({ page, request }) => {
+  const task = await submit(request, "Edit me");
+  await until(request, task, held);
+  await signIn(page, "/approvals");
+  await expect(page.getByRole("region", { name: "What will be done" })).toContainText("Edit me");
+  await page.keyboard.press("e");
+  const body = page.getByLabel("body");
+  await body.fill("Thank you, we are on it. a r j k");
+  await page.getByRole("button", { name: "Save edit" }).click();
+  await expect(page.getByRole("region", { name: "What was changed" })).toContainText("Thank you, we are on it. a r j k");
+  await page.getByRole("button", { name: "Approve" }).click();
+  await until(request, task, over);
+});
+
+test("everything is stopped from the header, the banner says so on every page, and a release takes it away", async ({ page, request }) => {
+  await signIn(page);
+  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  const dialog = page.getByRole("dialog", { name: "Stop" });
+  await dialog.getByText("pack", { exact: true }).click();
+  await dialog.getByLabel("Which pack?").fill("engineering");
+  await dialog.getByLabel("Why? It stands in the log.").fill("a drill of the console");
+  await expect(dialog.getByRole("status")).toContainText("will stop");
+  await dialog.getByRole("button", { name: "Stop…" }).click();
+  await dialog.getByRole("button", { name: "Yes, halt engineering" }).click();
+  await expect(page.getByRole("alert").filter({ hasText: "pack engineering is stopped" })).toBeVisible();
+  const stopped = await submit(request, "Nobody may run this");
+  await until(request, stopped, (row) => row.state !== "running");
+  await page.keyboard.press("g");
+  await page.keyboard.press("k");
+  await page.getByLabel("Why release it?").fill("the drill is over");
+  await page.getByRole("button", { name: "Release all" }).click();
+  await expect(page.getByRole("alert").filter({ hasText: "is stopped" })).toHaveCount(0);
+});
+
+test("a task's timeline opens to its events, and sealed text is shown for a reason that the audit log keeps", async ({ page, request }) => {
+  const task = await submit(request, "Look inside");
+  await until(request, task, held);
+  await signIn(page, `/tasks/${task}`);
+  await page.getByRole("button", { name: /simulated\/reader-1/ }).click();
+  await page.getByText("call.requested", { exact: true }).click();
+  await page.getByLabel(/because/).first().fill("checking what the reporter wrote");
+  await page.getByRole("button", { name: "Reveal" }).first().click();
+  await expect(page.getByRole("region", { name: "Revealed request" })).toContainText("alice.liddell@example.com");
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Audit" }).click();
+  await page.getByLabel("Filter these events").fill("payload.revealed");
+  await page.getByText("payload.revealed", { exact: true }).first().click();
+  await expect(page.getByText("checking what the reporter wrote").first()).toBeVisible();
+  await page.getByRole("button", { name: "Verify the chain" }).click();
+  await expect(page.getByText("whole", { exact: true })).toBeVisible({ timeout: 60_000 });
+});
