@@ -46,6 +46,7 @@ export async function page<T>(answer: Promise<Answer<{ items: unknown[]; next?: 
 }
 
 /** One thing whose fields the document leaves open. */
+ 
 export async function item<T>(answer: Promise<Answer<unknown>>): Promise<T> {
   return (await sent(answer)) as T;
 }

@@ -56,7 +56,8 @@ export class Feed {
 
   private async follow(signal: AbortSignal): Promise<void> {
     let wait = FIRST_WAIT_MS;
-    while (!signal.aborted) {
+    const ended = (): boolean => signal.aborted;
+    while (!ended()) {
       const resumed = this.position !== null;
       try {
         await this.transport.open(this.position, signal, {
@@ -68,9 +69,9 @@ export class Feed {
           event: (event) => this.take(event),
         });
       } catch (cause) {
-        if (!signal.aborted) console.info("live feed lost", cause);
+        if (!ended()) console.info("live feed lost", cause);
       }
-      if (signal.aborted) return;
+      if (ended()) return;
       this.become("lost");
       await pause(wait * (0.75 + Math.random() / 2), signal);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);

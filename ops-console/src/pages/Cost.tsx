@@ -8,6 +8,7 @@ import { count, short, usd } from "../parts/format";
 import { Page, Panel } from "../parts/Page";
 import { Badge } from "../parts/Status";
 import { Time } from "../parts/Time";
+import { Wide } from "../parts/Wide";
 
 const BY = ["pack", "agent", "model", "provider", "task_type", "user", "api_key", "tenant", "day"] as const;
 const SPANS = { "24 hours": 86_400_000, "7 days": 604_800_000, "30 days": 2_592_000_000, "All time": null } as const;
@@ -43,9 +44,9 @@ export function Cost() {
       <div className="grid items-start gap-4 xl:grid-cols-[1fr_26rem]">
         <Panel title={`By ${by.replace("_", " ")}`}>
           {answer.isPending ? <Loading what="costs" /> : groups.length === 0 ? <Empty title="Nothing was spent in this time" /> : (
-            <div className="scroll-x">
+            <Wide label="Costs">
               <table className="grid-table">
-                <thead><tr><th>{by.replace("_", " ")}</th><th aria-label="Share" className="w-1/4" /><th className="num">Cost</th><th className="num">Calls</th><th className="num">Tokens in</th><th className="num">Tokens out</th></tr></thead>
+                <thead><tr><th>{by.replace("_", " ")}</th><th className="w-1/4">Share</th><th className="num">Cost</th><th className="num">Calls</th><th className="num">Tokens in</th><th className="num">Tokens out</th></tr></thead>
                 <tbody>
                   {groups.map((each, at) => (
                     <tr key={at}>
@@ -56,7 +57,7 @@ export function Cost() {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Wide>
           )}
         </Panel>
         <Panel title="Budgets">

@@ -5,6 +5,7 @@ import { count, short, usd } from "../parts/format";
 import { Facts, Page, Panel } from "../parts/Page";
 import { Status } from "../parts/Status";
 import { Time } from "../parts/Time";
+import { Wide } from "../parts/Wide";
 import { unsettled, usePacks } from "../shell/kill";
 import { KillDialog } from "../shell/KillDialog";
 
@@ -28,12 +29,12 @@ export function Packs() {
                   ["Model calls", short(pack.stats?.calls ?? 0)], ["Cost", usd(pack.stats?.cost_usd ?? 0)],
                 ]} />
                 {pack.instances.length > 0 && (
-                  <div className="scroll-x">
+                  <Wide label="Instances">
                     <table className="grid-table">
                       <thead><tr><th>Instance</th><th className="num">Active</th><th className="num">Room for</th><th>Seen</th></tr></thead>
                       <tbody>{pack.instances.map((each) => <tr key={each.id}><td className="font-mono text-sm">{each.id}</td><td className="num">{each.active}</td><td className="num">{each.max_active}</td><td><Time at={each.seen_at} /></td></tr>)}</tbody>
                     </table>
-                  </div>
+                  </Wide>
                 )}
               </div>
             </Panel>

@@ -9,6 +9,7 @@ import { Modal } from "../parts/Modal";
 import { Page, Panel } from "../parts/Page";
 import { Status } from "../parts/Status";
 import { Time } from "../parts/Time";
+import { Wide } from "../parts/Wide";
 import { toast } from "../shell/Toasts";
 
 type Key = components["schemas"]["KeyItem"];
@@ -44,9 +45,9 @@ export function Settings() {
       <Panel title="API and virtual keys" actions={<button type="button" className="btn btn-primary" onClick={() => setMaking(true)}>New key</button>}>
         {keys.error !== null && <Fault error={keys.error} />}
         {keys.isPending ? <Loading what="keys" /> : (
-          <div className="scroll-x">
+          <Wide label="Keys">
             <table className="grid-table">
-              <thead><tr><th>Name</th><th>Id</th><th>Kind</th><th>Roles</th><th>Made</th><th>State</th><th aria-label="Acts" /></tr></thead>
+              <thead><tr><th>Name</th><th>Id</th><th>Kind</th><th>Roles</th><th>Made</th><th>State</th><th><span className="sr-only">Acts</span></th></tr></thead>
               <tbody>
                 {keys.data?.items.map((key) => (
                   <tr key={key.id}>
@@ -57,7 +58,7 @@ export function Settings() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         )}
       </Panel>
     </Page>

@@ -1,6 +1,7 @@
 import { duration } from "../../parts/format";
 import { Status, toneOf } from "../../parts/Status";
 import { useNow } from "../../parts/Time";
+import { Wide } from "../../parts/Wide";
 import type { Span } from "./spans";
 
 const KINDS: Record<Span["kind"], string> = { task: "attempt", call: "model", tool: "tool", approval: "approval", checkpoint: "gate", kill: "kill", other: "event" };
@@ -12,7 +13,7 @@ export function Waterfall({ spans, open, onOpen }: { spans: Span[]; open: string
   const end = Math.max(...spans.map((span) => span.end ?? now), first + 1);
   const scale = (at: number): number => ((at - first) / (end - first)) * 100;
   return (
-    <div className="scroll-x">
+    <Wide label="Waterfall">
       <table className="grid-table min-w-[46rem]">
         <thead><tr><th className="w-64">Step</th><th className="w-32">State</th><th>From beginning to end, {duration(end - first)}</th><th className="num w-24">Took</th></tr></thead>
         <tbody>
@@ -41,6 +42,6 @@ export function Waterfall({ spans, open, onOpen }: { spans: Span[]; open: string
           })}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }

@@ -1,0 +1,9 @@
+import type { ReactNode } from "react";
+
+/** What may be wider than the screen, such as a table: it scrolls by itself, by keyboard too. */
+export function Wide({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must take the focus
+    <div className="overflow-x-auto" role="region" aria-label={label} tabIndex={0}>{children}</div>
+  );
+}
