@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check check-extras bench generate clean
+.PHONY: help demo up console screenshots test check check-extras bench generate clean
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -18,8 +18,20 @@ help: ## This list
 demo: $(STAMP) ## The whole promise in one run: webhook, redaction, policy, approval, kill switch, audit
 	@$(BIN)/agentos demo
 
-up: $(STAMP) ## Run everything in this process, with its own broker, until interrupted
+up: $(STAMP) $(if $(shell command -v npm),console) ## Run everything in this process, with its own broker, until interrupted
 	@$(BIN)/agentos up
+
+console: ops-console/dist/index.html ## Build the ops console, which the gateway then serves; needs Node 20.19 or newer
+
+ops-console/dist/index.html: ops-console/node_modules/.package-lock.json ops-console/index.html $(shell find ops-console/src ops-console/public -type f)
+	@cd ops-console && npm run --silent build
+
+ops-console/node_modules/.package-lock.json: ops-console/package-lock.json
+	@cd ops-console && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
+
+screenshots: $(STAMP) console ## Every page of the console, light and dark, wide and narrow, from a running system, to docs/images/console
+	@mkdir -p docs/images/console
+	@AGENTOS_SCREENSHOTS=$(CURDIR)/docs/images/console $(BIN)/python -m pytest -n 0 tests/console -k pages
 
 test: $(STAMP) ## All tests, on real parts. ARGS="tests/bus -k tail" narrows it, WORKERS=0 keeps them in one process
 	@scripts/install-opa
@@ -40,7 +52,7 @@ generate: $(STAMP) ## Write again what comes from the channel table: schemas, As
 	@$(BIN)/python -m agentos.bus.generate
 
 clean: ## Remove environments, built tools and caches; data/ stays
-	@rm -rf .venv .tools .cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf ops-console/node_modules ops-console/dist .venv .tools .cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml uv.lock scripts/bootstrap

@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters -- whoever asks says which of `rows.ts` it is */
 import createClient from "openapi-fetch";
 
 import { session } from "../session/session";

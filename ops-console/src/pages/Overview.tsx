@@ -7,7 +7,7 @@ import type { Costs, Task } from "../api/rows";
 import { rates, SERIES } from "../live/rates";
 import { Chart } from "../parts/Chart";
 import { Empty, Fault } from "../parts/Fault";
-import { count, short, usd } from "../parts/format";
+import { count, short, tail, usd } from "../parts/format";
 import { Page, Panel } from "../parts/Page";
 import { Badge, Status } from "../parts/Status";
 import { Time } from "../parts/Time";
@@ -44,18 +44,18 @@ export function Overview() {
     <Page title="Overview">
       {fault !== null && <Fault error={fault} />}
       <div className="grid gap-3 grid-cols-2 lg:grid-cols-5">
-        <Figure name="Wait for you" value={held.length >= 200 ? "200+" : count(held.length)} to="/approvals" strong={held.length > 0} />
-        <Figure name="Not settled" value={short(items.reduce((sum, pack) => sum + unsettled(pack), 0))} to="/tasks" />
-        <Figure name="Settled" value={short(states["settled"] ?? 0)} to="/tasks" />
-        <Figure name="Model calls" value={short(total?.calls ?? 0)} to="/cost" note={total !== undefined && total.simulated_calls > 0 ? `${short(total.simulated_calls)} simulated` : undefined} />
-        <Figure name="Spent" value={usd(total?.cost_usd ?? 0)} to="/cost" note={total !== undefined && Number(total.saved_usd) > 0 ? `${usd(total.saved_usd)} saved` : undefined} />
+        <Figure name="Wait for you" value={pending.data === undefined ? "…" : held.length >= 200 ? "200+" : count(held.length)} to="/approvals" strong={held.length > 0} />
+        <Figure name="Not settled" value={packs.data === undefined ? "…" : short(items.reduce((sum, pack) => sum + unsettled(pack), 0))} to="/tasks" />
+        <Figure name="Settled" value={packs.data === undefined ? "…" : short(states["settled"] ?? 0)} to="/tasks" />
+        <Figure name="Model calls" value={total === undefined ? "…" : short(total.calls)} to="/cost" note={total !== undefined && total.simulated_calls > 0 ? `${short(total.simulated_calls)} simulated` : undefined} />
+        <Figure name="Spent" value={total === undefined ? "…" : usd(total.cost_usd)} to="/cost" note={total !== undefined && Number(total.saved_usd) > 0 ? `${usd(total.saved_usd)} saved` : undefined} />
       </div>
       <div className="mt-4 grid items-start gap-4 xl:grid-cols-2">
         <Panel title="Needs a person" actions={<Link to="/approvals">Inbox</Link>}>
           {held.length + troubled.length === 0 ? <Empty title="Nothing needs you">Held calls, and tasks that failed or are parked, come here first.</Empty> : (
             <ul>
               {held.slice(0, 5).map((row) => (
-                <Line key={row.id} badge={<Badge tone="hold">held</Badge>} to="/approvals" title={`${row.target} for ${row.requester}`} at={row.requested_at} note={row.reasons?.join(", ") ?? ""} />
+                <Line key={row.id} badge={<Badge tone="hold">held</Badge>} to="/approvals" title={`${row.target} for ${tail(row.requester)}`} at={row.requested_at} note={row.reasons?.join(", ") ?? ""} />
               ))}
               {troubled.slice(0, 5).map((row) => (
                 <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={row.type} at={row.updated_at} note={about(row)} />

@@ -36,7 +36,7 @@ const COLUMNS = [
   column.accessor("type", { header: "Task", size: 260, cell: ({ row }) => <span className="flex gap-2 truncate"><strong className="font-medium">{row.original.type}</strong><span className="font-mono text-sm text-ink-3">{tail(row.original.id)}</span></span> }),
   column.display({ id: "pack", header: "Pack", size: 150, cell: ({ row }) => row.original.pack ?? <span className="text-ink-3">–</span> }),
   column.display({ id: "about", header: "What it waits for, or why it ended", size: 280, cell: ({ row }) => <span className="truncate text-ink-2">{about(row.original)}</span> }),
-  column.accessor("requester", { header: "For", size: 120 }),
+  column.accessor("requester", { header: "For", size: 120, cell: ({ getValue }) => <span title={getValue()}>{tail(getValue())}</span> }),
   column.accessor("submitted_at", { header: "Submitted", size: 110, cell: ({ getValue }) => <Time at={getValue()} /> }),
   column.display({ id: "took", header: "Took", size: 90, cell: ({ row }) => took(row.original) }),
   column.accessor("cost_usd", { header: "Cost", size: 90, cell: ({ getValue }) => usd(getValue()) }),

@@ -14,6 +14,8 @@ interface Props {
 
 const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const clock = (seconds: number): string => new Date(seconds * 1_000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
 /** Lines over time on a canvas; a hundred thousand points are drawn in a few milliseconds. */
 export function Chart({ label, series, read, everyMs = 2_000, height = 190 }: Props) {
   const box = useRef<HTMLDivElement>(null);
@@ -24,7 +26,7 @@ export function Chart({ label, series, read, everyMs = 2_000, height = 190 }: Pr
     const plot = new uPlot({
       width: at.clientWidth, height, cursor: { drag: { setScale: false } }, legend: { show: false },
       scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
-      axes: [axis, { ...axis, size: 36 }],
+      axes: [{ ...axis, space: 80, values: (_, splits) => splits.map(clock) }, { ...axis, size: 36 }],
       series: [{}, ...series.map((each) => ({ label: each.name, stroke: () => css(each.colour), width: 2, points: { show: false }, ...(each.dash === undefined ? {} : { dash: each.dash }) }))],
     }, read() as uPlot.AlignedData, at);
     const timer = setInterval(() => plot.setData(read() as uPlot.AlignedData), everyMs);

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 
 import type { Approval } from "../../api/rows";
-import { count } from "../../parts/format";
+import { count, tail } from "../../parts/format";
 import { Facts, Panel } from "../../parts/Page";
 import { Badge, Status } from "../../parts/Status";
 import { Time } from "../../parts/Time";
@@ -64,7 +64,7 @@ export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefu
         <div className="grid gap-x-8 gap-y-5 xl:grid-cols-2">
           <Facts rows={[
             ["Held because", full.reasons?.join(", ") ?? "–"],
-            ["Asks", <>{full.pack}/{full.agent} for <strong>{full.requester}</strong></>],
+            ["Asks", <>{full.pack}/{full.agent} for <strong title={full.requester}>{tail(full.requester)}</strong></>],
             ["Task", <Link key="task" to="/tasks/$task" params={{ task: full.task }} className="font-mono text-sm">{full.task}</Link>],
             ["Asked", <Time key="asked" at={full.requested_at} />],
             [open ? "Expires" : "Ended", <Time key="ends" at={open ? full.expires_at : full.resolved_at} />],

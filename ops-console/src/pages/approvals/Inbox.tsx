@@ -136,7 +136,7 @@ export function Inbox() {
                   }}>
                     <span className="flex items-center justify-between gap-2"><strong className="truncate">{row.target}</strong><span className="text-sm text-ink-3"><Time at={row.requested_at} /></span></span>
                     <span className="block truncate text-ink-2">{subject(row)}</span>
-                    <span className="flex gap-3 text-sm text-ink-3"><span className="truncate">{row.pack}/{row.agent} for {row.requester}</span>{list.gone.has(row.id) && <span>answered</span>}</span>
+                    <span className="flex gap-3 text-sm text-ink-3"><span className="truncate">{row.pack}/{row.agent} for {tail(row.requester)}</span>{list.gone.has(row.id) && <span>answered</span>}</span>
                   </button>
                 </li>
               ))}

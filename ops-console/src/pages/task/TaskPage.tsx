@@ -6,7 +6,7 @@ import { api, item, page, sent } from "../../api/client";
 import { told } from "../../api/problem";
 import type { EventRow, TaskDetail } from "../../api/rows";
 import { Fault, Loading } from "../../parts/Fault";
-import { count, usd } from "../../parts/format";
+import { count, tail, usd } from "../../parts/format";
 import { Json } from "../../parts/Json";
 import { Facts, Page, Panel } from "../../parts/Page";
 import { Status } from "../../parts/Status";
@@ -76,7 +76,7 @@ export function TaskPage() {
           <Panel title="Task">
             <div className="p-4">
               <Facts rows={[
-                ["Pack", row.pack === null ? "–" : `${row.pack}/${row.agent ?? ""} ${row.version ?? ""}`], ["For", row.requester], ["Priority", row.priority],
+                ["Pack", row.pack === null ? "–" : `${row.pack}/${row.agent ?? ""} ${row.version ?? ""}`], ["For", <span key="for" title={row.requester}>{tail(row.requester)}</span>], ["Priority", row.priority],
                 ["Attempt", `${row.attempt} of ${row.max_attempts}`], ["Submitted", <Time key="s" at={row.submitted_at} />], ["Took", took(row)],
                 ["Model calls", count(row.calls.filter((call) => call.kind === "model").length)], ["Tool calls", count(row.calls.filter((call) => call.kind === "tool").length)],
                 ["Tokens", `${count(row.input_tokens)} in, ${count(row.output_tokens)} out`],

@@ -59,7 +59,7 @@ function stateOf(fact: string, data: Data): string | null {
   if (fact === "suspended") return "waiting";
   if (fact === "resumed" || fact === "started") return "running";
   if (ENDS.has(fact)) return text(data["outcome"]) ?? text(data["state"]) ?? "settled";
-  return fact === "requested" ? "requested" : null;
+  return fact === "requested" ? (data["approver_roles"] === undefined ? "requested" : "pending") : null;
 }
 
 function noteOf(data: Data): string | null {
