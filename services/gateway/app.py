@@ -31,6 +31,7 @@ from services.gateway.http import (
     health,
     keys,
     kill,
+    live,
     ops,
     payloads,
     policy,
@@ -39,6 +40,8 @@ from services.gateway.http import (
     webhooks,
 )
 from services.gateway.idempotency import Idempotency
+from services.gateway.live.feed import Feed
+from services.gateway.live.pulse import Pulses
 from services.gateway.middleware import Observed
 from services.gateway.packs import LivePacks
 from services.gateway.server import serve_app
@@ -48,7 +51,7 @@ from services.gateway.webhooks import sources
 
 log = structlog.get_logger(__name__)
 
-ROUTERS = (webhooks, tasks, approvals, delegations, kill, audit, ops, budgets, events, keys, policy, payloads, privacy)
+ROUTERS = (webhooks, tasks, approvals, delegations, kill, audit, ops, budgets, events, keys, policy, payloads, privacy, live)
 """Everything under /api/v1, one file per kind of resource."""
 
 
@@ -120,6 +123,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
         asyncio.create_task(table.watch(), name="gateway-permissions"),
     ]
     draining = asyncio.Event()
+    feed = Feed(bus)
     try:
         await asyncio.gather(answers.ready(), api_keys.ready())
         await api_keys.ensure_first_admin(settings.admin_key_path, settings.tenant)
@@ -137,10 +141,13 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
                 packs=LivePacks(bus),
                 sources=configured,
                 endpoint=endpoint,
+                feed=feed,
+                pulses=Pulses(bus, answers, feed),
                 draining=draining,
             )
     finally:
         draining.set()
+        await feed.close()
         await end(*watches)
 
 

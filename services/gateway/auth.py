@@ -84,6 +84,8 @@ class ApiKeys:
         self._bucket = bus.bucket("apikeys")
         self._records: dict[str, KeyRecord] = {}
         self._complete = asyncio.Event()
+        self.changed = asyncio.Event()
+        """Set at the next change of any key, and then replaced: for what stays open as long as its key holds."""
 
     async def watch(self) -> None:
         """Follow the bucket for ever; run it as a task."""
@@ -93,8 +95,14 @@ class ApiKeys:
                     self._complete.set()
                 elif entry.value is None:
                     self._records.pop(entry.key, None)
+                    self._note_change()
                 else:
                     self._take(entry.key, entry.value)
+                    self._note_change()
+
+    def _note_change(self) -> None:
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
 
     def _take(self, key: str, value: bytes) -> None:
         try:

@@ -15,6 +15,8 @@ from services.gateway.auth import ApiKeys, Caller
 from services.gateway.authorizer import Authorizer
 from services.gateway.endpoint.parts import Endpoint
 from services.gateway.idempotency import Idempotency
+from services.gateway.live.feed import Feed
+from services.gateway.live.pulse import Pulses
 from services.gateway.packs import LivePacks
 from services.gateway.settings import Settings
 from services.gateway.webhooks.sources import Source
@@ -26,6 +28,7 @@ class Load:
 
     requests: int = 0
     streams: int = 0
+    sockets: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Gateway:
     packs: LivePacks
     sources: Mapping[str, Source]
     endpoint: Endpoint
+    feed: Feed
+    pulses: Pulses
     load: Load = field(default_factory=Load)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on SIGTERM: live streams end, so that the server can."""
