@@ -25,6 +25,7 @@ from services.gateway.endpoint.parts import open_endpoint
 from services.gateway.http import (
     approvals,
     audit,
+    auth,
     budgets,
     delegations,
     events,
@@ -36,10 +37,13 @@ from services.gateway.http import (
     payloads,
     policy,
     privacy,
+    sessions,
     tasks,
+    users,
     webhooks,
 )
 from services.gateway.idempotency import Idempotency
+from services.gateway.identity.parts import open_identity
 from services.gateway.live.feed import Feed
 from services.gateway.live.pulse import Pulses
 from services.gateway.middleware import Observed
@@ -51,7 +55,25 @@ from services.gateway.webhooks import sources
 
 log = structlog.get_logger(__name__)
 
-ROUTERS = (webhooks, tasks, approvals, delegations, kill, audit, ops, budgets, events, keys, policy, payloads, privacy, live)
+ROUTERS = (
+    webhooks,
+    tasks,
+    approvals,
+    delegations,
+    kill,
+    audit,
+    ops,
+    budgets,
+    events,
+    keys,
+    policy,
+    payloads,
+    privacy,
+    auth,
+    users,
+    sessions,
+    live,
+)
 """Everything under /api/v1, one file per kind of resource."""
 
 
@@ -119,21 +141,23 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
     answers = Answers(bus, settings.answer_timeout)
     watches = [
         asyncio.create_task(answers.follow(), name="gateway-answers"),
-        asyncio.create_task(api_keys.watch(), name="gateway-apikeys"),
         asyncio.create_task(table.watch(), name="gateway-permissions"),
     ]
     draining = asyncio.Event()
     feed = Feed(bus)
     try:
-        await asyncio.gather(answers.ready(), api_keys.ready())
-        await api_keys.ensure_first_admin(settings.admin_key_path, settings.tenant)
-        async with open_endpoint(settings, bus, keyring) as endpoint:
+        await answers.ready()
+        async with (
+            open_identity(settings, bus, keyring, api_keys) as identity,
+            open_endpoint(settings, bus, keyring) as endpoint,
+        ):
             log.info("gateway open", sources=sorted(configured))
             yield Gateway(
                 settings=settings,
                 bus=bus,
                 answers=answers,
                 api_keys=api_keys,
+                identity=identity,
                 keyring=keyring,
                 subjects=SubjectIndex(bus, keyring),
                 authorizer=authorizer or table,

@@ -1,6 +1,7 @@
 """The gateway's settings."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import Field
@@ -52,6 +53,32 @@ class Settings(ServiceSettings):
     """When a stream is begun of which nothing has come yet: until then a failure is answered with its status."""
     stream_ping: timedelta = timedelta(seconds=10)
     """How long a stream may be silent before it gives a sign of life."""
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^/?#\s]+$")
+    """Where browsers find the gateway, such as https://agents.example.org; unless set it is taken from each request."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    setup_from_loopback: bool = True
+    """Whether a browser on this machine may make the first administrator without the first admin key."""
+    access_token_lifetime: timedelta = timedelta(minutes=10)
+    clock_leeway: timedelta = timedelta(seconds=30)
+    """How far the clocks of two gateways, or ours and an identity provider's, may differ."""
+    session_idle: timedelta = Field(default=timedelta(hours=12), le=timedelta(days=30))
+    """How long a session lasts that nobody uses."""
+    session_longest: timedelta = Field(default=timedelta(days=14), le=timedelta(days=30))
+    """How long a session lasts however it is used."""
+    refresh_again_within: timedelta = timedelta(seconds=10)
+    """How long the last exchange of a refresh token is answered again, for a lost answer or a second tab."""
+    lock_account_after: int = Field(default=5, ge=1)
+    """Sign-ins of one account that may fail in a row before it is locked, for a time that doubles."""
+    lock_address_after: int = Field(default=20, ge=1)
+    lock_first: timedelta = timedelta(seconds=30)
+    lock_longest: timedelta = timedelta(minutes=15)
+    rate_per_s: float = Field(default=200.0, ge=0)
+    """Requests of one key or person a second, over time; 0 for no limit."""
+    rate_burst: int = Field(default=1_000, ge=1)
+    unknown_rate_per_s: float = Field(default=10.0, ge=0)
+    """Requests of one address that show no valid key or token; 0 for no limit."""
+    unknown_rate_burst: int = Field(default=100, ge=1)
     slow_reader_after: timedelta = timedelta(seconds=30)
     """How long a client may leave what it was sent unread before its call is stopped."""
 

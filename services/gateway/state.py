@@ -11,10 +11,12 @@ from agentos.bus import Bus
 from agentos.keyring import KeyRing
 from agentos.subjects import SubjectIndex
 from services.gateway.answers import Answers
-from services.gateway.auth import ApiKeys, Caller
+from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer
 from services.gateway.endpoint.parts import Endpoint
 from services.gateway.idempotency import Idempotency
+from services.gateway.identity.callers import Caller
+from services.gateway.identity.parts import Identity
 from services.gateway.live.feed import Feed
 from services.gateway.live.pulse import Pulses
 from services.gateway.packs import LivePacks
@@ -39,6 +41,7 @@ class Gateway:
     bus: Bus
     answers: Answers
     api_keys: ApiKeys
+    identity: Identity
     keyring: KeyRing
     subjects: SubjectIndex
     authorizer: Authorizer

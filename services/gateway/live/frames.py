@@ -51,7 +51,7 @@ class NewTopics(_Frame):
 
 
 class NewToken(_Frame):
-    """A fresh token of the same person, before the one in use expires."""
+    """A fresh token of the same session, before the one in use expires."""
 
     type: Literal["token"]
     token: str = Field(min_length=1, max_length=8_192)

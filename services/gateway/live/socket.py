@@ -5,6 +5,7 @@ is read up to that place, and what comes after it waits meanwhile.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -15,8 +16,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from agentos.contracts.errors import NeverRetry, RetryLater
 from agentos.ending import end
-from services.gateway.auth import Caller
 from services.gateway.authorizer import ACTIONS, Action
+from services.gateway.identity.callers import Caller
 from services.gateway.live import topics
 from services.gateway.live.feed import Listener
 from services.gateway.live.frames import BadFrame, Event, Hello, NewToken, NewTopics, read, text
@@ -112,32 +113,32 @@ class Socket:
 
     def _authenticated(self) -> Caller:
         try:
-            return self._gateway.api_keys.authenticate(f"Bearer {self._token}")
+            caller = self._gateway.identity.standing.recognise(self._token)
         except Problem as problem:
-            if problem.status == 401:
-                raise Closed(TOKEN, problem.code) from None
-            raise Closed(RESTART, problem.code) from None
+            raise Closed(TOKEN if problem.status == 401 else RESTART, problem.code) from None
+        if caller.must_change:
+            raise Closed(FORBIDDEN, "password_change_required")
+        return caller
 
     async def _take_roles(self) -> None:
-        may, principal = self._gateway.authorizer.allowed, self._caller.principal
-        self._actions = frozenset([action for action in ACTIONS if await may(principal, action)])
+        may, caller = self._gateway.authorizer.allowed, self._caller
+        self._actions = frozenset([action for action in ACTIONS if await may(caller, action)])
         if "events.read" not in self._actions:
             raise Closed(FORBIDDEN, "the roles do not include events.read")
 
     async def _recheck(self) -> None:
         while True:
-            changed = self._gateway.api_keys.changed
-            try:
+            with self._gateway.identity.standing.watched(self._caller) as changed, contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_S):
                     await changed.wait()
-            except TimeoutError:
-                pass  # nobody changed a key: the token may have expired and the roles may mean something else all the same
+            # Also where nobody changed anything: a token expires, and the rules may let a role do something else now.
             await self._look_again()
 
     async def _look_again(self) -> None:
         caller = self._authenticated()
-        if (caller.principal.id, caller.tenant) != (self._caller.principal.id, self._caller.tenant):
-            raise Closed(TOKEN, "the token is of somebody else")
+        mine = self._caller
+        if (caller.principal.id, caller.tenant, caller.session) != (mine.principal.id, mine.tenant, mine.session):
+            raise Closed(TOKEN, "the token is of another session")
         self._caller = caller
         await self._take_roles()
 

@@ -38,6 +38,9 @@ _SHOWN: dict[str, Shown] = {
     "budget": Shown("system", "budgets.read"),
     "policy": Shown("system", "policy.read"),
     "apikey": Shown("system", "keys.manage"),
+    "user": Shown("system", "users.read"),
+    "session": Shown("system", "users.read"),
+    "signin": Shown("system", "users.read"),
 }
 _OTHER = Shown("system", "audit.read")
 """Whatever is not named: what an auditor may read of the log."""
