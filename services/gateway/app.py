@@ -33,6 +33,7 @@ from services.gateway.http import (
     health,
     keys,
     kill,
+    live,
     oidc,
     ops,
     payloads,
@@ -45,6 +46,8 @@ from services.gateway.http import (
 )
 from services.gateway.idempotency import Idempotency
 from services.gateway.identity.parts import open_identity
+from services.gateway.live.feed import Feed
+from services.gateway.live.pulse import Pulses
 from services.gateway.middleware import Observed
 from services.gateway.packs import LivePacks
 from services.gateway.server import serve_app
@@ -72,6 +75,7 @@ ROUTERS = (
     oidc,
     users,
     sessions,
+    live,
 )
 """Everything under /api/v1, one file per kind of resource."""
 
@@ -153,6 +157,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
         asyncio.create_task(table.watch(), name="gateway-permissions"),
     ]
     draining = asyncio.Event()
+    feed = Feed(bus)
     try:
         await answers.ready()
         async with (
@@ -173,10 +178,13 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
                 packs=LivePacks(bus),
                 sources=configured,
                 endpoint=endpoint,
+                feed=feed,
+                pulses=Pulses(bus, answers, feed),
                 draining=draining,
             )
     finally:
         draining.set()
+        await feed.close()
         await end(*watches)
 
 

@@ -36,6 +36,8 @@ class Settings(ServiceSettings):
     """Requests worked on at once; more are told 429 with Retry-After."""
     max_streams: int = Field(default=64, ge=1)
     """Live event streams open at once."""
+    max_sockets: int = Field(default=256, ge=1)
+    """Live sockets (`/api/v1/ws`) open at once."""
     endpoint_max_calls: int = Field(default=12_000, ge=1)
     """Calls of the governed endpoint that wait at once, idle streams included; more are told 429."""
     endpoint_max_body_bytes: int = Field(default=20_971_520, ge=1_024)

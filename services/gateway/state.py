@@ -17,6 +17,8 @@ from services.gateway.endpoint.parts import Endpoint
 from services.gateway.idempotency import Idempotency
 from services.gateway.identity.callers import Caller
 from services.gateway.identity.parts import Identity
+from services.gateway.live.feed import Feed
+from services.gateway.live.pulse import Pulses
 from services.gateway.packs import LivePacks
 from services.gateway.settings import Settings
 from services.gateway.webhooks.sources import Source
@@ -28,6 +30,7 @@ class Load:
 
     requests: int = 0
     streams: int = 0
+    sockets: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Gateway:
     packs: LivePacks
     sources: Mapping[str, Source]
     endpoint: Endpoint
+    feed: Feed
+    pulses: Pulses
     load: Load = field(default_factory=Load)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on SIGTERM: live streams end, so that the server can."""

@@ -5,7 +5,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -38,7 +39,7 @@ class Key:
         return cls(alg, rsa.generate_private_key(65537, 2048) if rsa_ else ec.generate_private_key(ec.SECP256R1()))
 
     def published(self) -> dict[str, Any]:
-        kind = jwt.algorithms.RSAAlgorithm if self.alg.startswith(("RS", "PS")) else jwt.algorithms.ECAlgorithm
+        kind = RSAAlgorithm if self.alg.startswith(("RS", "PS")) else ECAlgorithm
         return {**kind.to_jwk(self.private.public_key(), as_dict=True), "kid": self.kid, "use": "sig", "alg": self.alg}
 
 
@@ -118,7 +119,7 @@ def unsigned(claims: dict[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[IdentityProvider]:
+async def running() -> AsyncGenerator[IdentityProvider]:
     """The provider, served."""
     provider = IdentityProvider()
     routes = [

@@ -1,21 +1,22 @@
 """Sign-in at an identity provider, over real HTTP with real keys: what gets in, and that nothing else does."""
 
-import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jwt
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from services.gateway.app import create_app, open_gateway
-from services.gateway.identity.oidc import Provider
+from services.gateway.identity.users import UserRecord
 from services.gateway.server import serve_app
 from services.gateway.settings import Settings
+from services.gateway.state import Gateway
 from tests.services.gateway import standins
 from tests.services.gateway.identity.people import Browser
 from tests.services.gateway.identity.provider import CLIENT, SECRET, IdentityProvider, Key, running, unsigned
@@ -23,11 +24,16 @@ from tests.services.gateway.identity.provider import CLIENT, SECRET, IdentityPro
 PUBLIC = "http://127.0.0.1:4711"
 
 
+def signed(key: Any, alg: str, kid: str) -> Callable[[dict[str, Any]], str]:
+    """Somebody who signs with ``key`` and names it ``kid``."""
+    return lambda claims: jwt.encode(claims, key, algorithm=alg, headers={"kid": kid})
+
+
 @dataclass
 class Door:
     """A gateway with a provider beside it."""
 
-    gateway: Any
+    gateway: Gateway
     url: str
     idp: IdentityProvider
 
@@ -39,7 +45,7 @@ class Door:
             return begun.headers["location"]
         back = await browser.http.get(begun.headers["location"])
         assert back.status_code == 307, back.text
-        query = dict(part.partition("=")[::2] for part in back.headers["location"].partition("?")[2].split("&")) | changed
+        query = dict(parse_qsl(back.headers["location"].partition("?")[2])) | changed
         ended = await browser.http.get("/api/v1/auth/oidc/callback", params=query)
         assert ended.status_code == 303
         return ended.headers["location"]
@@ -115,21 +121,15 @@ async def test_a_token_that_says_something_wrong_lets_nobody_in(door: Door, clai
 
 
 async def test_a_token_that_is_signed_otherwise_lets_nobody_in(door: Door) -> None:
-    known, stranger, shared = door.idp.keys[0], Key.make("RS256"), "s" * 32
-    forgeries = {
+    known, stranger = door.idp.keys[0], Key.make("RS256")
+    forgeries: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
         "none": (unsigned, "oidc_algorithm"),
-        "with a shared secret": (lambda claims: jwt.encode(claims, shared, algorithm="HS256"), "oidc_algorithm"),
-        "another key, its own name": (
-            lambda claims: jwt.encode(claims, stranger.private, algorithm="RS256", headers={"kid": stranger.kid}), "oidc_key",
-        ),
-        "another key, a known name": (
-            lambda claims: jwt.encode(claims, stranger.private, algorithm="RS256", headers={"kid": known.kid}), "oidc_token",
-        ),
-        "another kind of key, a known name": (
-            lambda claims: jwt.encode(claims, Key.make("ES256").private, algorithm="ES256", headers={"kid": known.kid}), "oidc_token",
-        ),
+        "with a shared secret": (signed("s" * 32, "HS256", known.kid), "oidc_algorithm"),
+        "another key, its own name": (signed(stranger.private, "RS256", stranger.kid), "oidc_key"),
+        "another key, a known name": (signed(stranger.private, "RS256", known.kid), "oidc_token"),
+        "another kind of key, a known name": (signed(Key.make("ES256").private, "ES256", known.kid), "oidc_token"),
         "garbage": (lambda _: "a.b.c", "oidc_token"),
-    }  # fmt: skip
+    }
     async with Browser(door.url) as browser:
         for name, (forged, code) in forgeries.items():
             door.idp.signed = forged
@@ -155,7 +155,8 @@ async def test_an_answer_to_another_sign_in_or_browser_or_a_second_time_lets_nob
 async def test_a_key_that_the_provider_changed_to_is_fetched_and_strange_names_do_not_make_us_ask_again_and_again(
     door: Door,
 ) -> None:
-    provider: Provider = door.gateway.identity.provider
+    provider = door.gateway.identity.provider
+    assert provider is not None
     async with Browser(door.url) as browser:
         assert await door.walk(browser) == "/tasks"
         assert await door.walk(browser) == "/tasks"
@@ -165,9 +166,7 @@ async def test_a_key_that_the_provider_changed_to_is_fetched_and_strange_names_d
         provider._refetch_after_s = 0
         assert await door.walk(browser) == "/tasks"
         provider._refetch_after_s = 3_600
-        door.idp.signed = lambda claims: jwt.encode(
-            claims, Key.make("ES256").private, algorithm="ES256", headers={"kid": secrets.token_hex(4)}
-        )
+        door.idp.signed = signed(Key.make("ES256").private, "ES256", "unheard-of")
         for _ in range(3):
             assert await door.walk(browser) == "/login?error=oidc_key"
     assert door.idp.asked_for_keys == 2
@@ -189,10 +188,13 @@ async def test_somebody_who_is_disabled_here_stays_out_whatever_the_provider_say
     async with Browser(door.url) as browser:
         await door.walk(browser)
         [user] = door.gateway.identity.users.table.all()
-        at = user.created_at
-        await door.gateway.identity.users.table.update(user.id, lambda now: now.model_copy(update={"disabled_at": at}))
+        await door.gateway.identity.users.table.update(user.id, disabled)
         assert (await browser.refresh()).status_code == 401
         assert await door.walk(browser) == "/login?error=oidc_disabled"
+
+
+def disabled(user: UserRecord) -> UserRecord:
+    return user.model_copy(update={"disabled_at": user.created_at})
 
 
 @pytest.mark.parametrize(
