@@ -35,6 +35,8 @@ MetricName = Literal[
     "agentos_broker_connected",
     "agentos_http_requests_total",
     "agentos_http_request_seconds",
+    "agentos_live_events_total",
+    "agentos_live_sockets",
     "agentos_ledger_position",
     "agentos_audit_anchored",
     "agentos_policy_bundle_version",

@@ -77,6 +77,11 @@ class Tail:
         """Whether what was stored until just now has been handed over: False after a reconnect until all that was missed is."""
         return not self._behind and self._connection == self._reconnects()
 
+    @property
+    def position(self) -> int:
+        """The sequence that everything up to has been handed over, or was there before a tail of new messages; 0 while that is not known."""
+        return max(0, self._next - 1)
+
     def _reconnects(self) -> int:
         return int(self._client.stats["reconnects"])
 

@@ -53,9 +53,9 @@ class Sealed(Contract):
 
 
 class Principal(Contract):
-    """Who asked for something: an API key, a webhook source, a pack, or a service itself."""
+    """Who asked for something: a person who signed in, an API key, a webhook source, a pack, or a service itself."""
 
-    kind: Literal["api_key", "webhook", "pack", "service"]
+    kind: Literal["user", "api_key", "webhook", "pack", "service"]
     id: str
     roles: tuple[str, ...] = ()
 

@@ -76,6 +76,21 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket("delegations", ("gates",), ("gates", "policy", "gateway"), "`<tenant>.<id>`: who may answer approvals for whom."),
     Bucket("idempotency", ("gateway",), ("gateway",), "First answers by Idempotency-Key.", max_age_s=86_400),
     Bucket("apikeys", ("gateway",), ("gateway",), "API keys: SHA-256 digest, name, roles; never the key."),
+    Bucket("users", ("gateway",), ("gateway",), "`user.<id>`: a person's account, sealed; `setup`: who made the first one."),
+    Bucket(
+        "sessions",
+        ("gateway",),
+        ("gateway",),
+        "Who is signed in, sealed: how often each session's token was exchanged; never the token.",
+        max_age_s=30 * 86_400,
+    ),
+    Bucket(
+        "lockouts",
+        ("gateway",),
+        ("gateway",),
+        "`<keyed digest of an account or address>`: sign-ins that failed in a row.",
+        max_age_s=86_400,
+    ),
     Bucket(
         "virtualkeys",
         ("gateway",),

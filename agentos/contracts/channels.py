@@ -6,7 +6,7 @@ Schemas are all derived from this table (``agentos.bus.generate``, ``agentos.bus
 
 from agentos.contracts import commands as c
 from agentos.contracts.channel import Channel, command, event, timer
-from agentos.contracts.events import approval, call, governance, kill, notification, policy, privacy, task
+from agentos.contracts.events import approval, call, governance, identity, kill, notification, policy, privacy, task
 from agentos.contracts.services import SERVICES
 
 CHANNELS: tuple[Channel, ...] = (
@@ -259,6 +259,10 @@ CHANNELS: tuple[Channel, ...] = (
     # --- the edge and the audit ---------------------------------------------------------------------------------------
     event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
     event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
+    event("user.changed", "gateway", identity.UserChanged, "A person's account was made or changed.", ordinal=True),
+    event("session.opened", "gateway", identity.SessionOpened, "Somebody signed in."),
+    event("session.closed", "gateway", identity.SessionClosed, "The session of this id opens nothing any more."),
+    event("signin.refused", "gateway", identity.SignInRefused, "Somebody was not let in."),
     event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
     # --- privacy ------------------------------------------------------------------------------------------------------
     event("payload.revealed", "gateway", privacy.PayloadRevealed, "Somebody was shown what is sealed; written before it is shown."),

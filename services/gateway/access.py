@@ -9,9 +9,9 @@ from agentos.contracts.events.call import CallDecided, ModelCallRequested, Model
 from agentos.contracts.events.privacy import PayloadRevealed
 from agentos.contracts.events.task import TaskSettled, TaskSubmitted
 from services.gateway import disclosure, ledger
-from services.gateway.auth import Caller
 from services.gateway.disclosure import opened
 from services.gateway.erasure import Target, tasks_of
+from services.gateway.identity.callers import Caller
 from services.gateway.state import Gateway
 
 FORMAT, VERSION = "agentos-privacy-export", 1

@@ -21,25 +21,34 @@ from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable
 from services.gateway.console import Console
+from services.gateway.edge import ACCESS
 from services.gateway.endpoint import http as endpoint_http
 from services.gateway.endpoint.parts import open_endpoint
 from services.gateway.http import (
     approvals,
     audit,
+    auth,
     budgets,
     delegations,
     events,
     health,
     keys,
     kill,
+    live,
+    oidc,
     ops,
     payloads,
     policy,
     privacy,
+    sessions,
     tasks,
+    users,
     webhooks,
 )
 from services.gateway.idempotency import Idempotency
+from services.gateway.identity.parts import open_identity
+from services.gateway.live.feed import Feed
+from services.gateway.live.pulse import Pulses
 from services.gateway.middleware import Observed
 from services.gateway.packs import LivePacks
 from services.gateway.server import serve_app
@@ -49,14 +58,33 @@ from services.gateway.webhooks import sources
 
 log = structlog.get_logger(__name__)
 
-ROUTERS = (webhooks, tasks, approvals, delegations, kill, audit, ops, budgets, events, keys, policy, payloads, privacy)
+ROUTERS = (
+    webhooks,
+    tasks,
+    approvals,
+    delegations,
+    kill,
+    audit,
+    ops,
+    budgets,
+    events,
+    keys,
+    policy,
+    payloads,
+    privacy,
+    auth,
+    oidc,
+    users,
+    sessions,
+    live,
+)
 """Everything under /api/v1, one file per kind of resource."""
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
     """The application: the governed endpoint under /v1, the API under /api, and the console's pages for the rest."""
     api = endpoint_http.Endpoints(gateway.endpoint, create_api(gateway))
-    return Observed(Console(gateway.settings.console, api))
+    return Observed(Console(gateway.settings.console, api), gateway.identity.peers)
 
 
 def create_api(gateway: Gateway | None = None) -> FastAPI:
@@ -85,8 +113,14 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     )
     components = document.setdefault("components", {})
     components["securitySchemes"] = {
-        "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `aos_<id>_<secret>`."}
-    }
+        "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `aos_<id>_<secret>`."},
+        "accessToken": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /api/v1/auth/login; for some minutes.",
+        },
+        "refreshCookie": {
+            "type": "apiKey", "in": "cookie", "name": auth.COOKIE, "description": "From signing in; send X-Agentos-CSRF: 1 with it.",
+        },
+    }  # fmt: skip
     problem = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
     components.setdefault("schemas", {}).update({**problem.pop("$defs", {}), "ProblemDocument": problem})
     idempotency = {
@@ -99,8 +133,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             # FastAPI's own 422 describes its default error shape, which is not what is sent.
-            if path.startswith("/api/v1/") and "/webhooks/" not in path:
-                operation["security"] = [{"apiKey": []}]
+            access = operation.get(ACCESS)
+            if access == "anyone":
+                cookie = path in (f"{auth.COOKIE_PATH}/refresh", f"{auth.COOKIE_PATH}/logout")
+                operation["security"] = [{"refreshCookie": []}] if cookie else []
+            elif access is not None:
+                operation["security"] = [{"apiKey": []}, {"accessToken": []}]
                 if method == "post":
                     operation.setdefault("parameters", []).append(idempotency)
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -118,20 +156,23 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
     answers = Answers(bus, settings.answer_timeout)
     watches = [
         asyncio.create_task(answers.follow(), name="gateway-answers"),
-        asyncio.create_task(api_keys.watch(), name="gateway-apikeys"),
         asyncio.create_task(table.watch(), name="gateway-permissions"),
     ]
     draining = asyncio.Event()
+    feed = Feed(bus)
     try:
-        await asyncio.gather(answers.ready(), api_keys.ready())
-        await api_keys.ensure_first_admin(settings.admin_key_path, settings.tenant)
-        async with open_endpoint(settings, bus, keyring) as endpoint:
+        await answers.ready()
+        async with (
+            open_identity(settings, bus, keyring, api_keys) as identity,
+            open_endpoint(settings, bus, keyring) as endpoint,
+        ):
             log.info("gateway open", sources=sorted(configured))
             yield Gateway(
                 settings=settings,
                 bus=bus,
                 answers=answers,
                 api_keys=api_keys,
+                identity=identity,
                 keyring=keyring,
                 subjects=SubjectIndex(bus, keyring),
                 authorizer=authorizer or table,
@@ -139,10 +180,13 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
                 packs=LivePacks(bus),
                 sources=configured,
                 endpoint=endpoint,
+                feed=feed,
+                pulses=Pulses(bus, answers, feed),
                 draining=draining,
             )
     finally:
         draining.set()
+        await feed.close()
         await end(*watches)
 
 

@@ -17,7 +17,7 @@ from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import derived_id, new_id
 from agentos.sdk.journal import canonical
 from agentos.sealing import KeyErased
-from services.gateway.auth import Caller
+from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem, as_problem
 from services.gateway.state import Gateway
 
@@ -158,7 +158,7 @@ async def remarks(gateway: Gateway, caller: Caller, approval: str) -> list[dict[
     """Comments and the comments of answers, oldest first; opened for those who may answer, and for who asked for the task."""
     events = await gateway.bus.load(caller.tenant, "approval", approval)
     requester = next((e.data.requester.id for e in events if isinstance(e.data, ApprovalRequested)), None)
-    may = await _may_read(gateway, caller.principal, requester)
+    may = await _may_read(gateway, caller, requester)
     found: list[tuple[Principal, datetime, Sealed, str]] = []
     for event in events:
         match event.data:
@@ -183,5 +183,5 @@ async def _opened(
         return row | {"state": "erased"}
 
 
-async def _may_read(gateway: Gateway, principal: Principal, requester: str | None) -> bool:
-    return principal.id == requester or await gateway.authorizer.allowed(principal, "approvals.resolve")
+async def _may_read(gateway: Gateway, caller: Caller, requester: str | None) -> bool:
+    return caller.principal.id == requester or await gateway.authorizer.allowed(caller, "approvals.resolve")

@@ -1,6 +1,7 @@
 """Who may do what: a port, and the role table behind it that the policy bundle reads too (``agentos/contracts/roles.json``)."""
 
 import json
+from collections.abc import Iterable
 from contextlib import aclosing
 from functools import cache
 from importlib.resources import files
@@ -9,8 +10,8 @@ from typing import Literal, Protocol, get_args
 import structlog
 
 from agentos.bus import Bus
-from agentos.contracts.base import Principal
 from agentos.contracts.permissions import Permissions
+from services.gateway.identity.callers import Caller
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +23,10 @@ Action = Literal[
     "policy.read", "policy.publish",
     "privacy.erase", "privacy.export", "payloads.reveal",
     "cost.read", "budgets.read", "packs.read", "events.read",
-    "keys.manage", "metrics.read",
+    "keys.manage", "users.read", "users.manage", "metrics.read",
 ]  # fmt: skip
+Access = Action | Literal["anyone", "signed-in"]
+"""What a route asks of its callers."""
 Role = Literal["admin", "operator", "approver", "author", "viewer"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -31,9 +34,17 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Authorizer(Protocol):
-    """Decides whether a principal may take an action. An error or an unknown role is a no."""
+    """Decides whether a caller may take an action. An error or an unknown role is a no."""
 
-    async def allowed(self, principal: Principal, action: Action) -> bool: ...
+    async def allowed(self, caller: Caller, action: Action) -> bool: ...
+
+    async def actions(self, caller: Caller) -> frozenset[str]:
+        """All that a caller may do."""
+        ...
+
+    async def within(self, caller: Caller, roles: Iterable[str], scopes: Iterable[str] | None) -> bool:
+        """Whether all that ``roles``, limited to ``scopes``, may do is the caller's own to give away."""
+        ...
 
 
 @cache
@@ -55,9 +66,21 @@ class RoleTable:
         self._table = role_table()
         self._version = -1
 
-    async def allowed(self, principal: Principal, action: Action) -> bool:
-        """True when one of the principal's roles has the action."""
-        return any(action in self._table.get(role, frozenset()) for role in principal.roles)
+    async def allowed(self, caller: Caller, action: Action) -> bool:
+        """True when one of the caller's roles has the action and their own bounds leave it in."""
+        return caller.covers(action) and action in self._of(caller.principal.roles)
+
+    async def actions(self, caller: Caller) -> frozenset[str]:
+        """What the caller's roles have and their own bounds leave in."""
+        return frozenset(action for action in self._of(caller.principal.roles) if caller.covers(action))
+
+    async def within(self, caller: Caller, roles: Iterable[str], scopes: Iterable[str] | None) -> bool:
+        """True when nobody gets more than the caller has."""
+        given = self._of(roles)
+        return (given if scopes is None else given & frozenset(scopes)) <= await self.actions(caller)
+
+    def _of(self, roles: Iterable[str]) -> frozenset[str]:
+        return frozenset[str]().union(*(self._table.get(role, frozenset()) for role in roles))
 
     async def watch(self) -> None:
         """Follow what policy says, for ever. An entry that cannot be read leaves the last one standing."""

@@ -7,12 +7,6 @@ from pathlib import Path, PurePosixPath
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-"""No inline script or style, nothing from another host: what an agent writes can never run in an operator's page."""
-
 BUILT = Path(__file__).resolve().parents[2] / "ops-console" / "dist"
 """Where `make console` puts it in a checkout."""
 
@@ -36,7 +30,6 @@ class Console:
         if answer is None:
             await self.others(scope, receive, send)
             return
-        answer.headers["Content-Security-Policy"] = POLICY
         await answer(scope, receive, send)
 
     def _answer(self, path: str, html: bool) -> Response | None:

@@ -15,7 +15,7 @@ from agentos.contracts.ids import derived_id, is_token
 from agentos.contracts.subjects import EventSubject
 from agentos.sealing import KeyErased, PlaceholderVault, restore_json
 from services.gateway import ledger
-from services.gateway.auth import Caller
+from services.gateway.identity.callers import Caller
 from services.gateway.problems import FieldError, Problem
 from services.gateway.state import Gateway
 

@@ -4,24 +4,35 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-import structlog
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from services.gateway import strict_json
-from services.gateway.authorizer import Action
+from services.gateway.admission import admit
+from services.gateway.authorizer import Access, Action
 from services.gateway.idempotency import HEADER, check_key, scope
 from services.gateway.problems import Problem, unavailable
 from services.gateway.state import Gateway, gateway_of
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_GUARD = "__agentos_action__"
+ACCESS = "x-agentos-access"
+_GUARD = "__agentos_access__"
 _UNKEPT = "__agentos_unkept__"
 _DISCARD = 8
 """How many times the limit is read and thrown away before the connection is cut."""
 BODY_TIMEOUT_S = 30.0
 
 E = TypeVar("E", bound=Callable[..., Any])
+
+
+def anyone() -> Callable[[E], E]:
+    """Mark an endpoint that is open to senders who have not shown who they are."""
+    return _marked("anyone", kept=False)
+
+
+def signed_in() -> Callable[[E], E]:
+    """Mark an endpoint that is about the caller alone, whatever their roles; also while their password has to be changed."""
+    return _marked("signed-in", kept=False)
 
 
 def needs(action: Action, *, kept: bool = True) -> Callable[[E], E]:
@@ -31,8 +42,12 @@ def needs(action: Action, *, kept: bool = True) -> Callable[[E], E]:
     derives its ids from the key's scope and is repeatable by itself.
     """
 
+    return _marked(action, kept=kept)
+
+
+def _marked(access: Access, *, kept: bool) -> Callable[[E], E]:
     def mark(endpoint: E) -> E:
-        setattr(endpoint, _GUARD, action)
+        setattr(endpoint, _GUARD, access)
         setattr(endpoint, _UNKEPT, not kept)
         return endpoint
 
@@ -85,30 +100,32 @@ def _too_large(limit_bytes: int) -> Problem:
 
 
 class GuardedRoute(APIRoute):
-    """A route of the API. An endpoint without a mark from ``needs`` fails at start: none is open because somebody forgot."""
+    """A route of the API. An endpoint without a mark fails at start: none is open because somebody forgot."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        access: Access | None = getattr(endpoint, _GUARD, None)
+        if access is None:
+            raise TypeError(f"{endpoint.__name__} has no @needs(<action>)")
+        # Said in the OpenAPI document, from which the test of all roles and routes is made.
+        given["openapi_extra"] = {**(given.get("openapi_extra") or {}), ACCESS: access}
+        super().__init__(path, endpoint, **given)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler inside ours."""
         endpoint = super().get_route_handler()
-        action: Action | None = getattr(self.endpoint, _GUARD, None)
-        if action is None:
-            raise TypeError(f"{self.endpoint.__name__} has no @needs(<action>)")
-        unkept: bool = getattr(self.endpoint, _UNKEPT, False)
+        access: Access = getattr(self.endpoint, _GUARD)
+        unkept: bool = getattr(self.endpoint, _UNKEPT)
 
         async def handle(request: Request) -> Response:
             gateway = gateway_of(request)
             with Admission(gateway):
                 limited = LimitedRequest(request, gateway.settings.max_body_bytes)
-                caller = gateway.api_keys.authenticate(request.headers.get("authorization"))
-                request.state.caller = caller
-                structlog.contextvars.bind_contextvars(tenant=caller.tenant, caller=caller.principal.id)
-                if not await gateway.authorizer.allowed(caller.principal, action):
-                    roles = ", ".join(caller.principal.roles)
-                    raise Problem(
-                        403,
-                        "forbidden",
-                        f"this key's roles ({roles}) do not include {action}: ask an admin for a key that does",
-                    )
+                if access == "anyone":
+                    gateway.identity.unknown_rates.take(gateway.identity.peers.address(request))
+                    if request.method in _BODY_METHODS:
+                        check_json(limited, await limited.body())
+                    return await endpoint(limited)
+                caller = await admit(gateway, request, access)
                 if request.method in _BODY_METHODS:
                     check_json(limited, await limited.body())
                 key = request.headers.get(HEADER)

@@ -23,7 +23,7 @@ from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import derived_id, new_id
 from agentos.keyring import CACHE_S
 from services.gateway import ledger
-from services.gateway.auth import Caller
+from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem
 from services.gateway.state import Gateway
 

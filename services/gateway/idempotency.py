@@ -21,7 +21,7 @@ from agentos.contracts.envelope import digest
 from agentos.contracts.errors import AgentOSError, Conflict
 from agentos.contracts.ids import derived_id
 from agentos.keyring import KeyRing
-from services.gateway.auth import Caller
+from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem, respond
 
 HEADER = "idempotency-key"

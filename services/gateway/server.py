@@ -15,6 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_BYTES = 32 * 1024
 """Request line and headers of one request, trailers included."""
 
+MAX_FRAME_BYTES = 16 * 1024
+"""Of a WebSocket's client: its frames hold a token at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -105,6 +108,8 @@ async def serve_app(
         timeout_keep_alive=15,
         timeout_graceful_shutdown=max(1, round(drain_timeout.total_seconds())),
         http=_Http,
+        ws="websockets-sansio",
+        ws_max_size=MAX_FRAME_BYTES,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="gateway-http")

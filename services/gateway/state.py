@@ -11,10 +11,14 @@ from agentos.bus import Bus
 from agentos.keyring import KeyRing
 from agentos.subjects import SubjectIndex
 from services.gateway.answers import Answers
-from services.gateway.auth import ApiKeys, Caller
+from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer
 from services.gateway.endpoint.parts import Endpoint
 from services.gateway.idempotency import Idempotency
+from services.gateway.identity.callers import Caller
+from services.gateway.identity.parts import Identity
+from services.gateway.live.feed import Feed
+from services.gateway.live.pulse import Pulses
 from services.gateway.packs import LivePacks
 from services.gateway.settings import Settings
 from services.gateway.webhooks.sources import Source
@@ -26,6 +30,7 @@ class Load:
 
     requests: int = 0
     streams: int = 0
+    sockets: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Gateway:
     bus: Bus
     answers: Answers
     api_keys: ApiKeys
+    identity: Identity
     keyring: KeyRing
     subjects: SubjectIndex
     authorizer: Authorizer
@@ -43,6 +49,8 @@ class Gateway:
     packs: LivePacks
     sources: Mapping[str, Source]
     endpoint: Endpoint
+    feed: Feed
+    pulses: Pulses
     load: Load = field(default_factory=Load)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on SIGTERM: live streams end, so that the server can."""

@@ -52,6 +52,8 @@ Action = Literal[
     "approvals.delegate",
     "kill.drill",
     "budgets.read",
+    "users.read",
+    "users.manage",
 ]
 """Everything the API can be asked to do; ``data.json`` says which role may."""
 
@@ -62,7 +64,7 @@ Effect = Literal["read", "write", "egress"]
 class Asker(Contract):
     """A principal as the rules see it."""
 
-    kind: Literal["api_key", "webhook", "pack", "service"]
+    kind: Literal["user", "api_key", "webhook", "pack", "service"]
     id: Name
     roles: Names = ()
 

@@ -10,6 +10,7 @@ from agentos.contracts.base import Principal
 from agentos.contracts.permissions import Permissions
 from agentos.ending import end
 from services.gateway.authorizer import Action, RoleTable, role_table
+from services.gateway.identity.callers import Caller
 from services.policy.active import ActivePolicy
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import Bundle, read_bundle
@@ -33,7 +34,7 @@ class Edge:
         self.table, self.active, self.permissions = table, active, permissions
 
     async def may(self, role: str, action: Action) -> bool:
-        return await self.table.allowed(Principal(kind="api_key", id="k", roles=(role,)), action)
+        return await self.table.allowed(Caller(Principal(kind="api_key", id="k", roles=(role,)), "t", "k"), action)
 
     async def turns(self, role: str, action: Action, to: bool) -> None:
         async def look() -> bool | None:

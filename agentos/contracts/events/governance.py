@@ -116,6 +116,9 @@ class ApiKeyChanged(Contract):
     roles: tuple[str, ...]
     """Empty for a virtual key: it opens the governed endpoint and nothing else."""
     by: Principal
+    scopes: tuple[str, ...] | None = None
+    """The actions that it is limited to; None for all that its roles have."""
+    expires_at: Utc | None = None
     virtual: VirtualKeyTerms | None = None
     """What a virtual key may do."""
 

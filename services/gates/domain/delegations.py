@@ -12,7 +12,7 @@ LONGEST = timedelta(days=90)
 
 def grant(command: DelegateApprovals, now: datetime) -> DelegationGranted:
     """Raises Refused with what does not hold: only own powers, to another person, with an end."""
-    if command.by.kind != "api_key":
+    if command.by.kind not in ("user", "api_key"):
         raise Refused("only a person may delegate", code="not_a_person")
     if command.to == command.by.id:
         raise Refused("a delegation is for another person", code="delegate_is_delegator")

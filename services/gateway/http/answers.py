@@ -72,6 +72,9 @@ class KeyItem(BaseModel):
     created_at: str
     created_by: str
     revoked_at: str | None = None
+    scopes: list[str] | None = Field(default=None, description="What it is limited to; null for all that its roles may do.")
+    expires_at: str | None = None
+    used_at: str | None = Field(default=None, description="When it was used last, give or take a minute.")
     virtual: dict[str, Any] | None = Field(default=None, description="What a virtual key may do; null for a key of the API.")
 
 

@@ -8,10 +8,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from services.gateway import ledger
-from services.gateway.auth import Caller
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Item
 from services.gateway.http.models import Verification
+from services.gateway.identity.callers import Caller
 from services.gateway.problems import documented
 from services.gateway.state import Gateway, Parts, Sender
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any, cast
 
@@ -18,6 +18,7 @@ from agentos.contracts.errors import NeverRetry, RetryLater
 from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Page
+from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem, documented
 from services.gateway.state import Gateway, Parts, Sender
 
@@ -68,14 +69,24 @@ async def stream(
         raise Problem(503, "unavailable", "the broker is not connected", headers={"Retry-After": "2"})
     if gateway.load.streams >= gateway.settings.max_streams:
         raise Problem(429, "busy", "too many live streams are open: close one", headers={"Retry-After": "5"})
-    messages = _messages(gateway, caller.tenant, task, "new" if after is None else after + 1)
+    messages = _messages(gateway, caller, task, "new" if after is None else after + 1)
     return StreamingResponse(
         messages, media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
 
 
-async def _messages(gateway: Gateway, tenant: str, task: str | None, start: Start) -> AsyncIterator[bytes]:
-    """SSE messages until the client goes or the gateway drains. One reader task feeds a bounded queue, so a slow client slows only itself."""
+async def _messages(gateway: Gateway, caller: Caller, task: str | None, start: Start) -> AsyncIterator[bytes]:
+    """SSE messages until the client goes, the gateway drains, or the caller is not who they were."""
+    with gateway.identity.standing.watched(caller) as changed:
+        async with aclosing(_followed(gateway, caller.tenant, task, start, changed)) as messages:
+            async for message in messages:
+                yield message
+
+
+async def _followed(
+    gateway: Gateway, tenant: str, task: str | None, start: Start, changed: asyncio.Event
+) -> AsyncGenerator[bytes]:
+    """One reader task feeds a bounded queue, so a slow client slows only itself."""
     queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=256)
     tail = gateway.bus.tail((f"evt.{tenant}.>",), start=start)
 
@@ -86,16 +97,17 @@ async def _messages(gateway: Gateway, tenant: str, task: str | None, start: Star
                     await queue.put(await _message(gateway, raw))
 
     gateway.load.streams += 1
+    revoked = asyncio.create_task(changed.wait(), name="sse-revoked")
     reader = asyncio.create_task(read(), name="sse-reader")
     draining = asyncio.create_task(gateway.draining.wait(), name="sse-draining")
     ready = asyncio.create_task(tail.ready())
     upcoming: asyncio.Task[bytes] | None = None
     try:
-        await asyncio.wait({ready, draining, reader}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ready, draining, revoked, reader}, return_when=asyncio.FIRST_COMPLETED)
         yield b"retry: 1000\n: following\n\n"
-        while not draining.done() and not reader.done():
+        while not (draining.done() or revoked.done() or reader.done()):
             upcoming = asyncio.create_task(queue.get())
-            await asyncio.wait({upcoming, draining, reader}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({upcoming, draining, revoked, reader}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
             if upcoming.done():
                 yield upcoming.result()
             else:
@@ -103,7 +115,7 @@ async def _messages(gateway: Gateway, tenant: str, task: str | None, start: Star
                 yield b": here\n\n"
     finally:
         gateway.load.streams -= 1
-        running: list[asyncio.Task[Any]] = [each for each in (reader, draining, ready, upcoming) if each is not None]
+        running: list[asyncio.Task[Any]] = [each for each in (reader, draining, revoked, ready, upcoming) if each is not None]
         for each in running:
             each.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -26,7 +26,7 @@ async def readyz(request: Request) -> JSONResponse:
     gateway = gateway_of(request)
     checks = {
         "broker": "ok" if gateway.bus.connected else "not connected",
-        "keys": "ok" if gateway.api_keys.loaded else "not loaded",
+        "keys": "ok" if gateway.identity.standing.loaded else "not loaded",
         "draining": "yes" if gateway.draining.is_set() else "no",
         "ledger": "ok",
     }
@@ -47,7 +47,7 @@ async def metrics(request: Request) -> Response:
     """Prometheus metrics of the whole process."""
     gateway = gateway_of(request)
     if not gateway.settings.metrics_open:
-        caller = gateway.api_keys.authenticate(request.headers.get("authorization"))
-        if not await gateway.authorizer.allowed(caller.principal, "metrics.read"):
+        caller = gateway.identity.standing.authenticate(request.headers.get("authorization"))
+        if caller.must_change or not await gateway.authorizer.allowed(caller, "metrics.read"):
             raise Problem(403, "forbidden", "this key's roles do not include metrics.read")
     return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)

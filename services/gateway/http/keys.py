@@ -49,7 +49,11 @@ async def create(new: NewKey, gateway: Parts, caller: Sender, scope: Scope) -> R
             terms = _terms(new.virtual, caller.tenant, id_)
             record, key = await gateway.endpoint.virtual_keys.create(id_, new.name, caller.tenant, terms, caller.principal)
         else:
-            record, key = await gateway.api_keys.create(id_, new.name, new.roles, caller.tenant, caller.principal)
+            if not await gateway.authorizer.within(caller, new.roles, new.scopes):
+                raise Problem(403, "more_than_yours", "this key could do what you may not: give it fewer roles, or scopes")
+            record, key = await gateway.api_keys.create(
+                id_, new.name, new.roles, caller.tenant, caller.principal, scopes=new.scopes, expires_at=new.expires_at
+            )
     except Conflict:
         raise Problem(
             409,
@@ -65,7 +69,11 @@ async def revoke(key: Annotated[Token, Path(description="The key's id.")], gatew
     """Make a key worthless for ever; calls that run with a virtual one are stopped. The last admin key that works cannot be revoked."""
     if gateway.endpoint.virtual_keys.table.known(key) is not None:
         return shown(await gateway.endpoint.virtual_keys.revoke(key, caller.tenant, caller.principal))
-    admins = [r for r in gateway.api_keys.list(caller.tenant) if r.revoked_at is None and "admin" in r.roles]
+    admins = [
+        r
+        for r in gateway.api_keys.list(caller.tenant)
+        if r.holds(datetime.now(UTC)) and "admin" in r.roles and r.scopes is None
+    ]
     if [r.id for r in admins] == [key]:
         raise Problem(409, "last_admin", "this is the last admin key: make another one first")
     return shown(await gateway.api_keys.revoke(key, caller.tenant, caller.principal))

@@ -1,5 +1,6 @@
 """What requests carry. Unknown fields are refused, each field says what it is for."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from agentos.contracts.base import Priority, Token, Utc
 from agentos.contracts.budgets import FixedWindow, Metric, Mode
 from agentos.contracts.events.kill import KillMode, KillScope
-from services.gateway.authorizer import Role
+from services.gateway.authorizer import Action, Role
 
 IdPrefix = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{6,128}$", description="Only those whose id begins so.")]
 
@@ -168,6 +169,10 @@ class NewKey(Request):
 
     name: str = Field(min_length=1, max_length=100, description="For people: who or what will use it.")
     roles: tuple[Role, ...] = Field(default=(), max_length=5)
+    scopes: tuple[Action, ...] | None = Field(
+        default=None, min_length=1, max_length=100, description="Of what its roles may do, only this; null for all of it."
+    )
+    expires_at: Utc | None = Field(default=None, description="When it ends by itself; null for never.")
     virtual: NewVirtualKey | None = None
     tenant: Token | None = Field(default=None, description="Only your own.")
 
@@ -175,4 +180,8 @@ class NewKey(Request):
     def _one_of_both(self) -> Self:
         if bool(self.roles) == (self.virtual is not None):
             raise ValueError("give either roles or virtual: a key opens the API or the governed endpoint, never both")
+        if self.virtual is not None and (self.scopes is not None or self.expires_at is not None):
+            raise ValueError("scopes and expires_at are a key's of the API: a virtual one has its own within virtual")
+        if self.expires_at is not None and self.expires_at <= datetime.now(UTC):
+            raise ValueError("expires_at is in the past")
         return self

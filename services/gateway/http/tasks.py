@@ -12,10 +12,10 @@ from agentos.contracts.events.task import Outcome, RetryPolicy, TaskSettled
 from agentos.contracts.ids import derived_id, new_id
 from agentos.sealing import KeyErased
 from services.gateway import disclosure, erasure, ledger, submission
-from services.gateway.auth import Caller
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import Done, Made, Page, TaskItem, done
 from services.gateway.http.models import Cancel, IdPrefix, NewTask, Retry
+from services.gateway.identity.callers import Caller
 from services.gateway.problems import documented
 from services.gateway.state import Gateway, Parts, Scope, Sender
 

@@ -36,7 +36,7 @@ obligations := {"max_calls": calls | calls := data.config.limits.max_calls_per_t
 requester_may_submit if input.requester.kind in ["webhook", "service", "pack"]
 
 requester_may_submit if {
-	input.requester.kind == "api_key"
+	input.requester.kind in ["user", "api_key"]
 	some role in input.requester.roles
 	"tasks.submit" in data.config.roles[role]
 }

@@ -25,7 +25,7 @@ role_permits if {
 }
 
 denials contains {"reason": "principal.not_for_api", "rule": "api.principal_kind"} if {
-	not input.principal.kind in ["api_key", "service"]
+	not input.principal.kind in ["user", "api_key", "service"]
 }
 
 denials contains {"reason": "action.unknown", "rule": "api.known_action"} if {

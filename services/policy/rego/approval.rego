@@ -53,7 +53,7 @@ delegation_valid if not delegated
 
 delegation_valid if {
 	input.delegation_in_force
-	input.delegated_from.kind == "api_key"
+	input.delegated_from.kind in ["user", "api_key"]
 	input.delegated_from.id != input.principal.id
 	some role in input.delegated_from.roles
 	"approvals.delegate" in data.config.roles[role]

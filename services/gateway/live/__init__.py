@@ -1,0 +1,1 @@
+"""The live feed: every event as it is stored, to whoever may see it."""
