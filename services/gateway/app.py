@@ -27,6 +27,7 @@ from services.gateway.http import (
     audit,
     auth,
     budgets,
+    console,
     delegations,
     events,
     health,
@@ -57,6 +58,7 @@ log = structlog.get_logger(__name__)
 
 ROUTERS = (
     webhooks,
+    console,
     tasks,
     approvals,
     delegations,
