@@ -47,7 +47,7 @@ class TasksList(TaskFilters):
     sort: Literal["created", "updated", "duration", "cost"] = "created"
     order: Literal["desc", "asc"] = "desc"
     limit: int = Field(default=50, ge=1, le=500)
-    cursor: str | None = Field(default=None, pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
+    cursor: str | None = Field(default=None, pattern=r"^([0-9]{1,18}|-?[0-9]{1,18}\.[0-9]{1,18})$")
     count: bool = False
 
 
@@ -150,17 +150,12 @@ def _searched(tx: Connection, query: Select[Any], typed: str) -> Select[Any]:
     wanted = words.for_sqlite(typed) if sqlite else words.for_postgresql(typed)
     if wanted is None:
         return query.where(literal_column("1") == 0)
-    if not sqlite:
-        return query.where(
-            text("array_to_tsvector(string_to_array(tasks.words, ' ')) @@ CAST(:wanted AS tsquery)").bindparams(
-                bindparam("wanted", wanted, unique=True)
-            )
-        )
-    return query.where(
-        text("tasks.first_seq IN (SELECT rowid FROM tasks_words WHERE tasks_words MATCH :wanted)").bindparams(
-            bindparam("wanted", wanted, unique=True)
-        )
+    condition = (
+        "tasks.first_seq IN (SELECT rowid FROM tasks_words WHERE tasks_words MATCH :wanted)"
+        if sqlite
+        else "array_to_tsvector(string_to_array(tasks.words, ' ')) @@ CAST(:wanted AS tsquery)"
     )
+    return query.where(text(condition).bindparams(bindparam("wanted", wanted, unique=True)))
 
 
 def seq_at(tx: Connection, moment: datetime) -> int:

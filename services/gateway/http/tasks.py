@@ -79,7 +79,9 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[
         str | None,
-        Query(pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$", description="`next` of the page before, of the same sort."),
+        Query(
+            pattern=r"^([0-9]{1,18}|-?[0-9]{1,18}\.[0-9]{1,18})$", description="`next` of the page before, of the same sort."
+        ),
     ] = None,
 ) -> Response:
     """Tasks, newest first unless told otherwise; `position` is the ledger's, to follow the live feed from."""

@@ -1,5 +1,6 @@
 """What the ledger answers, the same from SQLite and from PostgreSQL."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -126,7 +127,8 @@ def test_a_timeline_tells_what_began_when_and_what_it_belongs_to(ask: Any) -> No
     assert spans["try:t3-s0001-e1:1"]["parent"] == "call:t3-s0001-e1"
     assert spans["approval:t3-s0003-e1"]["parent"] == "tool:t3-s0003-e1"
     assert (spans["wait:t3:3"]["name"], spans["wait:t3:3"]["detail"]["on"]) == ("waits for tool", "t3-s0003-e1")
-    assert all(span["end"] is not None and span["end"] >= span["start"] for span in spans.values())
+    at = datetime.fromisoformat
+    assert all(at(span["end"]) >= at(span["start"]) for span in spans.values()), "all has ended, none before it began"
     first = ask("tasks.timeline", id="t3", limit=5)
     assert first["next"] is not None
     with pytest.raises(NotFound):
