@@ -20,6 +20,7 @@ from services.gateway import problems
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable
+from services.gateway.edge import ACCESS
 from services.gateway.endpoint import http as endpoint_http
 from services.gateway.endpoint.parts import open_endpoint
 from services.gateway.http import (
@@ -34,6 +35,7 @@ from services.gateway.http import (
     keys,
     kill,
     live,
+    oidc,
     ops,
     payloads,
     policy,
@@ -72,6 +74,7 @@ ROUTERS = (
     payloads,
     privacy,
     auth,
+    oidc,
     users,
     sessions,
     live,
@@ -81,7 +84,7 @@ ROUTERS = (
 
 def create_app(gateway: Gateway) -> ASGIApp:
     """The application: the governed endpoint under /v1, the API for the rest."""
-    return Observed(endpoint_http.Endpoints(gateway.endpoint, create_api(gateway)))
+    return Observed(endpoint_http.Endpoints(gateway.endpoint, create_api(gateway)), gateway.identity.peers)
 
 
 def create_api(gateway: Gateway | None = None) -> FastAPI:
@@ -110,8 +113,14 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     )
     components = document.setdefault("components", {})
     components["securitySchemes"] = {
-        "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `aos_<id>_<secret>`."}
-    }
+        "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `aos_<id>_<secret>`."},
+        "accessToken": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /api/v1/auth/login; for some minutes.",
+        },
+        "refreshCookie": {
+            "type": "apiKey", "in": "cookie", "name": auth.COOKIE, "description": "From signing in; send X-Agentos-CSRF: 1 with it.",
+        },
+    }  # fmt: skip
     problem = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
     components.setdefault("schemas", {}).update({**problem.pop("$defs", {}), "ProblemDocument": problem})
     idempotency = {
@@ -124,8 +133,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             # FastAPI's own 422 describes its default error shape, which is not what is sent.
-            if path.startswith("/api/v1/") and "/webhooks/" not in path:
-                operation["security"] = [{"apiKey": []}]
+            access = operation.get(ACCESS)
+            if access == "anyone":
+                cookie = path in (f"{auth.COOKIE_PATH}/refresh", f"{auth.COOKIE_PATH}/logout")
+                operation["security"] = [{"refreshCookie": []}] if cookie else []
+            elif access is not None:
+                operation["security"] = [{"apiKey": []}, {"accessToken": []}]
                 if method == "post":
                     operation.setdefault("parameters", []).append(idempotency)
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -5,27 +5,25 @@ import time
 from typing import Any
 
 import structlog
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentos.contracts.ids import new_id
 from agentos.telemetry import counter, histogram, message_span
+from services.gateway.headers import security_headers
+from services.gateway.identity.peers import Peers
 
 log = structlog.get_logger(__name__)
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
-
 
 class Observed:
     """Gives the request its id (answered as X-Request-Id and as the ``instance`` of a problem) and says how it ended."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, peers: Peers) -> None:
         self._app = app
+        self._peers = peers
         self._requests = counter("agentos_http_requests_total", "Requests answered.", ("route", "method", "status"))
         self._seconds = histogram(
             "agentos_http_request_seconds", "From the request's head to the answer's end.", ("route", "method")
@@ -37,6 +35,7 @@ class Observed:
             return
         request_id = new_id()
         scope.setdefault("state", {})["request_id"] = request_id
+        headers = security_headers(str(scope["path"]), secure=self._peers.secure(HTTPConnection(scope)))
         status = 500
         began = time.monotonic()
 
@@ -44,7 +43,7 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode()), *_HEADERS]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode()), *headers]
             await send(message)
 
         structlog.contextvars.clear_contextvars()

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from agentos.contracts.base import Token
 from agentos.service import ServiceSettings
+from services.gateway.authorizer import Role
+from services.gateway.identity.oidc import ProviderSettings, is_safe
 
 
 class Settings(ServiceSettings):
@@ -79,6 +82,22 @@ class Settings(ServiceSettings):
     unknown_rate_per_s: float = Field(default=10.0, ge=0)
     """Requests of one address that show no valid key or token; 0 for no limit."""
     unknown_rate_burst: int = Field(default=100, ge=1)
+    oidc_issuer: str | None = None
+    """An OpenID Connect provider to sign in at, exactly as its discovery document names it; needs ``public_url``."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    """None for a public client: the code is then bound by PKCE alone."""
+    oidc_name: str = "single sign-on"
+    """What the sign-in page calls it."""
+    oidc_scopes: tuple[str, ...] = ("openid", "profile", "email")
+    oidc_roles_claim: str = "roles"
+    """A claim of the ID token, or a dotted path to one (``realm_access.roles``)."""
+    oidc_roles: dict[str, Role] = Field(default={})
+    """What the claim's values mean here."""
+    oidc_everyone: tuple[Role, ...] = ()
+    """Roles of whomever the provider lets in."""
+    oidc_tenant_claim: str | None = None
+    """Where the ID token names the tenant; unless set, everybody is of ``tenant``."""
     slow_reader_after: timedelta = timedelta(seconds=30)
     """How long a client may leave what it was sent unread before its call is stopped."""
 
@@ -86,3 +105,26 @@ class Settings(ServiceSettings):
     def admin_key_path(self) -> Path:
         """Where the first admin key is written, mode 0600."""
         return self.data / "secrets" / "admin.key"
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        if self.oidc_issuer is not None:
+            if not self.oidc_client_id or self.public_url is None:
+                raise ValueError("AGENTOS_GATEWAY_OIDC_ISSUER needs _OIDC_CLIENT_ID and _PUBLIC_URL beside it")
+            if not is_safe(self.oidc_issuer):
+                raise ValueError("AGENTOS_GATEWAY_OIDC_ISSUER must be an https address")
+            if not self.oidc_roles and not self.oidc_everyone:
+                raise ValueError("AGENTOS_GATEWAY_OIDC_ROLES or _OIDC_EVERYONE must say who may do what, or nobody gets in")
+        return self
+
+    def oidc(self) -> ProviderSettings | None:
+        """The identity provider, where there is one."""
+        if self.oidc_issuer is None:
+            return None
+        secret = self.oidc_client_secret
+        return ProviderSettings(
+            issuer=self.oidc_issuer, client_id=self.oidc_client_id,
+            client_secret=secret.get_secret_value() if secret is not None else None, name=self.oidc_name,
+            scopes=self.oidc_scopes, roles_claim=self.oidc_roles_claim, roles=self.oidc_roles, everyone=self.oidc_everyone,
+            tenant_claim=self.oidc_tenant_claim, tenant=self.tenant,
+        )  # fmt: skip

@@ -175,7 +175,9 @@ async def change_password(body: NewPassword, request: Request, gateway: Parts, c
 async def setup_state(request: Request, gateway: Parts) -> SetupState:
     """Whether the first administrator is still to be made, and how people sign in."""
     needed = gateway.identity.users.setup_needed
-    return SetupState(needed=needed, proof="none" if needed and _at_home(gateway, request) else "key", provider=None)
+    return SetupState(
+        needed=needed, proof="none" if needed and _at_home(gateway, request) else "key", provider=_provider(gateway)
+    )
 
 
 @router.post("/setup", status_code=201, response_model=Access, responses=documented(409, 413, 415))
@@ -250,6 +252,10 @@ def person(user: UserRecord) -> Person:
         tenant=user.tenant,
         must_change=user.must_change,
     )
+
+
+def _provider(gateway: Gateway) -> str | None:
+    return gateway.identity.provider.settings.name if gateway.identity.provider is not None else None
 
 
 def _at_home(gateway: Gateway, request: Request) -> bool:

@@ -5,11 +5,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import httpx
+
 from agentos.bus import Bus
 from agentos.ending import end
 from agentos.keyring import KeyRing
 from services.gateway.auth import ApiKeys
 from services.gateway.identity.lockouts import Lockouts, Terms
+from services.gateway.identity.oidc import Provider
 from services.gateway.identity.passwords import Passwords
 from services.gateway.identity.peers import Peers
 from services.gateway.identity.rates import Rates
@@ -30,6 +33,7 @@ class Identity:
     tokens: AccessTokens
     standing: Standing
     sign_in: SignIn
+    provider: Provider | None
     peers: Peers
     rates: Rates
     """Of those who have shown who they are."""
@@ -52,6 +56,10 @@ async def open_identity(settings: Settings, bus: Bus, keyring: KeyRing, api_keys
         bus, keyring, users, sessions, tokens, Passwords(), lockouts, tenant=settings.tenant,
         of_account=Terms(settings.lock_account_after, first, longest), of_address=Terms(settings.lock_address_after, first, longest),
     )  # fmt: skip
+    # No redirects and no proxies of the environment: secrets go where the settings say.
+    http = httpx.AsyncClient(timeout=10, follow_redirects=False, trust_env=False)
+    configured = settings.oidc()
+    provider = Provider(configured, keyring.derive("identity.oidc"), http, settings.clock_leeway) if configured else None
     watches = [
         asyncio.create_task(api_keys.watch(), name="gateway-apikeys"),
         asyncio.create_task(users.table.follow(), name="gateway-users"),
@@ -66,12 +74,14 @@ async def open_identity(settings: Settings, bus: Bus, keyring: KeyRing, api_keys
             tokens=tokens,
             standing=Standing(api_keys, users, sessions, tokens),
             sign_in=sign_in,
+            provider=provider,
             peers=Peers(settings.trusted_proxies, settings.public_url),
             rates=Rates(settings.rate_per_s, settings.rate_burst),
             unknown_rates=Rates(settings.unknown_rate_per_s, settings.unknown_rate_burst),
         )
     finally:
         await api_keys.settle()
+        await http.aclose()
         await end(*watches)
 
 

@@ -12,6 +12,7 @@ from agentos.contracts.events.identity import SignInMethod, SignInRefused
 from agentos.contracts.ids import derived_id, new_id
 from agentos.keyring import KeyRing
 from services.gateway.identity.lockouts import Locked, Lockouts, Terms
+from services.gateway.identity.oidc import ProviderRefused, Vouched
 from services.gateway.identity.passwords import Passwords, weakness
 from services.gateway.identity.sessions import SessionRecord, Sessions
 from services.gateway.identity.tokens import AccessTokens, refresh_refused
@@ -86,6 +87,24 @@ class SignIn:
         session = await self._sessions.open(user.id, user.tenant, method, user.principal(), whence.address, whence.agent)
         log.info("signed in", user=user.id, session=session.id, method=method)
         return self._signed_in(session, user)
+
+    async def vouched_for(self, issuer: str, vouched: Vouched, whence: Whence) -> SignedIn:
+        """Somebody whom the provider vouches for; their account here is made, or becomes what the provider says. Raises ProviderRefused."""
+        id_ = self._users.id_of("oidc", issuer, vouched.subject)
+        by = Principal(kind="service", id="gateway")
+        user = self._users.table.get(id_)
+        if user is None:
+            user = await self._users.create(
+                vouched.username, vouched.name, vouched.tenant, vouched.roles, None, by, provider=issuer, id_=id_
+            )
+        elif user.disabled_at is not None:
+            raise ProviderRefused("oidc_disabled", f"the account {id_} is disabled here")
+        else:
+            said = {"username": vouched.username, "name": vouched.name, "tenant": vouched.tenant, "roles": vouched.roles}
+            user = await self._users.change(
+                id_, user.tenant, "signed_in_elsewhere", by, lambda now: now.model_copy(update=said)
+            )
+        return await self.let_in(user, "oidc", whence)
 
     async def again(self, refresh_token: str) -> SignedIn:
         """Prolong a session. Raises a 401 problem."""

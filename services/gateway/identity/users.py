@@ -122,7 +122,14 @@ class Users:
         takes = what == "disabled" or not set(changed.roles) > set(standing.roles)
         if not takes:
             await self._announce(changed, what, by)
-        made = await self.table.update(id_, lambda record: self._still_someone(record, change(record)))
+        # What a provider says of its people holds, whoever is left.
+        guarded = what != "signed_in_elsewhere"
+
+        def applied(record: UserRecord) -> UserRecord:
+            after = change(record)
+            return self._still_someone(record, after) if guarded else after
+
+        made = await self.table.update(id_, applied)
         if takes:
             await self._announce(made, what, by)
         return made

@@ -196,9 +196,13 @@ class Ledger:
             case "approvals-list":
                 return {"approvals": _beginning([APPROVAL], args), "cursor": None}
             case "approvals-get":
-                return {"approval": APPROVAL} if args["id"] == APPROVAL["id"] else None
+                return {"approval": APPROVAL} if args["id"] == APPROVAL["id"] and tenant == "default" else None
             case "calls-get":
-                return {"call": {"id": args["id"], "verdict": "allow"}, "events": []} if args["id"] == "call1" else None
+                return (
+                    {"call": {"id": args["id"], "verdict": "allow"}, "events": []}
+                    if args["id"] == "call1" and tenant == "default"
+                    else None
+                )
             case "cost":
                 groups = [
                     {
