@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -158,7 +158,7 @@ def _asked(count: int) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 @contextmanager
-def _database(kind: str, folder: Path) -> Iterator[str]:
+def _database(kind: str, folder: Path) -> Generator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder}/ledger.db"
         return

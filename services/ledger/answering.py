@@ -45,7 +45,7 @@ def one_of(tx: Connection, table: Any, tenant: str, id_: str, what: str) -> dict
     return present(row)
 
 
-def rows_of(tx: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+def rows_of(tx: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
     return [present(row) for row in tx.execute(query).mappings()]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, func, literal_column, select
+from sqlalchemy import Connection, Select, func, literal, select
 
 from agentos.contracts.base import Json, Utc
 from services.ledger import tables as t
@@ -87,7 +87,7 @@ def open_tasks(tx: Connection, tenant: str) -> dict[str, int]:
 
 
 def _letters(tenant: str) -> Select[Any]:
-    return select(literal_column("1")).select_from(t.dead_letters).where(t.dead_letters.c.tenant.in_((tenant, "", "unknown")))
+    return select(literal(1)).select_from(t.dead_letters).where(t.dead_letters.c.tenant.in_((tenant, "", "unknown")))
 
 
 def _open(tx: Connection, table: Any, tenant: str, state: str) -> int:

@@ -69,14 +69,14 @@ def tasks_list(tx: Connection, tenant: str, args: TasksList) -> Json:
     if args.cursor is not None:
         after = [int(part) for part in args.cursor.split(".")]
         if len(after) == len(order):
-            beyond: Any = tuple_(*order) if len(order) > 1 else order[0]
-            edge: Any = tuple(after) if len(order) > 1 else after[0]
+            beyond: Any = tuple_(*order) if len(after) > 1 else order[0]
+            edge: Any = tuple(after) if len(after) > 1 else after[0]
             query = query.where(beyond < edge if args.order == "desc" else beyond > edge)
     ordered = query.order_by(*(column.desc() if args.order == "desc" else column.asc() for column in order))
     found = rows_of(tx, ordered.limit(args.limit + 1))
     more = len(found) > args.limit
     found = found[: args.limit]
-    cursor = ".".join(str(found[-1][column.key]) for column in order) if more else None
+    cursor = ".".join(str(found[-1][str(column.key)]) for column in order) if more else None
     return {
         "tasks": [_shown(row) for row in found],
         "cursor": cursor,

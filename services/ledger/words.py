@@ -19,7 +19,7 @@ def words_of(text: str) -> list[str]:
 
 def of_task(row: dict[str, Any]) -> str:
     """What a task can be found by: ids, type, pack, agent, requester, labels, the code of its fault. Never what a pack or a model said."""
-    labels = row["labels"] or {}
+    labels: dict[str, str] = row["labels"] or {}
     parts = (row["id"], row["type"], row["pack"], row["agent"], row["requester"], row["fault_code"], row["parent"])
     found = words_of(" ".join([*(part for part in parts if part), *labels, *labels.values()]))
     return " ".join(found[:MOST_WORDS])

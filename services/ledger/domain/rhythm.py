@@ -48,7 +48,7 @@ def decided(row: Row, _: Fact, data: c.CallDecided) -> Row:
 def model_call_settled(row: Row, _: Fact, data: c.ModelCallSettled) -> Row:
     latencies = row["latencies"]
     if data.outcome == "completed" and data.cached is None:
-        latencies = list(latencies or (0,) * (len(CLASSES_MS) + 1))
+        latencies = [*(latencies or [0] * (len(CLASSES_MS) + 1))]
         latencies[latency_class(data.duration_ms)] += 1
     saved = data.cached.saved.usd if data.cached is not None and not data.simulated else Decimal(0)
     return row | {

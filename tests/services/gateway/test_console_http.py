@@ -25,6 +25,7 @@ async def test_lists_refuse_what_is_no_cursor_sort_or_window(edge: Edge) -> None
 
 
 async def test_agents_are_those_of_live_packs(edge: Edge) -> None:
+    await edge.backend.announce("engineering", "triage")
     (agent,) = (await edge.http.get("/api/v1/agents")).json()["items"]
     assert (await edge.http.get(f"/api/v1/agents/{agent['id']}")).json() == agent
     assert agent["instances"]
