@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agentos.cli import approvals, audit, budgets, governance, kill, local, policy, privacy, reports, router, tasks
+from agentos.cli import approvals, audit, budgets, governance, kill, local, people, policy, privacy, reports, router, tasks
 
 app = typer.Typer(
     name="agentos",
@@ -26,6 +26,8 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(privacy.payloads, name="payload")
 app.add_typer(governance.keys, name="key")
+app.add_typer(people.users, name="user")
+app.add_typer(people.sessions, name="session")
 app.add_typer(policy.policy, name="policy")
 app.add_typer(reports.packs, name="pack")
 app.add_typer(router.router, name="router")

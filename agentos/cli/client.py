@@ -80,6 +80,10 @@ class Api:
         """The JSON answer."""
         return self._call("POST", path, json=body or {}, headers={"Idempotency-Key": idempotency_key or new_id()})
 
+    def patch(self, path: str, body: Any) -> Any:
+        """The JSON answer."""
+        return self._call("PATCH", path, json=body)
+
     def delete(self, path: str) -> Any:
         """The JSON answer."""
         return self._call("DELETE", path)

@@ -23,11 +23,11 @@ def list_keys(ctx: typer.Context, as_json: AsJson = False) -> None:
         show.print_json(page)
         return
     show.table(
-        ("key", "name", "opens", "made", "state"),
+        ("key", "name", "opens", "made", "state", "used"),
         (
             (
                 show.text(k["id"]), show.text(k["name"]), show.text(_opens(k)), show.ago(k["created_at"]),
-                "[red]revoked[/red]" if k.get("revoked_at") else "[green]valid[/green]",
+                _state(k), show.ago(k.get("used_at")),
             )
             for k in page["items"]
         ),
@@ -35,7 +35,19 @@ def list_keys(ctx: typer.Context, as_json: AsJson = False) -> None:
     )  # fmt: skip
 
 
+def _state(key: dict[str, Any]) -> str:
+    terms: dict[str, Any] = key if key.get("virtual") is None else key["virtual"]
+    ends = terms.get("expires_at")
+    if key.get("revoked_at"):
+        return "[red]revoked[/red]"
+    if isinstance(ends, str) and datetime.fromisoformat(ends) <= datetime.now(UTC):
+        return "[red]expired[/red]"
+    return "[green]valid[/green]"
+
+
 def _opens(key: dict[str, Any]) -> str:
+    if key.get("scopes") is not None:
+        return ", ".join(key["scopes"])
     return ", ".join(key["roles"]) if key.get("virtual") is None else f"/v1 as pack {key['virtual']['pack']}"
 
 
@@ -56,7 +68,10 @@ def create(
         list[str] | None, typer.Option(help="Virtual: metric:limit/window[:mode], such as usd:50/month:hard; may be repeated.")
     ] = None,
     rpm: Annotated[int | None, typer.Option(help="Virtual: requests a minute.")] = None,
-    expires: Annotated[str | None, typer.Option(help="Virtual: after 30d, 12h, or at an ISO 8601 time.")] = None,
+    expires: Annotated[str | None, typer.Option(help="After 30d, 12h, or at an ISO 8601 time; never, unless given.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="Of what its roles may do, only this action, such as tasks.read; may be repeated.")
+    ] = None,
     untrusted: Annotated[
         bool, typer.Option("--untrusted", help="Virtual: all that comes in with it counts as content from outside.")
     ] = False,
@@ -68,8 +83,8 @@ def create(
 
     body: dict[str, Any] = {"name": name} | ({} if tenant is None else {"tenant": tenant})
     if virtual:
-        if pack is None or role:
-            raise typer.BadParameter("a virtual key needs --pack, and takes no --role")
+        if pack is None or role or scope:
+            raise typer.BadParameter("a virtual key needs --pack, and takes no --role or --scope")
         budgets = [_budget(text) for text in budget or ()]
         if rpm is not None:
             budgets.append({"metric": "requests", "limit": str(rpm), "window": "minute", "mode": "hard"})
@@ -78,7 +93,7 @@ def create(
             "budgets": budgets, "untrusted": untrusted, "expires_at": None if expires is None else _expiry(expires),
         }  # fmt: skip
     else:
-        body["roles"] = role or []
+        body |= {"roles": role or [], "scopes": scope or None, "expires_at": None if expires is None else _expiry(expires)}
     with api(ctx) as server:
         made = server.post("keys", body)
     if as_json:

@@ -25,6 +25,8 @@ Action = Literal[
     "cost.read", "budgets.read", "packs.read", "events.read",
     "keys.manage", "users.read", "users.manage", "metrics.read",
 ]  # fmt: skip
+Access = Action | Literal["anyone", "signed-in"]
+"""What a route asks of its callers."""
 Role = Literal["admin", "operator", "approver", "author", "viewer"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)

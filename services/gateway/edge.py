@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-import structlog
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from services.gateway import strict_json
-from services.gateway.authorizer import Action
+from services.gateway.admission import admit
+from services.gateway.authorizer import Access, Action
 from services.gateway.idempotency import HEADER, check_key, scope
-from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem, unavailable
 from services.gateway.state import Gateway, gateway_of
 
@@ -22,9 +21,6 @@ _UNKEPT = "__agentos_unkept__"
 _DISCARD = 8
 """How many times the limit is read and thrown away before the connection is cut."""
 BODY_TIMEOUT_S = 30.0
-
-Access = Action | Literal["anyone", "signed-in"]
-"""What a route asks of its callers."""
 
 E = TypeVar("E", bound=Callable[..., Any])
 
@@ -142,28 +138,6 @@ class GuardedRoute(APIRoute):
                 return await gateway.idempotency.once(limited, caller, key, await limited.body(), lambda: endpoint(limited))
 
         return handle
-
-
-async def admit(gateway: Gateway, request: Request, access: Access) -> Caller:
-    """Who sends this, once they may. Raises 401, 403 and 429 problems."""
-    try:
-        caller = gateway.identity.standing.authenticate(request.headers.get("authorization"))
-    except Problem as problem:
-        if problem.status == 401:
-            gateway.identity.unknown_rates.take(gateway.identity.peers.address(request))
-        raise
-    gateway.identity.rates.take(caller.principal.id)
-    request.state.caller = caller
-    structlog.contextvars.bind_contextvars(tenant=caller.tenant, caller=caller.principal.id)
-    if access in ("anyone", "signed-in"):
-        return caller
-    if caller.must_change:
-        raise Problem(403, "password_change_required", "choose a password of your own first: POST /api/v1/auth/password")
-    if not await gateway.authorizer.allowed(caller, access):
-        roles = ", ".join(caller.principal.roles)
-        bounds = "" if caller.covers(access) else " within this key's scopes"
-        raise Problem(403, "forbidden", f"your roles ({roles}) do not include {access}{bounds}: ask an admin for more")
-    return caller
 
 
 class Admission:

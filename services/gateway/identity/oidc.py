@@ -181,8 +181,9 @@ class Provider:
         values = (
             {given} if isinstance(given, str) else {each for each in cast("list[Any]", given or []) if isinstance(each, str)}
         )
-        meant = [role for value, role in settings.roles.items() if value in values]
-        roles: tuple[Role, ...] = tuple(dict.fromkeys([*meant, *settings.everyone]))
+        meant: list[Role] = [role for value, role in settings.roles.items() if value in values]
+        meant += settings.everyone
+        roles = tuple(sorted(set(meant), key=meant.index))
         if not roles:
             raise ProviderRefused("oidc_no_role", f"no value of the claim {settings.roles_claim} means a role here")
         tenant = settings.tenant if settings.tenant_claim is None else _at(claims, settings.tenant_claim)

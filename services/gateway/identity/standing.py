@@ -23,6 +23,7 @@ class Standing:
         self._sessions = sessions
         self._tokens = tokens
         self._watched: dict[asyncio.Event, Caller] = {}
+        self._timers: dict[asyncio.Event, asyncio.TimerHandle] = {}
         api_keys.on_change(self._look)
         users.table.on_change(self._look)
         sessions.table.on_change(self._look)
@@ -68,18 +69,27 @@ class Standing:
         """An event that is set as soon as ``caller`` is not who they were: signed out, revoked, over, or with other roles."""
         changed = asyncio.Event()
         self._watched[changed] = caller
-        over: asyncio.TimerHandle | None = None
-        if caller.ends_at is not None:
-            # A session that is prolonged meanwhile is looked at again by then.
-            left = (caller.ends_at - datetime.now(UTC)).total_seconds()
-            over = asyncio.get_running_loop().call_later(max(0.0, left), self._recheck, changed)
         try:
             self._recheck(changed)
+            self._look_at_the_end(changed)
             yield changed
         finally:
             del self._watched[changed]
-            if over is not None:
-                over.cancel()
+            if (timer := self._timers.pop(changed, None)) is not None:
+                timer.cancel()
+
+    def _look_at_the_end(self, changed: asyncio.Event) -> None:
+        """Set a timer for when the caller is over as things are now; a session may be prolonged until then, and is looked at again."""
+        now = self.current(self._watched[changed])
+        if changed.is_set() or now is None or now.ends_at is None:
+            return
+        # Timers go by another clock than ends do, and may be early by a little.
+        left = max(0.0, (now.ends_at - datetime.now(UTC)).total_seconds()) + 0.01
+        self._timers[changed] = asyncio.get_running_loop().call_later(left, self._ended, changed)
+
+    def _ended(self, changed: asyncio.Event) -> None:
+        self._recheck(changed)
+        self._look_at_the_end(changed)
 
     def _look(self, _id: str) -> None:
         for changed in self._watched:

@@ -415,7 +415,7 @@ def test_the_policy_bundle_has_the_same_table() -> None:
 def test_the_openapi_document_names_problems_security_and_the_idempotency_header() -> None:
     document = create_api().openapi()
     submit = document["paths"]["/api/v1/tasks"]["post"]
-    assert submit["security"] == [{"apiKey": []}]
+    assert submit["security"] == [{"apiKey": []}, {"accessToken": []}]
     assert any(p["name"] == "Idempotency-Key" for p in submit["parameters"])
     for path, methods in document["paths"].items():
         for operation in methods.values():
