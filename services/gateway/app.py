@@ -28,6 +28,7 @@ from services.gateway.http import (
     audit,
     auth,
     budgets,
+    console,
     delegations,
     events,
     health,
@@ -59,6 +60,7 @@ log = structlog.get_logger(__name__)
 
 ROUTERS = (
     webhooks,
+    console,
     tasks,
     approvals,
     delegations,
