@@ -29,6 +29,7 @@ from services.gateway.http import (
     audit,
     auth,
     budgets,
+    console,
     delegations,
     events,
     health,
@@ -60,6 +61,7 @@ log = structlog.get_logger(__name__)
 
 ROUTERS = (
     webhooks,
+    console,
     tasks,
     approvals,
     delegations,

@@ -34,11 +34,14 @@ class LivePacks:
                 "versions": [],
                 "agents": [],
                 "task_types": [],
+                "types_of": {},
             }
             pack = found.setdefault(said.pack, empty)
             pack["instances"].append(
                 {"id": said.instance, "seen_at": said.at.isoformat(), "active": said.active, "max_active": said.max_active}
             )
+            for agent in said.agents:
+                _add(pack["types_of"].setdefault(agent.name, []), [str(kind) for kind in agent.task_types])
             _add(pack["versions"], [said.version])
             _add(pack["agents"], [agent.name for agent in said.agents])
             _add(pack["task_types"], [str(kind) for agent in said.agents for kind in agent.task_types])

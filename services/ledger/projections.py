@@ -8,7 +8,7 @@ import structlog
 
 from agentos.contracts.envelope import CAUSATION, CORRELATION, EVENT_ID, SCHEMA, TRACEPARENT, digest
 from agentos.contracts.errors import NeverRetry
-from services.ledger.domain import approvals, calls, charges, governance, tasks
+from services.ledger.domain import approvals, calls, charges, governance, rhythm, tasks
 from services.ledger.domain.facts import Fact, Incoming, Row, read_fact
 
 log = structlog.get_logger(__name__)
@@ -25,6 +25,7 @@ BLANKS: dict[str, Row] = {
     "kill_switches": governance.KILL,
     "deliveries": governance.DELIVERY,
     "audit_checkpoints": governance.CHECKPOINT,
+    "rhythm": rhythm.BLANK,
 }
 
 
@@ -44,7 +45,7 @@ def _tasks(fact: Fact) -> tuple[str, ...]:
 
 
 PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolve], ...]] = {
-    "task.submitted": (("tasks", _own, tasks.submitted),),
+    "task.submitted": (("tasks", _own, tasks.submitted), ("rhythm", rhythm.spans_of, rhythm.submitted)),
     "task.queued": (("tasks", _own, tasks.queued),),
     "task.decided": (("tasks", _own, tasks.decided),),
     "task.routed": (("tasks", _own, tasks.routed),),
@@ -55,23 +56,28 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "task.retrying": (("tasks", _own, tasks.retrying),),
     "task.cancelling": (("tasks", _own, tasks.cancelling),),
     "task.parked": (("tasks", _own, tasks.parked),),
-    "task.settled": (("tasks", _own, tasks.settled),),
+    "task.settled": (("tasks", _own, tasks.settled), ("rhythm", rhythm.spans_of, rhythm.settled)),
     "step.recorded": (),
     "call.requested": (("calls", _own, calls.model_requested),),
     "call.received": (("calls", _own, calls.model_requested),),
     "call.abandoned": (),
-    "call.decided": (("calls", _own, calls.decided),),
+    "call.decided": (("calls", _own, calls.decided), ("rhythm", rhythm.spans_of, rhythm.decided)),
     "call.attempted": (("calls", _own, calls.attempted), ("charges", charges.of_attempted, charges.attempted)),
     "call.settled": (
         ("calls", _own, calls.model_settled),
         ("tasks", _task, tasks.model_call_settled),
         ("charges", charges.of_settled, charges.settled),
+        ("rhythm", rhythm.spans_of, rhythm.model_call_settled),
     ),
     "call.inspected": (),
     "tool.requested": (("calls", _own, calls.tool_requested),),
-    "tool.decided": (("calls", _own, calls.decided),),
+    "tool.decided": (("calls", _own, calls.decided), ("rhythm", rhythm.spans_of, rhythm.decided)),
     "tool.attempted": (("calls", _own, calls.attempted),),
-    "tool.settled": (("calls", _own, calls.tool_settled), ("tasks", _task, tasks.tool_call_settled)),
+    "tool.settled": (
+        ("calls", _own, calls.tool_settled),
+        ("tasks", _task, tasks.tool_call_settled),
+        ("rhythm", rhythm.spans_of, rhythm.tool_call_settled),
+    ),
     "tool.inspected": (),
     "violation.noted": (),
     "violation.reported": (),
@@ -174,7 +180,7 @@ def fold(rows: Mapping[Key, Row], facts: Iterable[Fact]) -> dict[Key, Row]:
                     {"last_seq": fact.seq, "updated_at": fact.meta.time} if table == "tasks" else {"last_seq": fact.seq}
                 )
                 changed[key] = evolve(row, fact, fact.data) | stamp
-    return {key: storable(row) for key, row in changed.items()}
+    return {key: storable(tasks.derived(row) if key[0] == "tasks" else row) for key, row in changed.items()}
 
 
 def _blank(key: Key, seq: int) -> Row:

@@ -7,52 +7,20 @@ page, null on the last one.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import from_json
+from pydantic import Field
 from sqlalchemy import Connection, Select, Text, and_, case, distinct, func, literal, not_, or_, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json, Utc
 from agentos.contracts.errors import NotFound
+from services.ledger import overview, task_lists, timelines
 from services.ledger import tables as t
+from services.ledger.answering import Arguments, ById, Page, Prefix, one_of, present, rows_of
 from services.ledger.store import decimal_sum
 from services.ledger.timeline import attempts, timeline_entry
-
-
-class Arguments(BaseModel):
-    """What every query takes: ``min_seq`` makes it wait until the ledger has folded that event (read your writes)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    min_seq: int = Field(default=0, ge=0)
-
-
-class Page(Arguments):
-    """A page of a list; ``cursor`` is the one of the previous page."""
-
-    limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
-
-
-Prefix = Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]{6,128}$")]
-"""Only what has an id that begins so."""
-
-
-class TasksList(Page):
-    state: str | None = Field(default=None, max_length=64)
-    outcome: str | None = Field(default=None, max_length=64)
-    type: str | None = Field(default=None, max_length=128)
-    pack: str | None = Field(default=None, max_length=128)
-    q: str | None = Field(default=None, min_length=1, max_length=200)
-    id_prefix: Prefix = None
-
-
-class ById(Arguments):
-    id: str = Field(min_length=1, max_length=300)
 
 
 class Family(Arguments):
@@ -135,22 +103,8 @@ class SqlQuery:
     run: Callable[[Connection, str, Any], Json]
 
 
-def tasks_list(tx: Connection, tenant: str, args: TasksList) -> Json:
-    c = t.tasks.c
-    query = select(t.tasks).where(c.tenant == tenant)
-    for column, wanted in ((c.state, args.state), (c.outcome, args.outcome), (c.type, args.type), (c.pack, args.pack)):
-        if wanted is not None:
-            query = query.where(column == wanted)
-    if args.q is not None:
-        anywhere = (c.id, c.type, c.pack, c.agent, c.requester, c.fault_code, c.labels)
-        query = query.where(or_(*(column.icontains(args.q, autoescape=True) for column in map(_as_text, anywhere))))
-    if args.id_prefix is not None:
-        query = query.where(c.id.startswith(args.id_prefix, autoescape=True))
-    return _page(tx, query, c.first_seq, args, "tasks")
-
-
 def tasks_get(tx: Connection, tenant: str, args: ById) -> Json:
-    task = _one(tx, t.tasks, tenant, args.id, "task")
+    task = one_of(tx, t.tasks, tenant, args.id, "task")
     e = t.events.c
     rows = tx.execute(
         select(t.events).where(e.tenant == tenant, e.aggregate == "task", e.id == args.id).order_by(e.seq)
@@ -162,8 +116,8 @@ def tasks_get(tx: Connection, tenant: str, args: ById) -> Json:
         "task": task,
         "attempts": attempts(history),
         "timeline": [timeline_entry(row) for row in history],
-        "calls": _rows(tx, calls.limit(1_000)),
-        "approvals": _rows(tx, approvals.order_by(t.approvals.c.first_seq).limit(1_000)),
+        "calls": rows_of(tx, calls.limit(1_000)),
+        "approvals": rows_of(tx, approvals.order_by(t.approvals.c.first_seq).limit(1_000)),
     }
 
 
@@ -180,7 +134,7 @@ def tasks_family(tx: Connection, tenant: str, args: Family) -> Json:
     """Every task whose payloads are sealed with these data keys, oldest first."""
     c = t.tasks.c
     query = select(t.tasks).where(c.tenant == tenant, c.family.in_(args.families)).order_by(c.first_seq)
-    return {"tasks": _rows(tx, query)}
+    return {"tasks": rows_of(tx, query)}
 
 
 def events_find(tx: Connection, tenant: str, args: ById) -> Json:
@@ -251,7 +205,7 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
             or_(c.votes.is_(None), not_(or_(*voted))),
         )
     if args.like is not None:
-        one = _one(tx, t.approvals, tenant, args.like, "approval")
+        one = one_of(tx, t.approvals, tenant, args.like, "approval")
         query = query.where(c.pack == one["pack"], c.kind == one["kind"], c.target == one["target"])
         query = query.where(_as_text(c.reasons) == json.dumps(one["reasons"], separators=(",", ":")))
     page = _page(tx, query, c.first_seq, args, "approvals")
@@ -260,7 +214,7 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
 
 
 def approvals_get(tx: Connection, tenant: str, args: ById) -> Json:
-    approval = _one(tx, t.approvals, tenant, args.id, "approval")
+    approval = one_of(tx, t.approvals, tenant, args.id, "approval")
     _add_history(tx, tenant, [approval])
     return {"approval": approval}
 
@@ -293,7 +247,7 @@ def kill_list(tx: Connection, tenant: str, args: KillList) -> Json:
 def calls_get(tx: Connection, tenant: str, args: ById) -> Json:
     e = t.events.c
     events = select(t.events).where(e.tenant == tenant, e.aggregate.in_(("call", "tool")), e.id == args.id).order_by(e.seq)
-    return {"call": _one(tx, t.calls, tenant, args.id, "call"), "events": _rows(tx, events.limit(200))}
+    return {"call": one_of(tx, t.calls, tenant, args.id, "call"), "events": rows_of(tx, events.limit(200))}
 
 
 def calls_recorded(tx: Connection, tenant: str, args: CallsRecorded) -> Json:
@@ -355,8 +309,8 @@ def cost(tx: Connection, tenant: str, args: CostBy) -> Json:
     keys = [of[name] for name in by]
     named = [column.label(name) for name, column in zip(by, keys, strict=True)]
     grouped = select(*named, *_charged(x)).select_from(source).where(*wanted).group_by(*keys).order_by(*keys)
-    groups = _rows(tx, grouped.limit(MOST_GROUPS + 1))
-    (total,) = _rows(tx, select(*_charged(x)).select_from(source).where(*wanted))
+    groups = rows_of(tx, grouped.limit(MOST_GROUPS + 1))
+    (total,) = rows_of(tx, select(*_charged(x)).select_from(source).where(*wanted))
     return {"by": list(by), "groups": groups[:MOST_GROUPS], "total": total, "more": len(groups) > MOST_GROUPS}
 
 
@@ -380,7 +334,6 @@ def _charged(x: Any) -> list[ColumnElement[Any]]:
     ]
 
 
-_MONEY = frozenset({"cost_usd", "saved_usd"})
 _COUNTS = ("calls", "unpriced_calls", "simulated_calls")
 
 
@@ -406,7 +359,7 @@ def packs_stats(tx: Connection, tenant: str, _: Arguments) -> Json:
         name = row.outcome if row.state == "settled" else row.state
         stats["by_state"][name] = stats["by_state"].get(name, 0) + row.n
     spent = select(k.pack, *_spent(k)).where(k.tenant == tenant, k.kind == "model", k.state == "settled").group_by(k.pack)
-    for row in _rows(tx, spent):
+    for row in rows_of(tx, spent):
         if row["pack"] is not None:
             packs.setdefault(row["pack"], _no_stats(row["pack"])).update(row)
     return {"packs": [packs[name] for name in sorted(packs)]}
@@ -418,7 +371,11 @@ def _no_stats(pack: str) -> dict[str, Any]:
 
 
 SQL_QUERIES: Mapping[str, SqlQuery] = {
-    "tasks.list": SqlQuery(TasksList, tasks_list),
+    "tasks.list": SqlQuery(task_lists.TasksList, task_lists.tasks_list),
+    "tasks.stats": SqlQuery(task_lists.TaskStats, task_lists.tasks_stats),
+    "tasks.timeline": SqlQuery(timelines.Timeline, timelines.tasks_timeline),
+    "system.pulse": SqlQuery(Arguments, overview.pulse),
+    "system.overview": SqlQuery(overview.Window, overview.overview),
     "tasks.get": SqlQuery(ById, tasks_get),
     "tasks.events": SqlQuery(TaskEvents, tasks_events),
     "tasks.family": SqlQuery(Family, tasks_family),
@@ -439,7 +396,7 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
 def _page(tx: Connection, query: Select[Any], order: ColumnElement[int], args: Page, name: str) -> Json:
     if args.cursor is not None:
         query = query.where(order < int(args.cursor))
-    rows = _rows(tx, query.order_by(order.desc()).limit(args.limit + 1))
+    rows = rows_of(tx, query.order_by(order.desc()).limit(args.limit + 1))
     more = len(rows) > args.limit
     rows = rows[: args.limit]
     return {name: rows, "cursor": str(rows[-1]["first_seq" if "first_seq" in rows[-1] else "seq"]) if more else None}
@@ -459,40 +416,6 @@ def _events(tx: Connection, query: Select[Any], limit: int) -> dict[str, Any]:
             break
         rows.append(present(row))
     return {"events": rows, "after": rows[-1]["seq"] if more else None}
-
-
-def _one(tx: Connection, table: Any, tenant: str, id_: str, what: str) -> dict[str, Any]:
-    row = tx.execute(select(table).where(table.c.tenant == tenant, table.c.id == id_)).mappings().one_or_none()
-    if row is None:
-        raise NotFound(f"there is no {what} {id_!r}")
-    return present(row)
-
-
-def _rows(tx: Connection, query: Select[Any]) -> list[dict[str, Any]]:
-    return [present(row) for row in tx.execute(query).mappings()]
-
-
-def present(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row as JSON. An event's body is the parsed payload; sealed parts stay sealed. Undecodable bytes show as hex."""
-    shown: dict[str, Any] = {}
-    for name, value in row.items():
-        match value:
-            case datetime():
-                shown[name] = value.isoformat().replace("+00:00", "Z")
-            case Decimal():
-                # PostgreSQL sums integers to NUMERIC; money alone stays text.
-                shown[name] = _money(value) if name in _MONEY else int(value)
-            case bytes():
-                shown[name] = value.hex()
-            case str() if name == "body":
-                shown[name] = from_json(value)
-            case _:
-                shown[name] = value
-    return shown
-
-
-def _money(value: Decimal) -> str:
-    return format(value.normalize(), "f") if value else "0"
 
 
 def _as_text(column: ColumnElement[Any]) -> ColumnElement[str]:

@@ -23,6 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
+from services.ledger.domain.rhythm import COUNTS as RHYTHM
+
 
 class Money(TypeDecorator[Decimal]):
     """Exact on both: NUMERIC on PostgreSQL, text on SQLite (whose NUMERIC is a float). Sum it with ``decimal_sum``."""
@@ -135,6 +137,7 @@ events = Table(
     Index("events_id", "event_id"),
     Index("events_correlation", "tenant", "correlation_id", "seq"),
     Index("events_aggregate", "tenant", "aggregate", "id", "seq"),
+    Index("events_fact", "tenant", "aggregate", "fact", "seq"),
 )
 
 tasks = Table(
@@ -151,8 +154,18 @@ tasks = Table(
     Column("cost_usd", Money, nullable=False),
     *_times("deadline", "submitted_at", "started_at", "retry_at", "settled_at", "erased_at", "updated_at"),
     *_numbers("first_seq", "last_seq"),
+    Column("words", Text, nullable=False),
+    *_numbers("cost_nano_usd", "duration_ms"),
     Index("tasks_newest", "tenant", "first_seq"),
     Index("tasks_family", "tenant", "family"),
+    Index("tasks_changed", "tenant", "last_seq"),
+    Index("tasks_dearest", "tenant", "cost_nano_usd", "first_seq"),
+    Index("tasks_longest", "tenant", "duration_ms", "first_seq"),
+    Index("tasks_state", "tenant", "state", "first_seq"),
+    Index("tasks_outcome", "tenant", "outcome", "first_seq"),
+    Index("tasks_type", "tenant", "type", "first_seq"),
+    Index("tasks_pack", "tenant", "pack", "first_seq"),
+    Index("tasks_requester", "tenant", "requester", "first_seq"),
 )
 
 calls = Table(
@@ -203,6 +216,17 @@ approvals = Table(
     Index("approvals_newest", "tenant", "first_seq"),
     Index("approvals_task", "tenant", "task"),
     Index("approvals_alike", "tenant", "pack", "target"),
+)
+
+rhythm = Table(
+    "rhythm",
+    metadata,
+    *_key(),
+    *_numbers(*RHYTHM),
+    Column("cost_usd", Money, nullable=False),
+    Column("saved_usd", Money, nullable=False),
+    *_jsons("latencies"),
+    *_numbers("first_seq", "last_seq"),
 )
 
 kill_switches = Table(
@@ -275,7 +299,7 @@ dead_letters = Table(
 )
 
 PROJECTED: dict[str, Table] = {
-    table.name: table for table in (tasks, calls, charges, approvals, kill_switches, deliveries, audit_checkpoints)
+    table.name: table for table in (tasks, calls, charges, approvals, rhythm, kill_switches, deliveries, audit_checkpoints)
 }
 """Tables whose rows are folded, by (tenant, id)."""
 

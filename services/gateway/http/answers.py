@@ -48,6 +48,56 @@ class Page(BaseModel):
     next: str | None = None
 
 
+class Counted(BaseModel):
+    """How many there are; with `more`, at least one more than `n`."""
+
+    n: int
+    more: bool
+
+
+class TaskRow(BaseModel):
+    """A task in a list."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    type: str | None = None
+    state: str | None = None
+    outcome: str | None = None
+    pack: str | None = None
+    agent: str | None = None
+    version: str | None = None
+    priority: str | None = None
+    requester: str | None = None
+    requester_kind: str | None = None
+    parent: str | None = None
+    waiting_for: str | None = None
+    fault_code: str | None = None
+    fault_message: str | None = None
+    labels: dict[str, str] | None = None
+    reasons: list[str] | None = None
+    attempt: int = 0
+    max_attempts: int = 0
+    calls: int = 0
+    tool_calls: int = 0
+    cost_usd: str = "0"
+    duration_ms: int | None = Field(default=None, description="From submission to its end; null before it.")
+    submitted_at: str | None = None
+    started_at: str | None = None
+    settled_at: str | None = None
+    updated_at: str | None = None
+    deadline: str | None = None
+
+
+class TaskPage(BaseModel):
+    """Tasks; `next` is the cursor of the next page of the same sort, null at the end."""
+
+    items: list[TaskRow]
+    next: str | None = None
+    count: Counted | None = None
+    position: int | None = Field(default=None, description="The stream position that this is as of.")
+
+
 class Item(BaseModel):
     """One thing, with the fields that its projection has."""
 

@@ -1,19 +1,22 @@
 """Tasks: submit, look, cancel, retry."""
 
 import json
-from typing import Annotated, Any, cast
+from decimal import Decimal
+from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from agentos.contracts.base import Token
+from agentos.contracts.base import Priority, Token, Utc
 from agentos.contracts.commands import CancelTask, RetryTask
 from agentos.contracts.events.task import Outcome, RetryPolicy, TaskSettled
 from agentos.contracts.ids import derived_id, new_id
 from agentos.sealing import KeyErased
 from services.gateway import disclosure, erasure, ledger, submission
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Made, Page, TaskItem, done
+from services.gateway.http.answers import Done, Made, Page, TaskItem, TaskPage, done
+from services.gateway.http.console import TaskStats
+from services.gateway.http.etags import answered
 from services.gateway.http.models import Cancel, IdPrefix, NewTask, Retry
 from services.gateway.identity.callers import Caller
 from services.gateway.problems import documented
@@ -43,26 +46,69 @@ async def submit(new: NewTask, gateway: Parts, caller: Sender, scope: Scope) -> 
     return JSONResponse({"task": task, "duplicate": False}, status_code=201, headers={"Location": f"/api/v1/tasks/{task}"})
 
 
-@router.get("", response_model=Page, responses=documented())
+@router.get("", response_model=TaskPage, responses=documented())
 @needs("tasks.read")
 async def list_tasks(
+    request: Request,
     gateway: Parts,
     caller: Sender,
-    state: Annotated[str | None, Query(pattern=r"^[a-z_]{1,64}$")] = None,
+    state: Annotated[
+        str | None, Query(pattern=r"^[a-z]{1,20}(,[a-z]{1,20}){0,12}$", description="One, or several with commas.")
+    ] = None,
     outcome: Outcome | None = None,
     type: Annotated[Token | None, Query()] = None,  # noqa: A002 - the field's name
     pack: Annotated[Token | None, Query()] = None,
-    q: Annotated[str | None, Query(pattern=r"^[^\x00]{1,200}$", description="Anywhere in id, type, labels, fault …")] = None,
+    agent: Annotated[str | None, Query(max_length=128)] = None,
+    requester: Annotated[str | None, Query(max_length=300)] = None,
+    priority: Priority | None = None,
+    since: Annotated[Utc | None, Query(description="Submitted then or later.")] = None,
+    until: Annotated[Utc | None, Query(description="Submitted before.")] = None,
+    cost_from: Annotated[Decimal | None, Query(ge=0, le=1_000_000_000, description="USD")] = None,
+    cost_to: Annotated[Decimal | None, Query(ge=0, le=1_000_000_000, description="USD")] = None,
+    q: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[^\x00]{1,200}$",
+            description="Words, by their beginnings: of id, type, pack, agent, requester, labels, fault.",
+        ),
+    ] = None,
     id_prefix: IdPrefix = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Any:
-    """Tasks, newest first."""
+    sort: Literal["created", "updated", "duration", "cost"] = "created",
+    order: Literal["desc", "asc"] = "desc",
+    count: Annotated[bool, Query(description="Also how many there are, counted up to 10,000.")] = False,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Annotated[
+        str | None,
+        Query(
+            pattern=r"^([0-9]{1,18}|-?[0-9]{1,18}\.[0-9]{1,18})$", description="`next` of the page before, of the same sort."
+        ),
+    ] = None,
+) -> Response:
+    """Tasks, newest first unless told otherwise; `position` is the ledger's, to follow the live feed from."""
     data = await ledger.ask(
         gateway.bus, gateway.answers, caller.tenant, "tasks.list",
-        state=state, outcome=outcome, type=type, pack=pack, q=q, id_prefix=id_prefix, limit=limit, cursor=cursor,
+        state=state.split(",") if state else None, outcome=outcome, type=type, pack=pack, agent=agent, requester=requester,
+        priority=priority, since=since.isoformat() if since else None, until=until.isoformat() if until else None,
+        cost_from=None if cost_from is None else str(cost_from), cost_to=None if cost_to is None else str(cost_to),
+        q=q, id_prefix=id_prefix, sort=sort, order=order, count=count or None, limit=limit, cursor=cursor,
     )  # fmt: skip
-    return ledger.page(data, "tasks")
+    return answered(
+        request, TaskPage.model_validate(ledger.page(data, "tasks") | {n: data.get(n) for n in ("position", "count")})
+    )
+
+
+@router.get("/stats", response_model=TaskStats, responses=documented())
+@needs("tasks.read")
+async def stats(
+    gateway: Parts,
+    caller: Sender,
+    type: Annotated[Token | None, Query()] = None,  # noqa: A002 - the field's name
+    pack: Annotated[Token | None, Query()] = None,
+    since: Annotated[Utc | None, Query(description="Submitted then or later.")] = None,
+) -> Any:
+    """Tasks by state and outcome."""
+    begin = since.isoformat() if since else None
+    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.stats", type=type, pack=pack, since=begin)
 
 
 @router.get("/{task}", response_model=TaskItem, responses=documented(404))

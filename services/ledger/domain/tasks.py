@@ -10,6 +10,7 @@ from agentos.contracts.events import call as c
 from agentos.contracts.events import privacy as p
 from agentos.contracts.events import task as t
 from services.ledger.domain.facts import Fact, Row
+from services.ledger.words import of_task
 
 BLANK: Row = {
     "type": None,
@@ -55,7 +56,17 @@ BLANK: Row = {
     "cache_write_tokens": 0,
     "output_tokens": 0,
     "reasoning_tokens": 0,
+    "words": "",
+    "cost_nano_usd": 0,
+    "duration_ms": -1,
 }
+
+
+def derived(row: Row) -> Row:
+    """The row with what lists are sorted and searched by: money in billionths, the time from submission to end (-1 before it), words."""
+    began, over = row["submitted_at"], row["settled_at"]
+    lasted = -1 if began is None or over is None else max(0, round((over - began).total_seconds() * 1000))
+    return row | {"words": of_task(row), "cost_nano_usd": int(row["cost_usd"] * 1_000_000_000), "duration_ms": lasted}
 
 
 def submitted(row: Row, fact: Fact, data: t.TaskSubmitted) -> Row:

@@ -29,7 +29,12 @@ def test_a_call_that_was_refused_counts_as_a_refusal_of_its_task(store: SqlStore
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: SqlStore) -> None:
-    assert store.read(lambda tx: compare_metadata(MigrationContext.configure(tx), metadata)) == []
+    def ours(_object: Any, name: str | None, *_: Any) -> bool:
+        # The index of words is another thing on each database, which no table can describe; searches are tested on both.
+        return not (name or "").startswith("tasks_words")
+
+    opts = {"include_object": ours}
+    assert store.read(lambda tx: compare_metadata(MigrationContext.configure(tx, opts=opts), metadata)) == []
 
 
 def test_migrating_again_changes_nothing(open_store: Callable[[], SqlStore]) -> None:
