@@ -4,6 +4,46 @@
  */
 
 export interface paths {
+    "/api/v1/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Agents
+         * @description Every agent that could take a task now, and where it runs.
+         */
+        get: operations["agents_api_v1_agents_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{pack}/{agent}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Agent
+         * @description One agent.
+         */
+        get: operations["agent_api_v1_agents__pack___agent__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/approvals": {
         parameters: {
             query?: never;
@@ -704,6 +744,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models
+         * @description The providers' health as the routers that are alive see it.
+         */
+        get: operations["models_api_v1_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/packs": {
         parameters: {
             query?: never;
@@ -888,6 +948,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/system/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Overview
+         * @description Throughput, latency, spend and denials over a window, in steps; and what is open now.
+         */
+        get: operations["overview_api_v1_system_overview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Status
+         * @description Whether everything is there, and how far behind the ledger is.
+         */
+        get: operations["status_api_v1_system_status_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -897,7 +997,7 @@ export interface paths {
         };
         /**
          * List Tasks
-         * @description Tasks, newest first.
+         * @description Tasks, newest first unless told otherwise; `position` is the ledger's, to follow the live feed from.
          */
         get: operations["list_tasks_api_v1_tasks_get"];
         put?: never;
@@ -906,6 +1006,26 @@ export interface paths {
          * @description Make a task. With an Idempotency-Key the same request never makes a second one, whatever crashes in between.
          */
         post: operations["submit_api_v1_tasks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stats
+         * @description Tasks by state and outcome.
+         */
+        get: operations["stats_api_v1_tasks_stats_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -986,6 +1106,26 @@ export interface paths {
          * @description Make another attempt of a task that ended or is parked; of one whose data were erased there is nothing left to attempt.
          */
         post: operations["retry_api_v1_tasks__task__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Timeline
+         * @description Every step, call, try, decision, wait, tool and approval of a task, with its beginning, its end and what it belongs to.
+         */
+        get: operations["timeline_api_v1_tasks__task__timeline_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1185,6 +1325,56 @@ export interface components {
             user: components["schemas"]["Person"];
         };
         /**
+         * Agent
+         * @description An agent of a live pack.
+         */
+        Agent: {
+            /** Agent */
+            agent: string;
+            /** Description */
+            description: string;
+            /**
+             * Id
+             * @description `<pack>/<agent>`, as the kill switch names it.
+             */
+            id: string;
+            /** Instances */
+            instances: components["schemas"]["AgentInstance"][];
+            /** Pack */
+            pack: string;
+            /** Task Types */
+            task_types: string[];
+            /** Versions */
+            versions: string[];
+        };
+        /**
+         * AgentInstance
+         * @description A runner that hosts the agent's pack.
+         */
+        AgentInstance: {
+            /** Active */
+            active: number;
+            /** Id */
+            id: string;
+            /** Max Active */
+            max_active: number;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+        };
+        /**
+         * Agents
+         * @description The agents of all live packs.
+         */
+        Agents: {
+            /** Items */
+            items: components["schemas"]["Agent"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /**
          * Cancel
          * @description Why a task is stopped.
          */
@@ -1215,6 +1405,16 @@ export interface components {
              * @description The number of the release request that you have seen.
              */
             request: number;
+        };
+        /**
+         * Counted
+         * @description How many there are; with `more`, at least one more than `n`.
+         */
+        Counted: {
+            /** More */
+            more: boolean;
+            /** N */
+            n: number;
         };
         /**
          * Delegate
@@ -1393,6 +1593,47 @@ export interface components {
             field: string;
         };
         /**
+         * Figures
+         * @description What happened in a span of time.
+         */
+        Figures: {
+            /** Calls */
+            calls: number;
+            /** Calls Failed */
+            calls_failed: number;
+            /** Cancelled */
+            cancelled: number;
+            /** Completed */
+            completed: number;
+            /** Cost Usd */
+            cost_usd: string;
+            /** Decisions */
+            decisions: number;
+            /** Denial Rate */
+            denial_rate: number;
+            /** Denied */
+            denied: number;
+            /** Expired */
+            expired: number;
+            /** Failed */
+            failed: number;
+            /** Held */
+            held: number;
+            /** Input Tokens */
+            input_tokens: number;
+            latency: components["schemas"]["Latency"];
+            /** Output Tokens */
+            output_tokens: number;
+            /** Refused */
+            refused: number;
+            /** Saved Usd */
+            saved_usd: string;
+            /** Submitted */
+            submitted: number;
+            /** Tool Calls */
+            tool_calls: number;
+        };
+        /**
          * Health
          * @description Whether the gateway can work, by part.
          */
@@ -1451,6 +1692,29 @@ export interface components {
             name: string;
             /** Strict */
             strict?: boolean | null;
+        };
+        /**
+         * KeyHealth
+         * @description One key of a provider, by its label. ``refused`` is open while the provider does not accept it.
+         */
+        KeyHealth: {
+            /** Cool Until */
+            cool_until?: string | null;
+            /** In Flight */
+            in_flight: number;
+            /** Label */
+            label: string;
+            /** Limit */
+            limit: number;
+            /**
+             * Refused
+             * @enum {string}
+             */
+            refused: "closed" | "open" | "half_open";
+            /** Requests Per Minute */
+            requests_per_minute?: number | null;
+            /** Tokens Per Minute */
+            tokens_per_minute?: number | null;
         };
         /**
          * KeyItem
@@ -1556,6 +1820,18 @@ export interface components {
             username: string;
         };
         /**
+         * Latency
+         * @description Percentiles of model calls that were answered, in classes whose bounds grow by half; null where there was none.
+         */
+        Latency: {
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+        };
+        /**
          * Login
          * @description Who signs in.
          */
@@ -1622,6 +1898,27 @@ export interface components {
             role: "user" | "assistant";
         };
         /**
+         * ModelHealth
+         * @description What one router knows of the providers (bucket ``health``, key ``<instance>``), at most a second old while it runs.
+         */
+        ModelHealth: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Config */
+            config: string;
+            /** Providers */
+            providers: {
+                [key: string]: components["schemas"]["ProviderHealth"];
+            };
+            /** Targets */
+            targets: {
+                [key: string]: components["schemas"]["TargetHealth"];
+            };
+        };
+        /**
          * ModelRequest
          * @description What is asked of a model. ``model`` is an alias ("default") or "provider/model" ("openai/gpt-5-mini").
          *
@@ -1684,6 +1981,16 @@ export interface components {
             top_k?: number | null;
             /** Top P */
             top_p?: number | null;
+        };
+        /**
+         * Models
+         * @description What each router knows of the providers right now: keys and limits, breakers, latencies.
+         */
+        Models: {
+            /** Routers */
+            routers: {
+                [key: string]: components["schemas"]["ModelHealth"];
+            };
         };
         /**
          * NewBudget
@@ -1867,6 +2174,42 @@ export interface components {
             untrusted: boolean;
         };
         /**
+         * Overview
+         * @description The curves of a window, and what stands open now.
+         */
+        Overview: {
+            /** Approvals Pending */
+            approvals_pending: number;
+            /**
+             * Dead Letters
+             * @description Counted up to `most_counted`; one more stands for more.
+             */
+            dead_letters: number;
+            /** Kill Engaged */
+            kill_engaged: number;
+            /** Most Counted */
+            most_counted: number;
+            /** Points */
+            points: components["schemas"]["Point"][];
+            /** Position */
+            position: number;
+            /** Step S */
+            step_s: number;
+            /**
+             * Tasks
+             * @description Tasks that are not settled, by state.
+             */
+            tasks: {
+                [key: string]: number;
+            };
+            total: components["schemas"]["Figures"];
+            /**
+             * Window
+             * @enum {string}
+             */
+            window: "15m" | "1h" | "6h" | "24h" | "7d" | "30d";
+        };
+        /**
          * Page
          * @description A list; ``next`` is the cursor of the next page, null at the end.
          */
@@ -1908,6 +2251,52 @@ export interface components {
             tenant: string;
             /** Username */
             username: string;
+        };
+        /**
+         * Point
+         * @description One step of the window.
+         */
+        Point: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Calls */
+            calls: number;
+            /** Calls Failed */
+            calls_failed: number;
+            /** Cancelled */
+            cancelled: number;
+            /** Completed */
+            completed: number;
+            /** Cost Usd */
+            cost_usd: string;
+            /** Decisions */
+            decisions: number;
+            /** Denial Rate */
+            denial_rate: number;
+            /** Denied */
+            denied: number;
+            /** Expired */
+            expired: number;
+            /** Failed */
+            failed: number;
+            /** Held */
+            held: number;
+            /** Input Tokens */
+            input_tokens: number;
+            latency: components["schemas"]["Latency"];
+            /** Output Tokens */
+            output_tokens: number;
+            /** Refused */
+            refused: number;
+            /** Saved Usd */
+            saved_usd: string;
+            /** Submitted */
+            submitted: number;
+            /** Tool Calls */
+            tool_calls: number;
         };
         /**
          * PrivacyExport
@@ -1969,6 +2358,16 @@ export interface components {
         Proof: {
             /** Proof */
             proof: string;
+        };
+        /**
+         * ProviderHealth
+         * @description One provider at one router: its keys, and how many calls wait for one of them.
+         */
+        ProviderHealth: {
+            /** Keys */
+            keys: components["schemas"]["KeyHealth"][];
+            /** Waiting */
+            waiting: number;
         };
         /**
          * Publication
@@ -2199,6 +2598,102 @@ export interface components {
             signed_out: boolean;
         };
         /**
+         * Span
+         * @description Something that took time, or happened, within a task.
+         */
+        Span: {
+            /**
+             * Detail
+             * @description Verdict, rules, reasons, cost_usd, outcome, fault … as far as there are.
+             */
+            detail: {
+                [key: string]: unknown;
+            };
+            /**
+             * End
+             * @description Null while it goes on.
+             */
+            end: string | null;
+            /** End Position */
+            end_position: number | null;
+            /** Event Id */
+            event_id: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "task" | "queue" | "decision" | "route" | "attempt" | "wait" | "call" | "tool" | "try" | "approval" | "step" | "event";
+            /** Name */
+            name: string;
+            /**
+             * Parent
+             * @description The id of the span that it belongs to; null for the task itself.
+             */
+            parent: string | null;
+            /**
+             * Position
+             * @description The stream position of the event that began it.
+             */
+            position: number;
+            /** Start */
+            start: string | null;
+        };
+        /**
+         * Status
+         * @description How the installation is.
+         */
+        Status: {
+            /** Broker */
+            broker: boolean;
+            /** Instances */
+            instances: number;
+            /**
+             * Ledger Lag
+             * @description Events that are stored and not folded yet; null when the ledger does not answer.
+             */
+            ledger_lag: number | null;
+            /** Ledger Position */
+            ledger_position: number | null;
+            /**
+             * Live
+             * @description Whether the live feed sees what is stored; it is only read while somebody listens.
+             */
+            live: boolean;
+            /** Packs */
+            packs: number;
+            /** Routers */
+            routers: number;
+            /** Sockets */
+            sockets: number;
+            /**
+             * Status
+             * @description `stopped` while a switch stops everything.
+             * @enum {string}
+             */
+            status: "ok" | "stopped" | "degraded";
+            /** Undecodable */
+            undecodable: number | null;
+        };
+        /**
+         * TargetHealth
+         * @description One model at one router.
+         */
+        TargetHealth: {
+            /**
+             * Breaker
+             * @enum {string}
+             */
+            breaker: "closed" | "open" | "half_open";
+            /** In Flight */
+            in_flight: number;
+            /** Latency Ms */
+            latency_ms?: number | null;
+            /** Open Until */
+            open_until?: string | null;
+        };
+        /**
          * TaskItem
          * @description A task. ``result`` is in clear only when ``result_state`` is ``opened``.
          */
@@ -2215,6 +2710,118 @@ export interface components {
             result_state: "none" | "opened" | "sealed" | "erased";
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * TaskPage
+         * @description Tasks; `next` is the cursor of the next page of the same sort, null at the end.
+         */
+        TaskPage: {
+            count?: components["schemas"]["Counted"] | null;
+            /** Items */
+            items: components["schemas"]["TaskRow"][];
+            /** Next */
+            next?: string | null;
+            /**
+             * Position
+             * @description The stream position that this is as of.
+             */
+            position?: number | null;
+        };
+        /**
+         * TaskRow
+         * @description A task in a list.
+         */
+        TaskRow: {
+            /** Agent */
+            agent?: string | null;
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Calls
+             * @default 0
+             */
+            calls: number;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: string;
+            /** Deadline */
+            deadline?: string | null;
+            /**
+             * Duration Ms
+             * @description From submission to its end; null before it.
+             */
+            duration_ms?: number | null;
+            /** Fault Code */
+            fault_code?: string | null;
+            /** Fault Message */
+            fault_message?: string | null;
+            /** Id */
+            id: string;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Max Attempts
+             * @default 0
+             */
+            max_attempts: number;
+            /** Outcome */
+            outcome?: string | null;
+            /** Pack */
+            pack?: string | null;
+            /** Parent */
+            parent?: string | null;
+            /** Priority */
+            priority?: string | null;
+            /** Reasons */
+            reasons?: string[] | null;
+            /** Requester */
+            requester?: string | null;
+            /** Requester Kind */
+            requester_kind?: string | null;
+            /** Settled At */
+            settled_at?: string | null;
+            /** Started At */
+            started_at?: string | null;
+            /** State */
+            state?: string | null;
+            /** Submitted At */
+            submitted_at?: string | null;
+            /**
+             * Tool Calls
+             * @default 0
+             */
+            tool_calls: number;
+            /** Type */
+            type?: string | null;
+            /** Updated At */
+            updated_at?: string | null;
+            /** Version */
+            version?: string | null;
+            /** Waiting For */
+            waiting_for?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * TaskStats
+         * @description Tasks by state, settled ones by outcome; each counted up to `most_counted`, one more stands for more.
+         */
+        TaskStats: {
+            /** By State */
+            by_state: {
+                [key: string]: number;
+            };
+            /** Most Counted */
+            most_counted: number;
+            /** Position */
+            position: number;
         };
         /**
          * TextPart
@@ -2271,6 +2878,21 @@ export interface components {
              * @enum {string}
              */
             type: "thinking";
+        };
+        /**
+         * Timeline
+         * @description A task's spans, in the order of their beginnings.
+         */
+        Timeline: {
+            /**
+             * Next
+             * @description Where to go on with `after`; null when this is all.
+             */
+            next: number | null;
+            /** Position */
+            position: number;
+            /** Spans */
+            spans: components["schemas"]["Span"][];
         };
         /**
          * ToolCallPart
@@ -2446,6 +3068,184 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    agents_api_v1_agents_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agents"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    agent_api_v1_agents__pack___agent__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pack: string;
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     list_approvals_api_v1_approvals_get: {
         parameters: {
             query?: {
@@ -6398,6 +7198,89 @@ export interface operations {
             };
         };
     };
+    models_api_v1_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Models"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     packs_api_v1_packs_get: {
         parameters: {
             query?: never;
@@ -7419,19 +8302,205 @@ export interface operations {
             };
         };
     };
+    overview_api_v1_system_overview_get: {
+        parameters: {
+            query?: {
+                window?: "15m" | "1h" | "6h" | "24h" | "7d" | "30d";
+                /** @description Now, unless told. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    status_api_v1_system_status_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     list_tasks_api_v1_tasks_get: {
         parameters: {
             query?: {
+                /** @description One, or several with commas. */
                 state?: string | null;
                 outcome?: ("completed" | "failed" | "refused" | "cancelled" | "expired") | null;
                 type?: string | null;
                 pack?: string | null;
-                /** @description Anywhere in id, type, labels, fault … */
+                agent?: string | null;
+                requester?: string | null;
+                priority?: ("high" | "normal" | "low") | null;
+                /** @description Submitted then or later. */
+                since?: string | null;
+                /** @description Submitted before. */
+                until?: string | null;
+                /** @description USD */
+                cost_from?: number | string | null;
+                /** @description USD */
+                cost_to?: number | string | null;
+                /** @description Words, by their beginnings: of id, type, pack, agent, requester, labels, fault. */
                 q?: string | null;
                 /** @description Only those whose id begins so. */
                 id_prefix?: string | null;
+                sort?: "created" | "updated" | "duration" | "cost";
+                order?: "desc" | "asc";
+                /** @description Also how many there are, counted up to 10,000. */
+                count?: boolean;
                 limit?: number;
-                /** @description `next` of the page before. */
+                /** @description `next` of the page before, of the same sort. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7446,7 +8515,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["TaskPage"];
                 };
             };
             /** @description Bad Request */
@@ -7595,6 +8664,94 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    stats_api_v1_tasks_stats_get: {
+        parameters: {
+            query?: {
+                type?: string | null;
+                pack?: string | null;
+                /** @description Submitted then or later. */
+                since?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskStats"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8055,6 +9212,106 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    timeline_api_v1_tasks__task__timeline_get: {
+        parameters: {
+            query?: {
+                /** @description `next` of the part before. */
+                after?: number | null;
+                /** @description Events that are read for one answer. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The task's id. */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
                 headers: {
                     [name: string]: unknown;
                 };
