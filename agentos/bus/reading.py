@@ -76,6 +76,16 @@ class Reading:
             at = raw.seq + 1
         return found
 
+    async def every(self, stream: str, subject: str) -> list[Raw]:
+        """All that is kept on ``subject``, oldest first: a request each, and one for the end."""
+        found: list[Raw] = []
+        while True:
+            at = found[-1].seq + 1 if found else 1
+            answer = await self._ask(f"STREAM.MSG.GET.{stream}", {"seq": at, "next_by_subj": subject})
+            if answer is None:
+                return found
+            found.append(_stored(answer["message"]))
+
     async def _subjects(self, stream: str, pattern: str) -> list[str]:
         found: list[str] = []
         while True:
@@ -86,9 +96,9 @@ class Reading:
             if not page or len(found) >= int(info.get("total") or 0):
                 return found
 
-    async def erase(self, stream: str, seq: int) -> None:
-        """Have the broker overwrite one message where it stands on disk. Idempotent."""
-        await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
+    async def erase(self, stream: str, seq: int) -> bool:
+        """Have the broker overwrite one message where it stands on disk; whether it was still there. Idempotent."""
+        return await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False}) is not None
 
     async def _ask(self, what: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
