@@ -23,6 +23,8 @@ NO_MESSAGE = 10037
 """JetStream's code for a subject without a message."""
 GONE = 10043
 """JetStream's code for a sequence without a message."""
+NOT_DELETED = 10057
+"""JetStream's code for a message that it did not delete."""
 _AT_ONCE = 64
 
 
@@ -98,7 +100,14 @@ class Reading:
 
     async def erase(self, stream: str, seq: int) -> bool:
         """Have the broker overwrite one message where it stands on disk; whether it was still there. Idempotent."""
-        return await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False}) is not None
+        try:
+            return await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False}) is not None
+        except RetryLater as refused:
+            # The code says that it failed and not why. Where the message is gone, somebody else was first.
+            gone = refused.fields.get("err_code") == NOT_DELETED
+            if gone and await self._ask(f"STREAM.MSG.GET.{stream}", {"seq": seq}) is None:
+                return False
+            raise
 
     async def _ask(self, what: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
@@ -111,7 +120,11 @@ class Reading:
             return answer
         if error.get("err_code") in (NO_MESSAGE, GONE):
             return None
-        raise RetryLater(f"the broker answered {what} with {error.get('description')}", code="broker_unavailable")
+        raise RetryLater(
+            f"the broker answered {what} with {error.get('description')}",
+            code="broker_unavailable",
+            err_code=error.get("err_code"),
+        )
 
 
 def _stored(message: Mapping[str, Any]) -> Raw:
