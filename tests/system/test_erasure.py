@@ -12,6 +12,7 @@ import pytest
 
 from agentos.contracts.base import Sealed
 from agentos.contracts.envelope import CLAIM
+from agentos.contracts.events.call import ModelCallRequested
 from agentos.sealing import MasterKey, SealBroken, open_sealed
 from agentos.sealing.blocks import block_names, place_of
 from services.ledger.audit.__main__ import verify_file
@@ -71,6 +72,11 @@ async def test_after_erasure_nothing_in_the_data_folder_decrypts_or_greps_and_th
         certificate = of_call["certificate"]
         assert (certificate["families"], certificate["keys_erased"], certificate["tasks"]) == ([erased_call], 1, [])
         assert await system.post("/privacy/erasures", {"task": erased_call, "reason": "asked twice"}) == of_call
+        for name, held in ((kept_call, True), (erased_call, False)):
+            (given,) = (await system.post("/privacy/exports", {"task": name, "reason": "an access request"}))["calls"]
+            assert (given["outcome"], given["recipient"]["provider"]) == ("completed", "openai")
+            assert (PLANTED[0] in json.dumps(given["asked"])) is held
+            assert (given["answered"] == {"erased": True}) is not held
 
         told = await system.get(f"/tasks/{erased}")
         assert (told["result_state"], told["outcome"]) == ("erased", "completed")
@@ -121,9 +127,9 @@ async def _called(system: Topology) -> str:
     async with httpx.AsyncClient(base_url=system.url, trust_env=False, timeout=30) as client:
         answer = await client.post("/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {made['key']}"})
     assert answer.status_code == 200, answer.text
-    stored = [message for message in await system.stored("EVENTS") if message.seq not in before]
-    (task,) = {m.recorded.data.context.task for m in stored if m.subject.endswith(".received") and ".call." in m.subject}
-    return str(task)
+    since = [message.recorded for message in await system.stored("EVENTS") if message.seq not in before]
+    (received,) = [event for event in since if event.channel.name == "call.received"]
+    return received.payload(ModelCallRequested).context.task
 
 
 def _opened(system: Topology, stored: list[Any], name: str) -> int:
