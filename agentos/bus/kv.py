@@ -80,7 +80,7 @@ class KeyValue:
             raise
 
     async def delete(self, key: str, revision: int | None = None) -> None:
-        """Leave a delete marker; the former value is gone from the store at once, for a bucket keeps one message a key.
+        """Leave a delete marker; the former value is gone at once, where the bucket keeps one revision.
 
         With ``revision`` only if it still stands there: raises Conflict when another writer was first.
         """
