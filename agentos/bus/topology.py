@@ -108,7 +108,8 @@ def _bucket_stream(bucket: Bucket, replicas: int) -> dict[str, Any]:
         **shared,
         "name": f"KV_{bucket.name}",
         "subjects": [f"$KV.{bucket.name}.>"],
-        "max_msgs_per_subject": 1,
+        "max_msgs_per_subject": bucket.history,
+        "discard_new_per_subject": bucket.history > 1,
         "deny_delete": not bucket.erasers,
     }
 
