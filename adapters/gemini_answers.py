@@ -134,7 +134,7 @@ class AnswerReader:
         if part.get("thought"):
             found += self._assembly.thinking(said)
             if signature:
-                self._assembly.seal(signature=signature)
+                found += self._assembly.seal(signature=signature)
                 self._assembly.end_part()
             return
         if said:
@@ -142,7 +142,7 @@ class AnswerReader:
         if signature:
             # The signature of the text before it, which has no place for one.
             self._assembly.end_part()
-            self._assembly.seal(signature=signature)
+            found += self._assembly.seal(signature=signature)
             self._assembly.end_part()
         for kind in _UNCARRIED:
             if kind in part:

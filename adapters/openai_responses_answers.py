@@ -155,7 +155,7 @@ class ResponsesReader:
                         self._remainder(index, part, what, text(fields(each).get("text")), id_, found)
                 encrypted = text(item.get("encrypted_content"))
                 if encrypted:
-                    self._assembly.seal(part_id=id_ or f"{index}", encrypted=encrypted)
+                    found += self._assembly.seal(part_id=id_ or f"{index}", encrypted=encrypted)
             case _:
                 pass
 
