@@ -14,6 +14,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -44,6 +45,8 @@ def gathered(deltas: list[Delta]) -> tuple[str, str, dict[int, str]]:
                 text += delta.text
             case ThinkingDelta():
                 thought += delta.text
+            case ThinkingSealed():
+                pass
             case ToolCallStarted():
                 tools[delta.index] = ""
             case ToolCallDelta():
