@@ -26,6 +26,7 @@ async def export(gateway: Gateway, caller: Caller, id_: str, wanted: Target, rea
     )
     await disclosure.announce(gateway.bus, caller.tenant, id_, fact)
     rows = await tasks_of(gateway, caller.tenant, wanted.families)
+    calls = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "calls.family", families=list(wanted.families))
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -33,6 +34,8 @@ async def export(gateway: Gateway, caller: Caller, id_: str, wanted: Target, rea
         "made_at": datetime.now(UTC).isoformat(),
         "families": list(wanted.families),
         "tasks": [await _task(gateway, caller.tenant, row) for row in rows],
+        # Of clients of the governed endpoint, who have no task.
+        "calls": [await _call(gateway, caller.tenant, row) for row in cast("list[dict[str, Any]]", calls["calls"])],
     }
 
 

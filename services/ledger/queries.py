@@ -183,6 +183,13 @@ def tasks_family(tx: Connection, tenant: str, args: Family) -> Json:
     return {"tasks": _rows(tx, query)}
 
 
+def calls_family(tx: Connection, tenant: str, args: Family) -> Json:
+    """Every call of the governed endpoint whose payloads are sealed with these data keys, oldest first: such calls belong to no task."""
+    c = t.calls.c
+    whose = (c.tenant == tenant, c.api_key.is_not(None), c.task.in_(args.families))
+    return {"calls": _rows(tx, select(t.calls).where(*whose).order_by(c.first_seq))}
+
+
 def events_find(tx: Connection, tenant: str, args: ById) -> Json:
     """The subject of an event that is known by its id."""
     e = t.events.c
@@ -430,6 +437,7 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "decisions.list": SqlQuery(DecisionsList, decisions_list),
     "cost": SqlQuery(CostBy, cost),
     "calls.get": SqlQuery(ById, calls_get),
+    "calls.family": SqlQuery(Family, calls_family),
     "calls.recorded": SqlQuery(CallsRecorded, calls_recorded),
     "deadletters.list": SqlQuery(DeadLetters, deadletters_list),
     "packs.stats": SqlQuery(Arguments, packs_stats),
