@@ -305,10 +305,17 @@ def _unknown(model: str, configuration: Configuration) -> Fault:
     )
 
 
+_BARRED = frozenset({"provider_off", "not_permitted", "residency", "data_class"})
+_TOO_LONG = frozenset({"context_too_long", "no_room_for_output"})
+
+
 def _rejected(model: str, verdicts: Sequence[Verdict]) -> Fault:
     reasons = "; ".join(f"{verdict.ability.target}: {', '.join(verdict.rejected)}" for verdict in verdicts)
-    alone = verdicts[0].rejected if len(verdicts) == 1 else ()
-    code = "context_too_long" if alone and alone[0] == "context_too_long" else "no_provider"
+    # Of those that could be asked at all, what speaks against the request itself.
+    of_request = [verdict.rejected for verdict in verdicts if not _BARRED.intersection(verdict.rejected)]
+    code = "no_provider"
+    if of_request:
+        code = "context_too_long" if all(_TOO_LONG.intersection(codes) for codes in of_request) else "cannot_serve"
     return Fault(code=code, message=f"nothing that is configured for model {model!r} can serve this request ({reasons})")
 
 

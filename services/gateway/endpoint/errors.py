@@ -92,7 +92,10 @@ _KEYS = {
     "key.unknown": "this virtual key is not known: ask for another one",
 }
 _TOO_LONG = frozenset({"context_length_exceeded", "context_too_long", "string_above_max_length", "limit.input_tokens"})
-_NO_MODEL = frozenset({"no_provider", "model_not_found", "no_candidate", "not_found_error"})
+_NO_MODEL = frozenset({"no_provider", "unknown_model", "model_not_found", "not_found_error"})
+_BUSY = frozenset({"breaker_open", "queue_full", "waited_too_long"})
+_NOT_THE_REQUESTS = frozenset({"no_key", "adapter_failed"})
+"""Codes of attempts that sent nothing, for which the client's request is not to blame."""
 
 
 def of_settled(recorded: Recorded, key: VirtualKey) -> EndpointError:
@@ -141,6 +144,11 @@ def _out_of_budget(reason: str, own: Sequence[Budget]) -> EndpointError:
             429, "rate_limit", "rate_limit_exceeded", f"a budget has no room at the moment ({reason}): try again in {wait} s",
             retry=True, retry_after_s=wait,
         )  # fmt: skip
+    if reason == "budget.unpriced":
+        return EndpointError(
+            403, "permission", reason, "a budget in USD holds this call, and nobody knows the price of its model: ask for another model, "
+            "or an operator gives it a price in the routing configuration",
+        )  # fmt: skip
     message = f"a budget has no room for this call ({reason}): `agentos budgets` shows which one and until when"
     return EndpointError(429, "quota", "insufficient_quota", message)
 
@@ -168,7 +176,10 @@ def _failure(settled: ModelCallSettled) -> EndpointError:
         return EndpointError(400, "invalid_request", "context_length_exceeded", said)
     if code in _NO_MODEL or status == 404:
         return EndpointError(404, "not_found", "model_not_found", said, param="model")
-    if status in (400, 413, 422) or (kind == "never" and status is None):
+    if code in _BUSY:
+        return EndpointError(503, "overloaded", code, said, retry=True, retry_after_s=5)
+    unsendable = status is None and kind in ("never", "other_provider") and code not in _NOT_THE_REQUESTS
+    if status in (400, 413, 422) or code == "cannot_serve" or unsendable:
         return EndpointError(400, "invalid_request", code, said)
     if status == 429 or kind == "wait":
         return EndpointError(429, "rate_limit", "rate_limit_exceeded", said, retry=True, retry_after_s=10)
