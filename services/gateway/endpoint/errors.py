@@ -3,6 +3,7 @@
 The SDKs retry by status (408, 409, 429, 5xx) unless ``x-should-retry`` says otherwise, so every error says it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,15 +57,30 @@ def refused_field(param: str, message: str, code: str = "unsupported_value") -> 
 
 
 def from_validation(bad: ValidationError) -> EndpointError:
-    """The first field that does not fit. Inputs are left out: they may hold anything."""
-    errors = bad.errors(include_input=False, include_url=False, include_context=False)
-    first = next((error for error in errors if error["type"] != "extra_forbidden"), errors[0])
-    param = ".".join(str(part) for part in first["loc"])[:200].encode("ascii", "backslashreplace").decode() or "(body)"
-    if first["type"] == "extra_forbidden":
+    """The field that does not fit; of several the innermost, for of what may be written in two ways each way has its error.
+
+    Inputs are left out: they may hold anything.
+    """
+    errors = bad.errors(include_input=False, include_url=False)
+    told = max(errors, key=lambda error: (len(_place(error["loc"])), error["type"] != "extra_forbidden"))
+    param = ".".join(_place(told["loc"]))[:200].encode("ascii", "backslashreplace").decode() or "(body)"
+    if told["type"] == "extra_forbidden":
         return refused_field(param, "is not a field that this endpoint carries: remove it", "unknown_field")
-    if first["type"] == "json_invalid":
+    if told["type"] == "union_tag_invalid":
+        kinds = told.get("ctx", {}).get("expected_tags", "")
+        return refused_field(param, f"is of a kind that this endpoint does not carry: it carries {kinds}")
+    if told["type"] == "json_invalid":
         return EndpointError(400, "invalid_request", "invalid_json", "the body is not valid JSON")
-    return refused_field(param, str(first["msg"])[:500], "invalid_value")
+    return refused_field(param, str(told["msg"])[:500], "invalid_value")
+
+
+_LABEL = re.compile(r"str|int|float|bool|[A-Z].*|.*[\[(].*")
+"""Of one of several ways to write a value, as pydantic names them in a place."""
+
+
+def _place(loc: tuple[int | str, ...]) -> list[str]:
+    """Where a field stands, as its client wrote it."""
+    return [str(part) for part in loc if isinstance(part, int) or not _LABEL.fullmatch(part)]
 
 
 def unavailable(code: str, message: str, call: str | None = None) -> EndpointError:
