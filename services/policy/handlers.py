@@ -128,6 +128,9 @@ class Policy:
         """May this model call, a pack's or a client's of the governed endpoint, be made, and what of it may leave?"""
         asked = message.payload(ModelCallRequested)
         subject = EventSubject.parse(message.subject)
+        if asked.context.alone and message.channel.name != "call.received":
+            # Only the gateway knows that nothing came before: whatever else says so is read with its history.
+            asked = asked.model_copy(update={"context": asked.context.model_copy(update={"alone": False})})
         try:
             ruled = await self._ruled(
                 message,

@@ -182,6 +182,7 @@ class Calls:
             instance=self._bus.instance,
             api_key=key.id,
             user=None if asked.user is None else self._digest(key.tenant, asked.user),
+            alone=not call.grouped,
             uninspected=self._ears.uninspected(key.tenant, call.task) if call.grouped else (),
         )
         return ModelCallRequested(
