@@ -124,7 +124,7 @@ class Selection:
         return Plan(
             routing,
             tuple(map(self._target, chain)),
-            self._patience(alias, request.model),
+            self._patience(alias, request.model, thinks=needs.thinking),
             input_tokens=needs.input_tokens,
             cache=own or configuration.cache,
         )
@@ -210,8 +210,9 @@ class Selection:
 
     # --- the plan -----------------------------------------------------------------------------------------------------
 
-    def _patience(self, alias: Alias | None, requested: str) -> Patience:
+    def _patience(self, alias: Alias | None, requested: str, *, thinks: bool) -> Patience:
         retries, timeouts = self._configuration.retries, self._configuration.timeouts
+        at_least = timeouts.thinking_s if thinks else 0.0
         hedge = alias.hedge if alias is not None else None
         if hedge is not None:
             self._earn(requested, hedge)
@@ -219,8 +220,8 @@ class Selection:
             tries_per_target=retries.tries_per_target,
             attempts=retries.attempts,
             longest_wait=timedelta(seconds=retries.longest_wait_s),
-            attempt=timedelta(seconds=timeouts.attempt_s),
-            first_token=timedelta(seconds=timeouts.first_token_s),
+            attempt=timedelta(seconds=max(timeouts.attempt_s, at_least)),
+            first_token=timedelta(seconds=max(timeouts.first_token_s, at_least)),
             stall=timedelta(seconds=timeouts.stall_s),
             hedge_after=timedelta(seconds=hedge.after_s) if hedge is not None else None,
         )

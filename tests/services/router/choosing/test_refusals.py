@@ -1,10 +1,13 @@
-"""What a call is told that no target can serve: whether it is the request's fault, and which."""
+"""What a call is told that no target can serve: whether it is the request's fault, and which; and how long others are waited for."""
+
+from datetime import timedelta
 
 import pytest
 
-from agentos.contracts.model import ModelRequest, ToolSpec, user
+from agentos.contracts.model import ModelRequest, Thinking, ToolSpec, user
 from services.router.attempts import utc_now
 from services.router.book import PriceBook
+from services.router.choosing import Plan
 from services.router.configuration import parse
 from services.router.selection import Selection
 from services.router.turns import Turns
@@ -22,6 +25,13 @@ models:
 TOOLS = (ToolSpec(name="t", description="", parameters={"type": "object"}),)
 
 
+def choose(request: ModelRequest) -> Plan:
+    configuration = parse(CONFIGURATION)
+    turns = Turns({"one": (("one#1", Scripted("one", said("x"))),)}, configuration, now=utc_now, jitter=lambda: 0.5)
+    selection = Selection(turns, configuration, PriceBook(configuration.prices), now=utc_now)
+    return selection.choose("acme", "c1", request, decision(model=request.model))
+
+
 @pytest.mark.parametrize(
     ("model", "words", "output", "tools", "code"),
     [
@@ -36,12 +46,19 @@ TOOLS = (ToolSpec(name="t", description="", parameters={"type": "object"}),)
 async def test_the_fault_says_whether_the_request_can_be_mended(
     model: str, words: int, output: int, tools: bool, code: str
 ) -> None:
-    configuration = parse(CONFIGURATION)
-    turns = Turns({"one": (("one#1", Scripted("one", said("x"))),)}, configuration, now=utc_now, jitter=lambda: 0.5)
-    selection = Selection(turns, configuration, PriceBook(configuration.prices), now=utc_now)
     request = ModelRequest(
         model=model, messages=(user("word " * words),), max_output_tokens=output, tools=TOOLS if tools else ()
     )
-    plan = selection.choose("acme", "c1", request, decision(model=model))
+    plan = choose(request)
     assert plan.fault is not None
     assert plan.fault.code == code
+
+
+@pytest.mark.parametrize(
+    ("thinking", "seconds"),
+    [(None, 60), (Thinking(effort="none"), 60), (Thinking(effort="high"), 600), (Thinking(budget_tokens=2_000), 600)],
+)
+async def test_whoever_is_asked_to_think_is_given_the_time(thinking: Thinking | None, seconds: int) -> None:
+    patience = choose(ModelRequest(model="one/plain", messages=(user("Hello"),), thinking=thinking)).patience
+    assert patience.first_token == timedelta(seconds=seconds)
+    assert patience.attempt == timedelta(seconds=max(seconds, 120))
