@@ -311,10 +311,7 @@ def images(request: ModelRequest) -> Iterable[ImagePart]:
     """Every image of the request, those in tool results included."""
     for message in request.messages:
         for part in message.parts:
-            match part:
-                case ImagePart():
-                    yield part
-                case ToolResultPart():
-                    yield from part.images
-                case _:
-                    pass
+            if isinstance(part, ImagePart):
+                yield part
+            elif isinstance(part, ToolResultPart):
+                yield from part.images

@@ -62,10 +62,10 @@ class Policy:
         """The handler table."""
         return [
             Route("task.queued", self.on_task_queued, concurrency=64),
-            Route("call.requested", self.on_call_requested, concurrency=64),
-            Route("call.received", self.on_call_requested, concurrency=64),
+            Route("call.requested", self.on_call_requested, concurrency=64, direct=True),
+            Route("call.received", self.on_call_requested, concurrency=64, direct=True),
             Route("tool.requested", self.on_tool_requested, concurrency=64),
-            Route("call.settled", self.on_call_settled, concurrency=64),
+            Route("call.settled", self.on_call_settled, concurrency=64, direct=True),
             Route("tool.settled", self.inspection.on_settled, concurrency=64),
             *self.checkpoints.routes(),
             *self._approvals.routes(),

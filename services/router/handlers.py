@@ -39,7 +39,7 @@ class Router:
         return [
             Route("task.decided", self.on_task_decided, concurrency=64),
             Route("task.resumed", self.on_task_resumed),
-            Route("call.decided", self.on_call_decided, concurrency=self._concurrency),
+            Route("call.decided", self.on_call_decided, concurrency=self._concurrency, direct=True),
             Route("approval.resolved", self.on_approval_resolved, concurrency=self._concurrency),
         ]
 
