@@ -41,7 +41,7 @@ class Consumer:
             "replay_policy": "instant",
             "ack_wait": ACK_WAIT_S * 1_000_000_000,
             "max_deliver": MAX_DELIVERIES,
-            "max_ack_pending": 1_000,
+            "max_ack_pending": 20_000,
             "max_waiting": 512,
         }
 
