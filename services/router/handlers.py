@@ -182,6 +182,7 @@ class Router:
         if approved is None:
             await self._calls.refuse(message, decided, ("approval_digest_differs",))
         else:
+            await self._calls.stops.recall_abandonment(subject.tenant, subject.id)
             await self._calls.execute(message, approved)
 
     async def _as_approved(self, subject: EventSubject, decided: CallDecided, resolved: ApprovalResolved) -> CallDecided | None:
