@@ -21,20 +21,23 @@ def test_each_name_of_a_block_is_a_token_of_its_own_and_leads_to_its_key() -> No
     assert [place_of(name).find(block_value(WRAPPED)) for name in names] == WRAPPED
 
 
+UUID = "01a1fd54-9e35-7f72-9d61-4261a72e3f4f"
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        new_id(),
+        UUID,
         derived_id("endpoint.task", "default", "key", "group"),
-        call_id(new_id(), 3, 1),
+        call_id(UUID, 3, 1),
         "family",
         "12",
-        f"{new_id()}-",
-        f"{new_id()}-01",
-        f"{new_id()}-100",
-        f"{new_id().upper()}-1",
-        f"{new_id()}-1-1",
-        f"{new_id()}-１",
+        f"{UUID}-",
+        f"{UUID}-01",
+        f"{UUID}-100",
+        f"{UUID.upper()}-1",
+        f"{UUID}-1-1",
+        f"{UUID}-１",
     ],
 )
 def test_a_task_family_has_an_entry_of_its_own(name: str) -> None:
