@@ -43,7 +43,8 @@ _YEARS = re.compile(
 )
 _AGED = re.compile(r"age|alter|âge|edad|età|leeftijd", re.IGNORECASE)
 _BORN = re.compile(
-    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|(?<![\n*/])[*†] ?\d"
+    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naiss|\bnat[oai]\b|\bnasc|nacid|nacim|\bnac[.:]|geboorte|\bb\. |"
+    r"b['’]?day|\bddn\b|(?<![\n*/])[*†] ?\d"
 )
 """In lower case."""
 _NEAR = 120
@@ -91,12 +92,21 @@ _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
 
 
-def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int]) -> bool:
+PERSONAL = 0.15
+"""So much less sure the model may be of a person in a text that is about people."""
+
+
+def is_doubtful(
+    text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int], personal: bool = False
+) -> bool:
     """Whether to let a finding of the model go. ``sure`` is its own measure, 0 to 1; ``lists`` gives a folded word's lists as bits."""
     value = text[start:end]
     match entity:
         case "PERSON" | "ORGANIZATION" | "LOCATION":
-            if sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end)):
+            least = _least(entity, value, lists)
+            if personal:
+                least -= PERSONAL
+            if sure < least or _is_foreign(text, start, end) or (sure < 0.995 and _is_of_identifier(text, start, end)):
                 return True
             if sure < 0.8 and entity == "PERSON" and _TECHNICAL.search(text, max(0, start - 40), end + 40) is not None:
                 return True
@@ -146,6 +156,22 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None
         case _:
             return False
+
+
+_LATIN = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ]")
+_OTHER_LETTER = re.compile(r"[^\W\d_A-Za-zªºÀ-ɏḀ-ỿ]")
+_ABOUT = 60
+
+
+def _is_foreign(text: str, start: int, end: int) -> bool:
+    """Whether a name is in letters other than Latin, in a text of such: the model has learnt to read Latin ones only.
+
+    Among Latin words, as in a form or a contact list, such a name is told by what stands around it.
+    """
+    if text[start:end].isascii() or _OTHER_LETTER.search(text, start, end) is None:
+        return False
+    around = text[max(0, start - _ABOUT) : start] + text[end : end + _ABOUT]
+    return len(_OTHER_LETTER.findall(around)) > len(_LATIN.findall(around))
 
 
 def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:

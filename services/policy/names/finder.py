@@ -33,6 +33,8 @@ _AT_ONCE = 256
 BONUS = np.array([0, 3.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
 """Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
+SURE_PERSON = 0.97
+"""So sure of a name of two words, the text is about people."""
 _FORM = {
     "PERSON": re.compile(r"..", re.DOTALL),
     "ORGANIZATION": re.compile(r"..", re.DOTALL),
@@ -106,8 +108,11 @@ class NameFinder:
         self._words = KeptWords(self._worked_out)
         self._words.rows(FREQUENT.read_text("utf-8").split("\n"))
 
-    def find(self, text: str) -> Iterator[Finding]:
-        """In order, without overlaps; a name over two lines is two findings."""
+    def find(self, text: str, *, personal: bool = False) -> Iterator[Finding]:
+        """In order, without overlaps; a name over two lines is two findings.
+
+        ``personal``: something else says that the text is about people, so that less is asked of a name.
+        """
         matches = TOKEN.finditer(text)
         piece: list[re.Match[str]] = []
         begin = 0
@@ -117,13 +122,13 @@ class NameFinder:
             last = len(new) < PIECE
             piece += new
             if piece:
-                found, told = self._in_piece(piece, begin, last)
+                found, told = self._in_piece(piece, begin, last, personal)
                 yield from found
                 # What lies in the overlap is told by the piece that sees both of its sides.
                 begin = min(told, OVERLAP)
                 piece = piece[told - begin :]
 
-    def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool) -> tuple[list[Finding], int]:
+    def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool, personal: bool) -> tuple[list[Finding], int]:
         """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
         tokens = [token if (token := match[0])[-1].isalnum() else key(token) for match in piece]
         scores = self._network.scores(self._words.rows(tokens), _lines(tokens))
@@ -145,6 +150,7 @@ class NameFinder:
             sure |= _certainties(scores, again)
             inside = sorted([*inside, *(at for at in again if begin <= at < end)])
         lines: _Lines = {}
+        guessed: list[tuple[Finding, float]] = []
         at = 0
         while at < len(inside):
             first = final = inside[at]
@@ -154,9 +160,15 @@ class NameFinder:
             at += 1
             certainty = sum(sure[place] for place in range(first, final + 1)) / (final + 1 - first)
             finding = _finding(piece, first, final, labels[first], certainty, lines)
-            if finding is not None and not is_doubtful(
-                piece[first].string, finding.start, finding.end, finding.entity, certainty, self._bits_of
-            ):
+            if finding is not None:
+                guessed.append((finding, certainty))
+        text = piece[0].string
+        personal = personal or any(
+            certainty > SURE_PERSON and finding.entity == "PERSON" and " " in text[finding.start : finding.end]
+            for finding, certainty in guessed
+        )
+        for finding, certainty in guessed:
+            if not is_doubtful(text, finding.start, finding.end, finding.entity, certainty, self._bits_of, personal):
                 found.append(finding)
         return found, end
 

@@ -7,7 +7,7 @@ from typing import Any
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import FAR, Announcements, announced, announcement
 from services.policy.recognizers.checksums import luhn
-from services.policy.recognizers.lowered import Lowered
+from services.policy.recognizers.lowered import Lowered, Words
 
 # Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
 _CARD_START = re.compile(r"[2-6](?<![\w+]\d)(?<!\d[.,]\d)(?=(\d{3}(?:[ .-]{0,2}\d){8,15}))")
@@ -61,6 +61,11 @@ ANNOUNCED = Announcements(
         rf"conto(?: corrente)?|cuenta(?: bancaria)?|rekening(?:nummer)?){_NUMBER}",
         _ACCOUNT, gap=r"(?:[^\d\n\w]{0,6}(?:is|ist|est|es|number|no|at|with|of|und|and|-)?){0,3}?[^\d\n\w]{0,4}",
     ),
+    # ``the account with Midlands Mutual, number 41209987``
+    announcement(
+        "BANK_ACCOUNT", "ACCOUNT", "account", r"account\b", r"\d{8,12}",
+        gap=r"[^\d\n.;={}]{1,48}?(?:number|no\.?|nr\.?|#)[ :]{0,3}(?:(?:is|was|ist) )?", score=0.6,
+    ),
     announcement(
         "US_BANK_ROUTING", "ACCOUNT", "routing|aba|transit", r"(?:routing|aba|transit)(?:[ /_-]?(?:number|no|rtn|transit|aba|"
         r"#))?\.?", r"\d{9}|\d{5}(?:-\d{3})?",
@@ -81,6 +86,27 @@ ANNOUNCED = Announcements(
 )  # fmt: skip
 
 
+_SORT_AND_ACCOUNT = re.compile(
+    r"(?<![\w.,:/-])(?P<sort>\d{2}-\d{2}-\d{2})[ ,;/|]{1,3}(?:(?:account|acct|acc|a/c)\.?[ :#]{1,3})?(?P<account>\d{8})(?![\w-]|[.,]\d)"
+)
+_AT_A_BANK = re.compile(
+    r"\d(?<![\w.,:/#=+-]\d)\d{7,11}(?=[ ,][^\d\n]{0,60}?\b(?:[Bb]ank|[Rr]outing|[Cc]redit [Uu]nion|[Bb]uilding [Ss]ociety|"
+    r"[Ss]avings|[Cc]hecking)\b)"
+)
+_BANKS = Words(("bank", "routing", "credit union", "building society", "savings", "checking"))
+_GROUPED_IBAN = re.compile(r"(?<![A-Za-z0-9])(?P<country>[A-Z]{2})\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+_IBAN_LENGTHS = {
+    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "BA": 20, "BE": 16, "BG": 22, "BR": 29, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18,
+    "EE": 20, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IS": 26, "IT": 27, "LI": 21,
+    "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24,
+    "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TR": 26, "UA": 29, "XK": 20,
+}  # fmt: skip
+"""Characters of an IBAN by country (the SWIFT registry). Written in fours and of this length it counts though its check digits fail."""
+_BESIDE_IBAN = re.compile(
+    r"[ ,;/(|\n]{1,4}(?:BIC|SWIFT)?[ :]{0,2}(?P<value>[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)(?![A-Za-z0-9])"
+)
+
+
 class Payment:
     """The recognizers, built once from presidio's."""
 
@@ -94,8 +120,19 @@ class Payment:
         for start, end in lowered.numbers:
             if lowered.shape.count("0", start, end) >= _LEAST_CARD:
                 yield from _cards(text, start, end)
+        if "00-00-00" in lowered.shape:
+            for match in _SORT_AND_ACCOUNT.finditer(text):
+                yield Finding(*match.span("sort"), "BANK_SORT_CODE", "ACCOUNT", 0.7)
+                yield Finding(*match.span("account"), "BANK_ACCOUNT", "ACCOUNT", 0.7)
+        if _BANKS.any_within(lowered):
+            for match in _AT_A_BANK.finditer(text):
+                yield Finding(*match.span(), "BANK_ACCOUNT", "ACCOUNT", 0.5)
         if lowered.has_shape(_IBAN_SHAPES):
-            yield from self._iban_codes(text)
+            for finding in (*self._iban_codes(text), *_grouped_ibans(text)):
+                yield finding
+                beside = _BESIDE_IBAN.match(text, finding.end)
+                if beside is not None:
+                    yield Finding(*beside.span("value"), "BIC", "ACCOUNT", 0.8)
         for match in _CRYPTO_START.finditer(text) if lowered.longest >= _LEAST_CRYPTO else ():
             if self._crypto.validate_result(match[0]):
                 yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 1.0)
@@ -114,6 +151,17 @@ class Payment:
             for result in self._iban.analyze(window.upper(), ["IBAN_CODE"]):
                 if result.start == 0:
                     yield Finding(begin, begin + result.end, "IBAN_CODE", "IBAN", result.score)
+
+
+def _grouped_ibans(text: str) -> Iterator[Finding]:
+    for match in _GROUPED_IBAN.finditer(text):
+        length = _IBAN_LENGTHS.get(match["country"], 0)
+        groups = match[0].split(" ")
+        # What follows in capitals may look like one group more.
+        while len(groups) > 2 and sum(map(len, groups)) > length:
+            groups.pop()
+        if sum(map(len, groups)) == length:
+            yield Finding(match.start(), match.start() + len(" ".join(groups)), "IBAN_CODE", "IBAN", 0.7)
 
 
 def _cards(text: str, first: int, last: int) -> Iterator[Finding]:

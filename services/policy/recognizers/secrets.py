@@ -48,8 +48,35 @@ _SESSION = re.compile(
     r"=(?P<value>[\w%.~+/-]{16,512})",
     re.IGNORECASE,
 )
+_SESSION_VALUE = re.compile(
+    r"(?<![A-Za-z])(?:sess(?:ion)?(?:_?(?:id|token|key))?|phpsessid|jsessionid|connect\.sid|sid)=(?P<value>(?=[\w%.~+/-]{0,40}\d)"
+    r"(?=[\w%.~+/-]{0,40}[A-Za-z])[\w%~+/-]{16,512})",
+    re.IGNORECASE,
+)
+_ENTRY_CODE = re.compile(
+    r"(?<![A-Za-z])(?:(?:(?:the|my|your|his|her|our|card|sim|phone|voicemail|alarm|debit|atm)[ -])pin(?: code| number)?"
+    r"|(?:door|gate|alarm|entry|lockbox|key ?safe|keypad|safe|garage|access|building|security|voicemail) ?(?:code|pin|passcode)"
+    r"|otp|one[- ]time (?:code|password|passcode|pin)|(?:verification|2fa|mfa|login|sign-in|confirmation|sms) code|passcode|(?:tür|tor)code|"
+    r"codice (?:cancello|allarme|portone)|code (?:portail|porte|d['’]entrée|immeuble)|digicode|toegangscode)"
+    r"(?: (?:is|was|ist|lautet|est|è|es|to|for the \w{2,12} is))?[ \t]{0,2}[:=]?[ \t]{0,2}[\"'#]?(?P<value>\d{4,8}|"
+    r"\d{2,4}[A-Z]\d{0,4}|[A-Z]\d{3,6}[A-Z]?|"
+    r"\d{3}[ -]\d{3})(?![\w-]|[.,:/]\d)",
+    re.IGNORECASE,
+)
+_LOGIN_PAIR = re.compile(
+    r"(?<![A-Za-z])(?:log[ -]?in|logon|creds?|credentials|user(?:name)?|zugang|zugangsdaten|accesso|acceso|identifiants?|"
+    r"inlog)(?: (?:is|are|ist|details))?"
+    r"[ \t]{0,2}[:=]?[ \t]{1,2}[\w.@+-]{2,48}(?: ?[/|] ?|, | and )(?:pw |pass |password )?(?P<value>[^\s,;\"'<>]{6,64})",
+    re.IGNORECASE,
+)
 _OF_CLIENT = re.compile(r"\b(?:mysql\w{0,5}|mariadb) [^\n|;&]{0,120}?(?<= -p)(?P<value>[^\s-]\S{5,63})")
-_DIRECTLY = ((Words(("cookie",)), _SESSION), (Words(("mysql", "mariadb")), _OF_CLIENT))
+_DIRECTLY = (
+    (Words(("cookie",)), _SESSION),
+    (Words(("sess=", "session=", "sessid=", "sessionid=", "session_id=", "session_token=", "sid=")), _SESSION_VALUE),
+    (Words(("mysql", "mariadb")), _OF_CLIENT),
+    (Words((" pin ", " pin:", "code", "otp", "one-time", "one time")), _ENTRY_CODE),
+)
+_PAIR_WORDS = Words(("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "identifiant", "inlog"))
 
 
 def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
@@ -67,6 +94,11 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
     if _PLAIN_WORDS.any_within(lowered):
         for match in _PLAINLY.finditer(lowered):
             value = text[match.start("value") : match.end("value")].rstrip(".,;:!?)")
+            if _is_made_up(value):
+                yield Finding(match.start("value"), match.start("value") + len(value), "CREDENTIAL", "SECRET", 0.6)
+    if _PAIR_WORDS.any_within(lowered):
+        for match in _LOGIN_PAIR.finditer(text):
+            value = match["value"].rstrip(".,:!?)")
             if _is_made_up(value):
                 yield Finding(match.start("value"), match.start("value") + len(value), "CREDENTIAL", "SECRET", 0.6)
     for words, pattern in _DIRECTLY:

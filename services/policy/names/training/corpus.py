@@ -3,12 +3,12 @@
 import random
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from services.policy.names.training.grammar import Document, expand, joined
 from services.policy.names.training.lists import HERE
-from services.policy.names.training.negatives import excerpt, prose
+from services.policy.names.training.negatives import excerpt, foreign, prose
 from services.policy.names.training.records import record
 from services.policy.names.training.values import Part, Scene
 
@@ -44,16 +44,18 @@ def _document(rng: random.Random, held_back: bool) -> list[Part]:
     language = rng.choices(LANGUAGES, _WEIGHTS)[0]
     scene = Scene(rng, language, held_back)
     kind = rng.random()
-    if kind < 0.25:
+    if kind < 0.23:
         parts = expand(rng.choice(templates(f"documents.{language}")), scene, rng)
-    elif kind < 0.37:
+    elif kind < 0.34:
         parts = record(rng, scene)
-    elif kind < 0.53:
+    elif kind < 0.49:
         parts = _letter(rng, scene)
-    elif kind < 0.73:
+    elif kind < 0.68:
         parts = _sentences(rng, scene, rng.randint(1, 7))
-    elif kind < 0.84:
+    elif kind < 0.79:
         parts = _planted(rng, scene)
+    elif kind < 0.85:
+        parts = _foreign(rng, scene)
     elif kind < 0.91:
         return _code(rng, scene)
     elif kind < 0.95:
@@ -70,6 +72,8 @@ def _filler(rng: random.Random, scene: Scene) -> list[Part]:
             scene,
             rng,
         )
+    if rng.random() < (0.1 if scene.language == "en" else 0.3):
+        return [(rng.choice(foreign()[scene.language]), None)]
     if scene.language == "en" and rng.random() < 0.35:
         sentence = rng.choice(prose())
         return [(sentence.title() if rng.random() < 0.06 else sentence, None)]
@@ -142,11 +146,20 @@ _WEEDS = (
 )
 
 
-def _planted(rng: random.Random, scene: Scene) -> list[Part]:
+def _foreign(rng: random.Random, scene: Scene) -> list[Part]:
+    """What a program says in a language that the templates do not speak; now and then with a name in it."""
+    sentences = foreign()[rng.choice([language for language in foreign() if language not in LANGUAGES])]
+    if rng.random() < 0.3:
+        return _planted(rng, scene, sentences)
+    separator = rng.choice([" ", " ", "\n", "\n", "\n- ", "\n\n"])
+    return [(separator.join(rng.choices(sentences, k=rng.randint(1, 7))), None)]
+
+
+def _planted(rng: random.Random, scene: Scene, hosts: Sequence[str] = ()) -> list[Part]:
     """Names, and capitalised words that are none, at places of a sentence that say nothing about them."""
     parts: list[Part] = []
     for _ in range(rng.randint(1, 5)):
-        host = _host(rng, scene)
+        host = rng.choice(hosts) if hosts else _host(rng, scene)
         words = host.split(" ")
         places = sorted(rng.sample(range(len(words)), min(len(words), rng.randint(1, 3))))
         if rng.random() < 0.2:
@@ -170,6 +183,8 @@ def _host(rng: random.Random, scene: Scene) -> str:
     """A sentence for names to stand in."""
     if rng.random() < 0.15:
         return scene.make("words")[0][0]
+    if rng.random() < (0.1 if scene.language == "en" else 0.4):
+        return rng.choice(foreign()[scene.language])
     if scene.language == "en" and rng.random() < 0.5:
         return rng.choice(prose())
     plain = rng.choice(templates(f"plain.{scene.language}"))
@@ -196,7 +211,7 @@ def _code(rng: random.Random, scene: Scene) -> list[Part]:
 
 def _untidy(rng: random.Random, parts: list[Part], language: str) -> list[Part]:
     form = rng.random()
-    if form < (0.15 if language == "en" else 0.08):
+    if form < (0.15 if language == "en" else 0.13):
         parts = [(text.lower(), entity) for text, entity in parts]
     elif form < 0.17:
         parts = [(text.upper(), entity) for text, entity in parts]
