@@ -22,11 +22,12 @@ from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
 from services.policy.recognizers.addresses import addresses
 from services.policy.recognizers.contact import emails, usernames
+from services.policy.recognizers.formats import formats
 from services.policy.recognizers.keyed import keyed
 from services.policy.recognizers.lowered import Lowered
 from services.policy.recognizers.national_ids import NationalIds
 from services.policy.recognizers.network import Network
-from services.policy.recognizers.payment import Payment
+from services.policy.recognizers.payment import Payment, bics
 from services.policy.recognizers.personal import births_and_ages, titles
 from services.policy.recognizers.phones import phones
 from services.policy.recognizers.registers import registers
@@ -89,8 +90,10 @@ class Detector:
         yield from emails(text, lowered)
         yield from usernames(text, lowered)
         yield from titles(text)
+        yield from bics(text)
         yield from tables(text, lowered)
         yield from keyed(text, lowered)
+        yield from formats(text)
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
             for finding in self._with_digits(text[start:end], lowered if whole else Lowered.of(text[start:end])):

@@ -26,18 +26,24 @@ _DATE = (
 _BIRTH = (
     r"(?:born|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|\bdobs?\b|d\.o\.b\.?|\bdob|geboren|geburts(?:datum|tag)|\bgeb\.|"
     r"n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|"
-    r"data (?:di )?nasc(?:ita|\.)|nacid[oa](?:/a|\(a\))?|fecha (?:de )?nac(?:imiento|\.)?|f\. ?(?:de )?nac\.?|nacimiento|"
+    r"data (?:di )?nasc(?:ita|\.)|naci[óo] el|nacid[oa](?:/a|\(a\))?|fecha (?:de )?nac(?:imiento|\.)?|f\. ?(?:de )?nac\.?|nacimiento|"
     r"geboortedatum|geb\b|birth_?dt|"
-    r"date (?:de )?naiss\.?|\bddn\b|\bd\. ?d\. ?n\b|gebdat\w*|geb[.-]?dat(?:um|\.)?|\bbday\b|b['’]day|nasc\.|(?<=\bn)\. il)"
+    r"date (?:de )?naiss\.?|\bddn\b|\bd\. ?d\. ?n\b|gebdat\w*|geb[.-]?dat(?:um|\.)?|\bbday\b|b['’]day|nasc\.|(?<=\bn)\. (?:il|"
+    r"a)|(?-i:\bF\. ?N\.|\bFN\b|\bGD\b|\bYOB\b)|year of birth|jahrgang|compleanno|cumplea[ñn]os|anniversaire|verjaardag|birthdate)"
 )
 
 ANNOUNCED = Announcements(
     announcement(
-        "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nasc|nacid|nacim|nac.|nac:|naiss|ddn|bday|b'day", _BIRTH, _DATE,
+        "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nasc|naci|nac.|nac:|naiss|ddn|bday|b'day|f.n.|fn |fn:|"
+        "gd:|gd |compleanno|cumplea|anniversaire|verjaardag|n. a|n. il", _BIRTH, _DATE,
         gap=r"[^\d\n]{0,40}?(?:\n[^\d\n]{0,16}?)?", score=0.9,
     ),
     # As registers and courts write it: ``Ann Lee, *12.4.1987``.
     announcement("DATE_OF_BIRTH", "DOB", "*0|*1|*2|*3|* 0|* 1|* 2|* 3", r"\*", r"\d{1,2}\.\d{1,2}\.(?:19|20)\d{2}", gap=" ?", score=0.6),
+    announcement("DATE_OF_BIRTH", "DOB", "yob|year of birth|jahrgang|birth year|geburtsjahr|année de naissance",
+    r"(?:yob|year of birth|jahrgang|"
+    r"birth[ _]year|geburtsjahr|ann[ée]e de naissance)", r"(?:19\d{2}|20[0-2]\d)", gap=CLOSE, score=0.7),
+    announcement("AGE", "AGE", "dob/age|age/sex|sex/age", r"dob ?/ ?age", r"1[01]\d|[1-9]?\d", gap=r":? {0,3}[\d/.-]{6,10} ?/ ?", score=0.6),
     # On the day, in words.
     announcement("DATE_OF_BIRTH", "DOB", "born|geboren|nato|nata|nacid|née|né ", r"(?:born|geboren|nat[oa]|nacid[oa]|n[ée]e?)",
     r"(?:19\d{2}|20[01]\d)", gap=r" (?:in|en|nel|im Jahr|anno)? ?", score=0.6),
@@ -117,7 +123,14 @@ _CHILD_WORDS = Words(
     ("daughter", "son", "kid", "child", "boy", "girl", "baby", "twins", "brother", "sister", "niece", "nephew")
 )
 _IN_BRACKETS = re.compile(r"[A-ZÀ-Þ][\wÀ-ž'’-]+ \([a-zà-ÿ][a-zà-ÿ ]{2,24}, (?P<value>[1-9]\d?)\)")
-_SEX_LETTER = re.compile(r"[a-zà-ÿ], (?P<value>[1-9]\d?)[MF](?=[.,;)\n]|$)")
+_SEX_LETTER = re.compile(r"(?:[a-zà-ÿ],|\b(?:pt|patient|client|pt is)) (?P<value>[1-9]\d?)[MF](?=[.,;)\n]|$)")
+_SEX_SLASHED = re.compile(
+    r"(?<![\w/.])(?:[(]?[MFmf]/(?P<after>[1-9]\d)(?=[)]|/[A-Z])|(?P<value>[1-9]\d)/[MFmf](?=[)\n]|/[A-Z]|$))"
+)
+_IN_YEARS = re.compile(
+    r"(?:\b(?:ist|is|wird|wordt|war|was|er|sie|zij|hij)|[A-ZÀ-Þ][a-zà-ÿ]+,|\() (?:jetzt |nu |schon |al )?(?P<value>1[01]\d|"
+    r"[1-9]?\d) (?:Jahre|jaar|J\.)(?![\wß])"
+)
 """``my daughter, who is 4``; ``Bas (stagiair, 19)``; ``Ann Lee, 46F.``"""
 _AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años"))
 _THINGS = re.compile(
@@ -160,7 +173,10 @@ _COUPLE = re.compile(
     r"(?= (?:&|and|und|et|e|y|en) (?:Mr|Mrs|Ms|Dr|Herr|Frau|M|Mme|Sra?|Sig|MRS?)\b)"
 )
 _LOWER_TITLE = re.compile(r"(?<![\w.@/-])(?P<value>(?:mr|mrs|dr|prof)\.?)(?= (?!(?:of|who|and|or|the|is|at)\b)[a-z]{3,20}\b)")
-_OF_TICKET = re.compile(r"(?<=[A-Z]/)[A-Z]{2,24}(?: [A-Z]{2,24})? (?P<value>MR|MRS|MS|MISS|MSTR|DR|CHD|INF)(?![A-Za-z])")
+_OF_TICKET = re.compile(
+    r"(?<![\w/])(?P<name>[A-Z][A-Z'-]{1,24}(?: [A-Z'-]{2,24})?/[A-Z]{2,24}(?: [A-Z]{2,24})?) (?P<value>MR|MRS|MS|MISS|MSTR|DR|"
+    r"CHD|INF)(?![A-Za-z])"
+)
 """``HARTIGAN/SINEAD MS``: on tickets of airlines."""
 _MORE_TITLES = (
     (("Mr", "Ms", "Dr", "Herr", "Frau", "M.", "Mme", "Sr.", "Sra.", "Sig.", "MR"), _COUPLE),
@@ -194,10 +210,15 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
     if _CHILD_WORDS.any_within(lowered):
         for match in _CHILD.finditer(text):
             yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
-    for shapes, pattern in ((("a, 00)", "a, 0)"), _IN_BRACKETS), (("a, 00A", "a, 0A"), _SEX_LETTER)):
+    for shapes, pattern in (
+        (("a, 00)", "a, 0)"), _IN_BRACKETS),
+        ((" 00A", " 0A"), _SEX_LETTER),
+        (("00/A", "00/a", "A/00", "a/00"), _SEX_SLASHED),
+        ((" 0 A", " 00 A", "00 a", " 0 a"), _IN_YEARS),
+    ):
         if lowered.has_shape(shapes):
             for match in pattern.finditer(text):
-                yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
+                yield Finding(*match.span(str(match.lastgroup)), "AGE", "AGE", 0.6)
     for match in _TWO_DIGITS.finditer(text):
         at = match.start()
         # No pattern ends with anything but a blank; and before the line's end it would also look behind that.
@@ -230,6 +251,7 @@ def titles(text: str) -> Iterator[Finding]:
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
     if "/" in text:
         for match in _OF_TICKET.finditer(text):
+            yield Finding(*match.span("name"), "PERSON", "PERSON", 0.6)
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
     for words, pattern in _MORE_TITLES:
         for match in pattern.finditer(text) if any(word in text for word in words) else ():

@@ -16,12 +16,12 @@ from services.policy.names.training.corpus import documents, template_words
 from services.policy.names.training.evaluation import dev_documents, measure, table
 from services.policy.names.training.learning import examples, learn
 from services.policy.names.training.lists import HERE, PYTHON, shipped_lists
-from services.policy.names.training.negatives import foreign_vocabulary, vocabulary
+from services.policy.names.training.negatives import vocabulary
 from services.policy.names.words import COMMON
 
 SEED = 20261
-DOCUMENTS = 140_000
-EPOCHS = 6
+DOCUMENTS = 120_000
+EPOCHS = 5
 BATCH_TOKENS = 4000
 RATE = 0.004
 ONE_THREAD = "OPENBLAS_NUM_THREADS"
@@ -37,7 +37,7 @@ def say(line: str) -> None:
 def train(out: Path, count: int, epochs: int, seed: int = SEED) -> None:
     started = time.monotonic()
     lists = shipped_lists(template_words())
-    for word in (*vocabulary(), *foreign_vocabulary()):
+    for word in vocabulary():
         lists[word] = lists.get(word, 0) | COMMON
     listed: dict[int, int] = {}
     for word, bits in lists.items():

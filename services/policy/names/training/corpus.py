@@ -3,12 +3,12 @@
 import random
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 
 from services.policy.names.training.grammar import Document, expand, joined
 from services.policy.names.training.lists import HERE
-from services.policy.names.training.negatives import excerpt, foreign, prose
+from services.policy.names.training.negatives import excerpt, prose
 from services.policy.names.training.records import record
 from services.policy.names.training.values import Part, Scene
 
@@ -44,18 +44,16 @@ def _document(rng: random.Random, held_back: bool) -> list[Part]:
     language = rng.choices(LANGUAGES, _WEIGHTS)[0]
     scene = Scene(rng, language, held_back)
     kind = rng.random()
-    if kind < 0.23:
+    if kind < 0.25:
         parts = expand(rng.choice(templates(f"documents.{language}")), scene, rng)
-    elif kind < 0.34:
+    elif kind < 0.37:
         parts = record(rng, scene)
-    elif kind < 0.49:
+    elif kind < 0.53:
         parts = _letter(rng, scene)
-    elif kind < 0.68:
+    elif kind < 0.73:
         parts = _sentences(rng, scene, rng.randint(1, 7))
-    elif kind < 0.79:
+    elif kind < 0.84:
         parts = _planted(rng, scene)
-    elif kind < 0.85:
-        parts = _foreign(rng, scene)
     elif kind < 0.91:
         return _code(rng, scene)
     elif kind < 0.95:
@@ -72,8 +70,6 @@ def _filler(rng: random.Random, scene: Scene) -> list[Part]:
             scene,
             rng,
         )
-    if rng.random() < (0.1 if scene.language == "en" else 0.3):
-        return [(rng.choice(foreign()[scene.language]), None)]
     if scene.language == "en" and rng.random() < 0.35:
         sentence = rng.choice(prose())
         return [(sentence.title() if rng.random() < 0.06 else sentence, None)]
@@ -146,20 +142,11 @@ _WEEDS = (
 )
 
 
-def _foreign(rng: random.Random, scene: Scene) -> list[Part]:
-    """What a program says in a language that the templates do not speak; now and then with a name in it."""
-    sentences = foreign()[rng.choice([language for language in foreign() if language not in LANGUAGES])]
-    if rng.random() < 0.3:
-        return _planted(rng, scene, sentences)
-    separator = rng.choice([" ", " ", "\n", "\n", "\n- ", "\n\n"])
-    return [(separator.join(rng.choices(sentences, k=rng.randint(1, 7))), None)]
-
-
-def _planted(rng: random.Random, scene: Scene, hosts: Sequence[str] = ()) -> list[Part]:
+def _planted(rng: random.Random, scene: Scene) -> list[Part]:
     """Names, and capitalised words that are none, at places of a sentence that say nothing about them."""
     parts: list[Part] = []
     for _ in range(rng.randint(1, 5)):
-        host = rng.choice(hosts) if hosts else _host(rng, scene)
+        host = _host(rng, scene)
         words = host.split(" ")
         places = sorted(rng.sample(range(len(words)), min(len(words), rng.randint(1, 3))))
         if rng.random() < 0.2:
@@ -183,8 +170,6 @@ def _host(rng: random.Random, scene: Scene) -> str:
     """A sentence for names to stand in."""
     if rng.random() < 0.15:
         return scene.make("words")[0][0]
-    if rng.random() < (0.1 if scene.language == "en" else 0.4):
-        return rng.choice(foreign()[scene.language])
     if scene.language == "en" and rng.random() < 0.5:
         return rng.choice(prose())
     plain = rng.choice(templates(f"plain.{scene.language}"))

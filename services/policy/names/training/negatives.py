@@ -1,5 +1,4 @@
-"""Text without names: Python's own standard library (PSF licence), read from the interpreter that trains; and what programs say in
-some fifty languages (``foreign.txt``), since who cannot read a language takes its words for names.
+"""Text without names: Python's own standard library (PSF licence), read from the interpreter that trains.
 
 Only its effect on the weights is shipped, and its ordinary words as hashes.
 """
@@ -11,8 +10,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from services.policy.names.training.lists import HERE, all_cultures, sections
-from services.policy.names.words import folded
+from services.policy.names.training.lists import sections
 
 _OWN = sections("standard_library.txt")
 _PEOPLE = re.compile(
@@ -73,29 +71,4 @@ def vocabulary() -> tuple[str, ...]:
     return tuple(sorted(word for word, count in counts.items() if count >= 4))
 
 
-@cache
-def foreign() -> dict[str, tuple[str, ...]]:
-    """Language -> sentences of user interfaces."""
-    blocks = re.split(r"^\[(\w+)\]\n", (HERE / "foreign.txt").read_text("utf-8"), flags=re.MULTILINE)[1:]
-    return {language: tuple(body.splitlines()) for language, body in zip(blocks[::2], blocks[1::2], strict=True)}
-
-
-@cache
-def foreign_vocabulary() -> tuple[str, ...]:
-    """Their words, folded, less what is somebody's name somewhere."""
-    names = {
-        part
-        for culture in all_cultures()
-        for name in (*culture.given, *culture.surnames)
-        for part in folded(name).replace("-", " ").split()
-    }
-    words = {
-        folded(word)
-        for sentences in foreign().values()
-        for sentence in sentences
-        for word in re.findall(r"(?<![\w.])(?:(?<=^)[^\W\d_]{3,18}|[^\W\d_A-ZÀ-Þ][^\W\d_]{2,17})(?!\w)", sentence)
-    }
-    return tuple(sorted(words - names))
-
-
-__all__ = ["excerpt", "foreign", "foreign_vocabulary", "prose", "vocabulary"]
+__all__ = ["excerpt", "prose", "vocabulary"]

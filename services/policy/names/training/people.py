@@ -22,7 +22,7 @@ _ENDINGS = ("", "n", "r", "s", "k", "l", "m", "t", "ski", "sen", "ian", "ova", "
 _ODD = 0.03
 """Share of names in their own script, of double first names, of double surnames."""
 _INVENTED = 0.07
-_SHORT = 0.04
+_SHORT = 0.06
 """Share of given names that are cut short, as friends do: ``Ale``, ``Steffi``, ``Olu``."""
 _SHORT_ENDINGS = ("", "", "", "", "i", "y", "ie", "o", "a", "s")
 
