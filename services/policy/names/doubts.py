@@ -105,21 +105,21 @@ _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
 
 PERSONAL = 0.25
 """So much less sure the model may be of a person in a text that is about people."""
-IMPERSONAL = 0.2
-"""In a text of which nothing else says so it must be surer than elsewhere, by this share of what is left to certainty."""
+IMPERSONAL = 0.5
+"""In a text of which it is known that nothing else says so it must be surer, by this share of what is left to certainty."""
 
 
 def is_doubtful(
-    text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int], personal: bool = False
+    text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int], personal: bool | None = None
 ) -> bool:
     """Whether to let a finding of the model go. ``sure`` is its own measure, 0 to 1; ``lists`` gives a folded word's lists as bits."""
     value = text[start:end]
     match entity:
         case "PERSON" | "ORGANIZATION" | "LOCATION":
             least = _least(entity, value, lists)
-            if not personal:
+            if personal is False:
                 least += IMPERSONAL * (1 - least)
-            elif entity == "PERSON" and not _is_ordinary(value, lists):
+            elif personal and entity == "PERSON" and not _is_ordinary(value, lists):
                 least -= PERSONAL
             if _LABEL.fullmatch(value) is not None or _DRUG.fullmatch(value) is not None:
                 return True
@@ -132,7 +132,11 @@ def is_doubtful(
                 return True
             if sure < 0.8 and entity == "PERSON" and _TECHNICAL.search(text, max(0, start - 40), end + 40) is not None:
                 return True
-            if sure < 0.97 and " " not in value and _RELEASE.search(text, max(0, start - 40), end + 40) is not None:
+            if (
+                (sure < 0.97 or value.islower())
+                and " " not in value
+                and _RELEASE.search(text, max(0, start - 40), end + 40) is not None
+            ):
                 return True
             before = text[max(0, start - 160) : start]
             if (
@@ -164,7 +168,7 @@ def is_doubtful(
                 return True
             return _PART_OF_A_TEXT.search(text, max(0, start - 24), start) is not None
         case "AGE":
-            if not any(map(str.isdigit, value)) and _NUMBER_WORD.search(value) is None:
+            if sure < 0.65 or (not any(map(str.isdigit, value)) and _NUMBER_WORD.search(value) is None):
                 return True
             if not value.isdigit() or _AFTER_NAME.search(text, max(0, start - 40), start) is not None:
                 return False
@@ -172,7 +176,7 @@ def is_doubtful(
                 return False
             # Where a word says how old, the recognizers know of what.
             return (
-                sure < 0.9
+                sure < 0.97
                 or _AGED.search(text, max(0, start - 24), start) is not None
                 or _OF_A_THING.search(text, max(0, start - 24), start) is not None
                 or _OF_ATTRIBUTE.search(text, max(0, start - 8), start) is not None
@@ -191,6 +195,9 @@ def is_doubtful(
 _LATIN = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ]")
 _OTHER_LETTER = re.compile(r"[^\W\d_A-Za-zªºÀ-ɏḀ-ỿ]")
 _ABOUT = 60
+_MOST_WORDS, _LONGEST_NAME = 4, 20
+_SENTENCE = re.compile("[。।、，？！۔]|\\. ")
+"""No name has a full stop or a comma within, in any script."""
 
 
 def _is_foreign(text: str, start: int, end: int) -> bool:
@@ -200,6 +207,9 @@ def _is_foreign(text: str, start: int, end: int) -> bool:
     """
     if text[start:end].isascii() or _OTHER_LETTER.search(text, start, end) is None:
         return False
+    value = text[start:end]
+    if len(words := value.split()) > _MOST_WORDS or max(map(len, words)) > _LONGEST_NAME or _SENTENCE.search(value) is not None:
+        return True
     around = text[max(0, start - _ABOUT) : start] + text[end : end + _ABOUT]
     return len(_OTHER_LETTER.findall(around)) > len(_LATIN.findall(around))
 
@@ -231,7 +241,7 @@ def _is_unread(text: str, start: int, end: int, lists: Callable[[str], int]) -> 
 
 
 _LABEL = re.compile(
-    r"(?:PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
+    r"(?:ADR|BDAY|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
     r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
     r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
     r"January|February|March|July|October|November|December|Januar|Februar|März|Juli|Oktober|Dezember)\.?"

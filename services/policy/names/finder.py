@@ -116,10 +116,11 @@ class NameFinder:
         self._words = KeptWords(self._worked_out)
         self._words.rows(FREQUENT.read_text("utf-8").split("\n"))
 
-    def find(self, text: str, *, personal: bool = False) -> Iterator[Finding]:
+    def find(self, text: str, *, personal: bool | None = None) -> Iterator[Finding]:
         """In order, without overlaps; a name over two lines is two findings.
 
-        ``personal``: something else says that the text is about people, so that less is asked of a name.
+        ``personal``: whether something else says that the text is about people, so that less is asked of a name, or more; None when
+        nobody has looked.
         """
         matches = TOKEN.finditer(text)
         piece: list[re.Match[str]] = []
@@ -136,7 +137,7 @@ class NameFinder:
                 begin = min(told, OVERLAP)
                 piece = piece[told - begin :]
 
-    def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool, personal: bool) -> tuple[list[Finding], int]:
+    def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool, personal: bool | None) -> tuple[list[Finding], int]:
         """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
         tokens = [token if (token := match[0])[-1].isalnum() else key(token) for match in piece]
         scores = self._network.scores(self._words.rows(tokens), _lines(tokens))
@@ -174,10 +175,11 @@ class NameFinder:
             if finding is not None:
                 guessed.append((finding, certainty))
         text = piece[0].string
-        personal = personal or any(
+        if any(
             certainty > SURE_PERSON and finding.entity == "PERSON" and " " in text[finding.start : finding.end]
             for finding, certainty in guessed
-        )
+        ):
+            personal = True
         for finding, certainty in guessed:
             if not is_doubtful(text, finding.start, finding.end, finding.entity, certainty, self._bits_of, personal):
                 whole = as_organisation(text, finding, self._bits_of)
