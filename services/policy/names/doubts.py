@@ -103,7 +103,7 @@ _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
 
 
-PERSONAL = 0.25
+PERSONAL = 0.15
 """So much less sure the model may be of a person in a text that is about people."""
 IMPERSONAL = 0.5
 """In a text of which it is known that nothing else says so it must be surer, by this share of what is left to certainty."""

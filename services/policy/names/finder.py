@@ -31,7 +31,7 @@ FREQUENT = Path(__file__).with_name("frequent.txt")
 PIECE = 4096
 OVERLAP = 12
 _AT_ONCE = 256
-BONUS = np.array([0, 3.5, 2.5, 2.0, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
+BONUS = np.array([0, 4.0, 2.5, 2.0, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
 """Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
 SURE_PERSON = 0.97
