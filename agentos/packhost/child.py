@@ -8,13 +8,15 @@ import asyncio
 import ctypes
 import mmap
 import os
+import resource
 import signal
 import socket
 import struct
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,14 @@ def _lock_in(confinement: Confinement, handover: socket.socket) -> None:
     handover.close()
 
 
+def _close_all_but(given: Sequence[int]) -> None:
+    """Close what the service's event loop left open for this process beside its standard streams: libuv closes nothing itself."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kept = [2, *sorted(given), most]
+    for before, after in pairwise(kept):
+        os.closerange(before + 1, after)
+
+
 def main() -> None:
     """``argv``: the numbers of the socket, of the socket that the listener is handed over on, and of the shared memory."""
     parent = os.getppid()
@@ -174,9 +184,10 @@ def main() -> None:
     if os.getppid() != parent:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the service's to handle
-    sock = socket.socket(fileno=int(sys.argv[-3]))
-    handover = socket.socket(fileno=int(sys.argv[-2]))
-    memory = mmap.mmap(int(sys.argv[-1]), SLOTS.size)
+    given = [int(number) for number in sys.argv[-3:]]
+    _close_all_but(given)
+    sock, handover = socket.socket(fileno=given[0]), socket.socket(fileno=given[1])
+    memory = mmap.mmap(given[2], SLOTS.size)
     hello = _first_frame(sock, Decoder())
     try:
         if (limits := hello["confinement"]) is not None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,26 +163,31 @@ class PackHost:
         self._handover.setblocking(False)
         root = _ROOT
         fds = (theirs.fileno(), given.fileno(), self._shared.fileno())
+        # Pipes of our own: the loop would make sockets, and a pack gets no descriptor that can do more than it needs.
+        (stdout, out), (stderr, err) = os.pipe(), os.pipe()
         try:
             # -s -P: no user site, no working directory on the path; a fixed hash seed keeps the order of sets in replays.
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-s", "-P", "-c", _BOOT, str(root), *map(str, fds),
-                pass_fds=fds, cwd=self._temporary.name, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE, limit=1 << 16,
+                pass_fds=fds, cwd=self._temporary.name, stdin=asyncio.subprocess.DEVNULL,
+                stdout=out, stderr=err,
                 env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "HOME": self._temporary.name, "TMPDIR": self._temporary.name},
             )  # fmt: skip
         except BaseException:
             ours.close()
+            os.close(stdout)
+            os.close(stderr)
             raise
         finally:
             theirs.close()
             given.close()
+            os.close(out)
+            os.close(err)
         limits = self._limits(root)
         asyncio.get_running_loop().add_reader(self._handover, self._take_over, _sight(limits, root))
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
-        for name, stream in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
-            if stream is not None:
-                self._tasks.append(asyncio.create_task(self._read_output(name, stream)))
+        for name, printed in (("stdout", stdout), ("stderr", stderr)):
+            self._tasks.append(asyncio.create_task(self._read_output(name, os.fdopen(printed, "rb", buffering=0))))
         self._write({"t": "hello", "folder": str(self.pack.folder), "mode": self._options.mode, "confinement": limits})
         decoder = Decoder()
         try:
@@ -356,8 +362,14 @@ class PackHost:
                 self.kill()
                 return
 
-    async def _read_output(self, name: str, stream: asyncio.StreamReader) -> None:
+    async def _read_output(self, name: str, pipe: FileIO) -> None:
         """A pack that prints without end must neither fill the log nor block on a full pipe."""
+        stream = asyncio.StreamReader(limit=1 << 16)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), pipe)
+        with contextlib.closing(transport):
+            await self._hand_on_lines(name, stream)
+
+    async def _hand_on_lines(self, name: str, stream: asyncio.StreamReader) -> None:
         lines = 0
         while True:
             try:

@@ -189,6 +189,8 @@ class ApprovalRules:
         shown = decided.redacted_request if standing is None else standing.redacted_request
         changed = asked.model_copy(
             update={
+                # Something came before it: what was asked for at first.
+                "context": asked.context.model_copy(update={"alone": False}),
                 "model": wanted.model,
                 "request": await self._keys.seal_model(tenant, asked.request.key, REQUEST, wanted),
                 "digest": step_digest("model", wanted.model_dump(mode="json")),

@@ -103,6 +103,9 @@ class CallRules:
             else:
                 reservations, owed = granted.reservations, granted.owed
                 decision = _within_money(decision, granted.most_usd)
+        if context.alone and decision.verdict == "hold":
+            # An approver may edit it: what is redacted then is numbered on from here.
+            await self._reader.keep(tenant, family, reading)
         decided = _decided(
             asked,
             ruled,

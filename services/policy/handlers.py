@@ -62,10 +62,10 @@ class Policy:
         """The handler table."""
         return [
             Route("task.queued", self.on_task_queued, concurrency=64),
-            Route("call.requested", self.on_call_requested, concurrency=64),
-            Route("call.received", self.on_call_requested, concurrency=64),
+            Route("call.requested", self.on_call_requested, concurrency=64, direct=True),
+            Route("call.received", self.on_call_requested, concurrency=64, direct=True),
             Route("tool.requested", self.on_tool_requested, concurrency=64),
-            Route("call.settled", self.on_call_settled, concurrency=64),
+            Route("call.settled", self.on_call_settled, concurrency=64, direct=True),
             Route("tool.settled", self.inspection.on_settled, concurrency=64),
             *self.checkpoints.routes(),
             *self._approvals.routes(),
@@ -128,6 +128,9 @@ class Policy:
         """May this model call, a pack's or a client's of the governed endpoint, be made, and what of it may leave?"""
         asked = message.payload(ModelCallRequested)
         subject = EventSubject.parse(message.subject)
+        if asked.context.alone and message.channel.name != "call.received":
+            # Only the gateway knows that nothing came before: whatever else says so is read with its history.
+            asked = asked.model_copy(update={"context": asked.context.model_copy(update={"alone": False})})
         try:
             ruled = await self._ruled(
                 message,

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from agentos.contracts.events.call import CallContext
 from services.policy.history.domain import FamilyHistory, Happened
@@ -11,7 +11,7 @@ from services.policy.inspection import Inspection
 from services.policy.plans import Plans
 from services.policy.redacting.finding import Analysis
 from services.policy.redaction import Read
-from services.policy.vaults import Kept, Vaults
+from services.policy.vaults import Kept, Standing, Vaults
 
 T = TypeVar("T")
 
@@ -43,10 +43,17 @@ class Reader:
             self._history(tenant, family, context, *happened),
             self._plans.of(tenant, context, kind, model),
             self._vaults.analyses(read),
-            self._vaults.standing(tenant, family),
+            self._standing(tenant, family, context),
         )
         redacted = await self._vaults.redact(tenant, family, read, analyses, plan, standing)
         return Reading(history, analyses, redacted, providers)
+
+    async def keep(self, tenant: str, family: str, reading: Reading[Any]) -> None:
+        """Have the placeholders of a call that is alone at hand for when it is read again."""
+        await self._vaults.keep(tenant, family, reading.redacted.placeholders)
+
+    async def _standing(self, tenant: str, family: str, context: CallContext) -> Standing | None:
+        return None if context.alone else await self._vaults.standing(tenant, family)
 
     async def _history(self, tenant: str, family: str, context: CallContext, *happened: Happened) -> FamilyHistory:
         # What the family has seen by now counts, whether or not it was looked at already.

@@ -68,23 +68,27 @@ class Vaults:
         return Standing(await self.open(tenant, sealed), sealed, entry.revision)
 
     async def redact(
-        self, tenant: str, family: str, read: Read[T], analyses: list[Analysis], plan: Plan, standing: Standing
+        self, tenant: str, family: str, read: Read[T], analyses: list[Analysis], plan: Plan, standing: Standing | None
     ) -> Kept[T]:
         """Redact by ``plan``; what was added to the family's map, of which ``standing`` was read, stands in the bucket when this returns.
 
-        Raises Blocked, Unavailable when the redactor fails, and KeyErased.
+        Without ``standing`` the family has no map and gets none: its one call carries it, and ``keep`` puts it into the bucket where more
+        is to come. Raises Blocked, Unavailable when the redactor fails, and KeyErased.
         """
         name = f"{tenant}.{family}"
         keyed = plan.keyed(await self._keys.data_key(tenant, family))
         while True:
-            vault = standing.vault
+            vault = PlaceholderVault() if standing is None else standing.vault
             done = await redact(read, analyses, vault, keyed)
-            if done.vault == vault and standing.sealed is not None:
+            if done.vault == vault and standing is not None and standing.sealed is not None:
                 return Kept(done.value, done.entities, standing.sealed)
             sealed = await self._keys.seal_model(tenant, family, PLACEHOLDERS, done.vault)
             if done.vault == vault:
                 return Kept(done.value, done.entities, sealed)
             known = [(name.partition("_")[0], text) for name, text in done.vault.values.items() if name not in vault.values]
+            if standing is None:
+                await self._subjects.note(tenant, family, known)
+                return Kept(done.value, done.entities, sealed)
             value = sealed.model_dump_json().encode()
             # Whose data this is can be found again before anyone sees it redacted: else nobody could have it erased.
             noted = asyncio.create_task(self._subjects.note(tenant, family, known))
@@ -101,6 +105,13 @@ class Vaults:
             finally:
                 await noted
             return Kept(done.value, done.entities, sealed)
+
+    async def keep(self, tenant: str, family: str, placeholders: Sealed) -> None:
+        """Put the map that one call carries into the bucket, for what will be redacted beside it. Idempotent."""
+        try:
+            await self._bucket.create(f"{tenant}.{family}", placeholders.model_dump_json().encode())
+        except Conflict:
+            return  # it was kept at an earlier delivery, and may have grown since
 
     async def open(self, tenant: str, sealed: Sealed) -> PlaceholderVault:
         """A map from a decision."""

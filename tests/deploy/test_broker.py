@@ -119,7 +119,9 @@ async def test_three_servers_hold_every_stream_three_times_and_sync_every_write(
         jetstream = state["jetstream"]
         assert isinstance(jetstream, dict)
         assert jetstream["config"]["sync_always"] is True
-        assert (await asyncio.to_thread(fetch, node, "/healthz"))["status"] == "ok"
+        # Just provisioned, replicas may still be catching up.
+        while not await asyncio.to_thread(healthy, node):
+            await asyncio.sleep(0.05)
     client = Client()
     await client.connect(
         admin.servers, user=PROVISIONER, password=admin.secret(), inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False

@@ -33,6 +33,9 @@ class CallContext(Contract):
     """The virtual key that a call of the governed endpoint came in with."""
     user: str | None = Field(default=None, max_length=128)
     """A keyed digest of the end user that the endpoint's client named, so that a budget can be theirs without saying who."""
+    alone: bool = False
+    """The call is the only one that there will ever be in its task family: it has no history to look at, and none will be looked at.
+    Of calls of the governed endpoint only."""
     uninspected: tuple[str, ...] = Field(default=(), max_length=4_096)
     """``call.<id>`` or ``tool.<id>`` of answers that the agent has seen and of which the runner does not know that policy has
     looked at them. Policy looks before it decides: nothing is decided in ignorance of what the agent has read."""

@@ -33,11 +33,15 @@ class Record:
         self._histories = Histories(bus)
 
     async def note(self, tenant: str, family: str, context: CallContext, *happened: Happened) -> FamilyHistory:
-        """Add what happened; the history as it was before."""
+        """Add what happened; the history as it was before. Of a call that is alone nothing is kept: nobody will ask."""
+        if context.alone:
+            return await self._begin(tenant, family, context)
         return await self._histories.note(tenant, family, lambda: self._begin(tenant, family, context), *happened)
 
     async def read(self, tenant: str, family: str, context: CallContext) -> FamilyHistory:
         """The history so far."""
+        if context.alone:
+            return await self._begin(tenant, family, context)
         return await self._histories.read(tenant, family) or await self.note(tenant, family, context)
 
     async def trusted_texts(self, tenant: str, family: str) -> tuple[str, ...]:

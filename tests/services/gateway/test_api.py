@@ -17,7 +17,7 @@ from agentos.contracts.budgets import Budget, BudgetState, Sliding
 from agentos.contracts.envelope import encode_body
 from agentos.contracts.events.kill import KillCancelled
 from agentos.contracts.ids import derived_id
-from services.gateway.app import create_app
+from services.gateway.app import create_api
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import ACTIONS, ROLES, role_table
 from services.gateway.edge import GuardedRoute
@@ -440,7 +440,7 @@ async def test_each_route_lets_in_exactly_the_roles_that_have_its_action(edge: A
 
 
 def test_the_openapi_document_names_problems_security_and_the_idempotency_header() -> None:
-    document = create_app().openapi()
+    document = create_api().openapi()
     submit = document["paths"]["/api/v1/tasks"]["post"]
     assert submit["security"] == [{"apiKey": []}]
     assert any(p["name"] == "Idempotency-Key" for p in submit["parameters"])

@@ -21,7 +21,8 @@ async def call(budgets: Budgets, call_id: str, asked: datetime, tokens: int, too
         try:
             answer = await budgets.reserve(call_id, TENANT, demand(asked_at=asked))
         except RetryLater as later:
-            assert later.code == "budget.reserved_by_others"
+            # The second: 10,000 at once in one process may keep the broker's acknowledgement waiting for longer than it is waited for.
+            assert later.code in ("budget.reserved_by_others", "broker_unavailable")
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))
             wait = min(wait * 2, 0.5)
             continue
