@@ -250,8 +250,9 @@ def _certainties(scores: Floats, places: list[int]) -> dict[int, float]:
 
 def _of_addresses(tokens: list[str]) -> Iterator[str]:
     """The words before each ``@`` of an electronic address: ``jane`` and ``doe`` of ``jane.doe@x.example``."""
-    at = -1
-    while (at := tokens.index("@", at + 1) if "@" in tokens[at + 1 :] else -1) >= 0:
+    for at, sign in enumerate(tokens):
+        if sign != "@":
+            continue
         part = at - 1
         while part >= 0 and part > at - _LONGEST_LOCAL:
             word = tokens[part].strip()

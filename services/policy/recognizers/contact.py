@@ -244,15 +244,17 @@ _LOGGED = (
 )
 
 
-def _in_prose(text: str, handle: re.Match[str], begin: int, end: int) -> bool:
+def _in_prose(text: str, handle: re.Match[str]) -> bool:
     """Whether a line speaks of somebody: words before the handle, and nothing of a program around it."""
-    name, before = handle["value"], text[max(begin, handle.start() - _LINE) : handle.start()]
+    name = handle["value"]
+    before = text[max(0, handle.start() - _LINE) : handle.start()].rpartition("\n")[2]
+    after = text[handle.end() : handle.end() + _LINE].partition("\n")[0]
     return (
         (name.islower() or _NOT_A_WORD.search(name) is not None)
         and before[-1:] == " "
         and len(before.split()) > 1
         and _PROSE.search(before) is None
-        and _PROSE.search(text, handle.end(), min(end, handle.end() + _LINE)) is None
+        and _PROSE.search(after) is None
     )
 
 
@@ -329,8 +331,7 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
         line = before.rpartition("\n")[2]
         follows = _ADDRESSED.match(text, match.end()) is not None
         # At the head of a line a decorator stands alone; whom one speaks to is followed by what one says.
-        begin, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
-        if _in_prose(text, match, begin, end if end >= 0 else len(text)):
+        if _in_prose(text, match):
             yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.55)
         elif follows if not line.strip() else (_MENTIONED.search(line) is not None or follows):
             yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.6)
