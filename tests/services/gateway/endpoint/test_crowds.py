@@ -26,7 +26,7 @@ PIECES = 200
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with opened(tmp_path_factory.mktemp("crowds"), slow_reader_after=timedelta(seconds=1)) as world:
+    async with opened(tmp_path_factory.mktemp("crowds"), slow_reader_after=timedelta(seconds=5)) as world:
         yield world
 
 
