@@ -161,9 +161,23 @@ class JsonRestorer:
             self._escape = text[position:]
             return len(text)
         match = _ESCAPE.match(text, position)
+        if match is None and self._depth:
+            self._leave(parts)
+            return position
         # What is no escape in JSON means itself.
         self._take(json.loads(f'"{match[0]}"') if match is not None else character, parts)
         return position + (len(match[0]) if match is not None else 1)
+
+    def _leave(self, parts: list[str]) -> None:
+        """In a string that only began like JSON: what follows is text, and what is held back is looked at with it."""
+        self._is_json = False
+        if isinstance(self._string, JsonRestorer):
+            parts.append(_escaped(self._string.flush()))
+        elif self._string is not None:
+            self._outside = self._string
+        if self._head is not None:
+            parts.append(self._outside.feed(f'"{self._head}'))
+        self._string = self._head = None
 
     def _take(self, run: str, parts: list[str]) -> None:
         """The next characters of the string, without escapes."""

@@ -103,6 +103,14 @@ def test_json_is_restored_as_json_wherever_it_is_cut() -> None:
     assert _plain(through(JsonRestorer(VAULT), list(JSON_TEXT))) == _plain(json.dumps(whole))
 
 
+def test_a_string_that_only_began_like_json_is_passed_on_as_it_was_written() -> None:
+    for text in (r'{"0EMAIL\_1', r'{"a": "x\_y", "b": "<EMAIL_1>"}', r'{"": "<PERSON\_1> \d+"}', r'["\x"]'):
+        for written in (json.dumps({"": text}), json.dumps({"": json.dumps({"": text})})):
+            expected = _plain(restore_json_text(written, VAULT))
+            for cut in range(len(written) + 1):
+                assert _plain(through(JsonRestorer(VAULT), (written[:cut], written[cut:]))) == expected
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | texts | st.sampled_from(["<NUMBER_1>", "NUMBER_1", "<SECRET_1>"]),
     lambda inner: (
