@@ -27,7 +27,7 @@ from agentos.contracts.model import Delta, ModelRequest, Usage
 __all__ = ["AnthropicAdapter"]
 
 _PATH = "/v1/messages"
-_LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=1_000, keepalive_expiry=30)
+_LIMITS = httpx2.Limits(max_connections=20_000, max_keepalive_connections=1_000, keepalive_expiry=30)
 
 
 class AnthropicAdapter:

@@ -148,9 +148,9 @@ class MessageReader:
             case "thinking":
                 found += self._assembly.thinking(text(block.get("thinking")))
                 if signature := text(block.get("signature")):
-                    self._assembly.seal(signature=signature)
+                    found += self._assembly.seal(signature=signature)
             case "redacted_thinking":
-                self._assembly.seal(encrypted=text(block.get("data")))
+                found += self._assembly.seal(encrypted=text(block.get("data")))
             case "tool_use":
                 # In a stream the input is empty here and follows in pieces; a whole block has all of it.
                 given = block.get("input")
@@ -173,7 +173,7 @@ class MessageReader:
             case "thinking_delta":
                 found += self._assembly.thinking(text(delta.get("thinking")))
             case "signature_delta":
-                self._assembly.seal(signature=text(delta.get("signature")))
+                found += self._assembly.seal(signature=text(delta.get("signature")))
             case "citations_delta":
                 self._uncarried("citations")
             case _:

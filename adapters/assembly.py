@@ -17,6 +17,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -38,6 +39,7 @@ class _Thinking:
     pieces: list[str] = field(default_factory=list[str])
     signature: str | None = None
     encrypted: str | None = None
+    sealed: bool = False
 
 
 @dataclass(slots=True)
@@ -53,13 +55,15 @@ class _Call:
 class Assembly:
     """Parts in the order in which they began. Each method returns the deltas that its piece makes."""
 
-    __slots__ = ("_apart", "_calls", "_halves", "_names", "_parts", "_provider", "_taken", "size")
+    __slots__ = ("_apart", "_calls", "_halves", "_hidden", "_names", "_parts", "_provider", "_taken", "size")
 
     def __init__(self, provider: str, names: ToolNames, request: ModelRequest) -> None:
         self._provider, self._names = provider, names
         self._parts: list[_Text | _Thinking | _Call] = []
         self._calls: dict[Hashable, _Call] = {}
         self._halves: dict[Hashable, str] = {}
+        self._hidden: list[Delta] = []
+        """Seals of thinking that nobody is shown. They wait for what is shown next: until then another may begin the answer anew."""
         self._apart = False
         self._taken = {
             part.id for message in request.messages for part in message.parts if isinstance(part, ToolCallPart)
@@ -92,7 +96,7 @@ class Assembly:
             self._parts.append(last)
         last.pieces.append(piece)
         self.size += len(piece)
-        return [TextDelta(text=piece)]
+        return self._shown(TextDelta(text=piece))
 
     def thinking(self, piece: str, *, part_id: str | None = None) -> list[Delta]:
         """More thinking; another ``part_id`` begins another part."""
@@ -101,13 +105,27 @@ class Assembly:
             return []
         self._thought(part_id).pieces.append(piece)
         self.size += len(piece)
-        return [ThinkingDelta(text=piece)]
+        return self._shown(ThinkingDelta(text=piece))
 
-    def seal(self, *, part_id: str | None = None, signature: str | None = None, encrypted: str | None = None) -> None:
+    def seal(self, *, part_id: str | None = None, signature: str | None = None, encrypted: str | None = None) -> list[Delta]:
         """What the provider adds to its thinking, so that it can be sent back. Begins a part where no thinking was shown."""
         thought = self._thought(part_id)
         thought.signature = signature or thought.signature
         thought.encrypted = encrypted or thought.encrypted
+        if thought.sealed or not (signature or encrypted):
+            return []
+        thought.sealed = True
+        sealed = ThinkingSealed(provider=self._provider, signature=signature, encrypted=encrypted, id=thought.id)
+        if thought.pieces:
+            return self._shown(sealed)
+        self._hidden.append(sealed)
+        return []
+
+    def _shown(self, *deltas: Delta) -> list[Delta]:
+        if not self._hidden:
+            return list(deltas)
+        waiting, self._hidden = self._hidden, []
+        return [*waiting, *deltas]
 
     def _thought(self, part_id: str | None) -> _Thinking:
         if part_id is None:
@@ -149,8 +167,9 @@ class Assembly:
         call.name = self._names.from_wire(name)
         call.id = self._unique(call.id)
         self.size += len(name)
-        started = ToolCallStarted(index=call.index, id=call.id, name=call.name)
-        return [started, ToolCallDelta(index=call.index, json_text="".join(call.pieces))] if call.pieces else [started]
+        started = ToolCallStarted(index=call.index, id=call.id, name=call.name, signature=call.signature)
+        more = [ToolCallDelta(index=call.index, json_text="".join(call.pieces))] if call.pieces else []
+        return self._shown(started, *more)
 
     def arguments(self, key: Hashable) -> str:
         """What came of the arguments of a call."""

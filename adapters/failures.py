@@ -7,7 +7,7 @@
 | 429                                                        | wait           | the provider's, or http_429    |
 | 429 because the account has no money left                  | needs_operator | the provider's                 |
 | 429 for a request that is larger than the limit itself     | other_provider | the provider's, or http_429    |
-| 408, 409, 425, 498, 499, 5xx (529 too)                     | retry          | the provider's, or http_<n>    |
+| 408, 409, 424, 425, 498, 499, 5xx (529 too)                | retry          | the provider's, or http_<n>    |
 | 400 because the model wrote a broken tool call (Groq)      | retry          | the provider's                 |
 | 404, 413                                                   | other_provider | the provider's, or http_<n>    |
 | any status: too long for the model's context               | other_provider | the provider's, or http_<n>    |
@@ -99,6 +99,7 @@ _KIND_OF_CODE: dict[str, ErrorKind] = {
             "image_too_large",
             "image_file_too_large",
             "unsupported_image_media_type",
+            "invalid_encrypted_content",
         ),
         "other_provider",
     ),
@@ -180,10 +181,15 @@ _NO_SUCH_MODEL = re.compile(
 # Anthropic and Gemini name what their models, or they here, do not have in words alone.
 _NOT_OF_THIS_MODEL = re.compile(
     r"(?:not supported|deprecated|specified) (?:for|by|on|with) this model|this model does not support"
-    r"|user location is not supported|\bthinking`? blocks?\b|`thinking` or `redacted_thinking`",
+    r"|user location is not supported|does not support (?:tools|thinking|images|image input)|image (?:exceeds|dimensions exceed)"
+    # What it wants to see again of its own thinking, and another one does not.
+    r"|\bthinking`? blocks?\b|`thinking` or `redacted_thinking`|thought_signature|`reasoning_content` .{0,40}must be passed back",
     re.IGNORECASE,
 )
-_NO_MONEY = re.compile(r"credit balance is too low|reached your specified (?:\w+ )?api usage limits", re.IGNORECASE)
+_NO_MONEY = re.compile(
+    r"credit balance is too low|reached your specified (?:\w+ )?api usage limits|please enable billing|organization has been disabled",
+    re.IGNORECASE,
+)
 # OpenAI and Groq say so of a single request that is over the tokens per minute: no waiting helps.
 _OVER_THE_LIMIT = re.compile(r"request too large", re.IGNORECASE)
 
@@ -204,7 +210,7 @@ def kind_of_status(status: int, code: str | None = None, said: str = "") -> Erro
         return "needs_operator"
     if status == 429:
         return "other_provider" if _OVER_THE_LIMIT.match(said) else "wait"
-    if status in (408, 409, 425, 498, 499) or status >= 500:
+    if status in (408, 409, 424, 425, 498, 499) or status >= 500:
         return "retry"
     if status in (404, 413) or _TOO_LONG.search(said) or _NO_SUCH_MODEL.search(said) or _NOT_OF_THIS_MODEL.search(said):
         return "other_provider"

@@ -28,7 +28,7 @@ from agentos.contracts.model import Delta, ModelRequest, Usage
 
 __all__ = ["GeminiAdapter"]
 
-_LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=1_000, keepalive_expiry=30)
+_LIMITS = httpx2.Limits(max_connections=20_000, max_keepalive_connections=1_000, keepalive_expiry=30)
 _MOST_HEADS = 256
 _OK = 200
 _Method = Literal["generate", "stream", "embed"]

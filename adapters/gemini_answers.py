@@ -37,8 +37,10 @@ _COUNTS = (
     "cachedContentTokenCount",
     "candidatesTokenCount",
     "thoughtsTokenCount",
+    "totalTokenCount",
 )
 _UNCARRIED = ("inlineData", "fileData", "executableCode", "codeExecutionResult", "toolCall", "toolResponse")
+_ABOUT = ("citationMetadata", "groundingMetadata", "urlContextMetadata")
 _CHARACTERS_PER_TOKEN = 4
 
 
@@ -122,8 +124,9 @@ class AnswerReader:
         reason = text(candidate.get("finishReason"))
         if reason and reason != "FINISH_REASON_UNSPECIFIED":
             self._reason = reason
-        if candidate.get("citationMetadata"):
-            self._uncarried("citationMetadata")
+        for kind in _ABOUT:
+            if candidate.get(kind):
+                self._uncarried(kind)
 
     def _part(self, part: dict[str, Any], found: list[Delta | Usage]) -> None:
         signature = text(part.get("thoughtSignature"))
@@ -134,7 +137,7 @@ class AnswerReader:
         if part.get("thought"):
             found += self._assembly.thinking(said)
             if signature:
-                self._assembly.seal(signature=signature)
+                found += self._assembly.seal(signature=signature)
                 self._assembly.end_part()
             return
         if said:
@@ -142,7 +145,7 @@ class AnswerReader:
         if signature:
             # The signature of the text before it, which has no place for one.
             self._assembly.end_part()
-            self._assembly.seal(signature=signature)
+            found += self._assembly.seal(signature=signature)
             self._assembly.end_part()
         for kind in _UNCARRIED:
             if kind in part:
@@ -185,10 +188,16 @@ class AnswerReader:
         prompt, thoughts = counts.get("promptTokenCount", 0), counts.get("thoughtsTokenCount", 0)
         # The prompt's count includes cached tokens; the candidates' count excludes thoughts.
         cached = min(counts.get("cachedContentTokenCount", 0), prompt)
+        tools = counts.get("toolUsePromptTokenCount", 0)
+        said = counts.get("candidatesTokenCount")
+        if said is None:
+            # Left out at times beside words, at the end too: then the total has it.
+            rest = max(counts.get("totalTokenCount", 0) - prompt - tools - thoughts, 0)
+            said = rest if self._reason is not None and not self._assembly.empty else 0
         return Usage(
-            input_tokens=prompt - cached + counts.get("toolUsePromptTokenCount", 0),
+            input_tokens=prompt - cached + tools,
             cache_read_tokens=cached,
-            output_tokens=counts.get("candidatesTokenCount", 0) + thoughts,
+            output_tokens=said + thoughts,
             reasoning_tokens=thoughts,
         )
 

@@ -124,7 +124,8 @@ class _Writer:
                 call: dict[str, Any] = {
                     "functionCall": {"id": part.id, "name": self._names.to_wire(part.name), "args": part.arguments}
                 }
-                if part.signature is not None:
+                # In base64; the mark of a server of another format, which begins with that server's name, is none.
+                if part.signature is not None and ":" not in part.signature:
                     call["thoughtSignature"] = part.signature
                 written.append(call)
             case ToolResultPart():

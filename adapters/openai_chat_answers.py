@@ -9,7 +9,7 @@ from typing import Any
 from adapters import failures
 from adapters.assembly import Assembly
 from adapters.openai_connection import error_in_stream
-from adapters.openai_writing import note
+from adapters.openai_writing import call_mark, note
 from adapters.outgoing import ToolNames
 from adapters.port import ProviderError
 from adapters.reading import count, entries, fields, text
@@ -23,16 +23,22 @@ _FINISH: dict[str, FinishReason] = {
     "eos_token": "stop",
     "stop_sequence": "stop",
     "end_turn": "stop",
+    "complete": "stop",
     "length": "length",
     "max_tokens": "length",
     "model_length": "length",
     "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
     "safety": "content_filter",
+    "sensitive": "content_filter",
     "refusal": "content_filter",
 }
+# What an answer may hold beside its text, thinking and calls: sources, sounds, pictures.
+_UNCARRIED = ("annotations", "citations", "audio", "images")
+_OUT_OF_ORDER = frozenset({"insufficient_system_resource", "network_error"})
 
 
 class ChatReader:
@@ -49,6 +55,7 @@ class ChatReader:
         "_provider",
         "_refused",
         "_stop",
+        "_uncarried",
         "_whole",
         "usage",
     )
@@ -60,6 +67,7 @@ class ChatReader:
         self._id: str | None = None
         self._finish: str | None = None
         self._stop: str | None = None
+        self._uncarried: dict[str, None] = {}
         self._refused = False
         self._choices = False
         self._counted = False
@@ -84,6 +92,7 @@ class ChatReader:
         self._id = self._id or text(chunk.get("id")) or None
         self._model = text(chunk.get("model")) or self._model
         found: list[Delta | Usage] = []
+        self._note_uncarried(chunk)
         choices = entries(chunk.get("choices"))
         for each in choices:
             choice = fields(each)
@@ -108,10 +117,18 @@ class ChatReader:
             stopped_by = choice.get("stop_reason")
             self._stop = stopped_by if isinstance(stopped_by, str) else None
 
+    def _note_uncarried(self, holder: dict[str, Any]) -> None:
+        for name in _UNCARRIED:
+            if holder.get(name):
+                self._uncarried[name] = None
+
     def _message(self, message: dict[str, Any], found: list[Delta | Usage]) -> None:
         thought = text(message.get("reasoning_content")) or text(message.get("reasoning"))
         if thought:
             found += self._assembly.thinking(thought)
+        self._note_uncarried(message)
+        if any(fields(each).get("signature") or fields(each).get("data") for each in entries(message.get("reasoning_details"))):
+            self._uncarried["reasoning_details"] = None
         content = message.get("content")
         if isinstance(content, str):
             if content:
@@ -140,14 +157,17 @@ class ChatReader:
             elif block.get("type") == "refusal":
                 self._refused = True
                 found += self._assembly.text(text(block.get("refusal")))
-            else:
+            elif "text" in block:
                 found += self._assembly.text(text(block.get("text")))
+            else:
+                self._uncarried["parts that are no text"] = None
 
     def _call(self, call: dict[str, Any], found: list[Delta | Usage]) -> None:
         id_ = text(call.get("id"))
         index = count(call.get("index"))
         slot = self._slot(id_, index)
-        self._function(slot, id_, fields(call.get("function")), found)
+        mark = call_mark(self._provider, call.get("extra_content"))
+        self._function(slot, id_, fields(call.get("function")), found, mark)
 
     def _slot(self, id_: str, index: int | None) -> int:
         """Which call a piece belongs to. Ids come with the first piece alone; some servers give every call the index 0, some none."""
@@ -166,11 +186,15 @@ class ChatReader:
         keys[index] = keys[index] or id_
         return index
 
-    def _function(self, slot: int, id_: str, function: dict[str, Any], found: list[Delta | Usage]) -> None:
+    def _function(
+        self, slot: int, id_: str, function: dict[str, Any], found: list[Delta | Usage], mark: str | None = None
+    ) -> None:
         arguments = function.get("arguments")
         if isinstance(arguments, dict):
             arguments = json.dumps(arguments, ensure_ascii=False)
-        found += self._assembly.call(slot, call_id=id_, name=text(function.get("name")), json_text=text(arguments))
+        found += self._assembly.call(
+            slot, call_id=id_, name=text(function.get("name")), json_text=text(arguments), signature=mark
+        )
 
     def _count(self, chunk: dict[str, Any], choices: list[Any], found: list[Delta | Usage]) -> None:
         raw = chunk.get("usage") or fields(chunk.get("x_groq")).get("usage")
@@ -179,7 +203,7 @@ class ChatReader:
             raw = fields(choices[0]).get("usage")
         usage = _usage(raw) if raw else None
         self._counted = self._counted or (usage is not None and not choices)
-        if usage is not None and usage != self.usage:
+        if usage is not None and usage != self.usage and (usage != _NOTHING or self.usage is None):
             self.usage = usage
             if not self._whole:
                 found.append(usage)
@@ -198,12 +222,12 @@ class ChatReader:
             raise failures.bad_answer(provider, "no choices", usage=self.usage)
         if self._finish is None and not self._whole:
             raise failures.incomplete(provider, usage=self.usage)
-        if self._finish == "insufficient_system_resource":
+        if self._finish in _OUT_OF_ORDER:
             raise ProviderError(
-                f"{provider} ran out of capacity in the middle of its answer: try again",
+                f"{provider} broke down in the middle of its answer ({self._finish}): try again",
                 kind="retry",
                 provider=provider,
-                code="insufficient_system_resource",
+                code=self._finish or "",
                 status=200,
                 usage=self.usage,
             )
@@ -218,6 +242,7 @@ class ChatReader:
         if finish == "stop" and any(isinstance(part, ToolCallPart) for part in parts):
             # Some servers of this format (ollama among them) say "stop" beside tool calls.
             finish = "tool_calls"
+        notes += [note("answer", f"{what} of {provider}", "is not carried") for what in self._uncarried]
         if estimated:
             notes.append(note("usage", f"{provider}/{self._model}", "gave no token counts: they are estimated from lengths"))
         return (
@@ -236,6 +261,9 @@ class ChatReader:
         )
 
 
+_NOTHING = Usage()
+
+
 def _is_error(value: Any) -> bool:
     outer = fields(entries(value)[0] if entries(value) else value)
     return bool(outer.get("error") or outer.get("message") or outer.get("detail"))
@@ -244,8 +272,11 @@ def _is_error(value: Any) -> bool:
 def _usage(raw: Any) -> Usage | None:
     """The counts in disjoint classes; None where they are no counts."""
     usage = fields(raw)
-    prompt = count(usage.get("prompt_tokens"))
-    completion = count(usage.get("completion_tokens", 0) or 0)
+    prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    total = count(usage.get("total_tokens")) or 0
+    # Left out where nothing was said, or where the total has it.
+    said = usage.get("completion_tokens", usage.get("output_tokens"))
+    completion = max(total - (prompt or 0), 0) if said is None else count(said)
     if prompt is None or completion is None:
         return None
     details = fields(usage.get("prompt_tokens_details"))
@@ -266,7 +297,7 @@ def _usage(raw: Any) -> Usage | None:
         or 0
     )
     # xAI and Gemini leave thinking out of the completion's count, and have it in the total.
-    apart = max((count(usage.get("total_tokens")) or 0) - prompt - completion, 0)
+    apart = max(total - prompt - completion, 0)
     return Usage(
         input_tokens=prompt - read - written,
         cache_read_tokens=read,

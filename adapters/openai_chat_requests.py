@@ -5,6 +5,7 @@ from typing import Any
 from adapters.openai_dialect import Dialect
 from adapters.openai_writing import (
     cache_key,
+    call_mark_back,
     effort_word,
     for_model,
     format_name,
@@ -160,15 +161,15 @@ def _assistant(
     if carried:
         turn["reasoning_content"] = carried
     if calls:
-        turn["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": names.to_wire(call.name), "arguments": json_text(dialect.provider, call.arguments)},
-            }
-            for call in calls
-        ]
+        turn["tool_calls"] = [_call(dialect, call, names) for call in calls]
     written.append(turn)
+
+
+def _call(dialect: Dialect, call: ToolCallPart, names: ToolNames) -> dict[str, Any]:
+    function = {"name": names.to_wire(call.name), "arguments": json_text(dialect.provider, call.arguments)}
+    extra = call_mark_back(dialect.provider, call.signature)
+    marked = {} if extra is None else {"extra_content": extra}
+    return {"id": call.id, "type": "function", "function": function, **marked}
 
 
 def _user(dialect: Dialect, message: Message, written: list[dict[str, Any]], target: str, notes: list[str]) -> None:

@@ -36,7 +36,7 @@ _UNTOLD: dict[str, openai.Omit] = dict.fromkeys(
     ),
     openai.Omit(),
 )
-_LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=1_000, keepalive_expiry=30)
+_LIMITS = httpx2.Limits(max_connections=20_000, max_keepalive_connections=1_000, keepalive_expiry=30)
 
 
 class Connection:

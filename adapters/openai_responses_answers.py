@@ -1,5 +1,6 @@
 """Answers of Responses, whole or event by event. Pure."""
 
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -14,6 +15,8 @@ from agentos.contracts.model import Delta, FinishReason, ModelRequest, ModelResp
 
 __all__ = ["ResponsesReader"]
 
+_WORD = re.compile(r"[a-z][a-z_]{1,40}")
+
 
 class ResponsesReader:
     """Reads one answer: a whole response, or its events one by one.
@@ -23,7 +26,7 @@ class ResponsesReader:
     """
 
     __slots__ = (
-        "_assembly", "_final", "_id", "_ids", "_model", "_provider", "_refused", "_sent", "_whole", "usage"
+        "_assembly", "_final", "_id", "_ids", "_model", "_provider", "_refused", "_sent", "_thoughts", "_uncarried", "_whole", "usage"
     )  # fmt: skip
 
     def __init__(self, provider: str, request: ModelRequest, names: ToolNames, *, model: str) -> None:
@@ -32,6 +35,9 @@ class ResponsesReader:
         self._id: str | None = None
         self._ids: dict[str, int] = {}
         self._sent: dict[Hashable, int] = {}
+        self._thoughts: dict[int, str] = {}
+        """By which id each reasoning item is known: some servers give it another one in each event."""
+        self._uncarried: dict[str, None] = {}
         self._refused = False
         self._final: dict[str, Any] | None = None
         self._whole = False
@@ -129,7 +135,7 @@ class ResponsesReader:
             case _:
                 # The paragraphs of a summary come as parts of their own.
                 earlier = part > 0 and not begun and any(each[0] == index and each[2] == what for each in self._keys_but(key))
-                found += self._assembly.thinking(f"\n\n{piece}" if earlier else piece, part_id=id_ or f"{index}")
+                found += self._assembly.thinking(f"\n\n{piece}" if earlier else piece, part_id=self._thought(index, id_))
 
     def _keys_but(self, key: tuple[int, int, str]) -> list[tuple[int, int, str]]:
         return [each for each in self._sent if each != key]  # type: ignore[misc] -- every key is made in _add
@@ -149,15 +155,25 @@ class ResponsesReader:
                         self._remainder(index, part, "refusal", text(block.get("refusal")), id_, found)
                     elif block.get("type") in ("output_text", "text"):
                         self._remainder(index, part, "text", text(block.get("text")), id_, found)
+                        if block.get("annotations"):
+                            self._uncarried["annotations"] = None
             case "reasoning" if whole:
                 for what, name in (("summary", "summary"), ("thought", "content")):
                     for part, each in enumerate(entries(item.get(name))):
                         self._remainder(index, part, what, text(fields(each).get("text")), id_, found)
                 encrypted = text(item.get("encrypted_content"))
                 if encrypted:
-                    self._assembly.seal(part_id=id_ or f"{index}", encrypted=encrypted)
+                    found += self._assembly.seal(part_id=self._thought(index, id_), encrypted=encrypted)
+            case str(kind) if kind not in ("message", "reasoning") and _WORD.fullmatch(kind):
+                # A tool that runs at the provider, or one of a kind that was not asked for.
+                self._uncarried[kind] = None
             case _:
                 pass
+        if whole:
+            self._assembly.end_part()
+
+    def _thought(self, index: int, id_: str) -> str:
+        return self._thoughts.setdefault(index, id_ or f"{index}")
 
     def _remainder(self, index: int, part: int, what: str, whole: str, id_: str, found: list[Delta | Usage]) -> None:
         self._add(index, part, what, whole[self._sent.get((index, part, what), 0) :], id_, found)
@@ -204,6 +220,7 @@ class ResponsesReader:
         parts = self._assembly.parts(cut=status == "incomplete", notes=notes)
         if finish == "stop" and any(isinstance(part, ToolCallPart) for part in parts):
             finish = "tool_calls"
+        notes += [note("answer", f"{what} of {provider}", "is not carried") for what in self._uncarried]
         if estimated:
             notes.append(note("usage", f"{provider}/{self._model}", "gave no token counts: they are estimated from lengths"))
         return (

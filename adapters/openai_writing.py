@@ -10,10 +10,13 @@ from typing import Any
 from adapters.openai_dialect import Dialect
 from adapters.outgoing import Effort
 from adapters.port import UnsupportedRequest
+from adapters.reading import fields, text
 from agentos.contracts.model import ImagePart, JsonSchemaFormat, ModelRequest, ThinkingPart, ToolCallPart
 
 __all__ = [
     "cache_key",
+    "call_mark",
+    "call_mark_back",
     "effort_word",
     "for_model",
     "format_name",
@@ -30,6 +33,7 @@ _STRICT_KEYWORDS = frozenset(
     {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "description", "title"}
 )
 _LONGEST_CACHE_KEY = 64
+_MARK = "extra_content:"
 _VERSION = re.compile(r"gpt-(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
 _FIRST_WITH_MARKS = (5, 6)
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_-]")
@@ -38,6 +42,26 @@ _NOT_NAME = re.compile(r"[^A-Za-z0-9_-]")
 def note(field: str, target: str, why: str = "takes none") -> str:
     """What of a request was not carried: names and reasons, never values."""
     return f"{field}: {target} {why}"
+
+
+def call_mark(provider: str, extra_content: Any) -> str | None:
+    """Gemini's mark of the thinking that led to a tool call, as its servers of this format give it: in the field of one of its houses.
+
+    With the provider's name before it, since no other knows it, by whichever format.
+    """
+    for house in ("google", "vertex"):
+        if signature := text(fields(fields(extra_content).get(house)).get("thought_signature")):
+            return f"{_MARK}{provider}:{house}:{signature}"
+    return None
+
+
+def call_mark_back(provider: str, mark: str | None) -> dict[str, Any] | None:
+    """The field that ``call_mark`` was made of; None where it is none, or another provider's."""
+    begun = f"{_MARK}{provider}:"
+    if mark is None or not mark.startswith(begun):
+        return None
+    house, _, signature = mark.removeprefix(begun).partition(":")
+    return {house: {"thought_signature": signature}}
 
 
 def cache_key(key: str) -> str:

@@ -288,7 +288,7 @@ def _deltas(response: ModelResponse) -> Iterable[Delta]:
             case ThinkingPart():
                 yield from (ThinkingDelta(text=word) for word in _words(part.text))
             case ToolCallPart():
-                yield ToolCallStarted(index=calls, id=part.id, name=part.name)
+                yield ToolCallStarted(index=calls, id=part.id, name=part.name, signature=part.signature)
                 written = _json(part.arguments)
                 for at in range(0, len(written), _JSON_PIECE):
                     yield ToolCallDelta(index=calls, json_text=written[at : at + _JSON_PIECE])

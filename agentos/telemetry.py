@@ -16,6 +16,7 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -108,8 +109,13 @@ def configure_tracing(service: str) -> None:
     """Install the tracer provider; with an OTLP endpoint in the environment also an exporter. Later calls change nothing."""
     if isinstance(trace.get_tracer_provider(), TracerProvider):
         return
-    provider = TracerProvider(resource=Resource.create({"service.name": f"agentos-{service}"}))
-    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+    exporting = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    provider = TracerProvider(
+        # Spans that go nowhere are not filled in; the trace's id is passed on all the same.
+        sampler=ALWAYS_ON if exporting else ALWAYS_OFF,
+        resource=Resource.create({"service.name": f"agentos-{service}"}),
+    )
+    if exporting:
         # Imported here: the exporter and protobuf cost memory that an unconfigured process need not spend.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -127,10 +133,19 @@ def current_traceparent() -> str | None:
 
 @contextmanager
 def message_span(name: str, traceparent: str | None, **attributes: str) -> Generator[None]:
-    """A span that continues the trace of the message being handled."""
+    """A span that continues the trace of the message being handled.
+
+    Of what went wrong it tells the type alone: an exception's text may hold what leaves the installation with no trace.
+    """
     context = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
-    with _TRACER.start_as_current_span(name, context=context, attributes=attributes):
-        yield
+    with _TRACER.start_as_current_span(
+        name, context=context, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield
+        except Exception as fault:
+            span.set_status(trace.StatusCode.ERROR, type(fault).__name__)
+            raise
 
 
 @contextmanager

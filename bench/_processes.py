@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+import httpx
 import nats
 from nats.errors import Error as NatsError
 from pydantic import SecretStr
@@ -38,6 +39,8 @@ class Installation:
     pid: int
     seconds_to_ready: float
     url: str | None = None
+    pids: tuple[int, ...] = ()
+    """Where services run apart: the broker's process, then theirs."""
 
     def settings(self, user: str) -> BrokerSettings:
         """How ``user`` reaches the broker."""
@@ -102,22 +105,37 @@ async def alone(folder: Path, names: tuple[str, ...], environment: Mapping[str, 
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(server.stop)
         await provision(server.settings(PROVISIONER), replicas=1)
+        assert server.process is not None
+        port, pids = free_port(), [server.process.pid]
         for name in names:
             settings = {
+                "AGENTOS_GATEWAY_PORT": str(port),
                 "AGENTOS_NATS_URL": server.url,
                 "AGENTOS_NATS_USER": name,
                 "AGENTOS_NATS_PASSWORD": server.passwords[name],
                 "AGENTOS_DATA": str(folder),
                 "AGENTOS_LOG_LEVEL": "WARNING",
             }
-            await stack.enter_async_context(process(["-m", f"services.{name}"], {**environment, **settings}))
+            child = await stack.enter_async_context(process(["-m", f"services.{name}"], {**environment, **settings}))
+            pids.append(child.pid)
         wanted = {each.name for each in consumers() if each.name.split("-")[0] in names}
         async with asyncio.timeout(READY_WITHIN_S):
             # Polling: nobody tells when a consumer is first pulled from.
             while wanted & set(await idle_consumers(server.settings(PROVISIONER))):
                 await asyncio.sleep(0.05)
-        assert server.process is not None
-        yield Installation(folder, server.url, server.process.pid, time.perf_counter() - began)
+        url = f"http://127.0.0.1:{port}" if "gateway" in names else None
+        if url is not None:
+            await _answers(f"{url}/readyz")
+        yield Installation(folder, server.url, pids[0], time.perf_counter() - began, url, tuple(pids))
+
+
+async def _answers(url: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(READY_WITHIN_S):
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get(url)).status_code == 200:
+                    return
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

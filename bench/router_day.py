@@ -77,8 +77,8 @@ class Provider:
     asked: int = 0
 
     def features(self, model: str) -> Features:  # noqa: ARG002 - part of the port
-        """Everything."""
-        return Features()
+        """Everything; one of them goes on with what another has begun."""
+        return Features(continues=self.provider == "anthropic")
 
     async def close(self) -> None:
         """Nothing is open."""

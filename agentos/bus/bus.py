@@ -398,7 +398,7 @@ class Bus:
         def tail(filters: tuple[str, ...], stream: str, heartbeat_s: float) -> Tail:
             return self.tail(filters, stream=stream, start="last_per_subject", heartbeat_s=heartbeat_s)
 
-        return KeyValue(name, publish, self._reading.last, tail, self._reading.erase)
+        return KeyValue(name, publish, self._reading, tail)
 
     # --- consuming ----------------------------------------------------------------------------------------------------
 

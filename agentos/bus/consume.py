@@ -21,6 +21,7 @@ from faststream import AckPolicy
 from faststream.nats import NatsBroker
 from faststream.nats.message import NatsMessage
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
@@ -58,6 +59,8 @@ class Route:
     channel: str
     handler: Callable[[Recorded], Awaitable[None]]
     concurrency: int = 16
+    direct: bool = False
+    """On the path of a model call: its messages come straight from the connection, past FastStream's layers (ADR 24)."""
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class Consumption:
         self._bus = bus
         self._broker = broker
         self._readers: dict[str, _Reader] = {}
+        self._direct: list[Pull] = []
+        self._subscriptions: list[Subscription] = []
         self._held: dict[tuple[str, int], _Delivery] = {}
         self._stopping = False
         self._keeper: asyncio.Task[None] | None = None
@@ -116,6 +121,10 @@ class Consumption:
             partial(self._receive, reader),
         )
 
+        if route.direct:
+            self._direct.append(pull)
+            return
+
         async def receive(message: NatsMessage) -> None:
             await pull.arrive(message.raw_message)
 
@@ -137,6 +146,8 @@ class Consumption:
         for reader in self._readers.values():
             await self._check_surely(reader.row)
         await self._broker.start()
+        for pull in self._direct:
+            self._subscriptions.append(await self._bus.client.subscribe(pull.inbox, cb=pull.arrive, pending_bytes_limit=0))
         for reader in self._readers.values():
             if reader.pull is not None:
                 await reader.pull.start(self._bus.client)
@@ -150,6 +161,9 @@ class Consumption:
             if reader.pull is not None:
                 reader.pull.stop()
         await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
+        for subscription in self._subscriptions:
+            with contextlib.suppress(NatsError):
+                await subscription.unsubscribe()
         for reader in self._readers.values():
             while reader.waiting:
                 await self._hand_back(reader.waiting.popleft())

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from agentos.bus.reading import Reading
 from agentos.bus.tail import HEARTBEAT_S, Raw, Tail
 from agentos.contracts.errors import Conflict, RetryLater
 from agentos.contracts.ids import is_token, new_id
@@ -27,10 +28,6 @@ class Entry:
 
 Publish = Callable[[str, bytes, dict[str, str]], Awaitable[int]]
 """Acknowledged publish: subject, body, headers; returns the sequence, raises Conflict on a wrong expected sequence."""
-Erase = Callable[[str, int], Awaitable[None]]
-"""Stream, sequence: overwrite that message on disk."""
-GetLast = Callable[[str, str], Awaitable[Raw | None]]
-"""Stream, subject: the last message on it."""
 
 
 class KeyValue:
@@ -43,15 +40,13 @@ class KeyValue:
         self,
         name: str,
         publish: Publish,
-        get_last: GetLast,
+        reading: Reading,
         tail: Callable[[tuple[str, ...], str, float], Tail],
-        erase: Erase,
     ) -> None:
         self._name = name
         self._publish = publish
-        self._get_last = get_last
+        self._reading = reading
         self._tail = tail
-        self._erase = erase
 
     async def get(self, key: str) -> Entry | None:
         """The current entry, or None when there is none or it was deleted."""
@@ -79,13 +74,13 @@ class KeyValue:
         try:
             return await self._publish(self._subject(key), value, expected)
         except Conflict:
-            standing = await self._get_last(f"KV_{self._name}", self._subject(key))
+            standing = await self._reading.last(f"KV_{self._name}", self._subject(key))
             if standing is not None and standing.headers.get(WRITE_ID) == write_id:
                 return standing.seq
             raise
 
     async def delete(self, key: str, revision: int | None = None) -> None:
-        """Leave a delete marker; the former value is gone from the store at once, for a bucket keeps one message a key.
+        """Leave a delete marker; the former value is gone at once, where the bucket keeps one revision.
 
         With ``revision`` only if it still stands there: raises Conflict when another writer was first.
         """
@@ -99,10 +94,18 @@ class KeyValue:
         this service may not erase. Values that were overwritten by ``put`` before are not reached.
         """
         found = False
-        while (raw := await self._get_last(f"KV_{self._name}", self._subject(key))) is not None:
-            await self._erase(f"KV_{self._name}", raw.seq)
+        while (raw := await self._reading.last(f"KV_{self._name}", self._subject(key))) is not None:
+            await self._reading.erase(f"KV_{self._name}", raw.seq)
             found = True
         return found
+
+    async def revisions(self, key: str) -> list[Entry]:
+        """All that is kept of ``key``, oldest first; delete markers have no value."""
+        return [entry_of(raw, self._name) for raw in await self._reading.every(f"KV_{self._name}", self._subject(key))]
+
+    async def erase_revision(self, revision: int) -> bool:
+        """As ``erase``, of one revision; whether it was still there."""
+        return await self._reading.erase(f"KV_{self._name}", revision)
 
     async def matching(self, pattern: str) -> list[Entry]:
         """The live entries of a pattern of whole tokens, in which ``*`` stands for any one."""
@@ -147,7 +150,7 @@ class KeyValue:
         return self._tail((f"$KV.{self._name}.{prefix}>",), f"KV_{self._name}", heartbeat_s)
 
     async def _read(self, key: str) -> Entry | None:
-        raw = await self._get_last(f"KV_{self._name}", self._subject(key))
+        raw = await self._reading.last(f"KV_{self._name}", self._subject(key))
         return None if raw is None else entry_of(raw, self._name)
 
     def _subject(self, key: str) -> str:

@@ -23,6 +23,8 @@ NO_MESSAGE = 10037
 """JetStream's code for a subject without a message."""
 GONE = 10043
 """JetStream's code for a sequence without a message."""
+NOT_DELETED = 10057
+"""JetStream's code for a message that it did not delete."""
 _AT_ONCE = 64
 
 
@@ -76,6 +78,16 @@ class Reading:
             at = raw.seq + 1
         return found
 
+    async def every(self, stream: str, subject: str) -> list[Raw]:
+        """All that is kept on ``subject``, oldest first: a request each, and one for the end."""
+        found: list[Raw] = []
+        while True:
+            at = found[-1].seq + 1 if found else 1
+            answer = await self._ask(f"STREAM.MSG.GET.{stream}", {"seq": at, "next_by_subj": subject})
+            if answer is None:
+                return found
+            found.append(_stored(answer["message"]))
+
     async def _subjects(self, stream: str, pattern: str) -> list[str]:
         found: list[str] = []
         while True:
@@ -86,9 +98,16 @@ class Reading:
             if not page or len(found) >= int(info.get("total") or 0):
                 return found
 
-    async def erase(self, stream: str, seq: int) -> None:
-        """Have the broker overwrite one message where it stands on disk. Idempotent."""
-        await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
+    async def erase(self, stream: str, seq: int) -> bool:
+        """Have the broker overwrite one message where it stands on disk; whether it was still there. Idempotent."""
+        try:
+            return await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False}) is not None
+        except RetryLater as refused:
+            # The code says that it failed and not why. Where the message is gone, somebody else was first.
+            gone = refused.fields.get("err_code") == NOT_DELETED
+            if gone and await self._ask(f"STREAM.MSG.GET.{stream}", {"seq": seq}) is None:
+                return False
+            raise
 
     async def _ask(self, what: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
@@ -101,7 +120,11 @@ class Reading:
             return answer
         if error.get("err_code") in (NO_MESSAGE, GONE):
             return None
-        raise RetryLater(f"the broker answered {what} with {error.get('description')}", code="broker_unavailable")
+        raise RetryLater(
+            f"the broker answered {what} with {error.get('description')}",
+            code="broker_unavailable",
+            err_code=error.get("err_code"),
+        )
 
 
 def _stored(message: Mapping[str, Any]) -> Raw:

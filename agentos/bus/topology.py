@@ -41,7 +41,7 @@ class Consumer:
             "replay_policy": "instant",
             "ack_wait": ACK_WAIT_S * 1_000_000_000,
             "max_deliver": MAX_DELIVERIES,
-            "max_ack_pending": 1_000,
+            "max_ack_pending": 20_000,
             "max_waiting": 512,
         }
 
@@ -108,7 +108,8 @@ def _bucket_stream(bucket: Bucket, replicas: int) -> dict[str, Any]:
         **shared,
         "name": f"KV_{bucket.name}",
         "subjects": [f"$KV.{bucket.name}.>"],
-        "max_msgs_per_subject": 1,
+        "max_msgs_per_subject": bucket.history,
+        "discard_new_per_subject": bucket.history > 1,
         "deny_delete": not bucket.erasers,
     }
 

@@ -7,7 +7,11 @@ from agentos.contracts.services import KILLABLE, SERVICES
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A key-value bucket. ``writers`` alone may write; ``readers`` may get and watch; ``erasers`` may overwrite what was stored."""
+    """A key-value bucket. ``writers`` alone may write; ``readers`` may get and watch; ``erasers`` may overwrite what was stored.
+
+    ``history`` is how many revisions of a key the broker keeps. Above one it refuses a further one instead of dropping the oldest, whose
+    bytes nobody could overwrite any more.
+    """
 
     name: str
     writers: tuple[str, ...]
@@ -15,6 +19,7 @@ class Bucket:
     doc: str
     max_age_s: int = 0
     erasers: tuple[str, ...] = ()
+    history: int = 1
 
 
 BUCKETS: tuple[Bucket, ...] = (
@@ -27,8 +32,10 @@ BUCKETS: tuple[Bucket, ...] = (
         "keys",
         ("gateway",),
         ("policy", "router", "runner", "worker", "gates", "gateway"),
-        "Wrapped data keys, one per task family; an empty one was erased and never comes back.",
+        "Wrapped data keys. `<tenant>.<task family>`: one, empty once it is erased, which is for ever. `<tenant>.block.<id>`: those of "
+        "calls without a family, zeros in place of an erased one.",
         erasers=("gateway",),
+        history=2,
     ),
     Bucket("waiting", ("router",), ("router",), "`<tenant>.<task>.<attempt>`: admitted, but no live pack takes it yet."),
     Bucket(

@@ -35,6 +35,15 @@ class RetryTask(Contract):
     by: Principal
 
 
+class HoldCall(Contract):
+    """Policy holds a call of this id: a person is to be asked. ``decision`` is the subject of the verdict, which stands by then and is
+    what counts.
+    """
+
+    tenant: Token
+    decision: str = Field(pattern=r"^evt\.[A-Za-z0-9_-]+\.(call|tool)\.[A-Za-z0-9_-]+\.decided$")
+
+
 class ResolveApproval(Contract):
     """A person's answer to an approval. ``digest`` is what they looked at; ``delegation`` names whose powers they answer with."""
 

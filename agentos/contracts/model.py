@@ -228,12 +228,23 @@ class TextDelta(Contract):
 
 
 class ThinkingDelta(Contract):
-    """More of what is being thought. ``signature`` where the provider signs as it goes, with the last of a part; whatever else belongs to
-    the part comes with the whole of it, at the end."""
+    """More of what is being thought."""
 
     type: Literal["thinking"] = "thinking"
     text: str
+
+
+class ThinkingSealed(Contract):
+    """A part of thinking is whole, and this is what its provider adds to it: see ``ThinkingPart``. On its own, a part that nobody is shown.
+
+    Only of thinking that can be sent back; other thinking ends where something else begins.
+    """
+
+    type: Literal["sealed"] = "sealed"
+    provider: str
     signature: str | None = None
+    encrypted: str | None = None
+    id: str | None = None
 
 
 class ToolCallStarted(Contract):
@@ -255,7 +266,7 @@ class ToolCallDelta(Contract):
     json_text: str
 
 
-Delta = Annotated[TextDelta | ThinkingDelta | ToolCallStarted | ToolCallDelta, Field(discriminator="type")]
+Delta = Annotated[TextDelta | ThinkingDelta | ThinkingSealed | ToolCallStarted | ToolCallDelta, Field(discriminator="type")]
 
 
 def user(text: str) -> Message:
@@ -300,10 +311,7 @@ def images(request: ModelRequest) -> Iterable[ImagePart]:
     """Every image of the request, those in tool results included."""
     for message in request.messages:
         for part in message.parts:
-            match part:
-                case ImagePart():
-                    yield part
-                case ToolResultPart():
-                    yield from part.images
-                case _:
-                    pass
+            if isinstance(part, ImagePart):
+                yield part
+            elif isinstance(part, ToolResultPart):
+                yield from part.images

@@ -12,6 +12,9 @@ from agentos import private_files
 from agentos.private_files import UnsafeSecret
 from agentos.sealing.envelope import KEY_BYTES, NONCE_BYTES, SealBroken
 
+WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + 16
+"""The length of what ``wrap`` gives: nonce, ciphertext, tag."""
+
 
 class MasterKey:
     """Wraps and unwraps data keys with AES-256-GCM, bound to the data key's name. Immutable; safe to share between threads."""
@@ -60,4 +63,4 @@ class MasterKey:
         raise TypeError("a master key is not to be pickled")
 
 
-__all__ = ["MasterKey"]
+__all__ = ["WRAPPED_BYTES", "MasterKey"]

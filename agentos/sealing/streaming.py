@@ -59,6 +59,7 @@ class Restorer:
 
 _OUTSIDE = re.compile(r'[^"]+')
 _WITHIN = re.compile(r'[^"\\]+')
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4})')
 _ESCAPE_BEGUN = re.compile(
     r"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?)?)?\Z"
@@ -70,8 +71,9 @@ class JsonRestorer:
     """One stream of JSON text. ``feed``, ``flush`` and ``held`` as ``Restorer`` has them.
 
     Strings are read without their escapes and written with those that they need, so a placeholder is known however it was escaped and
-    a value may hold anything. A string that begins like JSON is read as JSON in turn, until something in it is none. Outside of strings,
-    where valid JSON has no placeholder, values are put in as they are.
+    a value may hold anything. A string that begins like JSON is read as JSON in turn, until something in it is none: nobody knows it before.
+    What was put into it until then was escaped as for JSON. Outside of strings, where valid JSON has no placeholder, values are put in as
+    they are.
     """
 
     def __init__(self, vault: PlaceholderVault, *, depth: int = 0) -> None:
@@ -114,7 +116,11 @@ class JsonRestorer:
         parts: list[str] = []
         if self._escape:
             # Broken off within an escape: as it came.
-            self._take(self._escape, parts)
+            if self._depth:
+                self._leave(parts)
+                parts.append(self._outside.feed(self._escape))
+            else:
+                self._take(self._escape, parts)
             self._escape = ""
         if self._head is not None:
             self._begin(parts)
@@ -155,15 +161,34 @@ class JsonRestorer:
         if character != "\\":
             match = _WITHIN.match(text, position)
             run = match[0] if match is not None else character
+            bare = _CONTROL.search(run) if self._depth else None
+            if bare is not None:
+                run = run[: bare.start()]
             self._take(run, parts)
+            if bare is not None:
+                self._leave(parts)
             return position + len(run)
         if _ESCAPE_BEGUN.match(text, position) is not None:
             self._escape = text[position:]
             return len(text)
         match = _ESCAPE.match(text, position)
+        if match is None and self._depth:
+            self._leave(parts)
+            return position
         # What is no escape in JSON means itself.
         self._take(json.loads(f'"{match[0]}"') if match is not None else character, parts)
         return position + (len(match[0]) if match is not None else 1)
+
+    def _leave(self, parts: list[str]) -> None:
+        """In a string that only began like JSON: what follows is text, and what is held back is looked at with it."""
+        self._is_json = False
+        if isinstance(self._string, JsonRestorer):
+            parts.append(_escaped(self._string.flush()))
+        elif self._string is not None:
+            self._outside = self._string
+        if self._head is not None:
+            parts.append(self._outside.feed(f'"{self._head}'))
+        self._string = self._head = None
 
     def _take(self, run: str, parts: list[str]) -> None:
         """The next characters of the string, without escapes."""

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import structlog
 
 from agentos.bus import Bus, Route
+from agentos.contracts.commands import HoldCall
 from agentos.contracts.envelope import Recorded
-from agentos.contracts.errors import Conflict, Refused
+from agentos.contracts.errors import Conflict, Refused, RetryLater
 from agentos.contracts.events.approval import ApprovalRequested
 from agentos.contracts.events.call import CallDecided
 from agentos.contracts.events.governance import CheckpointDecided
@@ -33,19 +34,24 @@ class Approvals:
     def routes(self) -> list[Route]:
         """The handler table."""
         return [
-            Route("call.decided", self.on_decided),
-            Route("tool.decided", self.on_decided),
+            Route("gates.hold", self.on_hold),
             Route("checkpoint.decided", self.on_checkpoint),
             Route("task.cancelling", self.on_cancelling),
             Route("task.settled", self.on_settled),
         ]
 
-    async def on_decided(self, message: Recorded) -> None:
-        """A call is held: ask a person."""
-        decided = message.payload(CallDecided)
-        if decided.verdict == "hold":
-            requester = await requester_of(self._bus, message.meta.tenant, decided.context)
-            await self._request(message, domain.request_for_call(decided, requester, datetime.now(UTC)))
+    async def on_hold(self, message: Recorded) -> None:
+        """A call is held, by what the log says of it: ask a person. The approval's cause is the verdict, not the command."""
+        subject = message.payload(HoldCall).decision
+        decision = await self._bus.get(subject)
+        if decision is None:
+            raise RetryLater(f"{subject} cannot be read yet", code="decision_missing")
+        decided = decision.payload(CallDecided)
+        if decided.verdict != "hold":
+            log.warning("not_held", decision=subject, verdict=decided.verdict)
+            return
+        requester = await requester_of(self._bus, decision.meta.tenant, decided.context)
+        await self._request(decision, domain.request_for_call(decided, requester, datetime.now(UTC)))
 
     async def on_checkpoint(self, message: Recorded) -> None:
         """A pack may ask a person: ask. Whether it was allowed or held to a person's word is the same here."""

@@ -1,5 +1,6 @@
 """The right of access: all that is held about a task family or a person, in clear, with times, purposes and recipients."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -33,7 +34,17 @@ async def export(gateway: Gateway, caller: Caller, id_: str, wanted: Target, rea
         "made_at": datetime.now(UTC).isoformat(),
         "families": list(wanted.families),
         "tasks": [await _task(gateway, caller.tenant, row) for row in rows],
+        "calls": await _calls_without_task(gateway, caller.tenant, wanted.families, {str(row["id"]) for row in rows}),
     }
+
+
+async def _calls_without_task(gateway: Gateway, tenant: str, families: Sequence[str], tasks: set[str]) -> list[dict[str, Any]]:
+    """What clients of the governed endpoint asked: such a family is a call, or a group of them, and has no task."""
+    others = [family for family in families if family not in tasks]
+    if not others:
+        return []
+    rows = (await ledger.ask(gateway.bus, gateway.answers, tenant, "calls.family", families=others))["calls"]
+    return [await _call(gateway, tenant, row) for row in cast("list[dict[str, Any]]", rows)]
 
 
 async def _task(gateway: Gateway, tenant: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ async def family_of(gateway: Gateway, tenant: str, task: str) -> str:
     for event in await gateway.bus.load(tenant, "task", task):
         if isinstance(event.data, TaskSubmitted):
             return event.data.input.key
-    if await gateway.bus.bucket("keys").get(f"{tenant}.{task}") is not None:
+    if await gateway.keyring.made(tenant, task):
         return task
     raise NotFound(f"there is no task {task!r}")
 

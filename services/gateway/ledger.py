@@ -12,7 +12,7 @@ What = Literal[
     "tasks.list", "tasks.get", "tasks.events", "approvals.list", "approvals.get", "calls.get", "calls.recorded", "events.list", "cost",
     "packs.stats",
     "ledger.status", "audit.status", "audit.verify", "audit.export", "audit.prove", "audit.consistency",
-    "system.pulse", "system.overview", "tasks.stats", "tasks.timeline", "decisions.list", "tasks.family", "events.find",
+    "system.pulse", "system.overview", "tasks.stats", "tasks.timeline", "decisions.list", "tasks.family", "calls.family", "events.find",
 ]  # fmt: skip
 
 VERIFY_TIMEOUT = timedelta(seconds=50)

@@ -1,7 +1,9 @@
 """Following a stream in batches: what is read while one transaction commits goes into the next."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -47,6 +49,20 @@ class Updates(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """How long a batch waits for more messages: at first ``shortest``, twice as long with each batch while they keep coming, up to
+    ``longest``. A transaction costs about the same for one message as for many.
+    """
+
+    shortest: timedelta
+    longest: timedelta
+
+    def after(self, last: timedelta, quiet: timedelta) -> timedelta:
+        """The next batch's, when the one before waited for ``last`` and nothing came for ``quiet`` after it."""
+        return max(self.shortest, min(last * 2, self.longest)) if quiet < last else self.shortest
+
+
 class Follower:
     """Reads ``tail`` and hands batches to ``apply``, in order, one at a time. ``tick`` runs after each, and at least every ``every``."""
 
@@ -57,7 +73,7 @@ class Follower:
         apply: Callable[[list[Incoming]], Awaitable[None]],
         *,
         size: int,
-        linger: timedelta,
+        linger: Linger,
         tick: Callable[[], Awaitable[None]] | None = None,
         every: timedelta = timedelta(seconds=1),
     ) -> None:
@@ -65,11 +81,15 @@ class Follower:
         self._prepare = prepare
         self._apply = apply
         self._size = size
-        self._linger_s = linger.total_seconds()
+        self._linger = linger
+        self._lingered = timedelta(0)
         self._tick = tick
         self._every_s = every.total_seconds()
         self._buffer: list[Incoming] = []
+        self._wanted: list[int] = []
         self._arrived = asyncio.Event()
+        self._enough = asyncio.Event()
+        """Set when what has come goes into a transaction without waiting for more."""
         self._room = asyncio.Event()
         self._reached_end = False
         self.level = asyncio.Event()
@@ -77,19 +97,33 @@ class Follower:
         self.last_seen = 0
         """The last sequence of the stream that is known of, applied or not."""
 
+    @contextlib.contextmanager
+    def wanted(self, seq: int) -> Generator[None]:
+        """Meanwhile a batch that has message ``seq`` waits for no more: somebody waits for it."""
+        self._wanted.append(seq)
+        self._look()
+        try:
+            yield
+        finally:
+            self._wanted.remove(seq)
+
     async def run(self) -> None:
         """Follow until cancelled. Raises what the tail or ``apply`` raises."""
         pump = asyncio.create_task(self._pump())
-        pump.add_done_callback(lambda _: self._arrived.set())
+        pump.add_done_callback(lambda _: self._wake())
+        quiet_since = asyncio.get_running_loop().time()
         try:
             while True:
-                await self._wait()
+                if await self._arrival():
+                    quiet = timedelta(seconds=asyncio.get_running_loop().time() - quiet_since)
+                    await self._gather(quiet)
                 if pump.done():
                     pump.result()
                 batch, self._buffer = self._buffer[: self._size], self._buffer[self._size :]
                 self._room.set()
                 if batch:
                     await self._apply(batch)
+                    quiet_since = asyncio.get_running_loop().time()
                 if not self._buffer:
                     self._arrived.clear()
                     if self._reached_end:
@@ -100,13 +134,36 @@ class Follower:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
 
-    async def _wait(self) -> None:
+    async def _arrival(self) -> bool:
+        """Whether something came within the time after which ``tick`` is due anyway."""
         try:
             await asyncio.wait_for(self._arrived.wait(), self._every_s)
         except TimeoutError:
+            return False
+        return True
+
+    async def _gather(self, quiet: timedelta) -> None:
+        """Let more messages come, if what is there can wait."""
+        if not self._buffer:
             return
-        if len(self._buffer) < self._size and self._linger_s and not (self._reached_end and not self._buffer):
-            await asyncio.sleep(self._linger_s)
+        self._lingered = self._linger.after(self._lingered, quiet)
+        if not self._lingered:
+            return
+        self._enough.clear()
+        self._look()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._lingered.total_seconds()):
+                await self._enough.wait()
+
+    def _look(self) -> None:
+        """End the wait for more when there is a whole batch, or somebody waits for one of those that are there."""
+        buffer = self._buffer
+        if len(buffer) >= self._size or (buffer and any(buffer[0].seq <= seq <= buffer[-1].seq for seq in self._wanted)):
+            self._enough.set()
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._enough.set()
 
     async def _pump(self) -> None:
         async for raw in self._tail.updates():
@@ -116,6 +173,7 @@ class Follower:
                 prepared = await self._prepare(raw)  # before the buffer is looked up: it is another list after each batch
                 self._buffer.append(prepared)
                 self.last_seen = raw.seq + raw.pending
+                self._look()
             self._arrived.set()
             while len(self._buffer) >= 4 * self._size:
                 self._room.clear()

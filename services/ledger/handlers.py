@@ -92,7 +92,7 @@ class Queries:
         except ValidationError as bad:
             where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in bad.errors(include_input=False))
             return Answer(ok=False, code="bad_query", detail=where)
-        if not await self._writer.progress.wait_for(args.min_seq, self._wait_s):
+        if not await self._writer.wait_for(args.min_seq, self._wait_s):
             detail = f"the ledger stands at {self._writer.progress.position}, before {args.min_seq}; ask again"
             return Answer(ok=False, code="behind", detail=detail)
         try:

@@ -250,6 +250,13 @@ def calls_get(tx: Connection, tenant: str, args: ById) -> Json:
     return {"call": one_of(tx, t.calls, tenant, args.id, "call"), "events": rows_of(tx, events.limit(200))}
 
 
+def calls_family(tx: Connection, tenant: str, args: Family) -> Json:
+    """Every call under these names, of tasks or of what stands in a task's place, oldest first."""
+    c = t.calls.c
+    query = select(t.calls).where(c.tenant == tenant, c.task.in_(args.families)).order_by(c.first_seq)
+    return {"calls": rows_of(tx, query)}
+
+
 def calls_recorded(tx: Connection, tenant: str, args: CallsRecorded) -> Json:
     """Decisions, attempts and settlements of model calls: what a replay of them needs."""
     e = t.events.c
@@ -387,6 +394,7 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "decisions.list": SqlQuery(DecisionsList, decisions_list),
     "cost": SqlQuery(CostBy, cost),
     "calls.get": SqlQuery(ById, calls_get),
+    "calls.family": SqlQuery(Family, calls_family),
     "calls.recorded": SqlQuery(CallsRecorded, calls_recorded),
     "deadletters.list": SqlQuery(DeadLetters, deadletters_list),
     "packs.stats": SqlQuery(Arguments, packs_stats),

@@ -28,7 +28,11 @@ class Settings(ServiceSettings):
     batch_events: int = Field(default=500, ge=1, le=10_000)
     """Most events in one SQL transaction."""
     batch_linger: timedelta = Field(default=timedelta(milliseconds=20), ge=timedelta(0), le=timedelta(seconds=1))
-    """How long a transaction waits for more events before it commits those it has."""
+    """How long a transaction waits for more events before it commits those it has …"""
+    batch_linger_longest: timedelta = Field(default=timedelta(milliseconds=160), ge=timedelta(0), le=timedelta(seconds=1))
+    """… and up to how long while they keep coming: twice as long with each, and no longer than this. It does not wait for more when
+    a query waits for one of those it has (``min_seq``).
+    """
     checkpoint_events: int = Field(default=1_000, ge=1)
     """The chain is signed after this many events …"""
     checkpoint_interval: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0))

@@ -18,7 +18,7 @@ from agentos.telemetry import gauge
 from services.ledger import keys
 from services.ledger.audit import chain, merkle
 from services.ledger.domain.facts import Incoming
-from services.ledger.follow import Follower, incoming
+from services.ledger.follow import Follower, Linger, incoming
 from services.ledger.settings import Settings
 from services.ledger.store import DLQ, EVENTS, Head, Store, StreamGap
 
@@ -34,7 +34,7 @@ DEAD_LETTER_FILTERS = ("dlq.>", "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>")
 
 
 class Progress:
-    """How far the fold is, for whoever waits for it. Of one event loop."""
+    """How far the fold is, for whoever follows it. Of one event loop. What is asked for in a hurry, ``Writer.wait_for`` waits for."""
 
     def __init__(self, position: int) -> None:
         self.position = position
@@ -86,12 +86,13 @@ class Writer:
         self._note_uncovered(await self._run(self._store.uncovered))
         self.progress.reached(self._head.seq)
         await self._check_overlap()
+        linger = Linger(self._settings.batch_linger, self._settings.batch_linger_longest)
         self.events = Follower(
             self._bus.tail(("evt.>",), stream=EVENTS, start=self._head.seq + 1),
             self._prepare,
             self._apply,
             size=self._settings.batch_events,
-            linger=self._settings.batch_linger,
+            linger=linger,
             tick=self._checkpoint,
             every=min(self._settings.checkpoint_interval / 4, timedelta(seconds=1)),
         )
@@ -101,13 +102,18 @@ class Writer:
             self._prepare,
             self._apply_dead_letters,
             size=self._settings.batch_events,
-            linger=self._settings.batch_linger,
+            linger=linger,
         )
 
     @property
     def lag(self) -> int:
         """How many stored events are not folded yet, as far as is known."""
         return max(0, self.events.last_seen - self.progress.position)
+
+    async def wait_for(self, seq: int, timeout_s: float) -> bool:
+        """Whether the fold reached ``seq`` within the time. The transaction that has it waits for no company."""
+        with self.events.wanted(seq):
+            return await self.progress.wait_for(seq, timeout_s)
 
     def close(self) -> None:
         """Wait for the transaction in progress; take no more."""

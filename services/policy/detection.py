@@ -22,13 +22,15 @@ from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
 from services.policy.recognizers.addresses import addresses
 from services.policy.recognizers.contact import emails, usernames
+from services.policy.recognizers.formats import formats
 from services.policy.recognizers.keyed import keyed
 from services.policy.recognizers.lowered import Lowered
 from services.policy.recognizers.national_ids import NationalIds
 from services.policy.recognizers.network import Network
-from services.policy.recognizers.payment import Payment
+from services.policy.recognizers.payment import Payment, bics
 from services.policy.recognizers.personal import births_and_ages, titles
 from services.policy.recognizers.phones import phones
+from services.policy.recognizers.registers import registers
 from services.policy.recognizers.secrets import secrets
 from services.policy.recognizers.social_security import SocialSecurity
 from services.policy.recognizers.tables import tables
@@ -77,7 +79,8 @@ class Detector:
         """What to redact in ``text``, in order and without overlaps. About linear in its length, whatever it holds."""
         view = text if text.isascii() else _SEPARATOR.sub(lambda match: _SEPARATORS[match[0]], text)
         told = resolve(finding for finding in self._by_rule(view) if finding.score >= THRESHOLD)
-        return resolve([*told, *_beside(told, view, self._names.find(view))])
+        personal = any(finding.stem in _OF_PEOPLE for finding in told)
+        return resolve([*told, *_beside(told, view, self._names.find(view, personal=personal))])
 
     def _by_rule(self, text: str) -> Iterator[Finding]:
         lowered = Lowered.of(text)
@@ -87,8 +90,10 @@ class Detector:
         yield from emails(text, lowered)
         yield from usernames(text, lowered)
         yield from titles(text)
+        yield from bics(text)
         yield from tables(text, lowered)
         yield from keyed(text, lowered)
+        yield from formats(text)
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
             for finding in self._with_digits(text[start:end], lowered if whole else Lowered.of(text[start:end])):
@@ -104,6 +109,7 @@ class Detector:
             self._payment.find(text, lowered),
             self._social_security.find(text, lowered),
             self._national_ids.find(text, lowered),
+            registers(text, lowered),
             phones(text, lowered),
         ):
             for finding in family:
@@ -113,6 +119,10 @@ class Detector:
                     yield finding
 
 
+_OF_PEOPLE = frozenset(
+    {"EMAIL", "PHONE", "DOB", "AGE", "TITLE", "SSN", "ID", "IBAN", "CARD", "ACCOUNT", "ADDRESS", "PERSON", "USERNAME"}
+)
+"""What a rule finds of these says that the text is about people."""
 _A_NAME_LEFT = re.compile(r"[^\W\d_]*[^\W\d_A-ZÀ-Þ][^\W\d_]+|[^\W\d_]{2,}[ -][^\W\d_]{2,}")
 _GROWING = frozenset({"PERSON", "ORG", "LOCATION", "ADDRESS"})
 """Of these the model may know more than a rule: the flat before the street."""

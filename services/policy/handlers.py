@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from agentos.bus import Bus, Route
+from agentos.contracts.commands import HoldCall
 from agentos.contracts.envelope import Recorded
+from agentos.contracts.errors import RetryLater
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ToolCallRequested
 from agentos.contracts.events.task import TaskDecided, TaskQueued
 from agentos.contracts.packs import PackCard
@@ -62,10 +65,10 @@ class Policy:
         """The handler table."""
         return [
             Route("task.queued", self.on_task_queued, concurrency=64),
-            Route("call.requested", self.on_call_requested, concurrency=64),
-            Route("call.received", self.on_call_requested, concurrency=64),
+            Route("call.requested", self.on_call_requested, concurrency=64, direct=True),
+            Route("call.received", self.on_call_requested, concurrency=64, direct=True),
             Route("tool.requested", self.on_tool_requested, concurrency=64),
-            Route("call.settled", self.on_call_settled, concurrency=64),
+            Route("call.settled", self.on_call_settled, concurrency=64, direct=True),
             Route("tool.settled", self.inspection.on_settled, concurrency=64),
             *self.checkpoints.routes(),
             *self._approvals.routes(),
@@ -174,14 +177,28 @@ class Policy:
         return await fail_closed(message, rule, denied)
 
     async def _close(self, message: Recorded, subject: EventSubject, family: str, decided: CallDecided) -> bool:
-        """Write the verdict down, and whether it was only now; a denial is a part of the history first, so that rules can count it."""
+        """Write the verdict down, and whether it was only now; a denial is a part of the history first, so that rules can count it.
+
+        The gates are told of a call that is held: they read no verdicts but those.
+        """
         if decided.verdict == "deny":
             await self._record.note(subject.tenant, family, decided.context, refused(subject.id, message.meta.time))
         self._decisions.labels(decided.kind, decided.verdict).inc()
         fresh = await append_verdict(self._bus, f"{subject.aggregate}.decided", message, decided)
         if fresh and decided.kind == "model":
             self._budgets.decisions.appended(subject.tenant, subject.id, decided)
+        decision = replace(subject, fact="decided")
+        if (decided if fresh else await self._standing(decision)).verdict == "hold":
+            command = HoldCall(tenant=subject.tenant, decision=str(decision))
+            await self._bus.send("gates.hold", (subject.id,), command, tenant=subject.tenant, cause=message)
         return fresh
+
+    async def _standing(self, decision: EventSubject) -> CallDecided:
+        """The verdict of an earlier delivery. This one's may differ, and is none."""
+        standing = await self._bus.get(str(decision))
+        if standing is None:
+            raise RetryLater(f"{decision} stands, and the broker does not show it", code="decision_missing")
+        return standing.payload(CallDecided)
 
     def _denied_call(self, asked: ModelCallRequested | ToolCallRequested, reasons: tuple[str, ...]) -> CallDecided:
         model = asked.model if isinstance(asked, ModelCallRequested) else None

@@ -125,6 +125,8 @@ class Timeouts(Contract):
     first_token_s: Seconds = 60.0
     stall_s: Seconds = 30.0
     """Between two pieces of a stream."""
+    thinking_s: Seconds = 600.0
+    """In place of the first two, where it is longer and the request asks for thinking: much of it is said by no piece of a stream."""
     queue_s: Seconds = 20.0
     """For room at a target, before the next one is tried."""
 

@@ -356,7 +356,8 @@ class Execution:
 
 
 def _fault(target: Target, error: ProviderError) -> Fault:
-    return Fault(code=error.code, message=f"{target.provider}: {error.message}", retryable=error.kind in ("retry", "wait"))
+    told = error.message if error.message.startswith(target.provider) else f"{target.provider}: {error.message}"
+    return Fault(code=error.code, message=told, retryable=error.kind in ("retry", "wait"))
 
 
 def _too_late(deadline: timedelta) -> Fault:

@@ -39,7 +39,7 @@ class Router:
         return [
             Route("task.decided", self.on_task_decided, concurrency=64),
             Route("task.resumed", self.on_task_resumed),
-            Route("call.decided", self.on_call_decided, concurrency=self._concurrency),
+            Route("call.decided", self.on_call_decided, concurrency=self._concurrency, direct=True),
             Route("approval.resolved", self.on_approval_resolved, concurrency=self._concurrency),
         ]
 
@@ -182,6 +182,7 @@ class Router:
         if approved is None:
             await self._calls.refuse(message, decided, ("approval_digest_differs",))
         else:
+            await self._calls.stops.recall_abandonment(subject.tenant, subject.id)
             await self._calls.execute(message, approved)
 
     async def _as_approved(self, subject: EventSubject, decided: CallDecided, resolved: ApprovalResolved) -> CallDecided | None:

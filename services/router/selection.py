@@ -124,7 +124,7 @@ class Selection:
         return Plan(
             routing,
             tuple(map(self._target, chain)),
-            self._patience(alias, request.model),
+            self._patience(alias, request.model, thinks=needs.thinking),
             input_tokens=needs.input_tokens,
             cache=own or configuration.cache,
         )
@@ -210,8 +210,9 @@ class Selection:
 
     # --- the plan -----------------------------------------------------------------------------------------------------
 
-    def _patience(self, alias: Alias | None, requested: str) -> Patience:
+    def _patience(self, alias: Alias | None, requested: str, *, thinks: bool) -> Patience:
         retries, timeouts = self._configuration.retries, self._configuration.timeouts
+        at_least = timeouts.thinking_s if thinks else 0.0
         hedge = alias.hedge if alias is not None else None
         if hedge is not None:
             self._earn(requested, hedge)
@@ -219,8 +220,8 @@ class Selection:
             tries_per_target=retries.tries_per_target,
             attempts=retries.attempts,
             longest_wait=timedelta(seconds=retries.longest_wait_s),
-            attempt=timedelta(seconds=timeouts.attempt_s),
-            first_token=timedelta(seconds=timeouts.first_token_s),
+            attempt=timedelta(seconds=max(timeouts.attempt_s, at_least)),
+            first_token=timedelta(seconds=max(timeouts.first_token_s, at_least)),
             stall=timedelta(seconds=timeouts.stall_s),
             hedge_after=timedelta(seconds=hedge.after_s) if hedge is not None else None,
         )
@@ -305,10 +306,17 @@ def _unknown(model: str, configuration: Configuration) -> Fault:
     )
 
 
+_BARRED = frozenset({"provider_off", "not_permitted", "residency", "data_class"})
+_TOO_LONG = frozenset({"context_too_long", "no_room_for_output"})
+
+
 def _rejected(model: str, verdicts: Sequence[Verdict]) -> Fault:
     reasons = "; ".join(f"{verdict.ability.target}: {', '.join(verdict.rejected)}" for verdict in verdicts)
-    alone = verdicts[0].rejected if len(verdicts) == 1 else ()
-    code = "context_too_long" if alone and alone[0] == "context_too_long" else "no_provider"
+    # Of those that could be asked at all, what speaks against the request itself.
+    of_request = [verdict.rejected for verdict in verdicts if not _BARRED.intersection(verdict.rejected)]
+    code = "no_provider"
+    if of_request:
+        code = "context_too_long" if all(_TOO_LONG.intersection(codes) for codes in of_request) else "cannot_serve"
     return Fault(code=code, message=f"nothing that is configured for model {model!r} can serve this request ({reasons})")
 
 

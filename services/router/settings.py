@@ -14,6 +14,7 @@ class Settings(ServiceSettings):
 
     config: Path | None = None
     """The routing configuration (YAML): models, aliases, limits, retries, timeouts. Without it "default" follows from the keys present."""
-    concurrency: int = 256
+    concurrency: int = 12_000
+    """Calls at once, those included that wait for room at a provider or stream without a word; what a provider bears is another limit."""
     simulated_latency_ms: int = 0
     """How long the simulated provider takes; for demonstrations and load tests."""

@@ -153,6 +153,11 @@ class Stops:
         if await self._bus.get(f"evt.{tenant}.task.{context.task}.cancelling.{context.attempt}") is not None:
             self.cancel_task(tenant, context.task, context.attempt)
 
+    async def recall_abandonment(self, tenant: str, call: str) -> None:
+        """A call that waited for a person may have been abandoned long before this router listened, or remembers."""
+        if await self._bus.get(f"evt.{tenant}.call.{call}.abandoned") is not None:
+            self.abandon(tenant, call)
+
     def _is_cancelled(self, tenant: str, context: CallContext) -> bool:
         return self._cancelled_tasks.get((tenant, context.task), 0) >= context.attempt
 

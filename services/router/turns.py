@@ -21,6 +21,7 @@ from services.router.domain.pacing import Pace
 
 MOST_WAITING = 4_096
 """At one provider; whoever comes then goes elsewhere at once."""
+_UNTRIED = 64
 _SHORT = timedelta(milliseconds=5)
 _OVERLOADED = frozenset({408, 429, 503, 529})
 _UNHEALTHY = frozenset({"bad_answer", "adapter_failed"})
@@ -306,7 +307,7 @@ class Turns:
             label,
             adapter,
             Breaker(self._key_rules()),
-            ConcurrencyLimit(most=limits.max_in_flight, start=min(64, limits.max_in_flight)),
+            ConcurrencyLimit(most=limits.max_in_flight, start=_start(limits)),
             Pace(limits.requests_per_minute),
             Pace(limits.tokens_per_minute),
         )
@@ -332,6 +333,11 @@ class Turns:
             longest=timedelta(seconds=told.longest_s),
             probes=told.probes,
         )
+
+
+def _start(limits: Limits) -> int:
+    """How many at once a key is trusted with at first: as many as its contract says; where nobody has said, some."""
+    return limits.max_in_flight if "max_in_flight" in limits.model_fields_set else min(_UNTRIED, limits.max_in_flight)
 
 
 class KeyTurn:

@@ -15,6 +15,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -59,10 +60,20 @@ def check_sum(deltas: Sequence[Delta], response: ModelResponse) -> None:
     assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == response.text
     thought = "".join(part.text for part in parts if isinstance(part, ThinkingPart))
     assert "".join(delta.text for delta in deltas if isinstance(delta, ThinkingDelta)) == thought
-    started = [(delta.id, delta.name) for delta in deltas if isinstance(delta, ToolCallStarted)]
+    sealed = [delta for delta in deltas if isinstance(delta, ThinkingSealed)]
+    seals = [
+        (ThinkingSealed(provider=part.provider, signature=part.signature, encrypted=part.encrypted, id=part.id), part.text)
+        for part in parts
+        if isinstance(part, ThinkingPart) and (part.signature or part.encrypted)
+    ]
+    assert sealed == [seal for seal, _ in seals[: len(sealed)]]
+    assert not any(text for _, text in seals[len(sealed) :]), (
+        "what is shown is sealed at once; what is not, with what comes next"
+    )
+    started = [(delta.id, delta.name, delta.signature) for delta in deltas if isinstance(delta, ToolCallStarted)]
     calls = [part for part in parts if isinstance(part, ToolCallPart)]
     assert [delta.index for delta in deltas if isinstance(delta, ToolCallStarted)] == list(range(len(started)))
-    assert started[: len(calls)] == [(call.id, call.name) for call in calls]
+    assert started[: len(calls)] == [(call.id, call.name, call.signature) for call in calls]
     for index, call in enumerate(calls):
         written = "".join(delta.json_text for delta in deltas if isinstance(delta, ToolCallDelta) and delta.index == index)
         assert (

@@ -250,3 +250,44 @@ async def test_deepseek_out_of_capacity_in_mid_answer_may_be_tried_again(
 
 def test_an_http_date_without_a_server_clock_is_measured_from_now() -> None:
     assert failures.retry_after({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}) == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said", "kind"),
+    [
+        (400, "invalid_request_error", "This organization has been disabled.", "needs_operator"),
+        (
+            400,
+            "FAILED_PRECONDITION",
+            "The free tier is not available in your country. Please enable billing on your project",
+            "needs_operator",
+        ),
+        (
+            400,
+            "invalid_request_error",
+            "messages.0.content.1.image.source.base64: image exceeds 5 MB maximum: 7 bytes",
+            "other_provider",
+        ),
+        (400, "INVALID_ARGUMENT", "Function call is missing a thought_signature in functionCall parts.", "other_provider"),
+        (
+            400,
+            "invalid_request_error",
+            "The `reasoning_content` in the thinking mode must be passed back to the API.",
+            "other_provider",
+        ),
+        (400, "invalid_encrypted_content", "The encrypted content could not be verified.", "other_provider"),
+        (400, None, '"llama2" does not support thinking', "other_provider"),
+        (
+            400,
+            "invalid_request_error",
+            "max_tokens: 64001 > 64000, which is the maximum allowed number of output tokens",
+            "other_provider",
+        ),
+        (400, "invalid_request_error", "Output blocked by content filtering policy", "never"),
+        (400, "invalid_request_error", "tools.0.custom.input_schema: JSON schema is invalid.", "never"),
+        (424, None, "the model's container failed", "retry"),
+        (520, None, "", "retry"),
+    ],
+)
+def test_what_providers_say_in_words_has_its_kind(status: int, code: str | None, said: str, kind: str) -> None:
+    assert failures.kind_of_status(status, code, said) == kind

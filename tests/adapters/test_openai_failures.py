@@ -73,7 +73,7 @@ REFUSALS: dict[str, tuple[int, Any, ErrorKind, str]] = {
                       "invalid_model"),
     "FastAPI: details": (422, {"detail": [{"loc": ["body"], "msg": "secret prompt", "type": "missing"}]}, "never", "http_422"),
     "FastAPI: words": (404, {"detail": "Not Found"}, "other_provider", "http_404"),
-    "ollama: words": (400, {"error": "registry.ollama.ai/library/x does not support tools"}, "never", "http_400"),
+    "ollama: words": (400, {"error": "registry.ollama.ai/library/x does not support tools"}, "other_provider", "http_400"),
     "ollama: no such model": (404, _error(None, "api_error", 'model "x" not found'), "other_provider", "api_error"),
     "Gemini: a list": (400, [{"error": {"code": 400, "message": "x", "status": "INVALID_ARGUMENT"}}], "never", "INVALID_ARGUMENT"),
     "a gateway: a message": (503, {"message": "no healthy upstream"}, "retry", "http_503"),

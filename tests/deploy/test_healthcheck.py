@@ -36,7 +36,7 @@ async def take(_: Recorded) -> None:
 
 async def test_a_service_is_healthy_while_it_waits_for_messages(broker: Any) -> None:
     bus = await broker.connect("gates")
-    bus.consume([Route("call.decided", take)])
+    bus.consume([Route("checkpoint.decided", take)])
     await bus.start()
     status, said = await check("gates", broker)
     assert status == 0, said

@@ -1,12 +1,13 @@
 """Data keys in the bucket: who can open what, and that erasing one erases what it sealed."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
 from agentos import keyring
-from agentos.contracts.errors import NeverRetry, RetryLater
+from agentos.contracts.errors import Forbidden, NeverRetry, RetryLater
 from agentos.keyring import KeyRing
 from agentos.sealing import KeyErased, MasterKey, SealBroken
 from tests.conftest import Broker
@@ -110,9 +111,19 @@ async def test_an_erased_key_is_overwritten_on_disk_and_never_made_again(broker:
 
 
 async def test_nobody_but_the_gateway_may_erase_a_key(broker: Broker, master: MasterKey) -> None:
-    await KeyRing(await broker.connect("gateway"), master).create(TENANT, "family")
-    for service in ("policy", "router", "runner", "worker"):
+    gateway = KeyRing(await broker.connect("gateway"), master)
+    await gateway.create(TENANT, "family")
+    of_a_block = (await gateway.make_block(TENANT))[0][0]
+
+    async def refused(service: str) -> None:
         bus = await broker.connect(service)
+        for name in ("family", of_a_block):
+            with pytest.raises(Forbidden):
+                await KeyRing(bus, master).erase(TENANT, name)
+        (standing,) = await bus.bucket("keys").revisions(f"{TENANT}.family")
         with pytest.raises(RetryLater):
-            await KeyRing(bus, master).erase(TENANT, "family")
-    assert await KeyRing(await broker.connect("router"), master).exists(TENANT, "family")
+            await bus.bucket("keys").erase_revision(standing.revision)
+
+    await asyncio.gather(*(refused(service) for service in ("policy", "router", "runner", "worker")))
+    router = KeyRing(await broker.connect("router"), master)
+    assert [await router.exists(TENANT, name) for name in ("family", of_a_block)] == [True, True]

@@ -33,9 +33,9 @@ from typing import Any, Self, TextIO
 from adapters.port import UnsupportedRequest
 from adapters.simulated import answer as read_and_answer
 from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, texts
-from tests.loopback.wire import Format, format_of_path, read_request, write_answer, write_error
+from tests.loopback.wire import Format, format_of_path, read_request, write_answer, write_error, write_stream
 
-__all__ = ["Answer", "Close", "Garbage", "LoopbackProvider", "RecordedRequest", "Refuse", "Stall", "Status"]
+__all__ = ["Answer", "Close", "Garbage", "LoopbackProvider", "RecordedRequest", "Refuse", "Stall", "Status", "Trickle"]
 
 _PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_\d+>")
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests"}
@@ -74,6 +74,13 @@ class Stall:
 
 
 @dataclass(frozen=True)
+class Trickle:
+    """Of a streamed answer the first ``words``, and then nothing until the client goes away."""
+
+    words: int = 3
+
+
+@dataclass(frozen=True)
 class Close:
     """Sends the head and half of a good answer, then closes."""
 
@@ -86,7 +93,7 @@ class Garbage:
     content_type: str = "text/html"
 
 
-Behaviour = Answer | Status | Refuse | Stall | Close | Garbage
+Behaviour = Answer | Status | Refuse | Stall | Trickle | Close | Garbage
 
 
 @dataclass(frozen=True)
@@ -248,7 +255,19 @@ class LoopbackProvider:
                 writer.write(_head(200, {}, len(body)) + body[: len(body) // 2])
                 await writer.drain()
                 return False
+            case Trickle():
+                pieces = _pieces(format_, request, Answer()) or []
+                writer.write(_STREAM_HEAD + b"".join(map(_chunk, pieces[: behaviour.words + 1])))
+                await writer.drain()
+                await asyncio.Event().wait()
+                return False
             case Answer():
+                if (pieces := _pieces(format_, request, behaviour)) is not None:
+                    writer.write(_STREAM_HEAD)
+                    for piece in (*pieces, b""):
+                        writer.write(_chunk(piece))
+                        await writer.drain()
+                    return True
                 status, body = _answer(format_, request, behaviour)
                 await _send(writer, status, behaviour.headers, body)
                 return True
@@ -279,7 +298,7 @@ class LoopbackProvider:
 
 def _behaviour(item: dict[str, Any]) -> Behaviour:
     kinds: dict[str, type[Behaviour]] = {
-        "answer": Answer, "status": Status, "refuse": Refuse, "stall": Stall, "close": Close, "garbage": Garbage
+        "answer": Answer, "status": Status, "refuse": Refuse, "stall": Stall, "trickle": Trickle, "close": Close, "garbage": Garbage
     }  # fmt: skip
     arguments = {key: value for key, value in item.items() if key != "kind"}
     if item["kind"] in ("status", "garbage") and isinstance(arguments.get("body"), str):
@@ -310,6 +329,26 @@ def _answer(format_: Format, request: RecordedRequest, behaviour: Answer) -> tup
     except (KeyError, ValueError, UnsupportedRequest) as error:
         return 400, json.dumps(write_error(format_, 400, f"the loopback provider cannot read this: {error}")).encode()
     return 200, json.dumps(write_answer(format_, answer, behaviour.usage)).encode()
+
+
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def _chunk(piece: bytes) -> bytes:
+    return f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+
+
+def _pieces(format_: Format, request: RecordedRequest, behaviour: Answer) -> list[bytes] | None:
+    """A streamed answer, where one was asked for and can be given; None else, also where the request cannot be read."""
+    if behaviour.body is not None or format_ == "gemini":
+        return None
+    try:
+        if not request.json().get("stream"):
+            return None
+        model, asked = read_request(format_, request.path, request.json())
+        return write_stream(format_, _computed(asked, model, behaviour.text), behaviour.usage)
+    except (KeyError, ValueError, UnsupportedRequest):
+        return None
 
 
 def _computed(asked: ModelRequest, model: str, text: str | None) -> ModelResponse:

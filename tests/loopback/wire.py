@@ -5,6 +5,7 @@ Written against the providers' documentation and not with our adapters' code, so
 
 import base64
 import json
+import re
 from typing import Any, Literal
 
 from agentos.contracts.model import (
@@ -18,7 +19,7 @@ from agentos.contracts.model import (
     ToolSpec,
 )
 
-__all__ = ["Format", "format_of_path", "read_request", "write_answer", "write_error"]
+__all__ = ["Format", "format_of_path", "read_request", "write_answer", "write_error", "write_stream"]
 
 Format = Literal["openai", "anthropic", "gemini"]
 Json = dict[str, Any]
@@ -237,6 +238,58 @@ def write_answer(format_: Format, answer: ModelResponse, usage: Json | None = No
                 "modelVersion": answer.model,
                 "responseId": "gemini-loopback",
             }
+
+
+def write_stream(format_: Format, answer: ModelResponse, usage: Json | None = None) -> list[bytes]:
+    """The answer as the events of a stream, a word at a time. OpenAI and Anthropic."""
+    whole = write_answer(format_, answer, usage)
+    text = "".join(part.text for part in answer.parts if isinstance(part, TextPart))
+    words = re.findall(r"\S+\s*|\s+", text)
+    return _openai_stream(whole, words) if format_ == "openai" else _anthropic_stream(whole, words)
+
+
+def _openai_stream(whole: Json, words: list[str]) -> list[bytes]:
+    choice = whole["choices"][0]
+    base = {**{name: whole[name] for name in ("id", "created", "model")}, "object": "chat.completion.chunk"}
+
+    def chunk(delta: Json, finish: str | None = None) -> bytes:
+        return _event({**base, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]})
+
+    found = [chunk({"role": "assistant", "content": "", "refusal": None}), *(chunk({"content": word}) for word in words)]
+    for index, call in enumerate(choice["message"].get("tool_calls", ())):
+        arguments = call["function"]["arguments"]
+        begun = {**call, "index": index, "function": {"name": call["function"]["name"], "arguments": ""}}
+        found.append(chunk({"tool_calls": [begun]}))
+        found += [
+            chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+            for piece in (arguments[:9], arguments[9:])
+        ]
+    found += [chunk({}, choice["finish_reason"]), _event({**base, "choices": [], "usage": whole["usage"]})]
+    return [*found, b"data: [DONE]\n\n"]
+
+
+def _anthropic_stream(whole: Json, words: list[str]) -> list[bytes]:
+    counts = whole["usage"]
+    begun = {**whole, "content": [], "stop_reason": None, "usage": {**counts, "output_tokens": 1}}
+    found = [_event({"type": "message_start", "message": begun}), _event({"type": "ping"})]
+    for index, block in enumerate(whole["content"]):
+        empty = {**block, "text": ""} if block["type"] == "text" else {**block, "input": {}}
+        found.append(_event({"type": "content_block_start", "index": index, "content_block": empty}))
+        if block["type"] == "text":
+            deltas = [{"type": "text_delta", "text": word} for word in words]
+        else:
+            written = json.dumps(block["input"])
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", written[:9], written[9:])]
+        found += [_event({"type": "content_block_delta", "index": index, "delta": delta}) for delta in deltas]
+        found.append(_event({"type": "content_block_stop", "index": index}))
+    ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    found.append(_event({"type": "message_delta", "delta": ended, "usage": {"output_tokens": counts["output_tokens"]}}))
+    return [*found, _event({"type": "message_stop"})]
+
+
+def _event(value: Json) -> bytes:
+    named = f"event: {value['type']}\n" if "type" in value else ""
+    return f"{named}data: {json.dumps(value)}\n\n".encode()
 
 
 def write_error(format_: Format, status: int, message: str, code: str | None = None) -> Json:

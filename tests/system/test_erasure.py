@@ -7,20 +7,28 @@ from asyncio import create_subprocess_exec, subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from agentos.contracts.base import Sealed
 from agentos.contracts.envelope import CLAIM
+from agentos.contracts.events.call import ModelCallRequested
 from agentos.sealing import MasterKey, SealBroken, open_sealed
+from agentos.sealing.blocks import block_names, place_of
 from services.ledger.audit.__main__ import verify_file
 from tests.loopback.provider import LoopbackProvider
 from tests.system.harness import DELIVERY, Choices, Topology, running
-from tests.system.test_privacy import _assert_clear_of_personal_data
+from tests.system.test_privacy import PLANTED, _assert_clear_of_personal_data
 
 
-def wrapped_keys(system: Topology, stored: list[Any]) -> dict[str, bytes]:
-    """Data keys as the broker keeps them, by task family."""
-    return {m.subject.removeprefix("$KV.keys.default."): m.body for m in stored if m.stream == "KV_keys"}
+def wrapped_keys(stored: list[Any]) -> list[tuple[str, bytes]]:
+    """Data keys as the broker keeps them, each with its name; every revision, oldest first, and nothing in place of an erased one."""
+    found: list[tuple[str, bytes]] = []
+    for message in (m for m in stored if m.stream == "KV_keys"):
+        entry = message.subject.removeprefix("$KV.keys.default.")
+        names = block_names(entry.removeprefix("block.")) if entry.startswith("block.") else (entry,)
+        found += [(name, place_of(name).find(message.body) or b"") for name in names]
+    return found
 
 
 def sealed_in(value: Any) -> list[Sealed]:
@@ -47,15 +55,28 @@ async def test_after_erasure_nothing_in_the_data_folder_decrypts_or_greps_and_th
     }
     async with running(tmp_path, Choices(provider_url=provider.openai_base_url, extra={"ledger": ledger})) as system:
         kept, erased = [await _triaged(system, number) for number in (1, 2)]
+        kept_call, erased_call = await _called(system), await _called(system)
+        assert place_of(kept_call).entry == place_of(erased_call).entry, "calls share a block of keys"
         stored = await system.stored()
-        keys = wrapped_keys(system, stored)
-        assert {kept, erased} <= set(keys)
-        assert files_with(system.data / "broker", keys[erased])
+        keys = dict(wrapped_keys(stored))
+        assert {kept, erased, kept_call, erased_call} <= set(keys)
+        assert all(files_with(system.data / "broker", keys[name]) for name in (kept, erased, kept_call, erased_call))
+        assert _opened(system, stored, kept_call) == _opened(system, stored, erased_call) >= 3
 
         done = await system.post("/privacy/erasures", {"task": erased, "reason": "the sender asked"})
         assert (done["state"], done["certificate"]["tasks"]) == ("certified", [erased])
         again = await system.post("/privacy/erasures", {"task": erased, "reason": "asked twice"})
         assert again == done
+
+        of_call = await system.post("/privacy/erasures", {"task": erased_call, "reason": "the caller asked"})
+        certificate = of_call["certificate"]
+        assert (certificate["families"], certificate["keys_erased"], certificate["tasks"]) == ([erased_call], 1, [])
+        assert await system.post("/privacy/erasures", {"task": erased_call, "reason": "asked twice"}) == of_call
+        for name, held in ((kept_call, True), (erased_call, False)):
+            (given,) = (await system.post("/privacy/exports", {"task": name, "reason": "an access request"}))["calls"]
+            assert (given["outcome"], given["recipient"]["provider"]) == ("completed", "openai")
+            assert (PLANTED[0] in json.dumps(given["asked"])) is held
+            assert (given["answered"] == {"erased": True}) is not held
 
         told = await system.get(f"/tasks/{erased}")
         assert (told["result_state"], told["outcome"]) == ("erased", "completed")
@@ -66,11 +87,19 @@ async def test_after_erasure_nothing_in_the_data_folder_decrypts_or_greps_and_th
         assert (verdict["ok"], verdict["problems"]) == (True, [])
         assert verdict["anchors"] >= 1
 
-        _nothing_opens(system, await system.stored(), erased, kept)
+        stored = await system.stored()
+        keys_left = dict(wrapped_keys(stored))
+        for gone, left, least in ((erased, kept, 4), (erased_call, kept_call, 3)):
+            assert (keys_left[gone], keys_left[left]) == (b"", keys[left])
+            assert _opened(system, stored, gone) == 0
+            assert _opened(system, stored, left) >= least
+            assert not [m.subject for m in stored if m.stream in ("KV_placeholders", "KV_subjects") and gone in m.subject]
         await _proven(system, tmp_path, done["certificate"]["event"], anchors)
         await _rebuilt_equal(system, erased)
 
-    assert not files_with(tmp_path / "data", keys[erased]), "the wrapped key is overwritten, not only unlinked"
+    for gone in (erased, erased_call):
+        assert not files_with(tmp_path / "data", keys[gone]), "the wrapped key is overwritten, not only unlinked"
+    assert files_with(tmp_path / "data", keys[kept_call])
     for path in (path for path in (tmp_path / "data").rglob("*") if path.is_file() and path.parent.name != "outbox"):
         _assert_clear_of_personal_data(str(path), path.read_bytes())
 
@@ -90,22 +119,29 @@ async def _marked(system: Topology, task: str) -> Any:
     return (await system.get(f"/tasks/{task}")).get("erased_at")
 
 
-def _nothing_opens(system: Topology, stored: list[Any], erased: str, kept: str) -> None:
-    """With the master key in hand and every message of the broker: what the erased family sealed stays shut, the rest opens."""
+async def _called(system: Topology) -> str:
+    """A call of the governed endpoint full of personal data, answered; the name that stands in the task's place."""
+    before = {message.seq for message in await system.stored("EVENTS")}
+    made = await system.post("/keys", {"name": "a client", "virtual": {"pack": "support"}})
+    body = {"model": "openai/gpt-5-mini", "messages": [{"role": "user", "content": f"Who are {', '.join(PLANTED)}?"}]}
+    async with httpx.AsyncClient(base_url=system.url, trust_env=False, timeout=30) as client:
+        answer = await client.post("/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {made['key']}"})
+    assert answer.status_code == 200, answer.text
+    since = [message.recorded for message in await system.stored("EVENTS") if message.seq not in before]
+    (received,) = [event for event in since if event.channel.name == "call.received"]
+    return received.payload(ModelCallRequested).context.task
+
+
+def _opened(system: Topology, stored: list[Any], name: str) -> int:
+    """With the master key in hand and every message of the broker: how many of the values that key ``name`` sealed open."""
     master = MasterKey.load_or_create(system.data / "secrets" / "master.key")
-    keys = wrapped_keys(system, stored)
-    assert keys[erased] == b""
-    candidates = [master.unwrap(name, value) for name, value in keys.items() if value]
-    seen = {erased: 0, kept: 0}
-    for message in stored:
-        if CLAIM in message.headers or not message.body.startswith(b"{"):
-            continue
-        for sealed in sealed_in(json.loads(message.body)):
-            if sealed.key in seen:
-                seen[sealed.key] += 1
-                assert _opens(candidates, sealed) is (sealed.key == kept), message.subject
-    assert min(seen.values()) >= 4, seen
-    assert not [m.subject for m in stored if m.stream in ("KV_placeholders", "KV_subjects") and erased in m.subject]
+    candidates = [master.unwrap(each, value) for each, value in wrapped_keys(stored) if value]
+    messages = [m for m in stored if CLAIM not in m.headers and m.body.startswith(b"{")]
+    found = [each for message in messages for each in sealed_in(json.loads(message.body)) if each.key == name]
+    assert len(found) >= 3, found
+    opened = [each for each in found if _opens(candidates, each)]
+    assert len(opened) in (0, len(found))
+    return len(opened)
 
 
 def _opens(keys: list[bytes], sealed: Sealed) -> bool:

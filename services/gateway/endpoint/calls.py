@@ -4,6 +4,7 @@ What ends the wait without an answer is an EndpointError. A client that goes awa
 named an ``Idempotency-Key``, or the call waits for a person.
 """
 
+import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
@@ -45,6 +46,8 @@ log = structlog.get_logger(__name__)
 REQUEST, RESPONSE, PLACEHOLDERS = "call.request", "call.response", "placeholders"
 """What sealed values are for."""
 _GROUPS = 10_000
+_AT_ONCE = 256
+"""So many are published at the same time: of a crowd that comes at once each waits for its turn, and none for the broker in vain."""
 
 
 class Gone(Exception):
@@ -98,6 +101,7 @@ class Calls:
         self._secret = keys.derive("endpoint.user")
         self._groups: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._open: dict[str, set[Ear]] = {}
+        self._beginning = asyncio.Semaphore(_AT_ONCE)
 
     def __len__(self) -> int:
         return sum(map(len, self._open.values()))
@@ -128,7 +132,8 @@ class Calls:
         )  # fmt: skip
         self._open.setdefault(key.id, set()).add(call.ear)
         try:
-            await self._publish(call)
+            async with self._beginning:
+                await self._publish(call)
         except BaseException:
             self.end(call)
             raise

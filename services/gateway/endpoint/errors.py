@@ -3,6 +3,7 @@
 The SDKs retry by status (408, 409, 429, 5xx) unless ``x-should-retry`` says otherwise, so every error says it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,15 +57,30 @@ def refused_field(param: str, message: str, code: str = "unsupported_value") -> 
 
 
 def from_validation(bad: ValidationError) -> EndpointError:
-    """The first field that does not fit. Inputs are left out: they may hold anything."""
-    errors = bad.errors(include_input=False, include_url=False, include_context=False)
-    first = next((error for error in errors if error["type"] != "extra_forbidden"), errors[0])
-    param = ".".join(str(part) for part in first["loc"])[:200].encode("ascii", "backslashreplace").decode() or "(body)"
-    if first["type"] == "extra_forbidden":
+    """The field that does not fit; of several the innermost, for of what may be written in two ways each way has its error.
+
+    Inputs are left out: they may hold anything.
+    """
+    errors = bad.errors(include_input=False, include_url=False)
+    told = max(errors, key=lambda error: (len(_place(error["loc"])), error["type"] != "extra_forbidden"))
+    param = ".".join(_place(told["loc"]))[:200].encode("ascii", "backslashreplace").decode() or "(body)"
+    if told["type"] == "extra_forbidden":
         return refused_field(param, "is not a field that this endpoint carries: remove it", "unknown_field")
-    if first["type"] == "json_invalid":
+    if told["type"] == "union_tag_invalid":
+        kinds = told.get("ctx", {}).get("expected_tags", "")
+        return refused_field(param, f"is of a kind that this endpoint does not carry: it carries {kinds}")
+    if told["type"] == "json_invalid":
         return EndpointError(400, "invalid_request", "invalid_json", "the body is not valid JSON")
-    return refused_field(param, str(first["msg"])[:500], "invalid_value")
+    return refused_field(param, str(told["msg"])[:500], "invalid_value")
+
+
+_LABEL = re.compile(r"str|int|float|bool|[A-Z].*|.*[\[(].*")
+"""Of one of several ways to write a value, as pydantic names them in a place."""
+
+
+def _place(loc: tuple[int | str, ...]) -> list[str]:
+    """Where a field stands, as its client wrote it."""
+    return [str(part) for part in loc if isinstance(part, int) or not _LABEL.fullmatch(part)]
 
 
 def unavailable(code: str, message: str, call: str | None = None) -> EndpointError:
@@ -92,7 +108,10 @@ _KEYS = {
     "key.unknown": "this virtual key is not known: ask for another one",
 }
 _TOO_LONG = frozenset({"context_length_exceeded", "context_too_long", "string_above_max_length", "limit.input_tokens"})
-_NO_MODEL = frozenset({"no_provider", "model_not_found", "no_candidate", "not_found_error"})
+_NO_MODEL = frozenset({"no_provider", "unknown_model", "model_not_found", "not_found_error"})
+_BUSY = frozenset({"breaker_open", "queue_full", "waited_too_long"})
+_NOT_THE_REQUESTS = frozenset({"no_key", "adapter_failed"})
+"""Codes of attempts that sent nothing, for which the client's request is not to blame."""
 
 
 def of_settled(recorded: Recorded, key: VirtualKey) -> EndpointError:
@@ -141,6 +160,11 @@ def _out_of_budget(reason: str, own: Sequence[Budget]) -> EndpointError:
             429, "rate_limit", "rate_limit_exceeded", f"a budget has no room at the moment ({reason}): try again in {wait} s",
             retry=True, retry_after_s=wait,
         )  # fmt: skip
+    if reason == "budget.unpriced":
+        return EndpointError(
+            403, "permission", reason, "a budget in USD holds this call, and nobody knows the price of its model: ask for another model, "
+            "or an operator gives it a price in the routing configuration",
+        )  # fmt: skip
     message = f"a budget has no room for this call ({reason}): `agentos budgets` shows which one and until when"
     return EndpointError(429, "quota", "insufficient_quota", message)
 
@@ -168,7 +192,10 @@ def _failure(settled: ModelCallSettled) -> EndpointError:
         return EndpointError(400, "invalid_request", "context_length_exceeded", said)
     if code in _NO_MODEL or status == 404:
         return EndpointError(404, "not_found", "model_not_found", said, param="model")
-    if status in (400, 413, 422) or (kind == "never" and status is None):
+    if code in _BUSY:
+        return EndpointError(503, "overloaded", code, said, retry=True, retry_after_s=5)
+    unsendable = status is None and kind in ("never", "other_provider") and code not in _NOT_THE_REQUESTS
+    if status in (400, 413, 422) or code == "cannot_serve" or unsendable:
         return EndpointError(400, "invalid_request", code, said)
     if status == 429 or kind == "wait":
         return EndpointError(429, "rate_limit", "rate_limit_exceeded", said, retry=True, retry_after_s=10)

@@ -4,6 +4,7 @@ Connection by connection: read the request, begin the call, wait, answer in the 
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,7 @@ def routes(endpoint: Endpoint) -> list[Route]:
     ]
 
 
-class _Handler:
+class _Handler(ABC):
     """What all routes do alike. ``error`` writes an error; by default as the headers say."""
 
     def __init__(self, endpoint: Endpoint, error: Callable[[EndpointError], dict[str, Any]] | None = None) -> None:
@@ -114,8 +115,8 @@ class _Handler:
                 connection, unavailable("unavailable", "the broker does not answer: nothing was decided; try again")
             )
 
-    async def _handle(self, connection: _Connection) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _handle(self, connection: _Connection) -> None: ...
 
     async def _refuse(self, connection: _Connection, error: EndpointError) -> None:
         written = self._error or (anthropic_object if connection.anthropic else openai_object)

@@ -16,6 +16,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -65,6 +66,7 @@ class LiveAnswer:
         self._thinking = Restorer(vault)
         self._said = ""
         self._thought = ""
+        self._sealed = 0
         self._tools: list[_Tool] = []
         self._kind = ""
 
@@ -84,11 +86,12 @@ class LiveAnswer:
             case ThinkingDelta():
                 yield from self._turn_to("thinking")
                 self._thought += delta.text
-                text = self._thinking.feed(delta.text)
-                if delta.signature is not None:
-                    text += self._thinking.flush()
-                if text or delta.signature is not None:
-                    yield ThinkingDelta(text=text, signature=delta.signature)
+                yield from _thinking(self._thinking.feed(delta.text))
+            case ThinkingSealed():
+                yield from self._turn_to("thinking")
+                self._sealed += 1
+                yield from _thinking(self._thinking.flush())
+                yield delta
             case ToolCallStarted():
                 yield from self._turn_to(f"tool.{delta.index}")
                 self._tools.append(_Tool(delta.index, delta.name, "", JsonRestorer(self._vault)))
@@ -107,8 +110,7 @@ class LiveAnswer:
             return
         self._kind = kind
         yield from _text(self._text.flush())
-        if rest := self._thinking.flush():
-            yield ThinkingDelta(text=rest)
+        yield from _thinking(self._thinking.flush())
         for tool in self._tools:
             if not tool.over:
                 tool.over = True
@@ -119,18 +121,35 @@ class LiveAnswer:
         return list(self._rest(response))
 
     def _rest(self, response: ModelResponse) -> Iterator[Delta]:
+        """In the order of the parts, of each kind what is beyond what came of it."""
         thought = "".join(part.text for part in response.parts if isinstance(part, ThinkingPart))
         said = "".join(part.text for part in response.parts if isinstance(part, TextPart))
-        calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
-        if not said.startswith(self._said) or len(self._tools) > len(calls):
+        calls = sum(isinstance(part, ToolCallPart) for part in response.parts)
+        # A call that the end of the answer cut short is no part of it.
+        whole = self._tools[:-1] if len(self._tools) == calls + 1 and _ended_early(response) else self._tools
+        if not said.startswith(self._said) or len(whole) > calls:
             raise Diverged
-        if thought.startswith(self._thought) and len(thought) > len(self._thought):
-            yield from self._take(ThinkingDelta(text=thought[len(self._thought) :]))
-        if len(said) > len(self._said):
-            yield from self._take(TextDelta(text=said[len(self._said) :]))
-        for index, call in enumerate(calls):
-            known = next((tool for tool in self._tools if tool.index == index), None)
-            yield from self._started(index, call) if known is None else self._rest_of(known, call)
+        thought_came = len(self._thought) if thought.startswith(self._thought) else len(thought)
+        said_came, sealed_came, call = len(self._said), self._sealed, 0
+        for part in response.parts:
+            match part:
+                case TextPart(text=text):
+                    if rest := text[said_came:]:
+                        yield from self._take(TextDelta(text=rest))
+                    said_came = max(0, said_came - len(text))
+                case ThinkingPart(text=text):
+                    if rest := text[thought_came:]:
+                        yield from self._take(ThinkingDelta(text=rest))
+                    thought_came = max(0, thought_came - len(text))
+                    sealed = _seal_of(part)
+                    if sealed is not None and sealed_came <= 0 and (rest or not text or self._kind == "thinking"):
+                        # Else the part is over for the client: what is added to it comes with the whole.
+                        yield from self._take(sealed)
+                    sealed_came -= sealed is not None
+                case ToolCallPart():
+                    known = next((tool for tool in whole if tool.index == call), None)
+                    yield from self._started(call, part) if known is None else self._rest_of(known, part)
+                    call += 1
         yield from self._turn_to("")
 
     def _started(self, index: int, call: ToolCallPart) -> Iterator[Delta]:
@@ -158,6 +177,22 @@ def _means(came: str, call: ToolCallPart) -> bool:
         return json.loads(came or "{}") == call.arguments
     except (ValueError, RecursionError):
         return False
+
+
+def _ended_early(response: ModelResponse) -> bool:
+    return response.finish_reason not in ("stop", "tool_calls")
+
+
+def _seal_of(part: ThinkingPart) -> ThinkingSealed | None:
+    """What stands for a part's being whole; None where its provider adds nothing to it."""
+    if part.signature is None and part.encrypted is None:
+        return None
+    return ThinkingSealed(provider=part.provider, signature=part.signature, encrypted=part.encrypted, id=part.id)
+
+
+def _thinking(text: str) -> Iterator[Delta]:
+    if text:
+        yield ThinkingDelta(text=text)
 
 
 def _text(text: str) -> Iterator[Delta]:

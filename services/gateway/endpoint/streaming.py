@@ -24,6 +24,8 @@ from services.gateway.endpoint.parts import Endpoint
 log = structlog.get_logger(__name__)
 
 _DELTAS = TypeAdapter[tuple[Delta, ...]](tuple[Delta, ...])
+_SLICE_BYTES = 65_536
+"""What is handed to the connection at once."""
 
 
 class SlowReader(Exception):
@@ -82,11 +84,15 @@ class _Line:
         if not data and not last:
             return
         try:
-            async with asyncio.timeout(self._patience_s):
-                if not self.begun:
-                    self.begun = True
+            if not self.begun:
+                self.begun = True
+                async with asyncio.timeout(self._patience_s):
                     await self._send({"type": "http.response.start", "status": 200, "headers": self._headers()})
-                await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+            # Slice by slice: whoever reads at all is waited for, however much there is to read.
+            for at in range(0, max(1, len(data)), _SLICE_BYTES):
+                more = not last or at + _SLICE_BYTES < len(data)
+                async with asyncio.timeout(self._patience_s):
+                    await self._send({"type": "http.response.body", "body": data[at : at + _SLICE_BYTES], "more_body": more})
         except TimeoutError:
             raise SlowReader from None
         self.spoke_at = monotonic()

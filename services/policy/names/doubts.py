@@ -41,9 +41,18 @@ _YEARS = re.compile(
     r"[%°€$£=_(]|[.,:/-]\d",
     re.IGNORECASE,
 )
+_NUMBER_WORD = re.compile(
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|\w{3,7}teen|(?:thir|for|fif|six|seven|eigh|nine)ty|"
+    r"ein\w*|zwei\w*|drei\w*|vier\w*|fünf\w*|sech\w*|sieb\w*|acht\w*|neun\w*|zehn|elf|zwölf|zwanzig|"
+    r"un|deux|trois|quatre|cinq|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingt|trente|quarante|cinquante|soixante|"
+    r"due|tre|quattro|cinque|sei|sette|otto|nove|dieci|vent\w+|trent\w+|\w+anta\w*|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|veint\w+|\w+enta|"
+    r"twee\w*|drie\w*|vijf\w*|zes\w*|zeven\w*|negen\w*|tien|twaalf|\w+tig)",
+    re.IGNORECASE,
+)
 _AGED = re.compile(r"age|alter|âge|edad|età|leeftijd", re.IGNORECASE)
 _BORN = re.compile(
-    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naissance|\bnat[oai]\b|nascita|nacid|nacim|geboorte|\bb\. |bday|(?<![\n*/])[*†] ?\d"
+    r"born|birth|\bdob\b|d\.o\.b|\bgeb|geboren|\bn[ée]e?\b|naiss|\bnat[oai]\b|\bnasc|nacid|nacim|\bnac[.:]|geboorte|\bb\. |"
+    r"b['’]?day|\bddn\b|(?<![\n*/])[*†] ?\d"
 )
 """In lower case."""
 _NEAR = 120
@@ -80,28 +89,61 @@ _EPONYM_AFTER = re.compile(
     r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome)\b",
     re.IGNORECASE,
 )
+_EPONYM_WITHIN = re.compile(rf"{_EPONYM_AFTER.pattern}$", re.IGNORECASE)
 _EPONYM_BEFORE = re.compile(
     r"(?:optimi[sz]er|optim|algorithm|initiali[sz]er|activation|cipher)[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$", re.IGNORECASE
 )
 """``Adam optimizer``, ``algorithm: Dijkstra``."""
 _TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<!\w)--?\w|#\d")
 """Beside a version, an option, a call or a piece of markup, a name has to be told from a product's."""
+_RELEASE = re.compile(r"(?<![\w.])v?\d{1,3}\.\d{1,4}\.\d{1,4}(?![\w.]*\d\.)")
+"""``Bump hugo from 0.121 to 0.123.8``: beside the number of a release one word is rather what is released."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
 _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
 
 
-def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int]) -> bool:
+PERSONAL = 0.15
+"""So much less sure the model may be of a person in a text that is about people."""
+IMPERSONAL = 0.5
+"""In a text of which it is known that nothing else says so it must be surer, by this share of what is left to certainty."""
+
+
+def is_doubtful(
+    text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int], personal: bool | None = None
+) -> bool:
     """Whether to let a finding of the model go. ``sure`` is its own measure, 0 to 1; ``lists`` gives a folded word's lists as bits."""
     value = text[start:end]
     match entity:
         case "PERSON" | "ORGANIZATION" | "LOCATION":
-            if sure < _least(entity, value, lists) or (sure < 0.995 and _is_of_identifier(text, start, end)):
+            least = _least(entity, value, lists)
+            if personal is False:
+                least += IMPERSONAL * (1 - least)
+            elif personal and entity == "PERSON" and not _is_ordinary(value, lists):
+                least -= PERSONAL
+            if _LABEL.fullmatch(value) is not None or _DRUG.fullmatch(value) is not None:
+                return True
+            if (
+                sure < least
+                or _is_foreign(text, start, end)
+                or (not personal and _is_unread(text, start, end, lists))
+                or (sure < 0.995 and _is_of_identifier(text, start, end))
+            ):
                 return True
             if sure < 0.8 and entity == "PERSON" and _TECHNICAL.search(text, max(0, start - 40), end + 40) is not None:
                 return True
+            if (
+                (sure < 0.97 or value.islower())
+                and " " not in value
+                and _RELEASE.search(text, max(0, start - 40), end + 40) is not None
+            ):
+                return True
             before = text[max(0, start - 160) : start]
-            if _EPONYM_AFTER.match(text, end) is not None or _EPONYM_BEFORE.search(before[-24:]) is not None:
+            if (
+                _EPONYM_WITHIN.search(value) is not None
+                or _EPONYM_AFTER.match(text, end) is not None
+                or _EPONYM_BEFORE.search(before[-24:]) is not None
+            ):
                 return True
             return (before[-1:] in _BLOB_ENDS and _BLOB.search(before[-64:]) is not None) or (
                 "font" in before.lower() and _FONT.search(before) is not None
@@ -126,13 +168,15 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
                 return True
             return _PART_OF_A_TEXT.search(text, max(0, start - 24), start) is not None
         case "AGE":
+            if sure < 0.65 or (not any(map(str.isdigit, value)) and _NUMBER_WORD.search(value) is None):
+                return True
             if not value.isdigit() or _AFTER_NAME.search(text, max(0, start - 40), start) is not None:
                 return False
             if _AGE_COLUMN.search(text, max(0, start - _FAR), start) is not None:
                 return False
             # Where a word says how old, the recognizers know of what.
             return (
-                sure < 0.9
+                sure < 0.97
                 or _AGED.search(text, max(0, start - 24), start) is not None
                 or _OF_A_THING.search(text, max(0, start - 24), start) is not None
                 or _OF_ATTRIBUTE.search(text, max(0, start - 8), start) is not None
@@ -146,6 +190,67 @@ def is_doubtful(text: str, start: int, end: int, entity: str, sure: float, lists
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None
         case _:
             return False
+
+
+_LATIN = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ]")
+_OTHER_LETTER = re.compile(r"[^\W\d_A-Za-zªºÀ-ɏḀ-ỿ]")
+_ABOUT = 60
+_MOST_WORDS, _LONGEST_NAME = 4, 20
+_SENTENCE = re.compile("[。।、，？！۔]|\\. ")
+"""No name has a full stop or a comma within, in any script."""
+
+
+def _is_foreign(text: str, start: int, end: int) -> bool:
+    """Whether a name is in letters other than Latin, in a text of such: the model has learnt to read Latin ones only.
+
+    Among Latin words, as in a form or a contact list, such a name is told by what stands around it.
+    """
+    if text[start:end].isascii() or _OTHER_LETTER.search(text, start, end) is None:
+        return False
+    value = text[start:end]
+    if len(words := value.split()) > _MOST_WORDS or max(map(len, words)) > _LONGEST_NAME or _SENTENCE.search(value) is not None:
+        return True
+    around = text[max(0, start - _ABOUT) : start] + text[end : end + _ABOUT]
+    return len(_OTHER_LETTER.findall(around)) > len(_LATIN.findall(around))
+
+
+_DRUG = re.compile(
+    r"[^\W\d_]{2,12}(?:olol|statin|pril|sartan|mycin|micin|cillin|floxacin|cycline|azole|dipine|formin|gliptin|gliflozin|parin|xaban|gatran|tinib|zumab|ximab|"
+    r"zepam|zolam|codone|caine|oxetine|traline|pramine|triptyline|setron|gabalin|gabapentin|tidine|prazole|semide|thiazide|profen|fenac|metasone|nisolone|"
+    r"thyroxine|paracetamol|acetamol|fentanyl|tramadol|lukast|terol|tropium|dronate|grel|vastatine|prolol|troponin|globin|"
+    r"cholesterol)(?: \d.*)?",
+    re.IGNORECASE,
+)
+"""By the endings that the WHO gives to the names of medicines (its stem book), and of what laboratories measure."""
+_SMALL_WORD = re.compile(r"(?<![\w'’.@/-])[^\W\d_A-ZÀ-Þ][^\W\d_A-ZÀ-Þ]+(?![\w'’@/(=-])")
+_SEEN = 200
+_LEAST_WORDS = 5
+_UNREAD = 0.6
+"""So many of the small words about a name are on no list, when a text is in a language that the model has not learnt."""
+
+
+def _is_unread(text: str, start: int, end: int, lists: Callable[[str], int]) -> bool:
+    """Whether a word is no name that anybody has, in a language that the model cannot read: to it most words are strange there."""
+    bits = [lists(folded(word)) for word in _WORD.findall(text[start:end])]
+    if any(bit & (GIVEN | SURNAME) for bit in bits):
+        return False
+    words = _SMALL_WORD.findall(text, max(0, start - _SEEN), end + _SEEN)
+    if len(words) < _LEAST_WORDS:
+        return False
+    return sum(not lists(folded(word)) for word in words) > _UNREAD * len(words)
+
+
+_LABEL = re.compile(
+    r"(?:ADR|BDAY|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
+    r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
+    r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
+    r"January|February|March|July|October|November|December|Januar|Februar|März|Juli|Oktober|Dezember)\.?"
+)
+"""What announces something, begins a sentence or names a month is nobody."""
+
+
+def _is_ordinary(value: str, lists: Callable[[str], int]) -> bool:
+    return all(lists(folded(word)) & COMMON for word in _WORD.findall(value))
 
 
 def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:

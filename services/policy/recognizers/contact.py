@@ -1,6 +1,7 @@
 """E-mail addresses, and the names by which people go in chats, on sites and in logs."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
@@ -22,7 +23,7 @@ _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
 _HANDLE = re.compile(
-    r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{1,30}){0,2})(?![\w(@/=\[{<-])"
+    r"(?<![\w@/.:`\\])@(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{0,30}){0,4})(?![\w(@/=\[{<-])"
 )
 _MENTIONED = re.compile(
     r"(?:\b(?:cc|ping|thanks|thank you|thx|hey|hi|hello|by|from|with|and|or|ask|asked|to|for|via|follow|add|insta|instagram|"
@@ -122,6 +123,43 @@ ANNOUNCED = Announcements(
         r"[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
     ),
+    # Who did something, as records of changes tell it.
+    announcement(
+        "USERNAME", "USERNAME", "created_by|updated_by|modified_by|deleted_by|assigned_to|approved_by|requested_by|reviewed_by|"
+        "uploaded_by|closed_by|assignee|"
+        "reviewer|approver|requester|_user:|_user=",
+        r"(?:(?:created|updated|modified|deleted|approved|requested|reviewed|uploaded|closed|merged)_by|assigned_to|assignee|reviewer|approver|requester|"
+        r"[a-z]{2,16}_user)",
+        _PLAIN_NAME, gap=r"[\"']?(?:=|: ?)[\"']?", score=0.5,
+    ),
+    # ``define('DB_USER', 'annb')``, ``'username' => 'annb'``.
+    announcement(
+        "USERNAME", "USERNAME", "user'|user\"|username'|username\"", r"(?:[a-z]{2,10}_)?user(?:_?name)?", r"[A-Za-z][\w.-]{2,31}(?=[\"'])",
+        gap=r"[\"']\s?(?:=>|,)\s?[\"']", score=0.5,
+    ),
+    announcement("USERNAME", "USERNAME", "user '|user \"|user `", r"user ", rf"{_PLAIN_NAME}(?=[\"'`])", gap=r"[\"'`]", score=0.5),
+    announcement(
+        "USERNAME", "USERNAME", "ssh |scp |sftp |rsync ", r"\b(?:ssh|scp|sftp|rsync)(?: [^\n|;&@]{0,60})?",
+        rf"(?!(?:deploy|git|ubuntu|root|admin|ec2-user|centos|debian|core|opc|pi|vagrant|backup|app|www|web|"
+        rf"user)@){_PLAIN_NAME}(?=@[\w.-]{{2,64}})", gap=" ", score=0.5,
+    ),
+    announcement(
+        "USERNAME", "USERNAME", " is ", r"my (?:twitch|insta(?:gram)?|snap(?:chat)?|discord|steam|psn|xbox|gamertag|twitter|"
+        r"tiktok|telegram|github|reddit|handle|ign|"
+        r"nick(?:name)?|user ?name|screen ?name)(?: name| handle| id)?", _NAME, gap=r" is @?", score=0.6,
+    ),
+    announcement("USERNAME", "USERNAME", "steam name|gamertag|xbox|psn|ign:|ign ", r"(?:steam name|gamertag|psn(?: id)?|ign)",
+    _NAME, gap=r":? @?", score=0.5),
+    announcement("USERNAME", "USERNAME", "venmo|cashapp|cash app|paypal.me", r"(?:venmo|cash ?app|paypal\.me)",
+    r"[A-Za-z][\w-]{2,30}", gap=r"(?::? ?[@$]|/)", score=0.7),
+    announcement(
+        "USERNAME", "USERNAME", "github.com/|gitlab.com/|twitch.tv/|bsky.app/profile",
+        r"(?:(?:github|gitlab)\.com|twitch\.tv|bsky\.app/profile)",
+        r"[A-Za-z][\w.-]{2,38}(?![\w/-])", gap="/@?", score=0.6,
+    ),
+    announcement("USERNAME", "USERNAME", "u/", r"(?<![\w/.])/?u/", r"[A-Za-z][\w-]{2,20}", gap="", score=0.6),
+    announcement("USERNAME", "USERNAME", "discord|add me|dm me|hmu", r"(?:discord|add me|dm me|hmu)[^\n#]{0,24}?",
+    r"[\w.]{2,32}#\d{4}", gap=r"[: ]{1,2}@?", score=0.7),
     announcement(
         "USERNAME", "USERNAME", "linkedin.com|twitter.com|//x.com|instagram.com|facebook.com|t.me|reddit.com|tiktok.com|"
         "medium.com|youtube.com|threads.net|snapchat.com",
@@ -162,12 +200,79 @@ _ELEMENTS = frozenset(
     "style section article aside nav header footer link meta img svg path strong small center details summary file name value string "
     "command number int type key url dir host port options args id tag branch version".split()
 )
+_WRITES = re.compile(
+    r"^(?:[*>#-]{1,3} )?(?P<value>(?=[A-Za-z.-]{0,24}[\d_])[A-Za-z][\w.-]{2,24}) (?:wrote:|said:|writes:|schrieb:|a écrit :|ha "
+    r"scritto:|escribió:|schreef:|"
+    r"[—–] (?:Today|Yesterday|\d{1,2}[/:.]\d)|has (?:joined|left|quit)|joined the|left the|is typing)",
+    re.MULTILINE,
+)
+_SPEAKER = re.compile(
+    r"^(?:\[?\d{1,2}[:.]\d{2}(?:[:.]\d\d)?\]? ?)?(?P<value>[A-Za-z][\w.]{2,24}): (?=[^\s=:{]+ \S)", re.MULTILINE
+)
+_NOT_A_WORD = re.compile(r"[\d_]|\w\.\w")
+_PROSE = re.compile(r"[{}()=<>;\\]|://")
+"""Of a line with one of these a sign is code rather than a mention."""
+_SIGNS = re.compile(
+    r"(?:^|\n)[ \t]{0,4}(?:[—–~-]{1,2} ?|by )(?P<value>(?=[A-Za-z]{1,24}[\d_])[A-Za-z]\w{4,30})(?=[ \t]*(?:\n|$|, | \())"
+)
+"""``— hungry_in_LA_77`` under a review."""
 _LOGGED = (
+    (
+        (
+            "wrote:",
+            "said:",
+            "writes:",
+            "schrieb:",
+            "écrit",
+            "scritto:",
+            "escribió:",
+            "schreef:",
+            "—",
+            "–",
+            " has ",
+            " joined",
+            " left",
+            " is typing",
+        ),
+        _WRITES,
+    ),
+    (("—", "–", "~", "-", "by "), _SIGNS),
     (("/home/", "/Users/", "Users\\", "~"), _HOME),
     ((" [",), _ACCESS_LOG),
     (("sudo",), _OF_SUDO),
     (("@",), _OF_DATABASE),
 )
+
+
+def _in_prose(text: str, handle: re.Match[str]) -> bool:
+    """Whether a line speaks of somebody: words before the handle, and nothing of a program around it."""
+    name = handle["value"]
+    before = text[max(0, handle.start() - _LINE) : handle.start()].rpartition("\n")[2]
+    after = text[handle.end() : handle.end() + _LINE].partition("\n")[0]
+    return (
+        (name.islower() or _NOT_A_WORD.search(name) is not None)
+        and before[-1:] == " "
+        and len(before.split()) > 1
+        and _PROSE.search(before) is None
+        and _PROSE.search(after) is None
+    )
+
+
+def _speakers(text: str) -> Iterator[Finding]:
+    """Who writes in a chat, where most lines begin with who does."""
+    spoken = list(_SPEAKER.finditer(text))
+    lines = sum(1 for line in text.split("\n") if line.strip())
+    names = Counter(match["value"] for match in spoken)
+    if len(spoken) < _LEAST_SPOKEN or len(spoken) * 2 < lines or len(names) < 2 or max(names.values()) < 2:
+        return
+    for match in spoken:
+        if _NOT_A_WORD.search(match["value"]) is not None and match["value"].lower() not in _GENERIC:
+            yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.5)
+
+
+_LINE = 160
+"""Characters of a line that are looked at, to either side."""
+_LEAST_SPOKEN = 3
 
 
 def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
@@ -209,6 +314,8 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
                 name = match["value"].lower()
                 if name not in _GENERIC and name not in _OF_MACHINES:
                     yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.6)
+    if text.count(": ") >= _LEAST_SPOKEN and "\n" in text:
+        yield from _speakers(text)
     if "> " in text and "</" not in text:
         chatted = [match for match in _CHATTED.finditer(text) if match["value"] not in _GENERIC | _ELEMENTS]
         for match in chatted if len(chatted) > 1 else ():
@@ -224,7 +331,9 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
         line = before.rpartition("\n")[2]
         follows = _ADDRESSED.match(text, match.end()) is not None
         # At the head of a line a decorator stands alone; whom one speaks to is followed by what one says.
-        if follows if not line.strip() else (_MENTIONED.search(line) is not None or follows):
+        if _in_prose(text, match):
+            yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.55)
+        elif follows if not line.strip() else (_MENTIONED.search(line) is not None or follows):
             yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.6)
 
 

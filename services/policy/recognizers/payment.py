@@ -7,15 +7,20 @@ from typing import Any
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import FAR, Announcements, announced, announcement
 from services.policy.recognizers.checksums import luhn
-from services.policy.recognizers.lowered import Lowered
+from services.policy.recognizers.lowered import Lowered, Words
 
 # Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
 _CARD_START = re.compile(r"[2-6](?<![\w+]\d)(?<!\d[.,]\d)(?=(\d{3}(?:[ .-]{0,2}\d){8,15}))")
 _LAST_GROUP = re.compile(r"[ .-]{0,2}\d+$")
+_CODE_OF_CARD = re.compile(r"[ ,;|\t]{1,3}(?:exp\.? ?)?\d{2} ?/ ?\d{2,4}[ ,;|\t]{1,3}(?P<value>\d{3,4})(?![\w-]|[.,:/]\d)")
+"""``4111… 09/27 321``: its date, and the number on its back."""
 _GROUP_BEFORE = re.compile(r"\d[ .-]{1,2}$")
 _NOT_DIGITS = re.compile(r"\D")
 _GROUPS = re.compile(r"\d+")
-_DEVICE = re.compile(r"\b(?:imei|sim|iccid|esn|meid|isbn|serial)\b[^\n]{0,24}$", re.IGNORECASE)
+_DEVICE = re.compile(
+    r"\b(?:(?:imei|sim|iccid|esn|meid|isbn|serial)\b[^\n]{0,24}|(?:a/c|account|acct|vitale|s[ée]cu)(?: (?:no|number|num|#))?[.:# ]{0,3})$",
+    re.IGNORECASE,
+)
 
 _LEAST_CARD = 12
 _LEAST_CRYPTO = 26
@@ -42,32 +47,38 @@ _ETHEREUM_WORDS = re.compile(
 )
 
 _NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|code|numero|número|numéro|nummer)\.?)?"
-_ACCOUNT = r"\d(?:[ -]?\d){5,16}"
+_ACCOUNT = r"\d(?:[ -]?\d){5,17}|\d{2}\.\d{2}\.\d{2}\.\d{3}"
 
 ANNOUNCED = Announcements(
     announcement(
         "CREDIT_CARD", "CARD", "card|visa|mastercard|amex|karte|carte|carta|tarjeta|kaart|pan|maestro",
         r"(?:(?:credit|debit|bank|kredit|credit)?[ -]?(?:card|karte|kaart)(?:[ _-]?(?:number|num|no|nr|nummer|#))?\.?|visa|"
         r"master ?card|amex|maestro|american express"
-        r"|carte(?: bancaire| bleue| de crédit)?|carta di credito|tarjeta(?: de crédito)?|\bpan\b)",
+        r"|carte(?! vitale| nationale| d['’]identit)(?: bancaire| bleue| de crédit)?|carta di credito|tarjeta(?: de crédito)?|\bpan\b)",
         r"\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,7})?|\d{4}[ -]?\d{6}[ -]?\d{4,5}", gap=r"[^\d\n_/\\]{0,32}?",
     ),
     announcement(
-        "BANK_SORT_CODE", "ACCOUNT", "sort", r"sort(?:[ _-]?code)?", r"\d{2}[ -]?\d{2}[ -]?\d{2}", gap=r"[^\d\n]{0,24}?"
+        "BANK_SORT_CODE", "ACCOUNT", "sort|s/c", r"(?:sort(?:[ _-]?code)?|s/c)", r"\d{2}[ -]?\d{2}[ -]?\d{2}", gap=r"[^\d\n]{0,24}?"
     ),
     announcement(
-        "BANK_ACCOUNT", "ACCOUNT", "account|acct|acc |a/c|konto|compte|conto|cuenta|rekening",
+        "BANK_ACCOUNT", "ACCOUNT", "account|acct|acc |a/c|konto|kto|compte|conto|cuenta|rekening|clabe|c/c|checking|savings",
         rf"(?:(?:bank )?account(?:[ _]?holder)?|acct\.?|acc|a/c|konto(?:nummer|-nr\.?)?|(?:num[ée]ro de )?compte|"
-        rf"conto(?: corrente)?|cuenta(?: bancaria)?|rekening(?:nummer)?){_NUMBER}",
+        rf"conto(?: corrente)?|cuenta(?: bancaria)?|rekening(?:nummer)?|kto\.?|clabe|c/c|(?:checking|savings)(?= (?:\d{{8}}|#|n))){_NUMBER}",
         _ACCOUNT, gap=r"(?:[^\d\n\w]{0,6}(?:is|ist|est|es|number|no|at|with|of|und|and|-)?){0,3}?[^\d\n\w]{0,4}",
     ),
+    # ``the account with Midlands Mutual, number 41209987``
     announcement(
-        "US_BANK_ROUTING", "ACCOUNT", "routing|aba|transit", r"(?:routing|aba|transit)(?:[ /_-]?(?:number|no|rtn|transit|aba|"
+        "BANK_ACCOUNT", "ACCOUNT", "account", r"account\b", r"\d{8,12}",
+        gap=r"[^\d\n.;={}]{1,48}?(?:number|no\.?|nr\.?|#)[ :]{0,3}(?:(?:is|was|ist) )?", score=0.6,
+    ),
+    announcement(
+        "US_BANK_ROUTING", "ACCOUNT", "routing|rtn|aba|transit", r"(?:routing|(?-i:RTN)|aba|transit)(?:[ /_-]?(?:number|no|rtn|transit|aba|"
         r"#))?\.?", r"\d{9}|\d{5}(?:-\d{3})?",
         gap=r"[^\d\n]{0,24}?",
     ),
     announcement("DE_BLZ", "ACCOUNT", "blz|bankleitzahl", r"(?:blz|bankleitzahl)", r"\d{3} ?\d{3} ?\d{2}"),
     announcement("CA_TRANSIT", "ACCOUNT", "institution", r"institution", r"\d{3}-\d{5}-\d{5,12}"),
+    announcement("FR_RIB", "ACCOUNT", "rib ", r"rib", r"\d{5} ?\d{5} ?[A-Z0-9]{11} ?\d{2}", score=0.95),
     announcement("AU_BSB", "ACCOUNT", "bsb", r"bsb", r"\d{3}[ -]?\d{3}"),
     announcement("IN_IFSC", "ACCOUNT", "ifsc", r"ifsc(?: code)?", r"[A-Z]{4}0[A-Z0-9]{6}"),
     announcement(
@@ -79,6 +90,45 @@ ANNOUNCED = Announcements(
         "IBAN_CODE", "IBAN", "iban", r"iban", r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?", gap=FAR
     ),
 )  # fmt: skip
+
+
+_SORT_AND_ACCOUNT = re.compile(
+    r"(?<![\w.,:/-])(?P<sort>\d{2}-\d{2}-\d{2})[ ,;/|]{1,3}(?:(?:account|acct|acc|a/c)\.?[ :#]{1,3})?(?P<account>\d{8})(?![\w-]|[.,]\d)"
+)
+_AT_A_BANK = re.compile(
+    r"\d(?<![\w.,:/#=+-]\d)\d{7,11}(?=[ ,][^\d\n]{0,60}?\b(?:[Bb]ank|[Rr]outing|[Cc]redit [Uu]nion|[Bb]uilding [Ss]ociety|"
+    r"[Ss]avings|[Cc]hecking)\b)"
+)
+_BANKS = Words(("bank", "routing", "credit union", "building society", "savings", "checking"))
+_GROUPED_IBAN = re.compile(r"(?<![A-Za-z0-9])(?P<country>[A-Z]{2})\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+_IBAN_LENGTHS = {
+    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "BA": 20, "BE": 16, "BG": 22, "BR": 29, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18,
+    "EE": 20, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IS": 26, "IT": 27, "LI": 21,
+    "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24,
+    "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TR": 26, "UA": 29, "XK": 20,
+}  # fmt: skip
+"""Characters of an IBAN by country (the SWIFT registry). Written in fours and of this length it counts though its check digits fail."""
+_OF_BANKS = re.compile(
+    r"(?i:iban|bic\b|swift|bank|konto|überweis|dauerauftrag|lastschrift|account|transfer|wire|\bpay|paid|refund|deposit|payout|sepa|virement|compte|pr[ée]l[èe]vement|"
+    r"bonifico|\bconto|cuenta|transferencia|rekening|overschrij|overma|filiale|branch|beneficiary|payee|empf[äa]nger)"
+)
+_NEARBY = 96
+_BESIDE_IBAN = re.compile(
+    r"[ ,;/(|\n]{1,4}(?:BIC|SWIFT)?[ :]{0,2}(?P<value>[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)(?![A-Za-z0-9])"
+)
+
+
+_BIC_SAID = re.compile(
+    r"(?<![A-Za-z])(?:BIC|SWIFT)(?:[ /-]?(?:BIC|SWIFT|code|"
+    r"Code))?[ \t]{0,2}[:=]?[ \t]{0,3}(?P<value>[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)(?![A-Za-z0-9])"
+)
+
+
+def bics(text: str) -> Iterator[Finding]:
+    """Those that are announced: most have no digit, so that nothing else looks where they stand."""
+    if "BIC" in text or "SWIFT" in text:
+        for match in _BIC_SAID.finditer(text):
+            yield Finding(*match.span("value"), "BIC", "ACCOUNT", 0.9)
 
 
 class Payment:
@@ -94,8 +144,19 @@ class Payment:
         for start, end in lowered.numbers:
             if lowered.shape.count("0", start, end) >= _LEAST_CARD:
                 yield from _cards(text, start, end)
+        if "00-00-00" in lowered.shape:
+            for match in _SORT_AND_ACCOUNT.finditer(text):
+                yield Finding(*match.span("sort"), "BANK_SORT_CODE", "ACCOUNT", 0.7)
+                yield Finding(*match.span("account"), "BANK_ACCOUNT", "ACCOUNT", 0.7)
+        if _BANKS.any_within(lowered):
+            for match in _AT_A_BANK.finditer(text):
+                yield Finding(*match.span(), "BANK_ACCOUNT", "ACCOUNT", 0.5)
         if lowered.has_shape(_IBAN_SHAPES):
-            yield from self._iban_codes(text)
+            for finding in (*self._iban_codes(text), *_grouped_ibans(text)):
+                yield finding
+                beside = _BESIDE_IBAN.match(text, finding.end)
+                if beside is not None:
+                    yield Finding(*beside.span("value"), "BIC", "ACCOUNT", 0.8)
         for match in _CRYPTO_START.finditer(text) if lowered.longest >= _LEAST_CRYPTO else ():
             if self._crypto.validate_result(match[0]):
                 yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 1.0)
@@ -114,6 +175,19 @@ class Payment:
             for result in self._iban.analyze(window.upper(), ["IBAN_CODE"]):
                 if result.start == 0:
                     yield Finding(begin, begin + result.end, "IBAN_CODE", "IBAN", result.score)
+
+
+def _grouped_ibans(text: str) -> Iterator[Finding]:
+    for match in _GROUPED_IBAN.finditer(text):
+        if _OF_BANKS.search(text, max(0, match.start() - _NEARBY), match.end() + _NEARBY // 2) is None:
+            continue
+        length = _IBAN_LENGTHS.get(match["country"], 0)
+        groups = match[0].split(" ")
+        # What follows in capitals may look like one group more.
+        while len(groups) > 2 and sum(map(len, groups)) > length:
+            groups.pop()
+        if sum(map(len, groups)) == length:
+            yield Finding(match.start(), match.start() + len(" ".join(groups)), "IBAN_CODE", "IBAN", 0.7)
 
 
 def _cards(text: str, first: int, last: int) -> Iterator[Finding]:
@@ -136,6 +210,9 @@ def _cards(text: str, first: int, last: int) -> Iterator[Finding]:
             ):
                 if not _DEVICE.search(text, max(0, start - 32), start):
                     yield Finding(start, start + len(shown), "CREDIT_CARD", "CARD", 1.0)
+                    code = _CODE_OF_CARD.match(text, start + len(shown))
+                    if code is not None:
+                        yield Finding(*code.span("value"), "CREDENTIAL", "SECRET", 0.6)
                 break
             shorter = _LAST_GROUP.sub("", shown)
             shown = shorter if shorter != shown else ""
@@ -148,4 +225,4 @@ def _grouped(shown: str) -> bool:
     return (len(groups) > 1 and all(4 <= length <= 6 for length in groups[:-1])) or (len(groups) == 1 and groups[0] > 13)
 
 
-__all__ = ["ANNOUNCED", "Payment"]
+__all__ = ["ANNOUNCED", "Payment", "bics"]

@@ -26,14 +26,24 @@ _DATE = (
 _BIRTH = (
     r"(?:born|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|\bdobs?\b|d\.o\.b\.?|\bdob|geboren|geburts(?:datum|tag)|\bgeb\.|"
     r"n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|"
-    r"data di nascita|nacid[oa](?:/a|\(a\))?|fecha de nacimiento|f\. nac\.|nacimiento|geboortedatum|geb\b|birth_?dt)"
+    r"data (?:di )?nasc(?:ita|\.)|naci[óo] el|nacid[oa](?:/a|\(a\))?|fecha (?:de )?nac(?:imiento|\.)?|f\. ?(?:de )?nac\.?|nacimiento|"
+    r"geboortedatum|geb\b|birth_?dt|"
+    r"date (?:de )?naiss\.?|\bddn\b|\bd\. ?d\. ?n\b|gebdat\w*|geb[.-]?dat(?:um|\.)?|\bbday\b|b['’]day|nasc\.|(?<=\bn)\. (?:il|"
+    r"a)|(?-i:\bF\. ?N\.|\bFN\b|\bGD\b|\bYOB\b)|year of birth|jahrgang|compleanno|cumplea[ñn]os|anniversaire|verjaardag|birthdate)"
 )
 
 ANNOUNCED = Announcements(
     announcement(
-        "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nascita|nacid|nacim|f. nac|naissance", _BIRTH, _DATE,
+        "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nasc|naci|nac.|nac:|naiss|ddn|bday|b'day|f.n.|fn |fn:|"
+        "gd:|gd |compleanno|cumplea|anniversaire|verjaardag|n. a|n. il", _BIRTH, _DATE,
         gap=r"[^\d\n]{0,40}?(?:\n[^\d\n]{0,16}?)?", score=0.9,
     ),
+    # As registers and courts write it: ``Ann Lee, *12.4.1987``.
+    announcement("DATE_OF_BIRTH", "DOB", "*0|*1|*2|*3|* 0|* 1|* 2|* 3", r"\*", r"\d{1,2}\.\d{1,2}\.(?:19|20)\d{2}", gap=" ?", score=0.6),
+    announcement("DATE_OF_BIRTH", "DOB", "yob|year of birth|jahrgang|birth year|geburtsjahr|année de naissance",
+    r"(?:yob|year of birth|jahrgang|"
+    r"birth[ _]year|geburtsjahr|ann[ée]e de naissance)", r"(?:19\d{2}|20[0-2]\d)", gap=CLOSE, score=0.7),
+    announcement("AGE", "AGE", "dob/age|age/sex|sex/age", r"dob ?/ ?age", r"1[01]\d|[1-9]?\d", gap=r":? {0,3}[\d/.-]{6,10} ?/ ?", score=0.6),
     # On the day, in words.
     announcement("DATE_OF_BIRTH", "DOB", "born|geboren|nato|nata|nacid|née|né ", r"(?:born|geboren|nat[oa]|nacid[oa]|n[ée]e?)",
     r"(?:19\d{2}|20[01]\d)", gap=r" (?:in|en|nel|im Jahr|anno)? ?", score=0.6),
@@ -103,6 +113,25 @@ _AFTER_SEX = re.compile(
 _SEX_WORDS = Words(("male",))
 _BEFORE_SEX_SHAPES = ("0A)", "0A, ", "0A -", "0A ", "0 A ", "0 A, ", "0 A. ", "0-A ", "0, A", "0/A", "0 / A")
 _AFTER_SEX_SHAPES = ("A/0", "(A, 0", "(A,0")
+_CHILD = re.compile(
+    r"(?:daughter|son|kid|child|boy|girl|baby|twins|brother|sister|niece|nephew|grandson|"
+    r"granddaughter)[^\d\n.]{0,24}?,? (?:who is|is|aged|turns|turned|of)"
+    r" (?:just |now |only )?(?P<value>\d)(?=[.,;)!?]|\s(?:and|but|now|today|in|tomorrow|so)\b|\n|$)(?![.,]\d)",
+    re.IGNORECASE,
+)
+_CHILD_WORDS = Words(
+    ("daughter", "son", "kid", "child", "boy", "girl", "baby", "twins", "brother", "sister", "niece", "nephew")
+)
+_IN_BRACKETS = re.compile(r"[A-ZÀ-Þ][\wÀ-ž'’-]+ \([a-zà-ÿ][a-zà-ÿ ]{2,24}, (?P<value>[1-9]\d?)\)")
+_SEX_LETTER = re.compile(r"(?:[a-zà-ÿ],|\b(?:pt|patient|client|pt is)) (?P<value>[1-9]\d?)[MF](?=[.,;)\n]|$)")
+_SEX_SLASHED = re.compile(
+    r"(?<![\w/.])(?:[(]?[MFmf]/(?P<after>[1-9]\d)(?=[)]|/[A-Z])|(?P<value>[1-9]\d)/[MFmf](?=[)\n]|/[A-Z]|$))"
+)
+_IN_YEARS = re.compile(
+    r"(?:\b(?:ist|is|wird|wordt|war|was|er|sie|zij|hij)|[A-ZÀ-Þ][a-zà-ÿ]+,|\() (?:jetzt |nu |schon |al )?(?P<value>1[01]\d|"
+    r"[1-9]?\d) (?:Jahre|jaar|J\.)(?![\wß])"
+)
+"""``my daughter, who is 4``; ``Bas (stagiair, 19)``; ``Ann Lee, 46F.``"""
 _AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años"))
 _THINGS = re.compile(
     r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|"
@@ -120,17 +149,17 @@ _DURATION = re.compile(
 
 _TITLE = re.compile(
     r"(?<![\w.@/-])(?P<value>"
-    r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|Dhr|"
+    r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|Dhr|Mag|Ofc|Det|Insp|Lic|Arch|Geom|"
     r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr|D[ñn]a|Dra|Sigg|Me|Cllr|Adv|MR|MRS|MS|DR)\."
     r"(?: (?:med|phil|rer|jur|Dr|Ing|h\.c|nat)\.){0,3}"
-    r"|MR|MRS|MS|DR|Ma[îi]tre|Cllr|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Mademoiselle|"
+    r"|MR|MRS|MS|DR|[Mm](?:onsieur|adame|ademoiselle)|Ma[îi]tre|Cllr|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|"
     r"Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
     r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri(?! Lanka)|Pastor|Reverend|Captain|"
     r"Sergeant|Officer(?= [A-Z])"
     r")(?=[ \u00a0](?P<next>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*))"
 )
 _TITLE_BEGINS = re.compile(
-    r"[MDPRHCSLFIAOdms](?<![\w.@/-].)(?=[\w.]{0,14}[ \u00a0][A-ZÀ-ÖØ-ÞĀ-Žmprjhn])",
+    r"[MDPRHCSLFIAOGdms](?<![\w.@/-].)(?=[\w.]{0,14}[ \u00a0][A-ZÀ-ÖØ-ÞĀ-Žmprjhn])",
     re.DOTALL,
 )
 """Where a title may stand: its first letter, and the name, or more of the title, in the next word."""
@@ -144,6 +173,11 @@ _COUPLE = re.compile(
     r"(?= (?:&|and|und|et|e|y|en) (?:Mr|Mrs|Ms|Dr|Herr|Frau|M|Mme|Sra?|Sig|MRS?)\b)"
 )
 _LOWER_TITLE = re.compile(r"(?<![\w.@/-])(?P<value>(?:mr|mrs|dr|prof)\.?)(?= (?!(?:of|who|and|or|the|is|at)\b)[a-z]{3,20}\b)")
+_OF_TICKET = re.compile(
+    r"(?<![\w/])(?P<name>[A-Z][A-Z'-]{1,24}(?: [A-Z'-]{2,24})?/[A-Z]{2,24}(?: [A-Z]{2,24})?) (?P<value>MR|MRS|MS|MISS|MSTR|DR|"
+    r"CHD|INF)(?![A-Za-z])"
+)
+"""``HARTIGAN/SINEAD MS``: on tickets of airlines."""
 _MORE_TITLES = (
     (("Mr", "Ms", "Dr", "Herr", "Frau", "M.", "Mme", "Sr.", "Sra.", "Sig.", "MR"), _COUPLE),
     (("mr ", "mr. ", "mrs ", "mrs. ", "dr ", "dr. ", "prof ", "prof. "), _LOWER_TITLE),
@@ -173,6 +207,18 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
     if sex or lowered.has_shape(_AFTER_SEX_SHAPES):
         for match in _AFTER_SEX.finditer(text):
             yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
+    if _CHILD_WORDS.any_within(lowered):
+        for match in _CHILD.finditer(text):
+            yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
+    for shapes, pattern in (
+        (("a, 00)", "a, 0)"), _IN_BRACKETS),
+        ((" 00A", " 0A"), _SEX_LETTER),
+        (("00/A", "00/a", "A/00", "a/00"), _SEX_SLASHED),
+        ((" 0 A", " 00 A", "00 a", " 0 a"), _IN_YEARS),
+    ):
+        if lowered.has_shape(shapes):
+            for match in pattern.finditer(text):
+                yield Finding(*match.span(str(match.lastgroup)), "AGE", "AGE", 0.6)
     for match in _TWO_DIGITS.finditer(text):
         at = match.start()
         # No pattern ends with anything but a blank; and before the line's end it would also look behind that.
@@ -202,6 +248,10 @@ def titles(text: str) -> Iterator[Finding]:
                 or _NAME_BEFORE.search(text, max(0, match.start() - 24), match.start()) is not None
             )
         ):
+            yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
+    if "/" in text:
+        for match in _OF_TICKET.finditer(text):
+            yield Finding(*match.span("name"), "PERSON", "PERSON", 0.6)
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
     for words, pattern in _MORE_TITLES:
         for match in pattern.finditer(text) if any(word in text for word in words) else ():

@@ -62,7 +62,7 @@ _TRACKED = re.compile(r"\b1Z ?[0-9A-Z]{3} ?[0-9A-Z]{3} ?$")
 """Before it, the beginning of a parcel's number."""
 _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
 _BARE = re.compile(
-    r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|"
+    r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!(?!x\d)\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|"
     r"[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
 )
@@ -95,6 +95,15 @@ _SAID_AFTER = re.compile(
     re.IGNORECASE,
 )
 """Of a number whose words come after it."""
+_LETTER = re.compile(r"(?:^|[\n|·•,;] {0,3})(?:[TMFPHC]|Ph|Tf|Tlf|Mob|Fx)[.:]? {1,3}$")
+"""``T 08-23 84 38``, as on cards and under letters."""
+_AFTER_NAME = re.compile(r"[A-ZÀ-Þ][\wÀ-ž'’-]+ [A-ZÀ-Þ][\wÀ-ž'’-]+ ?(?:\([a-zà-ÿ ]{2,16}\)|[-–|:·,])? {0,2}\(?$")
+_LINE_ENDS = re.compile(r"\)?(?:[ \t]*(?:\n|$)| [|·])")
+_NUMBERED = re.compile(
+    r"\b(?:no|number|num|nr|order|invoice|id|ref|code|model|part|serial|account|version|build|case|ticket|room|page)\b",
+    re.IGNORECASE,
+)
+"""``2. Ann Lee - 3802739770``: in a list of people, at the end of a line."""
 _CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umber|[Nn]o))?[\"']?\s{0,3}[:=]\s{0,3}[\"']?$")
 _OTHER_NUMBERS = re.compile(
     r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|"
@@ -175,7 +184,7 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         if (
             sum(map(str.isdigit, match[0])) > 6
             and not _NO_NUMBER.match(text, match.start())
-            and (announced(start) or _beside_words(text, lowered, start, match.end()))
+            and (announced(start) or _beside_words(text, lowered, start, match.end()) or _beside_name(text, start, match.end()))
         ):
             yield found(start, match.end(), 0.4)
 
@@ -183,6 +192,8 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
 def _announced(text: str, lowered: str, start: int) -> bool:
     """Whether a word of telephony is close before, and no word of another number closer."""
     before = max(0, start - _CONTEXT_CHARS)
+    if _LETTER.search(text, max(0, start - 12), start) is not None:
+        return True
     if (
         _WORDS.search(lowered, before, start) is None
         and _WEAK_WORDS.search(lowered, before, start) is None
@@ -190,6 +201,14 @@ def _announced(text: str, lowered: str, start: int) -> bool:
     ):
         return False
     return _OTHER_NUMBERS.search(lowered, max(0, start - 24), start) is None
+
+
+def _beside_name(text: str, start: int, end: int) -> bool:
+    """Whether a line ends with the number, right after a name."""
+    if _LINE_ENDS.match(text, end) is None or not 8 <= sum(map(str.isdigit, text[start:end])) <= 12:
+        return False
+    before = text[max(0, start - 48) : start]
+    return _AFTER_NAME.search(before) is not None and _NUMBERED.search(before) is None
 
 
 def _beside_words(text: str, lowered: str, start: int, end: int) -> bool:

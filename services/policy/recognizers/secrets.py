@@ -29,8 +29,8 @@ _TRIGGERED = [secret for secret in SECRETS for _ in secret.triggers]
 _UNTRIGGERED = [secret for secret in SECRETS if not secret.triggers]
 _TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 _CARD_CODE = re.compile(
-    r"(?<![A-Za-z])(?:[Cc][Vv][VvCc]2?|[Cc][Ii][Dd]|[Ss]ecurity [Cc]ode|CSC|[Pp]r[üu]fziffer|"
-    r"PIN(?! ?[Cc]ode))[\"']?(?: (?:is|was|ist|number|no\.?))?[ \t]{0,2}[:=#]?"
+    r"(?<![A-Za-z])(?:[Cc][Vv][VvCc]2?|[Cc][Ii][Dd]|[Ss]ecurity [Cc]ode|CSC|[Pp]r[üu]fziffer|[Cc]ryptogramme|"
+    r"PIN(?! ?[Cc]ode))[\"']?(?: code)?(?: (?:is|was|ist|number|no\.?))?[ \t]{0,2}[:=#]?"
     r"[ \t]{0,2}[\"']?(?P<value>\d{3,6})(?![\w-]|[.,]\d)"
 )
 _CARD_CODE_WORDS = Words(("cvv", "cvc", "cid", "security code", "csc", "prüfziffer", "pin"))
@@ -38,18 +38,97 @@ _CARD_CODE_WORDS = Words(("cvv", "cvc", "cid", "security code", "csc", "prüfzif
 
 # What a word announces without a sign between them; then the value must look like one that a person or a machine made up.
 _PLAINLY = re.compile(
-    r"(?<![A-Za-z_-])(?:(?:pass(?:word|wort|code|phrase|wd)?|pwd?|kennwort|contraseña|mot de passe|wachtwoord|"
+    r"(?<![A-Za-z_-])(?:(?:pass(?:word|wort|code|phrase|wd)?|pwd?|mdp|psw|kennwort|contraseña|mot de passe|wachtwoord|"
     r"(?:api|access|secret|license|encryption|subscription)[ _-]key|(?:access|auth|bearer|api) token)(?: is)?[ \t]{1,3}[\"'`]?)"
     r"(?P<value>[^\s\"'`<>]{6,128})",
 )
-_PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "kennwort", "contraseña", "wachtwoord", "key ", "token "))
+_PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "mdp ", "psw ", "kennwort", "contraseña", "wachtwoord", "key ", "token "))
 _SESSION = re.compile(
     r"cookie[\"']?\s?:[^\n]{0,200}?(?<![A-Za-z])(?:[a-z.]{0,12}sess(?:ion)?(?:_?id)?|sid|connect\.sid|auth\w{0,12}|(?:csrf|xsrf|access|refresh)?_?token|jwt)"
     r"=(?P<value>[\w%.~+/-]{16,512})",
     re.IGNORECASE,
 )
+_SESSION_VALUE = re.compile(
+    r"(?<![A-Za-z])(?:sess(?:ion)?(?:_?(?:id|token|key))?|phpsessid|jsessionid|connect\.sid|sid)=(?P<value>(?![^\s&]{0,40}[?])(?![0-9a-f]{8}-[0-9a-f]{4}-)(?=[\w%.~+/-]{0,40}\d)"
+    r"(?=[\w%.~+/-]{0,40}[A-Za-z])[\w%~+/-]{16,512})",
+    re.IGNORECASE,
+)
+_ENTRY_CODE = re.compile(
+    r"(?<![A-Za-z])(?:(?:(?:the|my|your|his|her|our|card|sim|phone|voicemail|alarm|debit|atm)[ -])pin(?: code| number)?"
+    r"|(?:voucher|mein|dein|il|mio|mi|el|mijn|je|(?:le )?code)[ -]pin|pin (?:für die karte|della carta|de la carte|de la tarjeta|van de pas)"
+    r"|(?:door|gate|alarm|entry|lockbox|key ?safe|keypad|safe|garage|access|building|security|voicemail) ?(?:code|pin|passcode)"
+    r"|otp|one[- ]time (?:code|password|passcode|pin)|(?:verification|2fa|mfa|login|sign-in|confirmation|sms|your|ihr|dein|"
+    r"votre|tuo|suo) code|passcode|"
+    r"(?:tür|tor)code|c[óo]digo (?:de la )?(?:puerta|alarma|portal)|codice (?:cancello|allarme|portone)|code (?:du |de la |de "
+    r"l['’])?(?:portail|porte|d['’]entrée|immeuble)|digicode|toegangscode)"
+    r"(?: (?:is|was|ist|lautet|est|è|es|to|for the \w{2,12} is))?[ \t]{0,2}[:=]?[ \t]{0,2}[\"'#]?(?P<value>\d{4,8}|"
+    r"\d{2,4}[A-Z]\d{0,4}|[A-Z]\d{3,6}[A-Z]?|"
+    r"\d{3}[ -]\d{3})(?![\w-]|[.,:/]\d)",
+    re.IGNORECASE,
+)
+_LOGIN_PAIR = re.compile(
+    r"(?<![A-Za-z])(?:log[ -]?in|logon|creds?|credentials|user(?:name)?|zugang|zugangsdaten|accesso|acceso|identifiants?|"
+    r"inlog)(?: (?:is|are|ist|details))?"
+    r"[ \t]{0,2}[:=]?[ \t]{1,2}[\w.@+-]{2,48}(?: ?[/|] ?|, | and )(?:pw |pass |password )?(?P<value>[^\s,;\"'<>]{6,64})",
+    re.IGNORECASE,
+)
 _OF_CLIENT = re.compile(r"\b(?:mysql\w{0,5}|mariadb) [^\n|;&]{0,120}?(?<= -p)(?P<value>[^\s-]\S{5,63})")
-_DIRECTLY = ((Words(("cookie",)), _SESSION), (Words(("mysql", "mariadb")), _OF_CLIENT))
+_PASSWORD = r"(?:pass(?:word|wort|code|phrase|wd)?|pwd?|kennwort|contraseña|mot de passe|wachtwoord|parola d['’]ordine|senha|mdp|psw|clave)"
+# A few words between the word and its value, or the value before it; then it must look like one.
+_SAID_OF = re.compile(
+    rf"(?<![A-Za-z_-]){_PASSWORD}(?:[^\n:=.!?]{{0,40}}?(?:['’]s| (?:is|are|ist|lautet|est|es|è|to)| ?[:=])| ?(?:→|->|⇒)|"
+    r" (?:temporal|temporaire|provisoire|temporanea|provvisoria|tijdelijk|temporär)\w{0,2})[ \t]{1,3}[\"'`“]?(?P<value>[^\s\"'`”<>]{6,64})"
+    rf"|(?<![A-Za-z])(?:use|using|try|with|nimm|mit|utilise|usa|gebruik) [\"'`“]?(?P<before>[^\s\"'`”<>]{{6,64}})[\"'`”]? "
+    rf"(?:as|for|als|comme|come|como) "
+    rf"(?:the |das |le |la |il |el |het |your |my )?(?:\w{{2,12}} )?{_PASSWORD}(?![A-Za-z])"
+    r"|(?<![A-Za-z])(?:wlan|wi-?fi|vpn|netzwerk|router)[ -]?(?:schlüssel|key|passwort|pass(?:word)?|code|"
+    r"pw)?[ :]{1,2}(?:[\w!.-]{1,24} ){0,2}(?:/ )?"
+    r"(?P<net>(?=\S{0,40}\d)[^\s\"'`<>,;/]{8,63})",
+    re.IGNORECASE,
+)
+_SAID_WORDS = Words(
+    (
+        "pass",
+        "pw ",
+        "pwd ",
+        "kennwort",
+        "contraseña",
+        "wachtwoord",
+        "senha",
+        "parola",
+        "mdp",
+        "psw",
+        "clave",
+        "wlan",
+        "wifi",
+        "wi-fi",
+        "vpn",
+        "router",
+    )
+)
+_OPTION = re.compile(
+    r"(?<![\w-])(?:--?(?:password|passwd|pass|pw|token|secret|api-?key|apikey|auth|client-secret)[ =]|sshpass -p ?|net use "
+    r"[^\n]{3,80}? (?=\S{4,64} /u)|(?<= )-p(?='))"
+    r"[\"']?(?P<value>(?![-$<{%*])[^\s\"'<>]{6,128})",
+    re.IGNORECASE,
+)
+_RECOVERY = re.compile(
+    r"(?<![A-Za-z])(?:(?:recovery|backup|rescue|restore|activation|licen[cs]e|product) (?:code|key)s?|wiederherstellungs\w+|"
+    r"notfallcodes?)(?: (?:is|are|ist))?"
+    r"[ \t]{0,2}[:=]?[ \t]{1,2}(?P<value>[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){1,7})(?![\w-])"
+    r"|(?<![A-Za-z])(?:seed|recovery|mnemonic|backup|secret)[ -](?:phrase|words?)(?: (?:is|"
+    r"are))?[ \t]{0,2}[:=]?[ \t\n]{1,2}[\"'`]?(?P<words>(?:[a-z]{3,8} ){11,23}[a-z]{3,8})"
+    r"|(?<![A-Za-z])(?:security|secret) answer(?: is| was)?[ \t]{0,2}:?[ \t]{1,2}[\"'`]?(?P<answer>[^\s\"'`<>{}()]{3,40})",
+    re.IGNORECASE,
+)
+_RECOVERY_WORDS = Words((" code", " key", "notfallcode", "wiederherst", "phrase", "words", " answer"))
+_DIRECTLY = (
+    (Words(("cookie",)), _SESSION),
+    (Words(("sess=", "session=", "sessid=", "sessionid=", "session_id=", "session_token=", "sid=")), _SESSION_VALUE),
+    (Words(("mysql", "mariadb")), _OF_CLIENT),
+    (Words(("pin ", " pin:", "code", "código", "codigo", "otp", "one-time", "one time")), _ENTRY_CODE),
+)
+_PAIR_WORDS = Words(("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "identifiant", "inlog"))
 
 
 def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
@@ -69,6 +148,19 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             value = text[match.start("value") : match.end("value")].rstrip(".,;:!?)")
             if _is_made_up(value):
                 yield Finding(match.start("value"), match.start("value") + len(value), "CREDENTIAL", "SECRET", 0.6)
+    if _SAID_WORDS.any_within(lowered):
+        for match in _SAID_OF.finditer(text):
+            yield from _made_up(match)
+    if "-p" in lowered or "--" in lowered or "-token" in lowered or "net use" in lowered:
+        for match in _OPTION.finditer(text):
+            yield from _made_up(match)
+    if _RECOVERY_WORDS.any_within(lowered):
+        for match in _RECOVERY.finditer(text):
+            if match.lastgroup != "value" or any(map(str.isdigit, match["value"])):
+                yield Finding(*match.span(str(match.lastgroup)), "CREDENTIAL", "SECRET", 0.6)
+    if _PAIR_WORDS.any_within(lowered):
+        for match in _LOGIN_PAIR.finditer(text):
+            yield from _made_up(match)
     for words, pattern in _DIRECTLY:
         if words.any_within(lowered):
             for match in pattern.finditer(text):
@@ -117,14 +209,23 @@ def _is_value(value: str) -> bool:
     return _CODE.fullmatch(value) is None
 
 
+def _made_up(match: re.Match[str]) -> Iterator[Finding]:
+    """What the last group of a match holds, if it looks like a credential."""
+    group = str(match.lastgroup)
+    value = match[group].rstrip(".,;:!?)")
+    if _is_made_up(value):
+        yield Finding(match.start(group), match.start(group) + len(value), "CREDENTIAL", "SECRET", 0.6)
+
+
 _SIGNS = re.compile(r"[!@#$%^&*+=?~_-]")
 
 
 def _is_made_up(value: str) -> bool:
     """Whether three of small letters, capitals, digits and signs are in it, as in no word."""
     small, large, digit = any(map(str.islower, value)), any(map(str.isupper, value)), any(map(str.isdigit, value))
-    sign = _SIGNS.search(value) is not None
-    return len(value) > 5 and digit and small + large + sign > 1 and _is_value(value)
+    sign = _SIGNS.search(value) is not None or "." in value
+    long = len(value) > 15
+    return len(value) > 5 and digit and (small + large + sign > 1 or long) and _is_value(value)
 
 
 def _is_random(token: str) -> bool:

@@ -1,6 +1,5 @@
 """An answer as far as it has come: gathered from its deltas, and gone on with where it broke off. Pure."""
 
-import json
 from dataclasses import dataclass, field
 
 from pydantic_core import from_json
@@ -10,11 +9,11 @@ from agentos.contracts.model import (
     Delta,
     Message,
     ModelRequest,
-    ModelResponse,
     TextDelta,
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -30,6 +29,8 @@ class _Segment:
     pieces: list[str] = field(default_factory=list[str])
     id: str = ""
     name: str = ""
+    signature: str | None = None
+    sealed: ThinkingSealed | None = None
 
 
 class Gathered:
@@ -49,8 +50,10 @@ class Gathered:
                 self._plain("text", text)
             case ThinkingDelta(text=text):
                 self._plain("thinking", text)
-            case ToolCallStarted(index=index, id=id_, name=name):
-                self._calls[index] = segment = _Segment("tool_call", id=id_, name=name)
+            case ThinkingSealed():
+                self._last("thinking").sealed = delta
+            case ToolCallStarted(index=index, id=id_, name=name, signature=signature):
+                self._calls[index] = segment = _Segment("tool_call", id=id_, name=name, signature=signature)
                 self._segments.append(segment)
                 self.size += len(name)
             case ToolCallDelta(index=index, json_text=text):
@@ -59,10 +62,14 @@ class Gathered:
                 self.size += len(text.encode("utf-8", "surrogatepass"))
 
     def _plain(self, kind: str, text: str) -> None:
-        if not self._segments or self._segments[-1].kind != kind:
-            self._segments.append(_Segment(kind))
-        self._segments[-1].pieces.append(text)
+        self._last(kind).pieces.append(text)
         self.size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+    def _last(self, kind: str) -> _Segment:
+        """The part that more of its kind goes to."""
+        if not self._segments or self._segments[-1].kind != kind or self._segments[-1].sealed is not None:
+            self._segments.append(_Segment(kind))
+        return self._segments[-1]
 
     @property
     def empty(self) -> bool:
@@ -93,11 +100,14 @@ class Gathered:
                 case "text":
                     found.append(TextPart(text=text))
                 case "thinking":
-                    found.append(ThinkingPart(provider=provider, text=text))
+                    added = {} if segment.sealed is None else segment.sealed.model_dump(exclude={"type"})
+                    found.append(ThinkingPart.model_validate({"provider": provider, "text": text, **added}))
                 case _:
                     arguments = _arguments(text)
                     if arguments is not None:
-                        found.append(ToolCallPart(id=segment.id, name=segment.name, arguments=arguments))
+                        found.append(
+                            ToolCallPart(id=segment.id, name=segment.name, arguments=arguments, signature=segment.signature)
+                        )
         return tuple(found)
 
 
@@ -127,21 +137,3 @@ def continuation(request: ModelRequest, text: str, *, spent_tokens: int) -> Mode
     else:
         turns = (*turns, Message(role="assistant", parts=(begun,)))
     return request.model_copy(update={"messages": turns, "max_output_tokens": max(1, request.max_output_tokens - spent_tokens)})
-
-
-def as_deltas(response: ModelResponse) -> list[Delta]:
-    """An answer that came whole, for who wants it in pieces."""
-    found: list[Delta] = []
-    calls = 0
-    for part in response.parts:
-        match part:
-            case TextPart(text=text):
-                found.append(TextDelta(text=text))
-            case ThinkingPart(text=text):
-                if text:
-                    found.append(ThinkingDelta(text=text))
-            case _:
-                found.append(ToolCallStarted(index=calls, id=part.id, name=part.name))
-                found.append(ToolCallDelta(index=calls, json_text=json.dumps(part.arguments, ensure_ascii=False)))
-                calls += 1
-    return found

@@ -15,6 +15,7 @@ from agentos.contracts.commands import (
     DelegateApprovals,
     EditApproval,
     EngageKill,
+    HoldCall,
     ReleaseKill,
     ResolveApproval,
 )
@@ -171,7 +172,13 @@ class House:
         assert decided.verdict == "hold"
         held = decided.model_copy(update={"obligations": {"editable": True} | obligations})
         await self.policy_bus.append("tool.decided", call, held, tenant=TENANT, correlation_id=task)
+        await self.tell("tool", call)
         return (await event(self.gateway, f"approval.{call}.requested")).payload(ApprovalRequested)
+
+    async def tell(self, aggregate: str, call: str) -> None:
+        """Policy's word to the gates that a call is held."""
+        command = HoldCall(tenant=TENANT, decision=f"evt.{TENANT}.{aggregate}.{call}.decided")
+        await self.policy_bus.send("gates.hold", (call,), command, tenant=TENANT)
 
     async def ask(self, question: str = "Post it?", *, asked: str = "a1", task: str = "t1") -> None:
         """A pack's question to a person."""
@@ -198,6 +205,7 @@ class House:
         decided = (await self.policy.calls.on_model(TENANT, call, asked, datetime.now(UTC))).decided
         held = decided.model_copy(update={"verdict": "hold", "obligations": {"editable": True} | obligations})
         await self.policy_bus.append("call.decided", call, held, tenant=TENANT, correlation_id="t1")
+        await self.tell("call", call)
         return (await event(self.gateway, f"approval.{call}.requested")).payload(ApprovalRequested)
 
     # --- what people do -----------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agentos.contracts.commands import DelegateApprovals, RevokeDelegation
+from agentos.contracts.commands import DelegateApprovals, HoldCall, RevokeDelegation
+from agentos.contracts.errors import RetryLater
 from agentos.contracts.events.approval import (
     ApprovalCommented,
     ApprovalRequested,
@@ -23,7 +24,7 @@ from agentos.contracts.events.task import TaskCancelling, TaskSettled
 from agentos.contracts.model import ModelRequest, user
 from agentos.sdk.journal import step_digest
 from tests.conftest import Broker
-from tests.governance.scenario import APPROVER, OPERATOR, TENANT, approval, context, decision, event, until
+from tests.governance.scenario import APPROVER, OPERATOR, TENANT, approval, context, decision, event, message, until
 from tests.services.gates.house import TOOL, House, house_of, person
 
 BERT, CARL = person("bert"), person("carl")
@@ -66,10 +67,25 @@ async def test_a_hold_becomes_an_approval_that_a_person_answers_once(house: Hous
 async def test_what_is_allowed_or_denied_asks_nobody_and_an_unknown_approval_is_not_found(house: House) -> None:
     for call, verdict in (("c1", "allow"), ("c2", "deny")):
         await house.policy_bus.append("call.decided", call, decision(verdict), tenant=TENANT, correlation_id="t1")  # pyright: ignore[reportArgumentType]
+        await house.tell("call", call)
     await house.hold("c3")
     for verb in (house.resolve(call="c1"), house.edit({"body": "x"}, call="c1"), house.comment("x", call="c1")):
         assert (await verb).code == "not_found"
     assert await house.gateway.load(TENANT, "approval", "c2") == []
+
+
+async def test_the_log_says_what_is_held_and_until_it_can_be_read_nobody_is_asked(house: House) -> None:
+    await house.submit()
+    _, gates = house.running[0]
+    told = HoldCall(tenant=TENANT, decision=f"evt.{TENANT}.call.c1.decided")
+    command = message("gates.hold", ("c1",), told)
+    with pytest.raises(RetryLater):
+        await gates.approvals.on_hold(command)
+    assert await house.gateway.load(TENANT, "approval", "c1") == []
+    await house.policy_bus.append("call.decided", "c1", decision("hold"), tenant=TENANT, correlation_id="t1")
+    await gates.approvals.on_hold(command)
+    requested, decided = [await event(house.gateway, subject) for subject in ("approval.c1.requested", "call.c1.decided")]
+    assert (requested.meta.causation_id, requested.meta.correlation_id) == (decided.meta.event_id, "t1")
 
 
 async def test_a_quorum_needs_different_persons_and_nobody_votes_twice(house: House) -> None:

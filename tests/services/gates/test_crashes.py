@@ -5,7 +5,7 @@ from typing import Any
 
 from agentos.bus import Bus
 from agentos.bus.bus import PUBLISH_TRIES
-from agentos.contracts.commands import Answer, CommentApproval, EditApproval, ResolveApproval
+from agentos.contracts.commands import Answer, CommentApproval, EditApproval, HoldCall, ResolveApproval
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.approval import ApprovalRevised, ApprovalRuled
 from services.gates.handlers import Gates
@@ -54,9 +54,8 @@ async def _story(mortal: Mortal, policy: Bus, call: str) -> None:
     bus = mortal.bus
     held = decision("hold", task=call, obligations={"quorum": 2, "escalation": [{"after_s": 600, "roles": ["admin"]}]})
     await policy.append("call.decided", call, held, tenant=TENANT, correlation_id=call)
-    decided = await bus.get(f"evt.{TENANT}.call.{call}.decided")
-    assert decided is not None
-    await mortal.survive(lambda gates: gates.approvals.on_decided, decided)
+    told = HoldCall(tenant=TENANT, decision=f"evt.{TENANT}.call.{call}.decided")
+    await mortal.survive(lambda gates: gates.approvals.on_hold, message("gates.hold", (call,), told))
 
     async def vote(number: int, by: Any, digest: str) -> None:
         answer = ResolveApproval(tenant=TENANT, approval=call, outcome="approved", digest=digest, by=by)

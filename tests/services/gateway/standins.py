@@ -174,6 +174,8 @@ class Ledger:
                 return {"task": found[0], "attempts": [], "timeline": [], "calls": [], "approvals": []} if found else None
             case "tasks-family":
                 return {"tasks": [row for row in self._tasks(tenant)[::-1] if row["family"] in args["families"]]}
+            case "calls-family":
+                return {"calls": []}
             case "events-find":
                 found_ = [e.subject for e in self.events if e.meta.event_id == args["id"] and e.meta.tenant == tenant]
                 return {"subject": found_[0]} if found_ else None

@@ -181,6 +181,10 @@ def test_approvals_calls_and_switches(ask: Any) -> None:
     call = ask("calls.get", id="t1-s0001-e1")
     assert [event["fact"] for event in call["events"]] == ["requested", "decided", "attempted", "settled"]
     assert call["call"]["reasons"] == ["a pack of this tenant"]
+    named = ask("calls.family", families=["t1", "nobody"])["calls"]
+    assert {(each["task"], each["kind"]) for each in named} == {("t1", "model"), ("t1", "tool")}
+    assert named == ask("tasks.get", id="t1")["calls"]
+    assert ask("calls.family", "other", families=["t1"]) == {"calls": []}
     assert ask("kill.list", state="engaged")["kill_switches"] == []
     assert ids(ask("kill.list"), "kill_switches") == ["k1"]
     assert ask("deadletters.list") == {"dead_letters": [], "cursor": None}

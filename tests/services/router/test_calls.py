@@ -6,7 +6,7 @@ import pytest
 
 from agentos.contracts.errors import RetryLater
 from agentos.contracts.events.approval import ApprovalResolved, ApprovalRevised
-from agentos.contracts.events.call import CallAttempted, ModelCallSettled
+from agentos.contracts.events.call import CallAbandoned, CallAttempted, ModelCallSettled
 from agentos.contracts.events.kill import KillCancelled, KillScope
 from agentos.contracts.events.task import TaskCancelling
 from agentos.contracts.model import ModelRequest, ModelResponse, user
@@ -63,6 +63,20 @@ async def test_a_held_call_waits_for_its_approval_and_does_what_it_says(
     settled = await site.settled("c1")
     assert (settled.outcome, settled.reasons) == (ends, reasons)
     assert len(site.provider.requests) == (1 if ends == "completed" else 0)
+
+
+async def test_an_approved_call_whose_client_had_gone_before_this_router_began_is_cancelled_and_reaches_no_provider(
+    site: Site,
+) -> None:
+    await site.gateway.append("call.abandoned", "c1", CallAbandoned(reason="key_revoked"), tenant=TENANT, correlation_id="t1")
+    await site.decide("c1", "hold")
+    _, router, _, _ = await site.parts()
+    resolved = ApprovalResolved(context=context(), kind="model", outcome="approved", by=APPROVER, digest=decision().digest)
+    await router.on_approval_resolved(message("approval.resolved", (TENANT, "c1"), resolved, correlation_id="t1"))
+    settled = await site.settled("c1")
+    assert settled.fault is not None
+    assert (settled.outcome, settled.fault.code, settled.attempts, settled.cost) == ("cancelled", "abandoned", 0, None)
+    assert site.provider.requests == []
 
 
 @pytest.mark.parametrize(

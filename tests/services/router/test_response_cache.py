@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 
 from agentos.contracts.events.call import ModelCallSettled
-from agentos.contracts.model import ModelRequest, ModelResponse, user
+from agentos.contracts.model import ModelRequest, ModelResponse, ToolCallPart, ToolSpec, user
 from agentos.keyring import KeyRing
 from agentos.sealing import MasterKey
 from services.router.configuration import Configuration
 from tests.conftest import Broker
-from tests.governance.scenario import SEALED, TENANT, context, engage, switch, until
+from tests.governance.scenario import SEALED, TENANT, context, decision, engage, switch, until
 from tests.loopback.provider import Answer, LoopbackProvider, Stall, Status
 from tests.services.router.conftest import Site
 
 CACHED: dict[str, Any] = {
     "aliases": {
         "default": {"targets": ["openai/gpt-5-mini", "second/gpt-5-mini"], "cache": {"ttl_s": 3600}},
+        "acting": {"targets": ["openai/gpt-5-mini"], "cache": {"ttl_s": 3600, "tool_calls": True}},
         "brief": {"targets": ["openai/gpt-5-mini"], "cache": {"ttl_s": 1}},
         "fresh": {"targets": ["openai/gpt-5-mini"]},
     },
@@ -103,6 +104,42 @@ async def test_no_value_of_one_task_reaches_another_that_asks_the_same_about_som
     (entry,) = await site.bus.bucket("responses").entries(f"{TENANT}.")
     assert b"Dear" not in (entry.value or b""), "sealed where it is kept"
     assert SEALED.ciphertext not in (entry.value or b""), "and no vault beside it"
+
+
+ASKS_FOR_A_TOOL = {
+    "id": "x", "object": "chat.completion", "created": 1, "model": "gpt-5-mini",
+    "choices": [{"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": None, "tool_calls": [
+        {"id": "call_1", "type": "function", "function": {"name": "send", "arguments": "{\"to\": \"<EMAIL_1>\"}"}},
+    ]}}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "kept_too"), [("acting", True), ("default", False)])
+async def test_an_answer_that_asks_for_tools_is_kept_where_it_is_switched_on_and_for_its_own_tenant_alone(
+    site: Site, model: str, kept_too: bool
+) -> None:
+    site.provider.always(Answer(body=ASKS_FOR_A_TOOL))
+    await KeyRing(site.gateway, site.master).create("acme", "family")
+    tools = {"tools": (ToolSpec(name="send", description="", parameters={"type": "object"}),)}
+    first = await call(site, "c1", model=model, request=tools)
+    assert first.finish_reason == "tool_calls"
+    if kept_too:
+        await until_kept(site)
+    again = await call(site, "c2", model=model, request=tools)
+    assert (again.cached is not None) is kept_too
+    asked_so_far = len(site.provider.requests)
+    decided = decision(**asked(model=model, request=tools))
+    await site.policy.append("call.decided", "c3", decided, tenant="acme", correlation_id="t1")
+    other = await until(lambda: site.gateway.get("evt.acme.call.c3.settled"))
+    assert other.payload(ModelCallSettled).cached is None
+    assert len(site.provider.requests) == asked_so_far + 1
+    if kept_too:
+        assert again.response is not None
+        opened_again = await KeyRing(site.gateway, site.master).open_model(
+            TENANT, "call.response", again.response, ModelResponse
+        )
+        assert opened_again.parts == (ToolCallPart(id="call_1", name="send", arguments={"to": "<EMAIL_1>"}),)
 
 
 async def test_an_answer_is_gone_with_the_data_of_the_task_that_paid_for_it(site: Site) -> None:

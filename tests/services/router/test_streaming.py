@@ -8,9 +8,21 @@ from pydantic import TypeAdapter
 
 from agentos.contracts.errors import RetryLater
 from agentos.contracts.events.call import AnswerStreamed, CallAbandoned, CallAttempted, ModelCallSettled
-from agentos.contracts.model import Delta, ModelResponse, TextDelta, Usage
+from agentos.contracts.model import (
+    Delta,
+    ModelResponse,
+    TextDelta,
+    TextPart,
+    ThinkingDelta,
+    ThinkingPart,
+    ThinkingSealed,
+    ToolCallDelta,
+    ToolCallPart,
+    ToolCallStarted,
+    Usage,
+)
 from agentos.keyring import KeyRing
-from services.router.domain.gathering import Gathered, as_deltas
+from services.router.domain.gathering import Gathered
 from services.router.streaming import BACKLOG, OUTSTANDING, AnswerStream
 from tests.governance.scenario import TENANT, decision, engage, event, message, switch
 from tests.services.router.conftest import Site
@@ -224,9 +236,25 @@ async def test_pieces_that_come_close_together_travel_together() -> None:
     assert len(bus.sent) == 2
 
 
-def test_a_whole_answer_in_pieces_is_the_same_answer() -> None:
-    response = done("Hello").response
+def test_what_came_in_pieces_has_what_its_provider_added_to_its_thinking() -> None:
     gathered = Gathered()
-    for delta in as_deltas(response):
+    came: list[Delta] = [
+        ThinkingDelta(text="Two "),
+        ThinkingDelta(text="cities."),
+        ThinkingSealed(provider="p", signature="s1"),
+        ThinkingSealed(provider="p", encrypted="e1", id="rs_1"),
+        TextDelta(text="Let me look."),
+        ToolCallStarted(index=0, id="c1", name="look", signature="s2"),
+        ToolCallDelta(index=0, json_text='{"city": "Rome"}'),
+        ThinkingDelta(text="Hm."),
+    ]
+    for delta in came:
         gathered.add(delta)
-    assert gathered.parts("p") == response.parts
+    assert gathered.parts("p") == (
+        ThinkingPart(provider="p", text="Two cities.", signature="s1"),
+        ThinkingPart(provider="p", encrypted="e1", id="rs_1"),
+        TextPart(text="Let me look."),
+        ToolCallPart(id="c1", name="look", arguments={"city": "Rome"}, signature="s2"),
+        ThinkingPart(provider="p", text="Hm."),
+    )
+    assert not gathered.plain

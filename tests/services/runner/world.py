@@ -6,13 +6,14 @@ import textwrap
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from agentos.bus import Bus, Route
 from agentos.contracts.base import Fault, Principal, Sealed
-from agentos.contracts.commands import CancelTask, EngageKill, ResolveApproval, RetryTask, SubmitTask, WorkItem
+from agentos.contracts.commands import CancelTask, EngageKill, HoldCall, ResolveApproval, RetryTask, SubmitTask, WorkItem
 from agentos.contracts.envelope import Recorded, digest
 from agentos.contracts.events.approval import ApprovalRequested, ApprovalResolved, ApprovalRuled
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ModelCallSettled, ToolCallRequested
@@ -228,7 +229,7 @@ class World:
             context=asked.context, kind="model", verdict="hold" if "model" in self.hold else "allow", reasons=("test",), rules=(),
             bundle="test", digest=asked.digest, model=asked.model, redacted_request=redacted, placeholders=self._vault(asked.request.key),
         )  # fmt: skip
-        await self.policy.append("call.decided", EventSubject.parse(message.subject).id, decided, cause=message)
+        await self._verdict(message, decided)
 
     async def _let_ask(self, message: Recorded) -> None:
         asked = message.payload(CheckpointRequested)
@@ -248,7 +249,14 @@ class World:
             context=asked.context, kind="tool", verdict=verdict, reasons=reasons, rules=(), bundle="test", digest=asked.digest,
             tool=asked.tool, redacted_arguments={}, arguments=asked.arguments, placeholders=self._vault(asked.arguments.key),
         )  # fmt: skip
-        await self.policy.append("tool.decided", EventSubject.parse(message.subject).id, decided, cause=message)
+        await self._verdict(message, decided)
+
+    async def _verdict(self, message: Recorded, decided: CallDecided) -> None:
+        subject = replace(EventSubject.parse(message.subject), fact="decided")
+        await self.policy.append(f"{subject.aggregate}.decided", subject.id, decided, cause=message)
+        if decided.verdict == "hold":
+            command = HoldCall(tenant=TENANT, decision=str(subject))
+            await self.policy.send("gates.hold", (subject.id,), command, tenant=TENANT, cause=message)
 
     # --- router's part --------------------------------------------------------------------------------------------------
     async def _route(self, message: Recorded) -> None:

@@ -1,6 +1,7 @@
 """Anthropic's Messages, as clients are answered: one message, or the events of a stream."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Literal
 
 from agentos.contracts.model import (
@@ -10,6 +11,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -101,15 +103,15 @@ class _Open:
 
 
 class MessageWriter:
-    """The events of a message. A block ends when the next one begins; one of thinking, when its signature is known."""
+    """The events of a message. A block ends when the next one begins; one of thinking, when it is known what its provider adds to it."""
 
     def __init__(self, asked: Asked, call: str) -> None:
         self._model = asked.request.model
         self._call = call
         self._blocks = 0
         self._open: _Open | None = None
-        self._unsigned: list[_Open] = []
-        self._signed = 0
+        self._thoughts: list[_Open | None] = []
+        """Those that were begun, in order; None for one that is over."""
 
     def begin(self) -> bytes:
         """The message, still empty. What it used is known at the end."""
@@ -127,8 +129,9 @@ class MessageWriter:
                 return before + self._delta({"type": "text_delta", "text": delta.text})
             case ThinkingDelta():
                 before = self._turn_to("thinking", {"type": "thinking", "thinking": "", "signature": ""})
-                sent = before + (self._delta({"type": "thinking_delta", "thinking": delta.text}) if delta.text else b"")
-                return sent if delta.signature is None else sent + self._sign(delta.signature)
+                return before + self._delta({"type": "thinking_delta", "thinking": delta.text})
+            case ThinkingSealed():
+                return self._seal(delta)
             case ToolCallStarted():
                 block: dict[str, Any] = {
                     "type": "tool_use", "id": carried.tool_id(delta.id, delta.signature), "name": delta.name, "input": {},
@@ -141,17 +144,11 @@ class MessageWriter:
         """What the deltas did not say: signatures, thinking that is hidden, why it ended and what it used."""
         sent = self._leave()
         thoughts = [part for part in response.parts if isinstance(part, ThinkingPart)]
-        shown = [part for part in thoughts if carried.hidden_of(part) is None]
-        for block, part in zip(self._unsigned, shown[self._signed :], strict=False):
-            signature = carried.signature_of(part)
-            if signature is not None:
-                sent += self._delta({"type": "signature_delta", "signature": signature}, block.index)
-        for block in self._unsigned:
-            sent += self._stop(block)
-        for part in thoughts:
-            if (hidden := carried.hidden_of(part)) is not None:
-                sent += self._start({"type": "redacted_thinking", "data": hidden}, "thinking")
-                sent += self._stop(self._taken())
+        for block, part in zip_longest(self._thoughts, thoughts[: len(self._thoughts)]):
+            if block is not None:
+                sent += self._signed(block, None if part is None else carried.signature_of(part))
+        for part in thoughts[len(self._thoughts) :]:
+            sent += self._whole(part)
         said = {"stop_reason": stop_reason(response), "stop_sequence": response.stop_sequence}
         last = {
             "type": "message_delta", "delta": said, "usage": usage_of(response.usage), "agentos": told_of(self._call, response),
@@ -184,17 +181,38 @@ class MessageWriter:
         at = self._open.index if index is None and self._open is not None else index
         return event_frame("content_block_delta", {"type": "content_block_delta", "index": at, "delta": delta})
 
-    def _sign(self, signature: str) -> bytes:
-        block = self._taken()
-        self._signed += 1
-        return self._delta({"type": "signature_delta", "signature": signature}, block.index) + self._stop(block)
+    def _seal(self, sealed: ThinkingSealed) -> bytes:
+        """The end of the thinking that is open, or a block of its own for what nobody is shown."""
+        # What stands for a part that is shown does not depend on what is shown.
+        part = ThinkingPart(
+            provider=sealed.provider, signature=sealed.signature, encrypted=sealed.encrypted, id=sealed.id,
+        )  # fmt: skip
+        if self._open is not None and self._open.kind == "thinking":
+            sent = self._signed(self._taken(), carried.signature_of(part))
+        else:
+            sent = self._leave() + self._whole(part)
+        self._thoughts.append(None)
+        return sent
+
+    def _signed(self, block: _Open, signature: str | None) -> bytes:
+        signed = b"" if signature is None else self._delta({"type": "signature_delta", "signature": signature}, block.index)
+        return signed + self._stop(block)
+
+    def _whole(self, part: ThinkingPart) -> bytes:
+        """A part of thinking of which nothing was sent."""
+        if (hidden := carried.hidden_of(part)) is not None:
+            return self._start({"type": "redacted_thinking", "data": hidden}, "thinking") + self._stop(self._taken())
+        sent = self._start({"type": "thinking", "thinking": "", "signature": ""}, "thinking")
+        if part.text:
+            sent += self._delta({"type": "thinking_delta", "thinking": part.text})
+        return sent + self._signed(self._taken(), carried.signature_of(part))
 
     def _leave(self) -> bytes:
         if self._open is None:
             return b""
         block = self._taken()
         if block.kind == "thinking":
-            self._unsigned.append(block)
+            self._thoughts.append(block)
             return b""
         return self._stop(block)
 

@@ -73,11 +73,17 @@ class Image(Cached):
     source: Annotated[Base64Source | UrlSource, Field(discriminator="type")]
 
 
+class Caller(Strict):
+    type: Literal["direct"]
+
+
 class ToolUse(Cached):
     type: Literal["tool_use"]
     id: str
     name: str
     input: dict[str, Json]
+    caller: Caller | None = None
+    """The model itself, and no program that runs at the provider."""
 
 
 class ToolResult(Cached):

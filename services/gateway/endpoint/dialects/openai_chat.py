@@ -12,6 +12,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -124,6 +125,9 @@ class ChatWriter:
                 return self._chunk({"content": delta.text}) if delta.text else b""
             case ThinkingDelta():
                 return self._chunk({"reasoning_content": delta.text}) if delta.text else b""
+            case ThinkingSealed():
+                # This format has no place for it.
+                return b""
             case ToolCallStarted():
                 id_ = carried.tool_id(delta.id, delta.signature)
                 function = {"name": delta.name, "arguments": ""}

@@ -11,6 +11,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -144,7 +145,9 @@ class ResponseWriter:
         self._tool = -1
         self._text = ""
         self._item: dict[str, Any] = {}
-        self._thoughts: list[int] = []
+        self._thoughts: list[int | None] = []
+        """Where those that were begun stand in the output; None for one that is over, or that is not given."""
+        self._seal: ThinkingSealed | None = None
 
     def begin(self) -> bytes:
         """The response, still empty."""
@@ -160,13 +163,13 @@ class ResponseWriter:
                     "response.output_text.delta", **self._place, content_index=0, delta=delta.text, logprobs=[]
                 )
             case ThinkingDelta():
-                if not delta.text:
-                    return b""
                 sent = self._turn_to("thinking")
                 self._text += delta.text
                 return sent + self._event(
                     "response.reasoning_summary_text.delta", **self._place, summary_index=0, delta=delta.text
                 )
+            case ThinkingSealed():
+                return self._sealed(delta)
             case ToolCallStarted():
                 return self._turn_to("tool", delta)
             case ToolCallDelta():
@@ -178,16 +181,10 @@ class ResponseWriter:
         sent = self._leave()
         thoughts = [part for part in response.parts if isinstance(part, ThinkingPart)]
         for at, part in zip(self._thoughts, thoughts, strict=False):
-            self._output[at] |= (
-                reasoning_item(self._output[at]["id"], part, encrypted=self._encrypted) if self._encrypted else {}
-            )
+            if at is not None and self._encrypted:
+                self._output[at] |= reasoning_item(self._output[at]["id"], part, encrypted=True)
         for part in thoughts[len(self._thoughts) :]:
-            if self._encrypted or part.text:
-                item = reasoning_item(f"rs_{self._call}_{len(self._output)}", part, encrypted=self._encrypted)
-                at = len(self._output)
-                self._output.append(item)
-                sent += self._event("response.output_item.added", output_index=at, item=item)
-                sent += self._event("response.output_item.done", output_index=at, item=item)
+            sent += self._whole(part)
         whole = ended(self._frame, self._output, response, self._call)
         return sent + self._event(f"response.{whole['status']}", response=whole)
 
@@ -242,6 +239,27 @@ class ResponseWriter:
             sent += self._event("response.reasoning_summary_part.added", **self._place, summary_index=0, part=part)
         return sent
 
+    def _sealed(self, seal: ThinkingSealed) -> bytes:
+        """The end of the reasoning that is open, or an item of its own for what nobody is shown."""
+        if self._open == "thinking":
+            self._seal = seal
+            sent = self._leave()
+            self._thoughts[-1] = None
+            return sent
+        self._thoughts.append(None)
+        return self._leave() + self._whole(_part_of(seal))
+
+    def _whole(self, part: ThinkingPart) -> bytes:
+        """Reasoning of which nothing was sent: an item, where there is anything in it for this client."""
+        if not self._encrypted and not part.text:
+            return b""
+        at = len(self._output)
+        item = reasoning_item(f"rs_{self._call}_{at}", part, encrypted=self._encrypted)
+        self._output.append(item)
+        return self._event("response.output_item.added", output_index=at, item=item) + self._event(
+            "response.output_item.done", output_index=at, item=item
+        )
+
     def _leave(self) -> bytes:
         kind, self._open = self._open, None
         match kind:
@@ -258,6 +276,9 @@ class ResponseWriter:
                     "response.reasoning_summary_text.done", **self._place, summary_index=0, text=self._text
                 ) + self._event("response.reasoning_summary_part.done", **self._place, summary_index=0, part=part)
                 self._item = self._item | {"summary": [part]}
+                if self._encrypted and self._seal is not None:
+                    self._item |= {"encrypted_content": carried.packed(_part_of(self._seal))}
+                self._seal = None
                 self._thoughts.append(len(self._output))
             case "tool":
                 sent = self._event(
@@ -267,3 +288,7 @@ class ResponseWriter:
         sent += self._event("response.output_item.done", output_index=len(self._output), item=self._item)
         self._output.append(self._item)
         return sent
+
+
+def _part_of(seal: ThinkingSealed) -> ThinkingPart:
+    return ThinkingPart(provider=seal.provider, signature=seal.signature, encrypted=seal.encrypted, id=seal.id)

@@ -196,7 +196,7 @@ def _code(rng: random.Random, scene: Scene) -> list[Part]:
 
 def _untidy(rng: random.Random, parts: list[Part], language: str) -> list[Part]:
     form = rng.random()
-    if form < (0.15 if language == "en" else 0.08):
+    if form < (0.15 if language == "en" else 0.13):
         parts = [(text.lower(), entity) for text, entity in parts]
     elif form < 0.17:
         parts = [(text.upper(), entity) for text, entity in parts]

@@ -225,7 +225,14 @@ def ordinary_words() -> dict[str, tuple[str, ...]]:
     for language, locale in languages.items():
         listed = [word for word in lorem[locale] if word.isalpha() and (word.islower() or language == "de")]
         words[language] = tuple(
-            dict.fromkeys([*listed, *own.get(f"words {language}", ()), *map(str.lower, sections("ordinary.txt")[language])])
+            dict.fromkeys(
+                [
+                    *listed,
+                    *own.get(f"words {language}", ()),
+                    *map(str.lower, sections("ordinary.txt")[language]),
+                    *sections("interface.txt").get(language, ()),
+                ]
+            )
         )
     words["en"] = tuple(dict.fromkeys([*words["en"], *(HERE / "everyday.txt").read_text("utf-8").split()]))
     return words

@@ -22,6 +22,9 @@ _ENDINGS = ("", "n", "r", "s", "k", "l", "m", "t", "ski", "sen", "ian", "ova", "
 _ODD = 0.03
 """Share of names in their own script, of double first names, of double surnames."""
 _INVENTED = 0.07
+_SHORT = 0.06
+"""Share of given names that are cut short, as friends do: ``Ale``, ``Steffi``, ``Olu``."""
+_SHORT_ENDINGS = ("", "", "", "", "i", "y", "ie", "o", "a", "s")
 
 
 @cache
@@ -60,6 +63,17 @@ def invented(rng: random.Random) -> str:
     return ("".join(syllables) + rng.choice(_ENDINGS)).title()
 
 
+def shortened(rng: random.Random, first: str) -> str:
+    """Its first syllable or two, and an ending of endearment."""
+    letters = rng.choice([3, 3, 4, 4, 5])
+    if len(first) < letters + 2 or not first.isalpha() or not first.isascii():
+        return first
+    head, end = first[:letters], rng.choice(_SHORT_ENDINGS)
+    if end and head[-1] in "aeiouy":
+        head = head[:-1]
+    return head + end
+
+
 def surname(rng: random.Random, held_back: bool) -> str:
     return rng.choice(rng.choice(_all(held_back)).surnames)
 
@@ -70,6 +84,8 @@ def human(rng: random.Random, language: str, held_back: bool) -> Human:
     else:
         culture = rng.choice(_of_language(language, held_back) if rng.random() < 0.6 else _all(held_back))
     first = invented(rng) if rng.random() < _INVENTED else rng.choice(culture.given)
+    if rng.random() < _SHORT:
+        first = shortened(rng, first)
     last = invented(rng) if rng.random() < _INVENTED else rng.choice(culture.surnames)
     if rng.random() < _ODD:
         last = f"{last}-{rng.choice(culture.surnames)}"
@@ -125,4 +141,4 @@ def written(rng: random.Random, who: Human) -> str:
     return f"{last} {first}"
 
 
-__all__ = ["Human", "cultures", "human", "invented", "surname", "written"]
+__all__ = ["Human", "cultures", "human", "invented", "shortened", "surname", "written"]

@@ -69,6 +69,22 @@ class Scene:
     def last(self, number: str) -> list[Part]:
         return [(self._human(number).last, "PERSON")]
 
+    def firstcaps(self, number: str) -> list[Part]:
+        return [(self._human(number).first.upper(), "PERSON")]
+
+    def lastcaps(self, number: str) -> list[Part]:
+        """As reports of the police and tickets write it."""
+        return [(self._human(number).last.upper(), "PERSON")]
+
+    def namecaps(self, number: str) -> list[Part]:
+        who = self._human(number)
+        return [(f"{who.first} {who.last.upper()}", "PERSON")]
+
+    def firstinit(self, number: str) -> list[Part]:
+        """``Jane D``."""
+        who = self._human(number)
+        return [(f"{who.first} {who.last[0]}", "PERSON")]
+
     def initials(self, number: str) -> list[Part]:
         who = self._human(number)
         return [(f"{who.first[0]}.{who.last[0]}.", "PERSON")]

@@ -14,6 +14,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -44,6 +45,8 @@ def gathered(deltas: list[Delta]) -> tuple[str, str, dict[int, str]]:
                 text += delta.text
             case ThinkingDelta():
                 thought += delta.text
+            case ThinkingSealed():
+                pass
             case ToolCallStarted():
                 tools[delta.index] = ""
             case ToolCallDelta():
@@ -73,6 +76,26 @@ def test_any_beginning_in_any_pieces_ends_as_the_settled_answer(
 def pieces(text: str, cuts: list[int]) -> list[str]:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     return [text[start:end] for start, end in itertools.pairwise(places)]
+
+
+def test_a_call_that_the_end_of_the_answer_cut_short_does_not_break_its_stream() -> None:
+    live = LiveAnswer(VAULT, is_json=False)
+    sent = live.feed([ToolCallStarted(index=0, id="c", name="t"), ToolCallDelta(index=0, json_text='{"half": "<PERS')])
+    cut = whole("").model_copy(update={"finish_reason": "length"})
+    assert gathered([*sent, *live.finish(cut)]) == ("", "", {0: '{"half": "<PERS'})
+
+
+def test_what_did_not_come_as_pieces_comes_in_the_order_of_the_answer() -> None:
+    parts = (
+        ThinkingPart(provider="p", text="a", signature="s"),
+        TextPart(text="b"),
+        ToolCallPart(id="c", name="t", arguments={}),
+        ThinkingPart(provider="p", encrypted="e"),
+        TextPart(text="d"),
+    )
+    live = LiveAnswer(VAULT, is_json=False)
+    sent = live.finish(whole("").model_copy(update={"parts": parts}))
+    assert [delta.type for delta in sent] == ["thinking", "sealed", "text", "tool_call", "arguments", "sealed", "text"]
 
 
 def test_json_text_stays_json_whatever_the_values_hold() -> None:

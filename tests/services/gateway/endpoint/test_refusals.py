@@ -114,6 +114,11 @@ async def test_a_revoked_and_an_expired_key_open_nothing(world: World) -> None:
         ("invalid_api_key", {"error_kind": "needs_operator", "provider_status": 401}, 502, "invalid_api_key"),
         ("overloaded_error", {"error_kind": "retry", "provider_status": 529}, 503, "overloaded_error"),
         ("timeout", {"error_kind": "retry"}, 504, "timeout"),
+        ("schema_not_object", {"error_kind": "other_provider"}, 400, "schema_not_object"),
+        ("bad_answer", {"error_kind": "other_provider", "provider_status": 200}, 502, "bad_answer"),
+        ("adapter_failed", {"error_kind": "other_provider"}, 502, "adapter_failed"),
+        ("breaker_open", {"error_kind": "other_provider"}, 503, "breaker_open"),
+        ("cannot_serve", {}, 400, "cannot_serve"),
         ("unreachable", {"error_kind": "retry"}, 502, "unreachable"),
     ],
 )

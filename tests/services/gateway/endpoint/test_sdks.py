@@ -15,6 +15,7 @@ from agentos.contracts.model import (
     TextPart,
     ThinkingDelta,
     ThinkingPart,
+    ThinkingSealed,
     ToolCallDelta,
     ToolCallPart,
     ToolCallStarted,
@@ -45,6 +46,32 @@ async def with_tools(turn: Turn) -> ModelResponse:
     second = ToolCallPart(id="call_2", name="send", arguments={"to": "me", "n": 1}, signature="bWFyaw==")
     # The second call never comes as pieces: the settlement has it.
     return answer(THOUGHT, "I write to <EMAIL_1>.", CALL, second, finish_reason="tool_calls")
+
+
+HIDDEN = ThinkingPart(provider="anthropic", encrypted="aGlkZGVu")
+MARKED = ToolCallPart(id="call_1", name="send", arguments={"to": "<EMAIL_1>", "n": 2}, signature="bWFyaw==")
+THOROUGH = (THOUGHT, HIDDEN, TextPart(text="I write."), ThinkingPart(provider="gemini", signature="Z2Vt"), MARKED)
+
+
+async def sealed(turn: Turn) -> ModelResponse:
+    """Thinks in every way that there is, and seals as it goes."""
+    await turn.say(ThinkingDelta(text="So <EMAIL_1> it is."), ThinkingSealed(provider="anthropic", signature="c2lnbmVk"))
+    await turn.say(ThinkingSealed(provider="anthropic", encrypted="aGlkZGVu"), TextDelta(text="I write."))
+    await turn.say(ThinkingSealed(provider="gemini", signature="Z2Vt"))
+    await turn.say(ToolCallStarted(index=0, id="call_1", name="send", signature="bWFyaw=="))
+    await turn.say(ToolCallDelta(index=0, json_text='{"to": "<EMAIL_1>", "n": 2}'))
+    return answer(*THOROUGH, finish_reason="tool_calls")
+
+
+async def sealed_in_part(turn: Turn) -> ModelResponse:
+    """As above; most of it never comes as pieces."""
+    await turn.say(ThinkingDelta(text="So <EMAIL_1>"))
+    return answer(*THOROUGH, finish_reason="tool_calls")
+
+
+async def sealed_at_once(_: Turn) -> ModelResponse:
+    """As above, without a single piece."""
+    return answer(*THOROUGH, finish_reason="tool_calls")
 
 
 async def silent(turn: Turn) -> ModelResponse:
@@ -185,6 +212,29 @@ async def test_responses_items_go_back_as_they_came(world: World, client: openai
     assert request.system == "Be brief"
 
 
+@pytest.mark.parametrize("play", [sealed, sealed_in_part, sealed_at_once])
+async def test_a_streamed_response_goes_back_as_its_provider_gave_it(
+    world: World, client: openai.AsyncOpenAI, play: Any
+) -> None:
+    """Item by item, as they were done: agents do not wait for the whole."""
+    world.router.play = play
+    async with client.responses.stream(
+        model="fast", input=f"Mail {MAIL}", tools=[FLAT], include=["reasoning.encrypted_content"], store=False
+    ) as stream:
+        done: list[Any] = [
+            event.item.model_dump(exclude={"status", "parsed_arguments"})
+            async for event in stream
+            if event.type == "response.output_item.done"
+        ]
+        last = await stream.get_final_response()
+    assert [item["id"] for item in done] == [getattr(item, "id", None) for item in last.output]
+    world.router.play = plain
+    result = {"type": "function_call_output", "call_id": done[-1]["call_id"], "output": "sent"}
+    given: Any = [{"role": "user", "content": f"Mail {MAIL}"}, *done, result]
+    await client.responses.create(model="fast", input=given, tools=[FLAT])
+    assert world.router.turns[-1].request.messages[1].parts == THOROUGH
+
+
 async def test_responses_parse_gets_the_object(world: World, client: openai.AsyncOpenAI) -> None:
     async def play(turn: Turn) -> ModelResponse:
         return answer('{"to": "<EMAIL_1>", "lines": []}')
@@ -251,6 +301,25 @@ async def test_messages_blocks_go_back_as_they_came(world: World, claude: anthro
     assert request.tools[0].cache == "5m"
     assert request.tool_choice is not None
     assert (request.tool_choice.mode, request.tool_choice.parallel) == ("required", False)
+
+
+@pytest.mark.parametrize("play", [sealed, sealed_in_part, sealed_at_once])
+async def test_a_streamed_message_goes_back_as_its_provider_gave_it(
+    world: World, claude: anthropic.AsyncAnthropic, play: Any
+) -> None:
+    world.router.play = play
+    async with claude.messages.stream(model="fast", max_tokens=64, messages=ASKED, tools=[THEIRS]) as stream:
+        first = await stream.get_final_message()
+    assert [block.type for block in first.content] == ["thinking", "redacted_thinking", "text", "thinking", "tool_use"]
+    world.router.play = plain
+    result: Any = {"type": "tool_result", "tool_use_id": first.content[-1].id, "content": "sent"}  # type: ignore[union-attr]
+    await claude.messages.create(
+        model="fast",
+        max_tokens=64,
+        messages=[*ASKED, {"role": "assistant", "content": first.content}, {"role": "user", "content": [result]}],
+        tools=[THEIRS],
+    )
+    assert world.router.turns[-1].request.messages[1].parts == THOROUGH
 
 
 async def test_tokens_are_counted_as_an_estimate(claude: anthropic.AsyncAnthropic) -> None:

@@ -98,7 +98,7 @@ class HandRouter:
         self._running: dict[str, Turn] = {}
 
     def routes(self) -> list[Route]:
-        return [Route("call.decided", self.on_decided, concurrency=64), Route("approval.resolved", self.on_resolved)]
+        return [Route("call.decided", self.on_decided, concurrency=512), Route("approval.resolved", self.on_resolved)]
 
     async def on_decided(self, message: Recorded) -> None:
         decided = message.payload(CallDecided)
@@ -296,7 +296,7 @@ SETTINGS: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncGenerator[World]:
+async def opened(folder: Path, **settings_of_the_gateway: Any) -> AsyncGenerator[World]:
     """A world of its own."""
     server = NatsServer(folder / "broker", load_passwords(folder / "secrets"))
     await server.start()
@@ -309,7 +309,7 @@ async def opened(folder: Path) -> AsyncGenerator[World]:
 
     try:
         await provision(server.settings(PROVISIONER), replicas=1)
-        settings = Settings(port=0, data=folder / "data", **SETTINGS)
+        settings = Settings(port=0, data=folder / "data", **{**SETTINGS, **settings_of_the_gateway})
         master = MasterKey.load_or_create(settings.master_key)
         router_bus, policy_bus, gates_bus = await connect("router"), await connect("policy"), await connect("gates")
         await router_bus.bucket("models").put("catalogue", encode_body(CATALOGUE))

@@ -1,0 +1,105 @@
+"""Numbers of registers beyond ``national_ids``: of persons in further countries, of vehicles and drivers, of professions; and a number of
+whatever shape that a word for such a number announces at once, since forms are filled in by people from everywhere.
+"""
+
+from collections.abc import Iterator
+
+from services.policy.findings import Finding
+from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
+from services.policy.recognizers.lowered import Lowered
+
+# Groups of digits and capitals; all but the first begin with a digit, so that no word in capitals after it is taken along.
+_ANY = r"(?=(?:[A-Z ./-]{0,6}\d){5})[A-Z0-9]{1,18}(?:[ ./-]\d[\dA-Z]{0,12}){0,6}"
+_LONG = r"(?=(?:[A-Z ./-]{0,6}\d){7})[A-Z0-9]{1,18}(?:[ ./-]\d[\dA-Z]{0,12}){0,6}"
+_CODE = r"(?=(?:[A-Z-]{0,6}\d){4})[A-Z0-9]{2,12}(?:-[A-Z0-9]{1,9}){0,3}"
+_NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|numero|número|numéro|nummer)\.?)?"
+_SAID = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|(?:is|was|ist|lautet|est|es|è|of)\b)?[ \t]{0,8}[\"'(<>|]{0,3}"
+
+ANNOUNCED = Announcements(
+    announcement(
+        "NATIONAL_ID", "ID", "bsn|burgerservice|dni|nif|codice fiscale|cod. fisc|steuer-id|steuerid|steueridentifikation|identifikationsnummer|"
+        "national ins|national id|sécurité sociale|tax file|aadhaar|identity n",
+        r"(?:bsn|burgerservicenummer|dni|nif|codice fiscale|cod\. fisc\.|(?:persönliche )?(?:steuer-?id|(?:steuer-?)?identifikationsnummer)|"
+        rf"national (?:insurance|id(?:entity|entification)?)|num[ée]ro de s[ée]curit[ée] sociale|tax file|aadhaar|identity){_NUMBER}",
+        _LONG, gap=_SAID, score=0.7,
+    ),
+    announcement(
+        "NATIONAL_ID", "ID", "pesel|cnp|cpf|cnpj|personnummer|samordningsnummer|cpr|fødselsnummer|fodselsnummer|henkilötunnus|"
+        "hetu|rodné č|rodne c|"
+        "tckn|kimlik|rentenvers|ahv|avs|niss|insz|rijksregister|registre national|registernummer|nric|hkid|svnr|sv-nr|"
+        "sozialversicherungsn|jmbg|egn|oib|"
+        "pps|curp|rfc|rut|run:|cédula|cedula|cuit|cuil|bvn|emirates id|iqama|cnic|ghana card|amka|afm|ird n|ktp|nik:|nik ",
+        r"(?:pesel|(?-i:CNP|CPF|CNPJ|CPR|AHV|AVS|NISS|INSZ|NRIC|HKID|JMBG|EGN|OIB|PPSN?|CURP|RFC|RUT|RUN|CUIT|CUIL|BVN|CNIC|AMKA|AFM|NIK|KTP|SVNR)"
+        r"|(?:person|samordnings|cpr-?|renten(?:vers\.?|versicherungs)[ -]?|f[øo]dsels|rijksregister|insz-?|ahv-?|sv-?|"
+        r"sozialversicherungs-?)n(?:umme)?r\.?|henkilötunnus|hetu|"
+        r"rodn[ée] [čc][íi]slo|tckn|(?:t\.?c\.? )?kimlik(?: no)?|num[ée]ro (?:avs|national)|registre national|c[ée]dula(?: de (?:ciudadanía|"
+        rf"identidad))?|emirates id|iqama|ghana card|ird){_NUMBER}",
+        _ANY + r"|[A-Z]{4}\d{6}[A-Z]{6}[A-Z0-9]\d|[A-Z]\d{7}[A-Z]|[A-Z]{1,2}\d{6}\([0-9A]\)|\d{6}[-+A]\d{3}[0-9A-Y]", gap=_SAID, score=0.85,
+    ),
+    # Documents by the names that clerks and their clients have for them.
+    announcement(
+        "IDENTITY_DOCUMENT", "ID", "ppt|travel doc|visa |perso|a#|alien n|crn|h&c|uci |uan|ration card|lic|permis|séjour|sejour|récépissé|"
+        "tessera sanitaria|tarjeta sanitaria|cip |nhc|ipp |doc. id|documento|pass. n|pass n|ktn|known travel|redress|i-94|"
+        "sevis|hicn|cartella clinica|historia cl|n° patient|pat.-nr|pat.nr|patient n|chart #|chart#|carnet|cni |v-nummer|v-nr|"
+        "vreemdelingen|residence permit|residence card|brp|aufenthalts|permesso|nulla osta",
+        r"(?:ppt|travel doc(?:ument)?|visa(?: (?=n|#))|perso(?:nalausweis(?:nummer)?)?|(?-i:A)#|alien (?:registration )?|"
+        r"(?-i:CRN|UCI|UAN|BRP)|h&c|"
+        r"ration card|driver'?s? lic\.?|(?:pass|doc)\.? (?=n)|doc(?:umento)?\.? (?:d['’]|di )?identit[àa]|(?-i:KTN|I-94|SEVIS|"
+        r"HICN|IPP|NHC|CIP|CNI)(?: id)?|known travell?er|redress|tarjeta sanitaria|cartella clinica|historia cl[íi]nica|(?:n° "
+        r"patient|patient(?=[ _.-]{0,2}(?:n|#|id)))|pat\.?-?(?=nr)|chart(?= ?#)|permis(?: de (?:conduire|séjour))?|titre de "
+        r"s[ée]jour|r[ée]c[ée]piss[ée]|tessera sanitaria|v-n(?:umme)?r\.?|"
+        rf"vreemdelingen\w*|residence (?:permit|card)|aufenthalts\w+|permesso di soggiorno){_NUMBER}",
+        r"(?=(?:[A-Z /-]{0,4}\d){4})[A-Z0-9]{1,20}(?:[ /-][\dA-Z][A-Z0-9]{0,12}){0,6}(?![a-z])", gap=_SAID, score=0.7,
+    ),
+    announcement("UK_NINO", "ID", " ni ", r"(?:his|her|my|your|the|their) ni(?: (?:no|number)\.?)?(?: is|:)?",
+    r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]", gap=" "),
+    announcement(
+        "HEALTH_NUMBER", "ID", "vitale|carnet de santé|kv-nummer|kvnr|hosp|ur n|urn:|urn |nhi|smartcard|smart card|bcbs|holder "
+        "id|holder n|nº ss|n° ss",
+        r"(?:carte vitale|kv-?(?:nummer|nr\.?)|hosp(?:ital)?(?=[ .]{1,2}(?:n|#))\.?|(?-i:UR|URN|NHI|BCBS)(?: id)?|nhs smart "
+        r"?card|policy ?holder(?: id)?|"
+        rf"n[º°] ss){_NUMBER}",
+        r"(?=(?:[A-Z /-]{0,4}\d){4})[A-Z0-9]{2,20}(?:[ /-]\d[A-Z0-9]{0,12}){0,6}", gap=_SAID, score=0.95,
+    ),
+    announcement(
+        "STUDENT_ID", "ID", "student|matriculation|matricule|matrikel",
+        rf"(?:student(?= ?(?:n|id|#))|matriculation|matricule|matrikel){_NUMBER}",
+        r"[a-zA-Z]{0,3}\d{5,10}", gap=_SAID, score=0.7,
+    ),
+    # A document's number later in the sentence, of the shape that most states give theirs.
+    announcement(
+        "PASSPORT", "ID", "passport|passeport|pasaporte|passaporto|paspoort|reisepass", r"(?:passport|passeport|pasaporte|passaporto|paspoort|"
+        r"reisepass)\w*", r"[A-Z]{1,2}\d{7,8}", gap=r"[^\d\n]{0,90}?", score=0.7,
+    ),
+    announcement(
+        "NATIONAL_ID", "ID", "rut ", r"rut", r"\d{1,2}\.?\d{3}\.?\d{3}-[\dkK]", gap=_SAID, score=0.85,
+    ),
+    announcement(
+        "DRIVER_LICENSE", "ID", "dl |oln", r"(?:(?-i:[A-Z]{2}) dl|(?-i:\bOLN|\bDL))", r"(?=(?:[A-Z -]{0,3}\d){6})[A-Z]?\d[\d -]{5,16}\d",
+        gap=r"[ :#]{1,3}", score=0.8,
+    ),
+    announcement(
+        "VEHICLE_ID", "ID", "vin |vin:|vin=|vin\"|vin#|vehicle identification|chassis|fahrgestell|fin:|fin ", r"(?:vin|vehicle identification|"
+        rf"chassis|fahrgestell(?:nummer|nr\.?)?|(?-i:FIN)){_NUMBER}", r"(?=[A-Z]{0,9}\d)[A-HJ-NPR-Z0-9]{17}", gap=_SAID, score=0.85,
+    ),
+    announcement(
+        "MEDICAL_LICENSE", "ID", "nmc|gmc|gphc|hcpc|rpps|lanr|adeli|big-n|sra |colegiad|licen|registration n|bar n|bar #",
+        r"(?:(?-i:NMC|GMC|GPhC|HCPC|RPPS|LANR|ADELI|SRA)(?: (?:pin|id|ref(?:erence)?|registration))?|big-?(?:register|n(?:umme)?r)|"
+        r"(?:n[º°.]? ?(?:de )?)?colegiad[oa]|(?:nursing|rn|medical|pharmacy|teaching|notary|bar) (?:licen[cs]e|registration)|"
+        rf"(?:state )?bar(?= n| #)){_NUMBER}", _CODE, gap=CLOSE, score=0.8,
+    ),
+    announcement(
+        "INSURANCE_MEMBER", "ID", "insurance id|insurance n|member id|member n|subscriber id|beneficiary n|plan id|medicaid id",
+        r"(?:insurance|member|subscriber|beneficiary|medicaid|health plan) (?:id|number|no\.?|#)(?: (?:is|was))?",
+        r"(?=(?:[A-Z -]{0,6}\d){5})[A-Z0-9]{2,14}(?:-[A-Z0-9]{2,8}| \d{2,9}){0,4}",
+        gap=r"(?:[: #]{1,3}|[^\d\n,;|]{0,40}\?[^\d\n,;|]{0,16}\n[^\d\n,;|]{0,40}?)", score=0.7,
+    ),
+)  # fmt: skip
+
+
+def registers(text: str, lowered: Lowered) -> Iterator[Finding]:
+    """In any order, and with overlaps."""
+    return announced(text, lowered, ANNOUNCED)
+
+
+__all__ = ["ANNOUNCED", "registers"]
