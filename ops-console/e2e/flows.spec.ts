@@ -3,13 +3,13 @@ import { expect, test } from "@playwright/test";
 import { held, over, signIn, submit, until } from "./system";
 
 test("an operator approves a held call with the keyboard alone, and its task completes", async ({ page, request }) => {
-  const task = await submit(request, "Approve me");
+  const task = await submit(request, "Checkout fails with a card");
   await until(request, task, held);
   await signIn(page);
   await page.keyboard.press("g");
   await page.keyboard.press("a");
   await expect(page.getByRole("heading", { name: "Approvals", level: 1 })).toBeVisible();
-  await expect(page.getByRole("region", { name: "What will be done" })).toContainText("Approve me");
+  await expect(page.getByRole("region", { name: "What will be done" })).toContainText("Checkout fails with a card");
   await page.keyboard.press("a");
   await expect(page.getByText("github.comment approved")).toBeVisible();
   await until(request, task, over);
@@ -17,27 +17,27 @@ test("an operator approves a held call with the keyboard alone, and its task com
 });
 
 test("a held call appears in the open inbox without moving what is there", async ({ page, request }) => {
-  const first = await submit(request, "First in the list");
+  const first = await submit(request, "The invoice has the wrong total");
   await until(request, first, held);
   await signIn(page, "/approvals");
   const list = page.getByRole("list", { name: "Approvals" });
-  await expect(list.getByRole("listitem").first()).toContainText("First in the list");
-  const second = await submit(request, "Came later");
+  await expect(list.getByRole("listitem").first()).toContainText("The invoice has the wrong total");
+  const second = await submit(request, "Search finds nothing after an update");
   await until(request, second, held);
   await expect(page.getByRole("button", { name: "1 new – show" })).toBeVisible();
-  await expect(list.getByRole("listitem").first()).toContainText("First in the list");
+  await expect(list.getByRole("listitem").first()).toContainText("The invoice has the wrong total");
   await page.getByRole("button", { name: "1 new – show" }).click();
-  await expect(list.getByRole("listitem").first()).toContainText("Came later");
-  await list.getByRole("button", { name: /Came later/ }).click();
+  await expect(list.getByRole("listitem").first()).toContainText("Search finds nothing after an update");
+  await list.getByRole("button", { name: /Search finds nothing after an update/ }).click();
   await page.getByRole("button", { name: "Refuse" }).click();
   await until(request, second, over);
 });
 
 test("what is edited before approval is shown as a difference, and is what is approved", async ({ page, request }) => {
-  const task = await submit(request, "Edit me");
+  const task = await submit(request, "The export stops half-way");
   await until(request, task, held);
   await signIn(page, "/approvals");
-  await expect(page.getByRole("region", { name: "What will be done" })).toContainText("Edit me");
+  await expect(page.getByRole("region", { name: "What will be done" })).toContainText("The export stops half-way");
   await page.keyboard.press("e");
   const body = page.getByLabel("body");
   await body.fill("Thank you, we are on it. a r j k");
@@ -58,7 +58,7 @@ test("everything is stopped from the header, the banner says so on every page, a
   await dialog.getByRole("button", { name: "Stop…" }).click();
   await dialog.getByRole("button", { name: "Yes, halt engineering" }).click();
   await expect(page.getByRole("alert").filter({ hasText: "pack engineering is stopped" })).toBeVisible();
-  const stopped = await submit(request, "Nobody may run this");
+  const stopped = await submit(request, "The login page is blank");
   await until(request, stopped, (row) => row.state !== "running");
   await page.keyboard.press("g");
   await page.keyboard.press("k");
@@ -68,7 +68,7 @@ test("everything is stopped from the header, the banner says so on every page, a
 });
 
 test("a task's timeline opens to its events, and sealed text is shown for a reason that the audit log keeps", async ({ page, request }) => {
-  const task = await submit(request, "Look inside");
+  const task = await submit(request, "Photos are upside down");
   await until(request, task, held);
   await signIn(page, `/tasks/${task}`);
   await page.getByRole("button", { name: /simulated\/reader-1/ }).click();

@@ -12,6 +12,7 @@ function quiet(event: KeyboardEvent): boolean {
 
 export type Bindings = Record<string, () => void>;
 
+const LEADER = "g";
 const CHORD_MS = 900;
 
 /** Keys of the page. A binding such as `g t` is two keys in a row; all are silent in inputs and while a dialog is open. */
@@ -21,17 +22,13 @@ export function useKeys(bindings: Bindings): void {
     current.current = bindings;
   });
   useEffect(() => {
-    let first: { key: string; at: number } | null = null;
     const press = (event: KeyboardEvent): void => {
       if (quiet(event)) return;
-      const chord = first !== null && event.timeStamp - first.at < CHORD_MS ? current.current[`${first.key} ${event.key}`] : undefined;
-      first = { key: event.key, at: event.timeStamp };
       // The second key of a chord is never also a key of the page.
-      const after = chord ?? (lastWasLeader(event.timeStamp) ? undefined : current.current[event.key]);
-      if (event.key === "g") leaderAt = event.timeStamp;
-      if (after === undefined) return;
+      const bound = current.current[endsChord(event) ? `${LEADER} ${event.key}` : event.key];
+      if (bound === undefined) return;
       event.preventDefault();
-      after();
+      bound();
     };
     document.addEventListener("keydown", press);
     return () => document.removeEventListener("keydown", press);
@@ -39,6 +36,14 @@ export function useKeys(bindings: Bindings): void {
 }
 
 let leaderAt = -Infinity;
-function lastWasLeader(at: number): boolean {
-  return at !== leaderAt && at - leaderAt < CHORD_MS;
+let judged: { event: KeyboardEvent; ends: boolean } | null = null;
+
+/** Whether the key follows the leader. Each press is judged once, whoever asks: page and shell both listen. */
+function endsChord(event: KeyboardEvent): boolean {
+  if (judged?.event !== event) {
+    const ends = event.timeStamp - leaderAt < CHORD_MS;
+    judged = { event, ends };
+    leaderAt = !ends && event.key === LEADER ? event.timeStamp : -Infinity;
+  }
+  return judged.ends;
 }
