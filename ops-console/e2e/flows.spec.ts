@@ -1,6 +1,6 @@
 import { expect, test } from "@playwright/test";
 
-import { held, over, signIn, submit, until } from "./system";
+import { held, over, SECOND, signIn, submit, until } from "./system";
 
 test("an operator approves a held call with the keyboard alone, and its task completes", async ({ page, request }) => {
   const task = await submit(request, "Checkout fails with a card");
@@ -33,7 +33,7 @@ test("a held call appears in the open inbox without moving what is there", async
   await until(request, second, over);
 });
 
-test("what is edited before approval is shown as a difference, and is what is approved", async ({ page, request }) => {
+test("what is edited before approval is shown as a difference, and is what is approved", async ({ browser, page, request }) => {
   const task = await submit(request, "The export stops half-way");
   await until(request, task, held);
   await signIn(page, "/approvals");
@@ -43,8 +43,16 @@ test("what is edited before approval is shown as a difference, and is what is ap
   await body.fill("Thank you, we are on it. a r j k");
   await page.getByRole("button", { name: "Save edit" }).click();
   await expect(page.getByRole("region", { name: "What was changed" })).toContainText("Thank you, we are on it. a r j k");
+  // Whoever edited it does not approve it: a second person does, in a browser of their own.
   await page.getByRole("button", { name: "Approve" }).click();
+  await expect(page.getByText("approver.is_editor")).toBeVisible();
+  const other = await browser.newContext();
+  const second = await other.newPage();
+  await signIn(second, "/approvals", SECOND());
+  await expect(second.getByRole("region", { name: "What was changed" })).toContainText("Thank you, we are on it. a r j k");
+  await second.getByRole("button", { name: "Approve" }).click();
   await until(request, task, over);
+  await other.close();
 });
 
 test("everything is stopped from the header, the banner says so on every page, and a release takes it away", async ({ page, request }) => {

@@ -10,9 +10,12 @@ export const OPERATOR = (): string => need("AGENTOS_KEY");
 /** Somebody else: who asks for a task may not approve what it does. */
 export const SENDER = (): string => need("AGENTOS_SENDER_KEY");
 
-export async function signIn(page: Page, at = "/"): Promise<void> {
+/** A second person who may approve. */
+export const SECOND = (): string => need("AGENTOS_SECOND_KEY");
+
+export async function signIn(page: Page, at = "/", key = OPERATOR()): Promise<void> {
   await page.goto(at);
-  await page.getByLabel("API key").fill(OPERATOR());
+  await page.getByLabel("API key").fill(key);
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("navigation", { name: "Pages" }).or(page.getByRole("button", { name: "Pages" })).first()).toBeVisible();
   await expect(page.getByText("Live", { exact: true })).toBeVisible();

@@ -30,11 +30,12 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Running:
-    """An installation, its administrator's key, and that of somebody who only asks for work."""
+    """An installation, its administrator's key, that of somebody who only asks for work, and that of a second approver."""
 
     url: str
     key: str
     sender: str
+    second: str
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         try:
             _await(url, process)
             key = (data / "up" / "secrets" / "admin.key").read_text().strip()
-            yield Running(url, key, _sender(url, key))
+            yield Running(
+                url, key, _key(url, key, "issue tracker", "operator"), _key(url, key, "Bob of the second desk", "approver")
+            )
         finally:
             process.terminate()
             process.wait(30)
@@ -66,8 +69,8 @@ def _await(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"agentos up is not ready; it {'runs' if process.poll() is None else 'ended'}")
 
 
-def _sender(url: str, key: str) -> str:
-    body = json.dumps({"name": "issue tracker", "roles": ["operator"]})
+def _key(url: str, key: str, name: str, role: str) -> str:
+    body = json.dumps({"name": name, "roles": [role]})
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     made = httpx.post(f"{url}/api/v1/keys", content=body, headers=headers, trust_env=False)
     assert made.status_code == 201, made.text
@@ -77,7 +80,9 @@ def _sender(url: str, key: str) -> str:
 @pytest.mark.parametrize("spec", ["flows", "pages"])
 def test_the_console_holds_in_a_browser(running: Running, spec: str) -> None:
     """Its operators' flows work with live events, and its pages have no accessibility violation, error or overflow."""
-    environment = os.environ | {"AGENTOS_URL": running.url, "AGENTOS_KEY": running.key, "AGENTOS_SENDER_KEY": running.sender}
+    environment = os.environ | {
+        "AGENTOS_URL": running.url, "AGENTOS_KEY": running.key, "AGENTOS_SENDER_KEY": running.sender, "AGENTOS_SECOND_KEY": running.second,
+    }  # fmt: skip
     chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
     assert chromium is not None
     ran = subprocess.run(

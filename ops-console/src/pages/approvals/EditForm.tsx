@@ -24,7 +24,7 @@ export function EditForm({ approval, onDone }: { approval: Approval; onDone: () 
       return sent(api.POST("/api/v1/approvals/{approval}/edit", { params: { path: { approval: approval.id } }, body }));
     },
     onSuccess: () => {
-      toast("Edited; look at the change, then approve it");
+      toast("Edited. Somebody else approves it, unless policy lets editors approve");
       onDone();
     },
   });
