@@ -30,11 +30,13 @@ ops-console/node_modules/.package-lock.json: ops-console/package-lock.json
 	@cd ops-console && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
 
 screenshots: $(STAMP) console ## Every page of the console, light and dark, wide and narrow, from a running system, to docs/images/console
+	@scripts/install-browser
 	@mkdir -p docs/images/console
 	@AGENTOS_SCREENSHOTS=$(CURDIR)/docs/images/console $(BIN)/python -m pytest -n 0 tests/console -k pages
 
-test: $(STAMP) ## All tests, on real parts. ARGS="tests/bus -k tail" narrows it, WORKERS=0 keeps them in one process
+test: $(STAMP) $(if $(shell command -v npm),console) ## All tests, on real parts. ARGS="tests/bus -k tail" narrows it, WORKERS=0 keeps them in one process
 	@scripts/install-opa
+	@scripts/install-browser
 	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(ARGS)
 
 check: $(STAMP) ## Format, lint, types, import boundaries, generated files
