@@ -118,7 +118,7 @@ async def test_bad_questions_get_answers_that_name_the_field(edge: Callable[...,
     around = edge(behind_wait=timedelta(milliseconds=50))
     async with around.running():
         for name, arguments, code, detail in (
-            ("tasks.list", {"limit": 201}, "bad_query", "limit"),
+            ("tasks.list", {"limit": 501}, "bad_query", "limit"),
             ("tasks.list", {"colour": "red"}, "bad_query", "colour"),
             ("tasks.list", {"cursor": "x"}, "bad_query", "cursor"),
             ("tasks.get", {}, "bad_query", "id"),
