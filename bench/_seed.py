@@ -73,7 +73,9 @@ def _select_into(tx: Connection, table: Table, source: str, cells: dict[str, str
     rest = {name: f"'{value}'" if name in money else _literal(value) for name, value in blank.items() if name in table.c}
     filled = rest | cells
     names = ", ".join(f'"{name}"' for name in filled)
-    tx.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT {', '.join(filled.values())} FROM {source}")
+    tx.execute(
+        text(f"INSERT INTO {table.name} ({names}) SELECT {', '.join(filled.values())} FROM {source}".replace(":", r"\:"))
+    )
 
 
 def _derive(tx: Connection, first: int, last: int) -> None:
