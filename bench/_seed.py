@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, text, update
+from sqlalchemy import Connection, Table, func, insert, select, text, update
 
 from services.ledger import tables as t
 from services.ledger.domain import approvals, calls, charges, rhythm, tasks
@@ -122,14 +122,15 @@ def _derive(tx: Connection, first: int, last: int) -> None:
 
 
 def seed(store: SqlStore, count: int) -> None:
-    """Fill an empty ledger with so many tasks, ten events each, and what belongs to them."""
+    """Fill a ledger with so many tasks, ten events each, and what belongs to them; goes on where another was broken off."""
     dice = random.Random(7)
     engine = store._writer  # pyright: ignore[reportPrivateUsage] - in bulk, past the fold
     indexed = [index for table in (t.events, t.tasks, t.calls, t.charges) for index in table.indexes]
     with engine.begin() as tx:
+        there = tx.execute(select(func.coalesce(func.max(t.tasks.c.last_seq), 0))).scalar_one() // EVENTS_EACH
         for index in indexed:
-            index.drop(tx)
-    for start in range(0, count, CHUNK):
+            index.drop(tx, checkfirst=True)
+    for start in range(there, count, CHUNK):
         stop = min(start + CHUNK, count)
         with engine.begin() as tx:
             tx.execute(insert(t.tasks), [_task(number, dice) for number in range(start, stop)])

@@ -85,8 +85,6 @@ def _asked(count: int) -> dict[str, tuple[str, dict[str, Any]]]:
         "kill switches": ("kill.list", {}),
         "undecodable": ("events.list", {"undecodable": True}),
         "events of an id": ("events.list", {"id": task_id(count // 2)}),
-        "events, a fact alone": ("events.list", {"fact": "engaged"}),
-        "events by aggregate": ("events.list", {"aggregate": "kill"}),
         "decisions of an id": ("decisions.list", {"id": task_id(count // 2)}),
         "decisions, id prefix": ("decisions.list", {"id_prefix": task_id(count // 2)[:8]}),
         "decisions, edits": ("decisions.list", {"kind": "edit"}),

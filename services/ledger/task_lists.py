@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, bindparam, false, func, literal_column, select, table, text, tuple_
+from sqlalchemy import Connection, Select, and_, bindparam, false, func, literal_column, select, table, text, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json, Utc
@@ -186,19 +186,19 @@ def _narrow(tx: Connection, tenant: str, args: TaskFilters) -> _Narrowed:
 
 
 def _searched(tx: Connection, tenant: str, typed: str) -> tuple[Select[Any], ColumnElement[bool]]:
-    """The places of the tasks that what was typed finds, and whether a task is among them."""
+    """The places of the tasks that what was typed finds, from the index of words; and, of a row that is read anyway, whether it has them."""
     c = t.tasks.c
     sqlite = tx.dialect.name == "sqlite"
     wanted = words.for_sqlite(typed) if sqlite else words.for_postgresql(typed)
     if wanted is None:
         return select(c.first_seq).where(false()), false()
-    if not sqlite:
-        has = text("array_to_tsvector(string_to_array(tasks.words, ' ')) @@ CAST(:wanted AS tsquery)")
-        has = has.bindparams(bindparam("wanted", wanted, unique=True))
-        return select(c.first_seq).where(c.tenant == tenant, has), cast("Any", has)
-    matching = text("tasks_words MATCH :wanted").bindparams(bindparam("wanted", wanted, unique=True))
-    places = select(literal_column("tasks_words.rowid").label("first_seq")).select_from(_WORDS).where(matching)
-    return places, places.where(literal_column("tasks_words.rowid") == c.first_seq).correlate(t.tasks).exists()
+    stands = func.instr if sqlite else func.strpos
+    has = and_(*(stands(" " + c.words, f" {word}") > 0 for word in words.typed(typed)))
+    if sqlite:
+        matching = text("tasks_words MATCH :wanted").bindparams(bindparam("wanted", wanted, unique=True))
+        return select(literal_column("tasks_words.rowid").label("first_seq")).select_from(_WORDS).where(matching), has
+    matching = text("array_to_tsvector(string_to_array(tasks.words, ' ')) @@ CAST(:wanted AS tsquery)")
+    return select(c.first_seq).where(c.tenant == tenant, matching.bindparams(bindparam("wanted", wanted, unique=True))), has
 
 
 _WORDS = table("tasks_words")
