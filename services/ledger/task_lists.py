@@ -6,7 +6,21 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, and_, bindparam, false, func, literal_column, select, table, text, tuple_
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+    text,
+    tuple_,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json, Utc
@@ -104,7 +118,7 @@ def tasks_stats(tx: Connection, tenant: str, args: TaskStats) -> Json:
         wanted: list[tuple[str, ColumnElement[bool]]] = [(state, c.state == state) for state in OPEN_STATES]
         wanted += [(outcome, c.outcome == outcome) for outcome in ("completed", "failed", "refused", "cancelled", "expired")]
         for name, condition in wanted:
-            counted[name] = counted_up_to(tx, select(literal_column("1")).where(c.tenant == tenant, condition))
+            counted[name] = counted_up_to(tx, select(literal(1)).where(c.tenant == tenant, condition))
     return {"by_state": {name: n for name, n in counted.items() if n}, "most_counted": MOST_COUNTED, "position": position(tx)}
 
 
@@ -119,7 +133,7 @@ def counted_up_to(tx: Connection, query: Select[Any], most: int = MOST_COUNTED) 
 
 
 def _count(tx: Connection, found_by: "_Narrowed") -> Json:
-    n = counted_up_to(tx, found_by.of(select(literal_column("1"))))
+    n = counted_up_to(tx, found_by.of(select(literal(1))))
     return {"n": min(n, MOST_COUNTED), "more": n > MOST_COUNTED}
 
 
@@ -145,7 +159,7 @@ class _Narrowed:
     def few(self) -> bool:
         return self.narrow is not None
 
-    def of(self, query: Select[Any]) -> Select[Any]:
+    def of(self, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         query = query.select_from(t.tasks).where(*self.conditions)
         return query if self.narrow is None else query.where(t.tasks.c.first_seq.in_(self.narrow))
 
@@ -196,7 +210,7 @@ def _searched(tx: Connection, tenant: str, typed: str) -> tuple[Select[Any], Col
     has = and_(*(stands(" " + c.words, f" {word}") > 0 for word in words.typed(typed)))
     if sqlite:
         matching = text("tasks_words MATCH :wanted").bindparams(bindparam("wanted", wanted, unique=True))
-        return select(literal_column("tasks_words.rowid").label("first_seq")).select_from(_WORDS).where(matching), has
+        return select(literal_column("tasks_words.rowid", Integer).label("first_seq")).select_from(_WORDS).where(matching), has
     matching = text("array_to_tsvector(string_to_array(tasks.words, ' ')) @@ CAST(:wanted AS tsquery)")
     return select(c.first_seq).where(c.tenant == tenant, matching.bindparams(bindparam("wanted", wanted, unique=True))), has
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
+from services.ledger import task_lists
 from services.ledger.queries import SQL_QUERIES
 from services.ledger.store import SqlStore
 
@@ -56,8 +57,13 @@ def _said(store: SqlStore, name: str, arguments: dict[str, Any]) -> list[tuple[s
     return said
 
 
+@pytest.mark.parametrize("few", [task_lists.FEW, -1], ids=["few", "many"])
 @pytest.mark.parametrize(("name", "arguments"), ASKED, ids=str)
-def test_no_question_reads_all_of_a_large_table(ledger: SqlStore, name: str, arguments: dict[str, Any]) -> None:
+def test_no_question_reads_all_of_a_large_table(
+    ledger: SqlStore, monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any], few: int
+) -> None:
+    """Neither where a filter finds few tasks nor where each finds many."""
+    monkeypatch.setattr(task_lists, "FEW", few)
     for statement, parameters in _said(ledger, name, arguments):
         steps = ledger.read(lambda tx, s=statement, p=parameters: tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", p).all())
         plan = [step[3] for step in steps]
