@@ -24,7 +24,7 @@ export function stale(event: LiveEvent): string[] {
     case "apikey":
       return ["keys"];
     case "user":
-      return ["users"];
+      return ["users", "me"];
     case "session":
       return ["sessions", "users"];
     case "delegation":
