@@ -33,7 +33,6 @@ export interface SessionState {
 const AHEAD_MS = 60_000;
 const RETRY_MS = 3_000;
 const LOCK = "agentos-refresh";
-const TABS = "agentos-session";
 const ENDED = "Your sign-in has ended. Sign in again: nothing you typed is lost.";
 
 export class Session {
@@ -42,10 +41,9 @@ export class Session {
   private readonly othersListeners = new Set<() => void>();
   private renewing: Promise<boolean> | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  /** Tabs of one browser share the cookie: who signs in in one is signed in in all. */
-  private readonly tabs = new BroadcastChannel(TABS);
 
-  constructor() {
+  /** Tabs of one browser share the cookie: who signs in in one is signed in in all, of which they tell each other by `tabs`. */
+  constructor(private readonly tabs: BroadcastChannel) {
     this.tabs.onmessage = () => void this.join();
   }
 
@@ -209,7 +207,7 @@ export async function withKey(key: string): Promise<SignedIn> {
   return { kind: "key", token: key, until: null, id: me.id, username: null, name: me.name, mustChange: false };
 }
 
-export const session = new Session();
+export const session = new Session(new BroadcastChannel("agentos-session"));
 
 export function useSession(): SessionState {
   return useSyncExternalStore(session.subscribe, () => session.state);

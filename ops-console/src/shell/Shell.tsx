@@ -105,7 +105,7 @@ function ConnectionState() {
   return (
     <span className="flex items-center gap-1.5">
       <span role="status" aria-live="polite" title={connection === "lost" ? "Trying again; what is missed meanwhile is caught up" : "Events arrive as they happen"}>
-        {connection === "live" ? <Badge tone="done">Live</Badge> : connection === "lost" ? <Badge tone="fail">Connection lost – trying again</Badge> : <Badge tone="wait">Connecting</Badge>}
+        {connection === "live" ? <Badge tone="done">Live</Badge> : connection === "lost" ? <Badge tone="fail">Connection lost<span className="hidden md:inline"> – trying again</span></Badge> : <Badge tone="wait">Connecting</Badge>}
       </span>
       {connection === "lost" && <Age />}
     </span>
