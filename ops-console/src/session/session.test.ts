@@ -51,20 +51,26 @@ function opened(): Session {
 test("a page that is opened knows by the cookie who is there", async () => {
   gateway.will(renewed("t1"));
   const session = opened();
-  await session.start();
+  await session.start(true);
   expect([session.state.phase, session.state.signedIn?.name, await session.fresh()]).toEqual(["in", "Grace H.", "t1"]);
 });
 
-test("a page that is opened by nobody asks for a sign-in, without a word of blame", async () => {
+test("a page that is opened in a browser without a session's cookie asks for no token", async () => {
+  const session = opened();
+  await session.start(false);
+  expect([session.state.phase, gateway.asked]).toEqual(["out", []]);
+});
+
+test("a page that is opened with a cookie that is over asks for a sign-in, without a word of blame", async () => {
   gateway.will(refused(401, "session_missing"));
   const session = opened();
-  await session.start();
+  await session.start(true);
   expect(session.state).toEqual({ phase: "out", signedIn: null, notice: null });
 });
 
 test("a page that is opened while the gateway is away tries until it answers, and asks nobody to sign in", async () => {
   const session = opened();
-  await session.start();
+  await session.start(true);
   expect([session.state.phase, session.state.notice]).toEqual(["starting", "The gateway does not answer. Trying again…"]);
   gateway.will(refused(503, "unavailable"), renewed("t1"));
   await vi.advanceTimersByTimeAsync(3_000);

@@ -47,17 +47,18 @@ export class Session {
     this.tabs.onmessage = () => void this.join();
   }
 
-  /** What a page does when it is opened: somebody may be signed in already, by the cookie. */
-  async start(): Promise<void> {
+  /** What a page does when it is opened; `returning` where the browser brings a session's cookie. */
+  async start(returning: boolean): Promise<void> {
     if (this.state.phase !== "starting") return;
     try {
-      this.enter(accessOf(await prolonged()));
+      if (returning) this.enter(accessOf(await prolonged()));
+      else this.become({ phase: "out", signedIn: null, notice: null });
     } catch (error) {
       // Whether somebody is signed in is known once the gateway answers.
       const away = error instanceof ProblemError && (error.problem.status === 0 || error.problem.status >= 500);
       if (away) {
         this.become({ phase: "starting", signedIn: null, notice: "The gateway does not answer. Trying again…" });
-        this.timer = setTimeout(() => void this.start(), RETRY_MS);
+        this.timer = setTimeout(() => void this.start(returning), RETRY_MS);
       } else {
         const told = error instanceof ProblemError && error.problem.status !== 401 ? error.message : null;
         this.become({ phase: "out", signedIn: null, notice: told });
