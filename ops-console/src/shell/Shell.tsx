@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 
 import { feed, useConnection } from "../live/live";
 import { Badge } from "../parts/Status";
+import { useTelling } from "../pages/approvals/notify";
 import { usePending } from "../pages/approvals/queries";
 import { session, useSession } from "../session/session";
 import { Brand } from "./Brand";
@@ -23,6 +24,7 @@ export function Shell() {
   const navigate = useNavigate();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const close = (): void => setOpen(null);
+  useTelling();
   const name = useSession().signedIn?.name ?? "";
 
   useKeys({
