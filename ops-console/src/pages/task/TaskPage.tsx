@@ -13,11 +13,11 @@ import { Status } from "../../parts/Status";
 import { Time } from "../../parts/Time";
 import { useKeys } from "../../shell/keys";
 import { toast } from "../../shell/Toasts";
-import { took } from "../Tasks";
 import { Cancel } from "./Cancel";
 import { SpanPanel } from "./SpanPanel";
 import { rows, type Span } from "./spans";
 import { Waterfall } from "./Waterfall";
+import { took } from "./words";
 
 /** A timeline comes in parts of at most ten thousand events; most tasks are one part. */
 async function wholeTimeline(task: string): Promise<Span[]> {
