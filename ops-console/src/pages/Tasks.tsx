@@ -158,7 +158,7 @@ export function Tasks() {
                       onKeyDown={(event) => event.key === "Enter" && event.target === event.currentTarget && open(row.id)}
                       className={`absolute inset-x-0 flex cursor-pointer items-center border-b border-line ${here ? "bg-accent-soft shadow-[inset_3px_0_0_var(--accent)]" : "hover:bg-raised"}`}
                       style={{ height: item.size, transform: `translateY(${item.start}px)` }}>
-                      {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus, jsx-a11y/no-static-element-interactions -- a click beside the box must not open the row; keys go to the box */}
+                      {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- a click beside the box must not open the row; keys go to the box */}
                       <div role="cell" className="flex w-10 shrink-0 items-center justify-center self-stretch" onClick={(event) => event.stopPropagation()}>
                         <input type="checkbox" className="size-4 accent-[var(--accent)]" checked={marked.has(row.id)} onChange={() => mark(row.id)} aria-label={`Mark ${row.original.type} ${tail(row.id)}`} />
                       </div>
