@@ -25,10 +25,10 @@ async function eventsOf(task: string, { span }: Row): Promise<EventRow[]> {
   const found: EventRow[] = [];
   let after = span.position - 1;
   for (let pages = 0; pages < MOST_PAGES; pages++) {
-    const { items, next } = await read(after, LIMIT);
+    const { items, next_cursor } = await read(after, LIMIT);
     found.push(...items.filter((event) => (span.end_position === null || event.seq <= span.end_position) && event.subject.split(".")[3] === about(span)));
     const last = items.at(-1)?.seq;
-    if (next === null || last === undefined || (span.end_position !== null && last >= span.end_position)) break;
+    if (next_cursor === null || last === undefined || (span.end_position !== null && last >= span.end_position)) break;
     after = last;
   }
   return found;

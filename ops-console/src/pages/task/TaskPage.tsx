@@ -24,10 +24,10 @@ async function wholeTimeline(task: string): Promise<Span[]> {
   const found = new Map<string, Span>();
   let after = 0;
   for (;;) {
-    const { spans, next } = await sent(api.GET("/api/v1/tasks/{task}/timeline", { params: { path: { task }, query: { after } } }));
+    const { spans, next_cursor } = await sent(api.GET("/api/v1/tasks/{task}/timeline", { params: { path: { task }, query: { after } } }));
     for (const span of spans) if (!found.has(span.id)) found.set(span.id, span);
-    if (next === null) return [...found.values()];
-    after = next;
+    if (next_cursor === null) return [...found.values()];
+    after = next_cursor;
   }
 }
 
