@@ -79,7 +79,7 @@ def running(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         grace = {"username": "grace", "name": "Grace H.", "password": "a long enough password"}
         made = httpx.post(f"{url}/api/v1/auth/setup", json=grace, trust_env=False)
         assert made.status_code == 201, made.text
-        sender, second = _key(url, key, "issue tracker", "operator"), _key(url, key, "Bob of the second desk", "approver")
+        sender, second = key_for(url, key, "issue tracker", "operator"), key_for(url, key, "Bob of the second desk", "approver")
         yield Running(url, key, sender, second)
 
 
@@ -88,7 +88,7 @@ def unclaimed(chromium: str, tmp_path: Path) -> Iterator[Running]:
     """An installation that nobody has opened yet."""
     del chromium
     with installation(tmp_path) as (url, key):
-        yield Running(url, key, _key(url, key, "issue tracker", "operator"), "")
+        yield Running(url, key, key_for(url, key, "issue tracker", "operator"), "")
 
 
 def _await(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -102,7 +102,7 @@ def _await(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"agentos up is not ready; it {'runs' if process.poll() is None else 'ended'}")
 
 
-def _key(url: str, key: str, name: str, role: str) -> str:
+def key_for(url: str, key: str, name: str, role: str) -> str:
     body = json.dumps({"name": name, "roles": [role]})
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     made = httpx.post(f"{url}/api/v1/keys", content=body, headers=headers, trust_env=False)
