@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from agentos.cli import approvals, audit, budgets, governance, kill, local, people, policy, privacy, reports, router, tasks
+from agentos.cli import (
+    approvals,
+    audit,
+    budgets,
+    governance,
+    kill,
+    local,
+    people,
+    policy,
+    privacy,
+    reports,
+    router,
+    tasks,
+    watch,
+)
 
 app = typer.Typer(
     name="agentos",
@@ -34,6 +48,7 @@ app.add_typer(router.router, name="router")
 app.command("cost")(reports.cost)
 app.command("budgets")(budgets.budgets)
 app.command("events")(reports.events)
+app.command("top")(watch.top)
 app.command("up")(local.up)
 app.command("demo")(local.demo)
 app.command("provision")(local.provision)
