@@ -2,7 +2,7 @@ import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "@playwright/test";
 import path from "node:path";
 
-import { held, OPERATOR, signIn, submit, until } from "./system";
+import { GRACE, held, signIn, submit, until } from "./system";
 
 const PAGES = [
   ["overview", "Overview"], ["approvals", "Approvals"], ["tasks", "Tasks"], ["kill", "Kill switch"], ["audit", "Audit"],
@@ -32,9 +32,11 @@ for (const scheme of ["light", "dark"] as const) {
         expect.soft(wide, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
       };
       await page.goto("/");
+      await expect(page.getByLabel("Username")).toBeVisible();
       await look("sign-in");
-      await page.getByLabel("API key").fill(OPERATOR());
-      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByLabel("Username").fill(GRACE.username);
+      await page.getByLabel("Password").fill(GRACE.password);
+      await page.getByRole("button", { name: "Sign in", exact: true }).click();
       await expect(page.getByText("Live", { exact: true })).toBeVisible();
       for (const [name, title] of PAGES) {
         if (size.width < 768) await page.getByRole("button", { name: "Pages" }).click();

@@ -13,10 +13,19 @@ export const SENDER = (): string => need("AGENTOS_SENDER_KEY");
 /** A second person who may approve. */
 export const SECOND = (): string => need("AGENTOS_SECOND_KEY");
 
-export async function signIn(page: Page, at = "/", key = OPERATOR()): Promise<void> {
+/** The administrator, as tests/console makes them. */
+export const GRACE = { username: "grace", password: "a long enough password" };
+
+export async function signIn(page: Page, at = "/", key?: string): Promise<void> {
   await page.goto(at);
-  await page.getByLabel("API key").fill(key);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  if (key === undefined) {
+    await page.getByLabel("Username").fill(GRACE.username);
+    await page.getByLabel("Password").fill(GRACE.password);
+  } else {
+    await page.getByRole("button", { name: "Use an API key instead" }).click();
+    await page.getByLabel("API key").fill(key);
+  }
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await expect(page.getByRole("navigation", { name: "Pages" }).or(page.getByRole("button", { name: "Pages" })).first()).toBeVisible();
   await expect(page.getByText("Live", { exact: true })).toBeVisible();
 }

@@ -7,8 +7,10 @@ import { createRoot } from "react-dom/client";
 
 import { ProblemError } from "./api/problem";
 import { feed, refreshFrom } from "./live/live";
+import { Modal } from "./parts/Modal";
 import { router } from "./router";
 import { session, useSession } from "./session/session";
+import { Entrance, NewPassword } from "./session/Entrance";
 import { SignIn } from "./session/SignIn";
 
 const client = new QueryClient({
@@ -24,20 +26,29 @@ const client = new QueryClient({
 });
 
 // Nothing of one person's view is left for the next.
-session.subscribe(() => client.clear());
+session.onOther(() => client.clear());
 
 function App() {
-  const { signedIn } = useSession();
+  const { phase, signedIn, notice } = useSession();
+  const open = signedIn !== null && !signedIn.mustChange;
+  const id = open ? signedIn.id : null;
   useEffect(() => {
-    if (signedIn === null) return;
+    if (id === null) return;
     const stopRefreshing = refreshFrom(client, feed);
     const stopFeed = feed.start();
     return () => {
       stopFeed();
       stopRefreshing();
     };
-  }, [signedIn]);
-  return signedIn === null ? <SignIn /> : <RouterProvider router={router} />;
+  }, [id]);
+  if (signedIn === null) return <Entrance />;
+  if (!open) return <NewPassword />;
+  return (
+    <>
+      <RouterProvider key={signedIn.id} router={router} />
+      {phase === "lapsed" && <Modal title="Sign in again" onClose={() => void session.end()}><SignIn provider={null} notice={notice} /></Modal>}
+    </>
+  );
 }
 
 const root = document.getElementById("root");

@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet, redirect } from "@tanstack/react-router";
 
 import type { TaskSearch } from "./pages/Tasks";
 import { Overview } from "./pages/Overview";
@@ -27,9 +27,16 @@ const cost = createRoute({ getParentRoute: () => app, path: "/cost", component: 
 const policy = createRoute({ getParentRoute: () => app, path: "/policy", component: lazyRouteComponent(() => import("./pages/Policy"), "Policy") });
 const packs = createRoute({ getParentRoute: () => app, path: "/packs", component: lazyRouteComponent(() => import("./pages/Packs"), "Packs") });
 const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/Settings"), "Settings") });
+// Where the identity provider sends somebody whom it did not let in; once signed in there is nothing here.
+const login = createRoute({
+  getParentRoute: () => root, path: "/login", beforeLoad: () => {
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's own way to say it
+    throw redirect({ to: "/" });
+  },
+});
 
 export const router = createRouter({
-  routeTree: root.addChildren([app.addChildren([overview, approvals, tasks, task, kill, audit, cost, policy, packs, settings])]),
+  routeTree: root.addChildren([login, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, policy, packs, settings])]),
   defaultPreload: "intent",
 });
 

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +52,9 @@ def chromium() -> str:
     pytest.skip(f"{missing} is missing: the console was not tested in a browser")
 
 
-@pytest.fixture(scope="module")
-def running(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    del chromium  # nothing is started where it cannot be looked at
-    data = tmp_path_factory.mktemp("console")
+@contextmanager
+def installation(data: Path) -> Generator[tuple[str, str]]:
+    """`agentos up` in a process of its own: its address and the first admin key."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "agentos.cli", "up", "--data", str(data / "up"), "--port", str(port)]
@@ -63,13 +63,29 @@ def running(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
             _await(url, process)
-            key = (data / "up" / "secrets" / "admin.key").read_text().strip()
-            yield Running(
-                url, key, _key(url, key, "issue tracker", "operator"), _key(url, key, "Bob of the second desk", "approver")
-            )
+            yield url, (data / "up" / "secrets" / "admin.key").read_text().strip()
         finally:
             process.terminate()
             process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def running(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    del chromium  # nothing is started where it cannot be looked at
+    with installation(tmp_path_factory.mktemp("console")) as (url, key):
+        grace = {"username": "grace", "name": "Grace H.", "password": "a long enough password"}
+        made = httpx.post(f"{url}/api/v1/auth/setup", json=grace, trust_env=False)
+        assert made.status_code == 201, made.text
+        sender, second = _key(url, key, "issue tracker", "operator"), _key(url, key, "Bob of the second desk", "approver")
+        yield Running(url, key, sender, second)
+
+
+@pytest.fixture
+def unclaimed(chromium: str, tmp_path: Path) -> Iterator[Running]:
+    """An installation that nobody has opened yet."""
+    del chromium
+    with installation(tmp_path) as (url, key):
+        yield Running(url, key, _key(url, key, "issue tracker", "operator"), "")
 
 
 def _await(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -94,11 +110,19 @@ def _key(url: str, key: str, name: str, role: str) -> str:
 @pytest.mark.parametrize("spec", SPECS)
 def test_the_console_holds_in_a_browser(running: Running, chromium: str, spec: str) -> None:
     """Its operators' flows work with live events, and its pages have no accessibility violation, error or overflow."""
+    _play(f"{spec}.spec.ts", running, chromium)
+
+
+def test_the_first_page_makes_the_administrator_who_is_led_to_what_waits(unclaimed: Running, chromium: str) -> None:
+    _play("newcomer/first-run.spec.ts", unclaimed, chromium)
+
+
+def _play(spec: str, running: Running, chromium: str) -> None:
     environment = os.environ | {
-        "AGENTOS_URL": running.url, "AGENTOS_KEY": running.key, "AGENTOS_SENDER_KEY": running.sender, "AGENTOS_SECOND_KEY": running.second,
+        "AGENTOS_URL": running.url, "AGENTOS_KEY": running.key, "AGENTOS_SENDER_KEY": running.sender,
+        "AGENTOS_SECOND_KEY": running.second, "CHROMIUM": chromium,
     }  # fmt: skip
     ran = subprocess.run(
-        ["npx", "playwright", "test", f"{spec}.spec.ts"],
-        cwd=CONSOLE, env=environment | {"CHROMIUM": chromium}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["npx", "playwright", "test", f"e2e/{spec}"], cwd=CONSOLE, env=environment, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stdout[-12_000:] + ran.stderr[-2_000:]

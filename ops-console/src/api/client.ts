@@ -8,22 +8,39 @@ import type { paths } from "./schema";
 /** The gateway's API, typed from its own OpenAPI document. */
 export const api = createClient<paths>({ baseUrl: "" });
 
+// A body can be sent once: what is to be sent again with a new token is kept aside.
+const spares = new WeakMap<Request, Request>();
+
 api.use({
-  onRequest({ request }) {
-    const token = session.token();
+  async onRequest({ request }) {
+    const token = await session.fresh();
     if (token !== null) request.headers.set("Authorization", `Bearer ${token}`);
     // A request whose answer got lost can be repeated by the browser without being done twice.
     if (request.method === "POST") request.headers.set("Idempotency-Key", onceKey());
+    spares.set(request, request.clone());
     return request;
   },
-  onResponse({ response }) {
-    if (response.status === 401) session.end("Your sign-in is no longer valid. Sign in again; nothing was changed.");
-    return undefined;
+  async onResponse({ request, response }) {
+    if (response.status !== 401) return undefined;
+    const spare = spares.get(request);
+    if (spare === undefined || !(await session.renew())) return undefined;
+    spare.headers.set("Authorization", `Bearer ${(await session.fresh()) ?? ""}`);
+    return fetch(spare);
   },
   onError() {
     return unreachable();
   },
 });
+
+/** A file of the API's, as the browser saves it. */
+export async function download(path: string): Promise<Blob> {
+  const token = await session.fresh();
+  const answer = await fetch(path, { headers: { Authorization: `Bearer ${token ?? ""}` } }).catch(() => {
+    throw unreachable();
+  });
+  if (!answer.ok) throw problemOf(await answer.json().catch(() => null), answer.status);
+  return answer.blob();
+}
 
 interface Answer<T> {
   data?: T;

@@ -11,9 +11,18 @@ export interface LiveEvent {
 
 export type Connection = "connecting" | "live" | "lost";
 
-/** How events reach the page. `open` ends when the connection does, and throws when it cannot be made. */
+/** What a transport tells. A gap says that too much was missed to be told: what is shown is to be read again. */
+export interface Heard {
+  opened: (position: number) => void;
+  event: (event: LiveEvent) => void;
+  gap: (position: number) => void;
+  /** The system's figures, once a second; null while they are not known. */
+  figures: (figures: Record<string, unknown> | null) => void;
+}
+
+/** How events reach the page. `open` ends when the connection does, and throws when it cannot be made or is lost. */
 export interface Transport {
-  open(after: number | null, signal: AbortSignal, on: { opened: () => void; event: (event: LiveEvent) => void }): Promise<void>;
+  open(after: number | null, signal: AbortSignal, on: Heard): Promise<void>;
 }
 
 const FIRST_WAIT_MS = 500;
@@ -21,10 +30,14 @@ const LONGEST_WAIT_MS = 15_000;
 
 export class Feed {
   connection: Connection = "connecting";
+  /** When the connection became what it is, as `Date.now()` says. */
+  changedAt = Date.now();
   position: number | null = null;
+  figures: Record<string, unknown> | null = null;
   private readonly connectionListeners = new Set<() => void>();
   private readonly eventListeners = new Set<(event: LiveEvent) => void>();
   private readonly catchUpListeners = new Set<() => void>();
+  private readonly figureListeners = new Set<() => void>();
   private ending: AbortController | null = null;
 
   constructor(private readonly transport: Transport) {}
@@ -32,6 +45,8 @@ export class Feed {
   start(): () => void {
     const ending = new AbortController();
     this.ending = ending;
+    this.position = null;
+    this.become("connecting");
     void this.follow(ending.signal);
     return () => ending.abort();
   }
@@ -48,11 +63,15 @@ export class Feed {
     this.eventListeners.add(listener);
     return () => this.eventListeners.delete(listener);
   }
-  /** Called when the connection stands for the first time: what was read before may be older than where the feed begins. */
+  /** Called when what was read before may be older than where the feed begins: it stands for the first time, or too much was missed. */
   onCatchUp(listener: () => void): () => void {
     this.catchUpListeners.add(listener);
     return () => this.catchUpListeners.delete(listener);
   }
+  onFigures = (listener: () => void): (() => void) => {
+    this.figureListeners.add(listener);
+    return () => this.figureListeners.delete(listener);
+  };
 
   private async follow(signal: AbortSignal): Promise<void> {
     let wait = FIRST_WAIT_MS;
@@ -61,12 +80,21 @@ export class Feed {
       const resumed = this.position !== null;
       try {
         await this.transport.open(this.position, signal, {
-          opened: () => {
+          opened: (position) => {
             wait = FIRST_WAIT_MS;
+            this.position ??= position;
             this.become("live");
-            if (!resumed) for (const listener of this.catchUpListeners) listener();
+            if (!resumed) this.catchUp();
           },
           event: (event) => this.take(event),
+          gap: (position) => {
+            this.position = Math.max(position, this.position ?? 0);
+            this.catchUp();
+          },
+          figures: (figures) => {
+            this.figures = figures;
+            for (const listener of this.figureListeners) listener();
+          },
         });
       } catch (cause) {
         if (!ended()) console.info("live feed lost", cause);
@@ -84,9 +112,14 @@ export class Feed {
     for (const listener of this.eventListeners) listener(event);
   }
 
+  private catchUp(): void {
+    for (const listener of this.catchUpListeners) listener();
+  }
+
   private become(connection: Connection): void {
     if (connection === this.connection) return;
     this.connection = connection;
+    this.changedAt = Date.now();
     for (const listener of this.connectionListeners) listener();
   }
 }

@@ -2,9 +2,9 @@ import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 
 import { type Connection, Feed, type LiveEvent } from "./feed";
-import { sse } from "./sse";
+import { socket } from "./socket";
 
-export const feed = new Feed(sse);
+export const feed = new Feed(socket);
 
 /** Which queries an event makes stale, by their first key. */
 export function stale(event: LiveEvent): string[] {
@@ -23,6 +23,10 @@ export function stale(event: LiveEvent): string[] {
       return ["audit"];
     case "apikey":
       return ["keys"];
+    case "user":
+      return ["users"];
+    case "session":
+      return ["sessions"];
     case "delegation":
       return ["delegations"];
     default:

@@ -2,7 +2,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState, useSyncExternalStore } from "react";
 
-import { api, item, page, sent } from "../api/client";
+import { api, download, item, page, sent } from "../api/client";
 import { told } from "../api/problem";
 import type { AuditStatus, EventRow, Verdict } from "../api/rows";
 import { feed } from "../live/live";
@@ -12,7 +12,7 @@ import { Json } from "../parts/Json";
 import { Facts, Page, Panel } from "../parts/Page";
 import { Badge } from "../parts/Status";
 import { Time } from "../parts/Time";
-import { session } from "../session/session";
+
 import { toast } from "../shell/Toasts";
 
 const PAGE = 100;
@@ -119,9 +119,7 @@ function EventLine({ row }: { row: EventRow }) {
 function Export() {
   const take = useMutation({
     mutationFn: async () => {
-      const answer = await fetch("/api/v1/audit/export", { headers: { Authorization: `Bearer ${session.token() ?? ""}` } });
-      if (!answer.ok) throw new Error(`The export was refused (${answer.status}).`);
-      const url = URL.createObjectURL(await answer.blob());
+      const url = URL.createObjectURL(await download("/api/v1/audit/export"));
       const link = Object.assign(document.createElement("a"), { href: url, download: "agentos-audit.jsonl" });
       link.click();
       URL.revokeObjectURL(url);

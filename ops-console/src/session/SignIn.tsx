@@ -1,13 +1,20 @@
 import { type SubmitEvent, useState } from "react";
 
-import { problemOf, told, unreachable } from "../api/problem";
-import { Brand } from "../shell/Brand";
-import { session, useSession } from "./session";
+import { told } from "../api/problem";
+import { accessOf, ask, session, withKey } from "./session";
 
-/** Sign in with an API key; it is tried out before the console opens. */
-export function SignIn() {
-  const { notice } = useSession();
-  const [key, setKey] = useState("");
+interface Props {
+  /** The identity provider's name, where there is one. */
+  provider: string | null;
+  /** Whose sign-in lapsed: where it is known, only the password is asked for. */
+  notice: string | null;
+}
+
+/** Sign in with a password, at the identity provider, or with an API key. */
+export function SignIn({ provider, notice }: Props) {
+  const [byKey, setByKey] = useState(false);
+  const [username, setUsername] = useState("");
+  const [secret, setSecret] = useState("");
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
 
@@ -16,12 +23,7 @@ export function SignIn() {
     setBusy(true);
     setFault(null);
     try {
-      const token = key.trim();
-      const answer = await fetch("/api/v1/kill", { headers: { Authorization: `Bearer ${token}` } }).catch(() => {
-        throw unreachable();
-      });
-      if (!answer.ok) throw problemOf(await answer.json().catch(() => null), answer.status);
-      session.begin({ token });
+      session.take(byKey ? await withKey(secret.trim()) : accessOf(await ask("/api/v1/auth/login", { username: username.trim(), password: secret })));
     } catch (error) {
       setFault(told(error));
       setBusy(false);
@@ -29,21 +31,33 @@ export function SignIn() {
   }
 
   return (
-    <main className="grid min-h-dvh place-items-center p-4">
-      <form onSubmit={(event) => void enter(event)} className="panel w-full max-w-md p-7 shadow-lg" aria-labelledby="sign-in">
-        <Brand />
-        <h1 id="sign-in" className="mt-6">Sign in</h1>
-        <p className="mt-1 text-ink-2">See what your agents do, decide what they may, stop them at once.</p>
-        {notice !== null && <p role="status" className="mt-4 rounded-md bg-[var(--wait-soft)] p-2 text-wait">{notice}</p>}
-        <label className="label mt-5" htmlFor="key">API key</label>
-        <input id="key" className="field font-mono" type="password" autoComplete="off" spellCheck={false} required value={key}
-          onChange={(event) => setKey(event.target.value)} aria-describedby="key-help" aria-invalid={fault !== null} placeholder="aos_…" />
-        <p id="key-help" className="mt-1.5 text-sm text-ink-3">
-          The first administrator’s key is in <code className="font-mono">secrets/admin.key</code> of the data folder. It stays in this page’s memory only.
-        </p>
-        {fault !== null && <p role="alert" className="mt-3 text-fail">{fault}</p>}
-        <button type="submit" className="btn btn-primary mt-5 w-full" disabled={busy}>{busy ? "Signing in…" : "Sign in"}</button>
-      </form>
-    </main>
+    <form onSubmit={(event) => void enter(event)} className="space-y-4" aria-label="Sign in">
+      {notice !== null && <p role="status" className="rounded-md bg-[var(--wait-soft)] p-2 text-wait">{notice}</p>}
+      {provider !== null && !byKey && (
+        <>
+          <a className="btn btn-primary w-full no-underline" href="/api/v1/auth/oidc/start">Sign in with {provider}</a>
+          <p className="text-center text-sm text-ink-3">or with a password of this installation</p>
+        </>
+      )}
+      {!byKey && (
+        <div>
+          <label className="label" htmlFor="username">Username</label>
+          <input id="username" className="field" autoComplete="username" autoCapitalize="none" spellCheck={false} required value={username} onChange={(event) => setUsername(event.target.value)} />
+        </div>
+      )}
+      <div>
+        <label className="label" htmlFor="secret">{byKey ? "API key" : "Password"}</label>
+        <input id="secret" className={`field ${byKey ? "font-mono" : ""}`} type="password" autoComplete={byKey ? "off" : "current-password"} spellCheck={false} required value={secret}
+          onChange={(event) => setSecret(event.target.value)} aria-invalid={fault !== null} aria-describedby={byKey ? "key-help" : undefined} />
+        {byKey && <p id="key-help" className="mt-1.5 text-sm text-ink-3">It stays in this page’s memory: a reload forgets it.</p>}
+      </div>
+      {fault !== null && <p role="alert" className="text-fail">{fault}</p>}
+      <button type="submit" className={`btn w-full ${provider === null || byKey ? "btn-primary" : ""}`} disabled={busy}>{busy ? "Signing in…" : "Sign in"}</button>
+      <button type="button" className="btn btn-quiet w-full" onClick={() => {
+        setByKey(!byKey);
+        setSecret("");
+        setFault(null);
+      }}>{byKey ? "Use a password instead" : "Use an API key instead"}</button>
+    </form>
   );
 }

@@ -27,7 +27,7 @@ export function Palette({ onClose, onKill }: { onClose: () => void; onKill: () =
             <Item onSelect={onKill} hint="!">Stop something (kill switch)</Item>
             <Item onSelect={act(() => setTheme("light"))}>Light theme</Item>
             <Item onSelect={act(() => setTheme("dark"))}>Dark theme</Item>
-            <Item onSelect={act(() => session.end())}>Sign out</Item>
+            <Item onSelect={act(() => void session.end())}>Sign out</Item>
           </Command.Group>
           <Command.Group heading="Pages" className="palette-group">
             {PLACES.map((place) => (

@@ -1,10 +1,10 @@
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 
-import { useConnection } from "../live/live";
+import { feed, useConnection } from "../live/live";
 import { Badge } from "../parts/Status";
 import { usePending } from "../pages/approvals/queries";
-import { session } from "../session/session";
+import { session, useSession } from "../session/session";
 import { Brand } from "./Brand";
 import { Help } from "./Help";
 import { useKeys } from "./keys";
@@ -23,6 +23,7 @@ export function Shell() {
   const navigate = useNavigate();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const close = (): void => setOpen(null);
+  const name = useSession().signedIn?.name ?? "";
 
   useKeys({
     "?": () => setOpen("help"),
@@ -53,7 +54,7 @@ export function Shell() {
         <span className="ml-auto md:ml-0"><ConnectionState /></span>
         <ThemeSwitch />
         <button type="button" className="btn btn-quiet hidden px-2 md:inline-flex" aria-label="Keyboard help" onClick={() => setOpen("help")}><span className="kbd">?</span></button>
-        <button type="button" className="btn btn-quiet hidden md:inline-flex" onClick={() => session.end()}>Sign out</button>
+        <button type="button" className="btn btn-quiet hidden md:inline-flex" title={`Signed in as ${name}`} onClick={() => void session.end()}>Sign out</button>
         <button type="button" className="btn btn-stop font-semibold" onClick={() => setOpen("kill")}>
           <svg viewBox="0 0 24 24" className="size-4" fill="none" stroke="currentColor" strokeWidth="2.6" strokeLinecap="round" aria-hidden="true"><path d={PLACES[3].icon} /></svg>
           Stop
@@ -98,14 +99,26 @@ function Places({ path, onGo }: { path: string; onGo: () => void }) {
   );
 }
 
-/** Said aloud only when it changes. */
+/** Said aloud only when it changes; how old what is shown may be is for the eye. */
 function ConnectionState() {
   const connection = useConnection();
   return (
-    <span role="status" aria-live="polite" title={connection === "lost" ? "Reconnecting; what is missed meanwhile is caught up" : "Events arrive as they happen"}>
-      {connection === "live" ? <Badge tone="done">Live</Badge> : connection === "lost" ? <Badge tone="fail">Reconnecting</Badge> : <Badge tone="wait">Connecting</Badge>}
+    <span className="flex items-center gap-1.5">
+      <span role="status" aria-live="polite" title={connection === "lost" ? "Trying again; what is missed meanwhile is caught up" : "Events arrive as they happen"}>
+        {connection === "live" ? <Badge tone="done">Live</Badge> : connection === "lost" ? <Badge tone="fail">Connection lost</Badge> : <Badge tone="wait">Connecting</Badge>}
+      </span>
+      {connection === "lost" && <Age />}
     </span>
   );
+}
+
+function Age() {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return <span aria-hidden="true" className="hidden text-sm text-ink-3 md:inline">as of {Math.max(0, Math.round((now - feed.changedAt) / 1_000))} s ago, trying again</span>;
 }
 
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
