@@ -171,5 +171,6 @@ class Top(App[None]):
             working = sum(tasks.values()) - tasks.get("waiting", 0) - tasks.get("parked", 0)
             said.append(f"  {self._said['approvals_pending']} to approve", "bold" if self._said["approvals_pending"] else "")
             said.append(f"  {working} at work  {tasks.get('waiting', 0)} waiting  {tasks.get('parked', 0)} parked")
-            said.append(f"  {self._said['calls_per_s']:g} calls/s  {show.usd(self._said['spend_usd_per_min'])}/min")
+            if self.size.width >= WIDE:
+                said.append(f"  {self._said['calls_per_s']:g} calls/s  {show.usd(self._said['spend_usd_per_min'])}/min")
         self._now.update(said.append(f"   {self._url}", "dim"))

@@ -34,6 +34,7 @@ class Approvals(Pane):
         super().__init__(remote, id="approvals")
         self._rows: dict[str, dict[str, Any]] = {}
         self._gone: set[str] = set()
+        self._mine: set[str] = set()
         self._shown: dict[str, Any] | None = None
         self._changed = False
         self._answering = False
@@ -61,8 +62,10 @@ class Approvals(Pane):
         page = await self.remote.get("approvals", state="pending", limit=MOST)
         latest = {str(row["id"]): row for row in cast("list[dict[str, Any]]", page["items"])}
         chosen = key_of(self.table)
-        self._gone = {chosen} if chosen is not None and chosen in self._rows and chosen not in latest else set()
-        if self._gone and chosen is not None:
+        self._gone = set()
+        # What oneself has answered may go.
+        if chosen is not None and chosen in self._rows and chosen not in latest and chosen not in self._mine:
+            self._gone = {chosen}
             # In its place of before: what follows it must not slip under the finger.
             kept = list(latest.items())
             kept.insert(min(list(self._rows).index(chosen), len(kept)), (chosen, self._rows[chosen]))
@@ -140,6 +143,7 @@ class Approvals(Pane):
             self._answering = False
         if answer is None:
             return
+        self._mine.add(str(row["id"]))
         if answer.get("state") == "pending":
             self.notify(f"your answer counts; {answer['approvals']} of {answer['quorum']} approvals, more are needed")
         # On to the next: what was answered leaves with the next look.
