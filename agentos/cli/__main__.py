@@ -50,6 +50,8 @@ app.command("budgets")(budgets.budgets)
 app.command("events")(reports.events)
 app.command("top")(watch.top)
 app.command("up")(local.up)
+app.command("backup")(local.backup)
+app.command("restore")(local.restore)
 app.command("demo")(local.demo)
 app.command("provision")(local.provision)
 
