@@ -37,12 +37,15 @@ class Running:
     second: str
 
     def call(self, method: str, path: str, key: str | None = None, **body: Any) -> Any:
-        headers = {"Authorization": f"Bearer {key or self.key}"}
-        answer = httpx.request(
-            method, f"{self.url}/api/v1/{path}", json=body or None, headers=headers, timeout=30, trust_env=False
-        )
+        answer = self.ask(method, path, key, body)
         assert answer.is_success, answer.text
         return answer.json()
+
+    def ask(self, method: str, path: str, key: str | None, body: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        return httpx.request(
+            method, f"{self.url}/api/v1/{path}", json=body or None, headers=headers, timeout=30, trust_env=False
+        )
 
     async def submit(self, title: str) -> str:
         issue = {
@@ -53,7 +56,9 @@ class Running:
         made = await asyncio.to_thread(
             self.call, "POST", "tasks", self.sender, type="issue-triage", input=given, labels={"title": title}
         )
-        return made["task"]
+        task = made["task"]
+        await until(lambda: self.ask("GET", f"tasks/{task}", None, None).is_success)  # the ledger has folded it
+        return task
 
     async def task(self, task: str) -> dict[str, Any]:
         return await asyncio.to_thread(self.call, "GET", f"tasks/{task}")
