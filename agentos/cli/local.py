@@ -41,7 +41,7 @@ def backup(
 
 
 def restore(
-    archive: Annotated[Path, typer.Argument(help="What `agentos backup` made.", exists=True, dir_okay=False)],
+    archive: Annotated[Path, typer.Argument(help="What `agentos backup` made.")],
     master_key: Annotated[Path, typer.Option(help="Your copy of the installation's master key.")],
     data: Data = Path("data"),
 ) -> None:
