@@ -14,6 +14,9 @@ from tests.installed import ROOT, installation, make_key
 
 CONSOLE = ROOT / "ops-console"
 
+# A spec is many tests in a browser.
+pytestmark = pytest.mark.timeout(900)
+
 SPECS = sorted(spec.name.removesuffix(".spec.ts") for spec in (CONSOLE / "e2e").glob("*.spec.ts"))
 
 
