@@ -27,16 +27,18 @@ const cost = createRoute({ getParentRoute: () => app, path: "/cost", component: 
 const policy = createRoute({ getParentRoute: () => app, path: "/policy", component: lazyRouteComponent(() => import("./pages/Policy"), "Policy") });
 const packs = createRoute({ getParentRoute: () => app, path: "/packs", component: lazyRouteComponent(() => import("./pages/Packs"), "Packs") });
 const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/Settings"), "Settings") });
-// Where the identity provider sends somebody whom it did not let in; once signed in there is nothing here.
-const login = createRoute({
-  getParentRoute: () => root, path: "/login", beforeLoad: () => {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's own way to say it
-    throw redirect({ to: "/" });
-  },
-});
+const people = createRoute({ getParentRoute: () => app, path: "/settings/people", component: lazyRouteComponent(() => import("./pages/settings/People"), "People") });
+const sessions = createRoute({ getParentRoute: () => app, path: "/settings/sessions", component: lazyRouteComponent(() => import("./pages/settings/Sessions"), "Sessions") });
+const toOverview = (): never => {
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's own way to say it
+  throw redirect({ to: "/" });
+};
+// Where the identity provider sends somebody whom it did not let in, and where a first administrator is made; once signed in there is nothing here.
+const login = createRoute({ getParentRoute: () => root, path: "/login", beforeLoad: toOverview });
+const setup = createRoute({ getParentRoute: () => root, path: "/setup", beforeLoad: toOverview });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, policy, packs, settings])]),
+  routeTree: root.addChildren([login, setup, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, policy, packs, settings, people, sessions])]),
   defaultPreload: "intent",
 });
 

@@ -23,7 +23,8 @@ api.use({
   async onResponse({ request, response }) {
     if (response.status !== 401) return undefined;
     const spare = spares.get(request);
-    if (spare === undefined || !(await session.renew())) return undefined;
+    // Where the sign-in is over, what was to be done is done once the same person is back.
+    if (spare === undefined || !((await session.renew()) || (await session.returned()))) return undefined;
     spare.headers.set("Authorization", `Bearer ${(await session.fresh()) ?? ""}`);
     return fetch(spare);
   },
@@ -58,9 +59,9 @@ export async function sent<T>(answer: Promise<Answer<T>>): Promise<T> {
 }
 
 /** Rows of a list. The document leaves the rows of ledger lists open; `rows.ts` says what they hold. */
-export async function page<T>(answer: Promise<Answer<{ items: unknown[]; next?: string | null }>>): Promise<{ items: T[]; next: string | null }> {
-  const { items, next } = await sent(answer);
-  return { items: items as T[], next: next ?? null };
+export async function page<T>(answer: Promise<Answer<{ items: unknown[]; next_cursor?: string | null }>>): Promise<{ items: T[]; next_cursor: string | null }> {
+  const { items, next_cursor } = await sent(answer);
+  return { items: items as T[], next_cursor: next_cursor ?? null };
 }
 
 /** One thing whose fields the document leaves open. */

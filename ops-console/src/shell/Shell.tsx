@@ -105,7 +105,7 @@ function ConnectionState() {
   return (
     <span className="flex items-center gap-1.5">
       <span role="status" aria-live="polite" title={connection === "lost" ? "Trying again; what is missed meanwhile is caught up" : "Events arrive as they happen"}>
-        {connection === "live" ? <Badge tone="done">Live</Badge> : connection === "lost" ? <Badge tone="fail">Connection lost</Badge> : <Badge tone="wait">Connecting</Badge>}
+        {connection === "live" ? <Badge tone="done">Live</Badge> : connection === "lost" ? <Badge tone="fail">Connection lost<span className="hidden md:inline"> – trying again</span></Badge> : <Badge tone="wait">Connecting</Badge>}
       </span>
       {connection === "lost" && <Age />}
     </span>
@@ -113,12 +113,12 @@ function ConnectionState() {
 }
 
 function Age() {
-  const [now, setNow] = useState(Date.now);
+  const [now, setNow] = useState(() => performance.now());
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    const timer = setInterval(() => setNow(performance.now()), 1_000);
     return () => clearInterval(timer);
   }, []);
-  return <span aria-hidden="true" className="hidden text-sm text-ink-3 md:inline">as of {Math.max(0, Math.round((now - feed.changedAt) / 1_000))} s ago, trying again</span>;
+  return <span aria-hidden="true" className="hidden text-sm text-ink-3 md:inline">as of {Math.max(0, Math.round((now - feed.heardAt) / 1_000))} s ago</span>;
 }
 
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
