@@ -83,7 +83,7 @@ class Tasks(Pane):
         self._rows = {str(task["id"]): task for task in items}
         fill(self.table, _list(items))
         said = Text.assemble(("Show ", "dim"), name, *((" with ", "dim"), words) if words else "")
-        said.append(f"  {len(items)}{' newest' if page.get('next') else ''}", "dim")
+        said.append(f"  {len(items)}{' newest' if page.get('next_cursor') else ''}", "dim")
         self.summary.update(said if items else said.append("  no tasks match" if words or wanted else "  no tasks yet", "dim"))
 
     def action_search(self) -> None:
