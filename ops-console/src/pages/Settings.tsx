@@ -11,6 +11,7 @@ import { Status } from "../parts/Status";
 import { Time } from "../parts/Time";
 import { Wide } from "../parts/Wide";
 import { toast } from "../shell/Toasts";
+import { Sections } from "./settings/Sections";
 
 type Key = components["schemas"]["KeyItem"];
 const ROLES = ["admin", "operator", "approver", "author", "viewer"] as const;
@@ -32,6 +33,7 @@ export function Settings() {
   });
   return (
     <Page title="Settings">
+      <Sections />
       {making && <MakeKey onClose={() => setMaking(false)} />}
       {revoking !== null && (
         <Modal title={`Revoke ${revoking.name}?`} onClose={() => setRevoking(null)}>
