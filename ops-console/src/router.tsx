@@ -1,7 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet, redirect } from "@tanstack/react-router";
 
 import type { TaskSearch } from "./pages/Tasks";
-import { Overview } from "./pages/Overview";
 import { Shell } from "./shell/Shell";
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value.slice(0, 200) : undefined);
@@ -9,13 +8,12 @@ const given = <T extends object>(values: T): T => Object.fromEntries(Object.entr
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 const app = createRoute({ getParentRoute: () => root, id: "app", component: Shell });
-const at = <P extends string>(path: P, component: () => React.JSX.Element) => createRoute({ getParentRoute: () => app, path, component });
 
-const overview = at("/", Overview);
+const overview = createRoute({ getParentRoute: () => app, path: "/", component: lazyRouteComponent(() => import("./pages/Overview"), "Overview") });
 const approvals = createRoute({ getParentRoute: () => app, path: "/approvals", component: lazyRouteComponent(() => import("./pages/approvals/Inbox"), "Inbox") });
 const tasks = createRoute({
   getParentRoute: () => app, path: "/tasks", component: lazyRouteComponent(() => import("./pages/Tasks"), "Tasks"),
-  validateSearch: (raw: Record<string, unknown>): TaskSearch => given({ q: text(raw["q"]), state: text(raw["state"]), outcome: text(raw["outcome"]), pack: text(raw["pack"]), type: text(raw["type"]) }) as TaskSearch,
+  validateSearch: (raw: Record<string, unknown>): TaskSearch => given({ q: text(raw["q"]), state: text(raw["state"]), outcome: text(raw["outcome"]), pack: text(raw["pack"]), type: text(raw["type"]), agent: text(raw["agent"]), requester: text(raw["requester"]), sort: text(raw["sort"]), order: text(raw["order"]) }) as TaskSearch,
 });
 const task = createRoute({ getParentRoute: () => app, path: "/tasks/$task", component: lazyRouteComponent(() => import("./pages/task/TaskPage"), "TaskPage") });
 const kill = createRoute({

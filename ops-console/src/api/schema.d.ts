@@ -1700,7 +1700,7 @@ export interface components {
             since?: string | null;
             /**
              * To
-             * @description Id of the API key of whoever shall answer.
+             * @description Id of the person, or of the API key, that shall answer.
              */
             to: string;
             /**
