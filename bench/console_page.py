@@ -14,7 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.console.test_browser import CONSOLE, installation, key_for
+from tests.installed import ROOT, installation, make_key
+
+CONSOLE = ROOT / "ops-console"
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
         out = Path(name) / "figures"
         with installation(Path(name)) as (url, key):
             environment = os.environ | {
-                "AGENTOS_URL": url, "AGENTOS_KEY": key, "AGENTOS_SENDER_KEY": key_for(url, key, "issue tracker", "operator"),
+                "AGENTOS_URL": url, "AGENTOS_KEY": key, "AGENTOS_SENDER_KEY": make_key(url, key, "issue tracker", "operator"),
                 "CHROMIUM": chromium, "BENCH_OUT": str(out), "BENCH_SOAK_S": given[0] if given else "60",
                 "BENCH_RATE": given[1] if len(given) > 1 else "5000",
             }  # fmt: skip
