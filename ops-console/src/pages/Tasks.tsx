@@ -77,7 +77,8 @@ export function Tasks() {
     return answer.data?.pages.flatMap((each) => each.items).filter((row) => !seen.has(row.id) && seen.add(row.id));
   }, [answer.data]);
   const pages = answer.data?.pages.length ?? 0;
-  const list = useSteady(loaded, `${view} ${pages}`);
+  // What the view before had found stands until the new one answers, and is never taken for its answer.
+  const list = useSteady(answer.isPlaceholderData ? undefined : loaded, `${view} ${pages}`);
   // eslint-disable-next-line react-hooks/incompatible-library -- the compiler is not used here
   const table = useReactTable({ data: list.rows, columns: COLUMNS, getCoreRowModel: getCoreRowModel(), getRowId: (row) => row.id });
   const rows = table.getRowModel().rows;
