@@ -41,7 +41,7 @@ const LIMIT = 200;
 
 const column = createColumnHelper<Task>();
 const COLUMNS = [
-  column.display({ id: "state", header: "State", cell: ({ row }) => <Status state={row.original.outcome ?? row.original.state} />, size: 120 }),
+  column.display({ id: "state", header: "State", cell: ({ row }) => <Status state={row.original.outcome ?? row.original.state} />, size: 150 }),
   column.accessor("type", { header: "Task", size: 260, cell: ({ row }) => <span className="flex gap-2 truncate"><strong className="font-medium">{row.original.type}</strong><span className="font-mono text-sm text-ink-3">{tail(row.original.id)}</span></span> }),
   column.display({ id: "pack", header: "Pack", size: 150, cell: ({ row }) => row.original.pack ?? <span className="text-ink-3">–</span> }),
   column.display({ id: "about", header: "What it waits for, or why it ended", size: 280, cell: ({ row }) => <span className="truncate text-ink-2">{about(row.original)}</span> }),
