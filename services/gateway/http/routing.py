@@ -221,8 +221,9 @@ async def recent(gateway: Parts, caller: Sender, last: Annotated[int, Query(ge=1
     for event in events:
         if event["type"] != "call.settled":
             continue
-        data = event["data"]
-        provider, model, routing = data.get("provider"), data.get("model"), data.get("routing") or {}
+        data: dict[str, Any] = event["data"]
+        provider, model = data.get("provider"), data.get("model")
+        routing: dict[str, Any] = data.get("routing") or {}
         items.append(
             RecentCall(
                 call=event["subject"].split(".")[3],
