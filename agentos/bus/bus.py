@@ -351,6 +351,10 @@ class Bus:
         raw = await self._reading.last("EVENTS", subject)
         return None if raw is None else await self.decode(raw)
 
+    async def at(self, stream: str, seq: int) -> Raw | None:
+        """The message at one place of a stream that this service may read, as it is kept there; None where there is none."""
+        return await self._reading.at(stream, seq)
+
     async def load(self, tenant: str, aggregate: str, id: str) -> list[Recorded]:  # noqa: A002 - as in append
         """Every event of an aggregate, in stream order. One request: each subject holds one message."""
         return [

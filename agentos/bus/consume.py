@@ -26,15 +26,16 @@ from nats.errors import Error as NatsError
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
-from agentos.bus import topology
+from agentos.bus import letters, topology
 from agentos.bus.pull import LOOK_EVERY_S, Pull
 from agentos.bus.tail import Raw
 from agentos.contracts.channel import Channel
 from agentos.contracts.channels import BY_NAME
 from agentos.contracts.envelope import TENANT, Recorded, digest
 from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLater
-from agentos.contracts.events.governance import DeadLetter
+from agentos.contracts.events.governance import DeadLetter, KeptMessage
 from agentos.contracts.ids import is_token
+from agentos.contracts.subjects import matches
 from agentos.telemetry import counter, histogram, message_span
 
 if TYPE_CHECKING:
@@ -143,6 +144,9 @@ class Consumption:
 
     async def start(self) -> None:
         """Check every durable against the table, then pull."""
+        if self._readers and self._bus.service in BY_NAME[topology.RETRIES].readers:
+            # Its messages are handled as what they ask to try again, by the handler of that.
+            self.add(Route(topology.RETRIES, _nothing))
         for reader in self._readers.values():
             await self._check_surely(reader.row)
         await self._broker.start()
@@ -243,6 +247,10 @@ class Consumption:
         """Handle one message and tell the broker what came of it; the outcome's name for the metrics."""
         try:
             recorded = replace(await self._bus.decode(raw), deliveries=delivery.deliveries)
+            if row.name == topology.RETRIES and (again := await letters.again(self._bus, recorded)) is not None:
+                reader = self._reader_of(again.consumer, again.message.subject)
+                row, route, raw = reader.row, reader.route, again.message
+                recorded = replace(await self._bus.decode(raw), deliveries=delivery.deliveries)
             structlog.contextvars.bind_contextvars(
                 service=self._bus.service,
                 correlation_id=recorded.meta.correlation_id,
@@ -278,6 +286,12 @@ class Consumption:
         await delivery.message.ack()
         return "handled"
 
+    def _reader_of(self, consumer: str, subject: str) -> _Reader:
+        for reader in self._readers.values():
+            if reader.row.consumer(self._bus.service) == consumer and matches(reader.row.pattern, subject):
+                return reader
+        raise NeverRetry(f"{self._bus.service} has no consumer {consumer!r} of {subject} any more", code="no_such_consumer")
+
     async def _bury(self, row: Channel, delivery: _Delivery, raw: Raw, code: str, detail: str) -> None:
         consumer = row.consumer(self._bus.service)
         letter = DeadLetter(
@@ -291,10 +305,13 @@ class Consumption:
             detail=detail[:2_000],
             body_digest=digest(raw.body),
             at=datetime.now(UTC),
+            message=None if row.kind == "event" else KeptMessage(headers=dict(raw.headers), body=raw.body),
         )
+        # What was tried again and failed again is another dead letter than the first.
+        retry = "" if delivery.key == (row.stream, raw.seq) else f"-again-{delivery.key[1]}"
         tenant = raw.headers.get(TENANT, "")
         tenant = tenant if is_token(tenant) else "unknown"
-        await self._bus.send(f"dlq.{self._bus.service}", (consumer, f"{row.stream}-{raw.seq}"), letter, tenant=tenant)
+        await self._bus.send(f"dlq.{self._bus.service}", (consumer, f"{row.stream}-{raw.seq}{retry}"), letter, tenant=tenant)
         self._dead.labels(self._bus.service, row.name).inc()
         log.error("message_dead_lettered", channel=row.name, subject=raw.subject, seq=raw.seq, code=code, detail=detail[:500])
         await delivery.message.term()
@@ -385,6 +402,10 @@ def _counts(reply: str) -> tuple[int, int]:
     parts = reply.split(".")
     base = 4 if len(parts) == 9 else 6
     return int(parts[base]), int(parts[base + 1])
+
+
+async def _nothing(_: Recorded) -> None:
+    """Somebody else's dead letter, or one that was discarded."""
 
 
 async def _unparsed(message: Msg) -> NatsMessage:

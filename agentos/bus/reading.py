@@ -47,6 +47,11 @@ class Reading:
         answer = await self._ask(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
         return None if answer is None else _stored(answer["message"])
 
+    async def at(self, stream: str, seq: int) -> Raw | None:
+        """The message that stands at ``seq``, or None."""
+        answer = await self._ask(f"STREAM.MSG.GET.{stream}", {"seq": seq})
+        return None if answer is None else _stored(answer["message"])
+
     async def every_last(self, stream: str, pattern: str) -> list[Raw]:
         """The last message on each subject that ``pattern`` covers, in stream order."""
         subjects = await self._subjects(stream, pattern)

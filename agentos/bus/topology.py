@@ -9,7 +9,7 @@ from typing import Any
 
 from agentos.contracts.buckets import BUCKETS, Bucket
 from agentos.contracts.channel import Channel
-from agentos.contracts.channels import CHANNELS
+from agentos.contracts.channels import BY_NAME, CHANNELS
 from agentos.contracts.services import SERVICES
 
 ACK_WAIT_S = 3
@@ -17,6 +17,9 @@ ACK_WAIT_S = 3
 
 MAX_DELIVERIES = 120
 """The broker's backstop against a message that crashes its consumer; the bus dead-letters well before."""
+
+RETRIES = "deadletter.settled"
+"""The channel that every service with dead letters reads, without a handler of its own: the bus tries the message again."""
 
 PROVISIONER = "provisioner"
 """The broker user that may create streams and consumers. No service has it."""
@@ -166,6 +169,9 @@ def permissions(service: str) -> dict[str, list[str]]:
             allow.append(f"$JS.API.STREAM.MSG.GET.{channel.stream}")
     # Every service may read every fact; raw payloads are sealed, so reading shows facts, not personal data.
     allow += ["$JS.API.STREAM.MSG.GET.EVENTS", "$JS.API.STREAM.INFO.EVENTS"]
+    if service == "gateway" or service in BY_NAME[RETRIES].readers:
+        # A dead letter is tried again by whoever buried it, from what it wrote itself; the gateway shows it.
+        allow.append("$JS.API.STREAM.MSG.GET.DLQ")
     # Flow control of live tails: the reply slows the broker down to our pace.
     allow.append("$JS.FC.>")
     for stream in _readable_streams(service):

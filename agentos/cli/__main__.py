@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from agentos.cli import approvals, audit, budgets, governance, kill, local, people, policy, privacy, reports, router, tasks
+from agentos.cli import (
+    approvals,
+    audit,
+    budgets,
+    deadletters,
+    governance,
+    kill,
+    local,
+    people,
+    policy,
+    privacy,
+    reports,
+    router,
+    tasks,
+)
 
 app = typer.Typer(
     name="agentos",
@@ -23,6 +37,7 @@ app.add_typer(approvals.app, name="approval")
 app.add_typer(approvals.delegations, name="delegation")
 app.add_typer(kill.kill, name="kill")
 app.add_typer(audit.app, name="audit")
+app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(privacy.payloads, name="payload")
 app.add_typer(governance.keys, name="key")

@@ -99,7 +99,7 @@ def stored(ctx: typer.Context, last: int, kind: str | None, call: str | None = N
             page = server.get("policy/decisions", last=min(500, last), kind=kind, before=before, call=call)
             made = (Past.of(item["type"], item["subject"].split(".")[3], item["data"]) for item in page["items"])
             found += [past for past in made if past is not None]
-            before = page["next"]
+            before = page["next_cursor"]
             if before is None:
                 break
     return found[:last]

@@ -136,7 +136,7 @@ def simulate(
             page = server.get("calls/recorded", limit=500, before=before)
             for item in page["items"]:
                 gathered.add(item["type"], item["subject"].split(".")[3], item["data"])
-            before = page["next"]
+            before = page["next_cursor"]
             if before is None:
                 break
     pasts = gathered.pasts()[-last:]

@@ -76,7 +76,7 @@ def list_(
         ),
         empty="no tasks match",
     )  # fmt: skip
-    if page.get("next"):
+    if page.get("next_cursor"):
         show.out.print("[dim]there are more: raise --limit or narrow the search[/dim]")
 
 

@@ -263,6 +263,10 @@ CHANNELS: tuple[Channel, ...] = (
     event("session.opened", "gateway", identity.SessionOpened, "Somebody signed in."),
     event("session.closed", "gateway", identity.SessionClosed, "The session of this id opens nothing any more."),
     event("signin.refused", "gateway", identity.SignInRefused, "Somebody was not let in."),
+    event(
+        "deadletter.settled", "gateway", governance.DeadLetterSettled, "A person had a dead letter tried again, or discarded it.",
+        readers=("orchestrator", "router", "policy", "gates", "runner", "worker"),
+    ),
     event("audit.checkpointed", "ledger", governance.AuditCheckpointed, "The audit chain so far, signed."),
     # --- privacy ------------------------------------------------------------------------------------------------------
     event("payload.revealed", "gateway", privacy.PayloadRevealed, "Somebody was shown what is sealed; written before it is shown."),

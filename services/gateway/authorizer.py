@@ -23,7 +23,7 @@ Action = Literal[
     "policy.read", "policy.publish",
     "privacy.erase", "privacy.export", "payloads.reveal",
     "cost.read", "budgets.read", "packs.read", "events.read",
-    "keys.manage", "users.read", "users.manage", "metrics.read",
+    "keys.manage", "users.read", "users.manage", "metrics.read", "deadletters.manage",
 ]  # fmt: skip
 Access = Action | Literal["anyone", "signed-in"]
 """What a route asks of its callers."""

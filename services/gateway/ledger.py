@@ -13,6 +13,7 @@ What = Literal[
     "packs.stats",
     "ledger.status", "audit.status", "audit.verify", "audit.export", "audit.prove", "audit.consistency",
     "system.pulse", "system.overview", "tasks.stats", "tasks.timeline", "decisions.list", "tasks.family", "calls.family", "events.find",
+    "deadletters.list", "deadletters.get",
 ]  # fmt: skip
 
 VERIFY_TIMEOUT = timedelta(seconds=50)
@@ -36,13 +37,13 @@ async def ask(bus: Bus, answers: Answers, tenant: str, what: What, **arguments: 
 
 def page(data: dict[str, Any], name: str) -> dict[str, Any]:
     """A list of the ledger as a page of the API."""
-    return {"items": data.get(name, []), "next": data.get("cursor")}
+    return {"items": data.get(name, []), "next_cursor": data.get("cursor")}
 
 
 def events_page(data: dict[str, Any]) -> dict[str, Any]:
-    """Rows of events as a page of the API; ``next`` is the sequence to go on after."""
+    """Rows of events as a page of the API; ``next_cursor`` is the sequence to go on after."""
     after = data.get("after")
-    return {"items": [event(row) for row in data.get("events", [])], "next": None if after is None else str(after)}
+    return {"items": [event(row) for row in data.get("events", [])], "next_cursor": None if after is None else str(after)}
 
 
 def event(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, func, literal, select
+from sqlalchemy import Connection, Select, func, select
 
 from agentos.contracts.base import Json, Utc
+from services.ledger import dead_letters
 from services.ledger import tables as t
 from services.ledger.answering import Arguments, money
 from services.ledger.domain.rhythm import CLASSES_MS, COUNTS, percentile_ms
@@ -87,7 +88,7 @@ def open_tasks(tx: Connection, tenant: str) -> dict[str, int]:
 
 
 def _letters(tenant: str) -> Select[Any]:
-    return select(literal(1)).select_from(t.dead_letters).where(t.dead_letters.c.tenant.in_((tenant, "", "unknown")))
+    return dead_letters.letters(tenant).where(t.settled_letters.c.outcome.is_(None))
 
 
 def _open(tx: Connection, table: Any, tenant: str, state: str) -> int:

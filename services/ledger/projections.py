@@ -26,6 +26,7 @@ BLANKS: dict[str, Row] = {
     "deliveries": governance.DELIVERY,
     "audit_checkpoints": governance.CHECKPOINT,
     "rhythm": rhythm.BLANK,
+    "settled_letters": governance.SETTLED_LETTER,
 }
 
 
@@ -124,6 +125,7 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "payload.revealed": (),
     "erasure.requested": (),
     "erasure.certified": (("tasks", _tasks, tasks.erased),),
+    "deadletter.settled": (("settled_letters", _own, governance.letter_settled),),
     "audit.checkpointed": (("audit_checkpoints", _own, governance.audit_checkpointed),),
 }
 """Every event of the channel table; the empty ones are read from the ``events`` table as they are."""

@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json, Utc
 from agentos.contracts.errors import NotFound
-from services.ledger import overview, task_lists, timelines
+from services.ledger import dead_letters, overview, task_lists, timelines
 from services.ledger import tables as t
 from services.ledger.answering import Arguments, ById, Page, Prefix, one_of, present, rows_of
 from services.ledger.store import decimal_sum
@@ -89,10 +89,6 @@ class CostBy(Arguments):
     since: Utc | None = None
     until: Utc | None = None
     pack: str | None = Field(default=None, max_length=128)
-
-
-class DeadLetters(Page):
-    service: str | None = Field(default=None, max_length=64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,15 +265,6 @@ def calls_recorded(tx: Connection, tenant: str, args: CallsRecorded) -> Json:
     return {"events": page["events"], "cursor": None if page["after"] is None else str(page["after"])}
 
 
-def deadletters_list(tx: Connection, tenant: str, args: DeadLetters) -> Json:
-    c = t.dead_letters.c
-    # What is so broken that it names no tenant belongs to whoever operates the system.
-    query = select(t.dead_letters).where(c.tenant.in_((tenant, "", "unknown")))
-    if args.service is not None:
-        query = query.where(c.service == args.service)
-    return _page(tx, query, c.seq, args, "dead_letters")
-
-
 _TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
@@ -396,7 +383,8 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "calls.get": SqlQuery(ById, calls_get),
     "calls.family": SqlQuery(Family, calls_family),
     "calls.recorded": SqlQuery(CallsRecorded, calls_recorded),
-    "deadletters.list": SqlQuery(DeadLetters, deadletters_list),
+    "deadletters.list": SqlQuery(dead_letters.DeadLetters, dead_letters.deadletters_list),
+    "deadletters.get": SqlQuery(dead_letters.OneLetter, dead_letters.deadletters_get),
     "packs.stats": SqlQuery(Arguments, packs_stats),
 }
 

@@ -295,11 +295,25 @@ dead_letters = Table(
     *_numbers("message_seq"),
     Column("deliveries", BigInteger, nullable=False),
     *_texts("code", "detail", "body_digest", "problem"),
+    Column("kept", Boolean, nullable=False),
     Index("dead_letters_newest", "tenant", "seq"),
 )
 
+settled_letters = Table(
+    "settled_letters",
+    metadata,
+    *_key(),
+    Column("letter", BigInteger, nullable=False),
+    *_texts("outcome", "reason", "settled_by"),
+    *_times("settled_at"),
+    *_numbers("first_seq", "last_seq"),
+    Index("settled_letters_letter", "letter"),
+)
+"""What a person made of a dead letter. Apart from it, for the two come from two streams, in any order."""
+
 PROJECTED: dict[str, Table] = {
-    table.name: table for table in (tasks, calls, charges, approvals, rhythm, kill_switches, deliveries, audit_checkpoints)
+    table.name: table
+    for table in (tasks, calls, charges, approvals, rhythm, kill_switches, deliveries, audit_checkpoints, settled_letters)
 }
 """Tables whose rows are folded, by (tenant, id)."""
 

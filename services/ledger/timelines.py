@@ -40,4 +40,8 @@ def tasks_timeline(tx: Connection, tenant: str, args: Timeline) -> Json:
     c, a = t.calls.c, t.approvals.c
     calls = {row["id"]: row for row in rows_of(tx, select(t.calls).where(c.tenant == tenant, c.task == args.id))}
     approvals = {row["id"]: row for row in rows_of(tx, select(t.approvals).where(a.tenant == tenant, a.task == args.id))}
-    return {"spans": spans(args.id, events, said, calls, approvals), "next": last if more else None, "position": position(tx)}
+    return {
+        "spans": spans(args.id, events, said, calls, approvals),
+        "next_cursor": last if more else None,
+        "position": position(tx),
+    }

@@ -54,6 +54,7 @@ Action = Literal[
     "budgets.read",
     "users.read",
     "users.manage",
+    "deadletters.manage",
 ]
 """Everything the API can be asked to do; ``data.json`` says which role may."""
 

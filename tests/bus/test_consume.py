@@ -78,12 +78,12 @@ async def test_what_is_sent_is_handled_with_its_envelope_and_then_gone(site: Sit
 
 
 def pulls_of(client: Client, lost: int = 0) -> list[int]:
-    """The sizes of the requests for messages that ``client`` makes from now on; the first ``lost`` never reach the broker."""
+    """The sizes of the requests for cancel commands that ``client`` makes from now on; the first ``lost`` never reach the broker."""
     asked: list[int] = []
     publish = client.publish
 
     async def watched(subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, str] | None = None) -> None:
-        if subject.startswith("$JS.API.CONSUMER.MSG.NEXT."):
+        if subject == f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}":
             asked.append(json.loads(payload)["batch"])
             if len(asked) <= lost:
                 return

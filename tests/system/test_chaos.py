@@ -172,7 +172,7 @@ async def _check_ledger(system: Topology, run: Run) -> None:
     while True:
         page = await system.get("/tasks", **query)
         listed |= {item["id"]: item["outcome"] for item in page["items"]}
-        if page["next"] is None:
+        if page["next_cursor"] is None:
             break
-        query["cursor"] = page["next"]
+        query["cursor"] = page["next_cursor"]
     assert listed == dict.fromkeys(run.tasks, "completed")

@@ -123,6 +123,13 @@ class ApiKeyChanged(Contract):
     """What a virtual key may do."""
 
 
+class KeptMessage(Contract):
+    """A message as its stream had it, byte for byte: what was sealed in it is sealed here."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
 class DeadLetter(Contract):
     """A message that its consumer could not take, kept whole for a person: why, where it stands, and the sealed or plain body's digest."""
 
@@ -136,3 +143,17 @@ class DeadLetter(Contract):
     detail: str
     body_digest: str
     at: Utc
+    message: KeptMessage | None = None
+    """The message itself, which its stream forgets. None for an event: it stands in its stream for ever."""
+
+
+class DeadLetterSettled(Contract):
+    """A person has dealt with a dead letter, once: their consumer tries the message again, or it is left at that."""
+
+    outcome: Literal["retried", "discarded"]
+    letter: int
+    """Where the dead letter stands in its stream."""
+    service: Token
+    """Whose it is: of all readers of this fact the one that does something about it."""
+    reason: str
+    by: Principal

@@ -58,9 +58,9 @@ export async function sent<T>(answer: Promise<Answer<T>>): Promise<T> {
 }
 
 /** Rows of a list. The document leaves the rows of ledger lists open; `rows.ts` says what they hold. */
-export async function page<T>(answer: Promise<Answer<{ items: unknown[]; next?: string | null }>>): Promise<{ items: T[]; next: string | null }> {
-  const { items, next } = await sent(answer);
-  return { items: items as T[], next: next ?? null };
+export async function page<T>(answer: Promise<Answer<{ items: unknown[]; next_cursor?: string | null }>>): Promise<{ items: T[]; next_cursor: string | null }> {
+  const { items, next_cursor } = await sent(answer);
+  return { items: items as T[], next_cursor: next_cursor ?? null };
 }
 
 /** One thing whose fields the document leaves open. */

@@ -552,6 +552,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deadletters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dead Letters
+         * @description Dead letters, newest first: those of your tenant, and those that are too broken to say whose they are.
+         */
+        get: operations["list_dead_letters_api_v1_deadletters_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deadletters/{letter}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description One dead letter, with the message.
+         */
+        get: operations["show_api_v1_deadletters__letter__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deadletters/{letter}/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discard
+         * @description Leave it at that: nothing is done with the message any more, and it stands open no longer.
+         */
+        post: operations["discard_api_v1_deadletters__letter__discard_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deadletters/{letter}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry
+         * @description Have its reader try the message again, once. If it fails again there is a new dead letter, which can be retried in turn.
+         */
+        post: operations["retry_api_v1_deadletters__letter__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/delegations": {
         parameters: {
             query?: never;
@@ -1792,8 +1872,8 @@ export interface components {
             items: components["schemas"]["BudgetItem"][];
             /** Left Out */
             left_out: number;
-            /** Next */
-            next?: null;
+            /** Next Cursor */
+            next_cursor?: null;
         };
         /**
          * BundleList
@@ -1802,8 +1882,8 @@ export interface components {
         BundleList: {
             /** Items */
             items: components["schemas"]["_Version"][];
-            /** Next */
-            next?: null;
+            /** Next Cursor */
+            next_cursor?: null;
         };
         /**
          * CacheHit
@@ -2110,6 +2190,186 @@ export interface components {
             n: number;
         };
         /**
+         * DeadLetterDone
+         * @description What was decided. `duplicate`: it had been already, and nothing more was done.
+         */
+        DeadLetterDone: {
+            /** Duplicate */
+            duplicate: boolean;
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "retried" | "discarded";
+        };
+        /**
+         * DeadLetterItem
+         * @description A dead letter with the message itself, as far as it can be shown.
+         */
+        DeadLetterItem: {
+            /** Body Digest */
+            body_digest: string | null;
+            /** Code */
+            code: string | null;
+            /** Consumer */
+            consumer: string | null;
+            /**
+             * Correlation Id
+             * @description Mostly the task that it belongs to.
+             */
+            correlation_id: string | null;
+            /**
+             * Deliveries
+             * @description How often it was tried.
+             */
+            deliveries: number;
+            /**
+             * Detail
+             * @description Why.
+             */
+            detail: string | null;
+            /** Headers */
+            headers: {
+                [key: string]: string;
+            } | null;
+            /** Id */
+            id: string;
+            /**
+             * Message
+             * @description Its payload with sealed parts marked; text where it is no JSON.
+             */
+            message: unknown;
+            /**
+             * Message State
+             * @description `gone`: its stream has forgotten it. `not_yours`: it does not say whose it is, so it is shown to nobody.
+             * @enum {string}
+             */
+            message_state: "shown" | "gone" | "not_yours";
+            /**
+             * Reason
+             * @description Why it was tried again or discarded.
+             */
+            reason: string | null;
+            /**
+             * Retryable
+             * @description Whether the message is still there and its reader can try it again.
+             */
+            retryable: boolean;
+            /**
+             * Seq
+             * @description Where the message stood in its stream.
+             */
+            seq: number;
+            /**
+             * Service
+             * @description Who could not take it.
+             */
+            service: string | null;
+            /** Settled At */
+            settled_at: string | null;
+            /** Settled By */
+            settled_by: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "retried" | "discarded";
+            /** Stream */
+            stream: string | null;
+            /**
+             * Subject
+             * @description The message's subject.
+             */
+            subject: string | null;
+            /**
+             * Time
+             * @description When it was given up; null for what is itself unreadable.
+             */
+            time: string | null;
+        };
+        /**
+         * DeadLetterPage
+         * @description Dead letters, newest first.
+         */
+        DeadLetterPage: {
+            /** Items */
+            items: components["schemas"]["DeadLetterRow"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
+         * DeadLetterRow
+         * @description A message that its reader could not take.
+         */
+        DeadLetterRow: {
+            /** Body Digest */
+            body_digest: string | null;
+            /** Code */
+            code: string | null;
+            /** Consumer */
+            consumer: string | null;
+            /**
+             * Correlation Id
+             * @description Mostly the task that it belongs to.
+             */
+            correlation_id: string | null;
+            /**
+             * Deliveries
+             * @description How often it was tried.
+             */
+            deliveries: number;
+            /**
+             * Detail
+             * @description Why.
+             */
+            detail: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Reason
+             * @description Why it was tried again or discarded.
+             */
+            reason: string | null;
+            /**
+             * Retryable
+             * @description Whether the message is still there and its reader can try it again.
+             */
+            retryable: boolean;
+            /**
+             * Seq
+             * @description Where the message stood in its stream.
+             */
+            seq: number;
+            /**
+             * Service
+             * @description Who could not take it.
+             */
+            service: string | null;
+            /** Settled At */
+            settled_at: string | null;
+            /** Settled By */
+            settled_by: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "retried" | "discarded";
+            /** Stream */
+            stream: string | null;
+            /**
+             * Subject
+             * @description The message's subject.
+             */
+            subject: string | null;
+            /**
+             * Time
+             * @description When it was given up; null for what is itself unreadable.
+             */
+            time: string | null;
+        };
+        /**
          * Decided
          * @description A decision: what was asked, what the rules said, and which of which revision said it.
          */
@@ -2183,8 +2443,8 @@ export interface components {
         DecisionList: {
             /** Items */
             items: components["schemas"]["DecisionItem"][];
-            /** Next */
-            next?: string | null;
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /**
          * Delegate
@@ -2243,6 +2503,14 @@ export interface components {
             before: unknown;
             /** What */
             what: string;
+        };
+        /**
+         * Discard
+         * @description Why nothing more has to be done about it.
+         */
+        Discard: {
+            /** Reason */
+            reason: string;
         };
         /**
          * Done
@@ -2919,7 +3187,7 @@ export interface components {
              * Scopes
              * @description Of what its roles may do, only this; null for all of it.
              */
-            scopes?: ("tasks.read" | "tasks.submit" | "tasks.cancel" | "tasks.retry" | "approvals.read" | "approvals.resolve" | "approvals.delegate" | "kill.read" | "kill.engage" | "kill.release" | "kill.drill" | "audit.read" | "audit.export" | "policy.read" | "policy.publish" | "privacy.erase" | "privacy.export" | "payloads.reveal" | "cost.read" | "budgets.read" | "packs.read" | "events.read" | "keys.manage" | "users.read" | "users.manage" | "metrics.read")[] | null;
+            scopes?: ("tasks.read" | "tasks.submit" | "tasks.cancel" | "tasks.retry" | "approvals.read" | "approvals.resolve" | "approvals.delegate" | "kill.read" | "kill.engage" | "kill.release" | "kill.drill" | "audit.read" | "audit.export" | "policy.read" | "policy.publish" | "privacy.erase" | "privacy.export" | "payloads.reveal" | "cost.read" | "budgets.read" | "packs.read" | "events.read" | "keys.manage" | "users.read" | "users.manage" | "metrics.read" | "deadletters.manage")[] | null;
             /**
              * Tenant
              * @description Only your own.
@@ -3211,8 +3479,8 @@ export interface components {
         Packs: {
             /** Items */
             items: components["schemas"]["PackItem"][];
-            /** Next */
-            next?: null;
+            /** Next Cursor */
+            next_cursor?: null;
             /**
              * Stats
              * @description Why there are no figures, where there are none.
@@ -3221,15 +3489,15 @@ export interface components {
         };
         /**
          * Page
-         * @description A list; ``next`` is the cursor of the next page, null at the end.
+         * @description A list; ``next_cursor`` is the cursor of the next page, null at the end.
          */
         Page: {
             /** Items */
             items: {
                 [key: string]: unknown;
             }[];
-            /** Next */
-            next?: string | null;
+            /** Next Cursor */
+            next_cursor?: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -3494,14 +3762,6 @@ export interface components {
              * @enum {string}
              */
             outcome: "approved" | "rejected";
-        };
-        /**
-         * Retry
-         * @description Another attempt; recorded steps from ``from_step`` on are made anew.
-         */
-        Retry: {
-            /** From Step */
-            from_step?: number | null;
         };
         /**
          * Reveal
@@ -3982,14 +4242,14 @@ export interface components {
         };
         /**
          * TaskPage
-         * @description Tasks; `next` is the cursor of the next page of the same sort, null at the end.
+         * @description Tasks; `next_cursor` is the cursor of the next page of the same sort, null at the end.
          */
         TaskPage: {
             count?: components["schemas"]["Counted"] | null;
             /** Items */
             items: components["schemas"]["TaskRow"][];
-            /** Next */
-            next?: string | null;
+            /** Next Cursor */
+            next_cursor?: string | null;
             /**
              * Position
              * @description The stream position that this is as of.
@@ -4191,10 +4451,10 @@ export interface components {
          */
         Timeline: {
             /**
-             * Next
+             * Next Cursor
              * @description Where to go on with `after`; null when this is all.
              */
-            next: number | null;
+            next_cursor: number | null;
             /** Position */
             position: number;
             /** Spans */
@@ -4449,6 +4709,25 @@ export interface components {
             revision: string;
             /** Version */
             version: number;
+        };
+        /**
+         * Retry
+         * @description Why, if there is something to say.
+         */
+        services__gateway__http__deadletters__Retry: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * Retry
+         * @description Another attempt; recorded steps from ``from_step`` on are made anew.
+         */
+        services__gateway__http__models__Retry: {
+            /** From Step */
+            from_step?: number | null;
         };
     };
     responses: never;
@@ -6923,7 +7202,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next_cursor` of the page before. */
                 before?: number | null;
             };
             header?: never;
@@ -7253,6 +7532,454 @@ export interface operations {
             };
             /** @description Method Not Allowed */
             405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_dead_letters_api_v1_deadletters_get: {
+        parameters: {
+            query?: {
+                /** @description All unless told. */
+                state?: ("open" | "retried" | "discarded") | null;
+                service?: string | null;
+                code?: string | null;
+                /** @description Given up then or later. */
+                since?: string | null;
+                /** @description Given up before. */
+                until?: string | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    show_api_v1_deadletters__letter__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dead letter's id. */
+                letter: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterItem"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    discard_api_v1_deadletters__letter__discard_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The dead letter's id. */
+                letter: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Discard"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterDone"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    retry_api_v1_deadletters__letter__retry_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The dead letter's id. */
+                letter: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["services__gateway__http__deadletters__Retry"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterDone"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9951,7 +10678,7 @@ export interface operations {
                 /** @description How many, newest first. */
                 last?: number;
                 kind?: ("admission" | "model" | "tool" | "approval" | "edit" | "checkpoint") | null;
-                /** @description The `next` of the page before. */
+                /** @description The `next_cursor` of the page before. */
                 before?: number | null;
                 /** @description Only the decisions on this id. */
                 call?: string | null;
@@ -10755,7 +11482,7 @@ export interface operations {
                 /** @description Also how many there are, counted up to 10,000. */
                 count?: boolean;
                 limit?: number;
-                /** @description `next` of the page before, of the same sort. */
+                /** @description `next_cursor` of the page before, of the same sort. */
                 cursor?: string | null;
             };
             header?: never;
@@ -11380,7 +12107,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Retry"] | null;
+                "application/json": components["schemas"]["services__gateway__http__models__Retry"] | null;
             };
         };
         responses: {
@@ -11506,7 +12233,7 @@ export interface operations {
     timeline_api_v1_tasks__task__timeline_get: {
         parameters: {
             query?: {
-                /** @description `next` of the part before. */
+                /** @description `next_cursor` of the part before. */
                 after?: number | null;
                 /** @description Events that are read for one answer. */
                 limit?: number;

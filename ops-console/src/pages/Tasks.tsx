@@ -58,7 +58,7 @@ export function Tasks() {
       const query = { ...search, ...(search.outcome === undefined ? {} : { outcome: search.outcome as Outcome }), limit: LIMIT, ...(pageParam === null ? {} : { cursor: pageParam }) };
       return page<Task>(api.GET("/api/v1/tasks", { params: { query: query as { outcome?: Outcome } } }));
     },
-    getNextPageParam: (last) => last.next,
+    getNextPageParam: (last) => last.next_cursor,
     placeholderData: keepPreviousData,
   });
   const loaded = useMemo(() => {

@@ -40,12 +40,12 @@ def done(id_: str, status: str, answer: Answer) -> dict[str, Any]:
 
 
 class Page(BaseModel):
-    """A list; ``next`` is the cursor of the next page, null at the end."""
+    """A list; ``next_cursor`` is the cursor of the next page, null at the end."""
 
     model_config = ConfigDict(extra="allow")
 
     items: list[dict[str, Any]]
-    next: str | None = None
+    next_cursor: str | None = None
 
 
 class Counted(BaseModel):
@@ -90,10 +90,10 @@ class TaskRow(BaseModel):
 
 
 class TaskPage(BaseModel):
-    """Tasks; `next` is the cursor of the next page of the same sort, null at the end."""
+    """Tasks; `next_cursor` is the cursor of the next page of the same sort, null at the end."""
 
     items: list[TaskRow]
-    next: str | None = None
+    next_cursor: str | None = None
     count: Counted | None = None
     position: int | None = Field(default=None, description="The stream position that this is as of.")
 

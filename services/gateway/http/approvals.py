@@ -66,7 +66,7 @@ async def resolve_many(body: ResolveMany, gateway: Parts, caller: Sender, scope:
     items = await approvals.resolve_many(
         gateway, caller, scope, body.outcome, dict(body.digests), body.comment, body.delegation, only
     )
-    return {"items": items, "next": None}
+    return {"items": items, "next_cursor": None}
 
 
 @router.post("/{approval}/resolve", response_model=Done, responses=documented(404, 409, 410, 413, 415))

@@ -47,7 +47,7 @@ class BudgetList(BaseModel):
     """The fullest first."""
 
     items: list[BudgetItem]
-    next: None = None
+    next_cursor: None = None
     left_out: int
 
 
@@ -60,7 +60,7 @@ async def budgets(gateway: Parts, caller: Sender, id: str | None = None) -> Any:
     found = [_item(entry, now) for entry in await gateway.bus.bucket("budgets").entries(f"{caller.tenant}.")]
     items = [item for item in found if id is None or item["id"] == id]
     items.sort(key=lambda item: (-item.get("used", 0.0), item["id"], item["account"]))
-    return {"items": items[:MOST], "next": None, "left_out": max(0, len(items) - MOST)}
+    return {"items": items[:MOST], "next_cursor": None, "left_out": max(0, len(items) - MOST)}
 
 
 def _item(entry: Entry, now: datetime) -> dict[str, Any]:

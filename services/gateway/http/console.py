@@ -38,7 +38,7 @@ class Timeline(BaseModel):
     """A task's spans, in the order of their beginnings."""
 
     spans: list[Span]
-    next: int | None = Field(description="Where to go on with `after`; null when this is all.")
+    next_cursor: int | None = Field(description="Where to go on with `after`; null when this is all.")
     position: int
 
 
@@ -132,7 +132,7 @@ async def timeline(
     gateway: Parts,
     caller: Sender,
     request: Request,
-    after: Annotated[int | None, Query(ge=0, le=2**53, description="`next` of the part before.")] = None,
+    after: Annotated[int | None, Query(ge=0, le=2**53, description="`next_cursor` of the part before.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Events that are read for one answer.")] = 10_000,
 ) -> Response:
     """Every step, call, try, decision, wait, tool and approval of a task, with its beginning, its end and what it belongs to."""

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/delegations", tags=["approvals"], route_class=Guarde
 @needs("approvals.read")
 async def list_delegations(gateway: Parts, caller: Sender) -> Any:
     """The delegations that hold, or will."""
-    return {"items": await approvals.delegations(gateway, caller.tenant), "next": None}
+    return {"items": await approvals.delegations(gateway, caller.tenant), "next_cursor": None}
 
 
 @router.post("", status_code=201, response_model=Done, responses=documented(409, 413, 415))

@@ -44,7 +44,7 @@ async def status(gateway: Parts, caller: Sender) -> Any:
         if not switch.drill and (switch.tenant == caller.tenant or switch.scope == "global"):
             said = switch.model_dump(mode="json", exclude={"drill", "engaged_at"})
             items.append({"id": switch.switch, "since": switch.engaged_at.isoformat(), **said})
-    return {"items": items, "next": None}
+    return {"items": items, "next_cursor": None}
 
 
 @router.post("", status_code=201, response_model=Done, responses=documented(409, 413, 415))

@@ -109,7 +109,7 @@ class Packs(BaseModel):
     """Live packs first."""
 
     items: list[PackItem]
-    next: None = None
+    next_cursor: None = None
     stats: str | None = Field(default=None, description="Why there are no figures, where there are none.")
 
 
@@ -170,13 +170,13 @@ async def packs(gateway: Parts, caller: Sender) -> Any:
     try:
         counted: Any = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "packs.stats")
     except Problem as problem:
-        return {"items": items, "next": None, "stats": f"not available: {problem.detail}"}
+        return {"items": items, "next_cursor": None, "stats": f"not available: {problem.detail}"}
     stats = {row.get("pack"): row for row in counted.get("packs", [])}
     live: list[dict[str, Any]] = [item | {"live": True, "stats": stats.pop(item["name"], None)} for item in items]
     gone: list[dict[str, Any]] = [
         {"name": name, "live": False, "instances": [], "stats": row} for name, row in stats.items() if name
     ]
-    return {"items": [*live, *gone], "next": None}
+    return {"items": [*live, *gone], "next_cursor": None}
 
 
 @router.get("/calls/recorded", response_model=Page, responses=documented())
@@ -185,12 +185,12 @@ async def recorded(
     gateway: Parts,
     caller: Sender,
     limit: Annotated[int, Query(ge=1, le=500)] = 200,
-    before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next` of the page before.")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next_cursor` of the page before.")] = None,
 ) -> Any:
     """Decisions, attempts and settlements of model calls, newest first: what `agentos router simulate` replays."""
     cursor = None if before is None else str(before)
     data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "calls.recorded", limit=limit, cursor=cursor)
-    return {"items": [ledger.event(row) for row in data.get("events", [])], "next": data.get("cursor")}
+    return {"items": [ledger.event(row) for row in data.get("events", [])], "next_cursor": data.get("cursor")}
 
 
 @router.get("/calls/{call}", response_model=Item, responses=documented(404))

@@ -50,7 +50,7 @@ class BundleList(BaseModel):
     """Published versions."""
 
     items: list[_Version]
-    next: None = None
+    next_cursor: None = None
 
 
 class RuleItem(BaseModel):
@@ -102,7 +102,7 @@ class DecisionList(BaseModel):
     """Decisions, newest first."""
 
     items: list[DecisionItem]
-    next: str | None = None
+    next_cursor: str | None = None
 
 
 class Candidate(Request):
@@ -177,7 +177,7 @@ async def bundles(gateway: Parts) -> Any:
     """Published versions, newest first. An empty list means that the rules that AgentOS ships decide."""
     entry = await gateway.bus.bucket("bundles").get(CATALOGUE)
     listed = _Catalogue() if entry is None or entry.value is None else _Catalogue.model_validate_json(entry.value)
-    return {"items": [version.model_dump() for version in reversed(listed.versions)], "next": None}
+    return {"items": [version.model_dump() for version in reversed(listed.versions)], "next_cursor": None}
 
 
 @router.post("/bundles", status_code=201, response_model=Done, responses=documented(409, 413, 415))
@@ -202,7 +202,7 @@ async def decisions(
     caller: Sender,
     last: Annotated[int, Query(ge=1, le=500, description="How many, newest first.")] = 100,
     kind: Annotated[Literal["admission", "model", "tool", "approval", "edit", "checkpoint"] | None, Query()] = None,
-    before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next` of the page before.")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next_cursor` of the page before.")] = None,
     call: Annotated[str | None, Query(max_length=300, description="Only the decisions on this id.")] = None,
     id_prefix: IdPrefix = None,
 ) -> Any:
@@ -213,4 +213,4 @@ async def decisions(
         limit=last, kind=kind, cursor=cursor, id=call, id_prefix=id_prefix,
     )  # fmt: skip
     items = [ledger.event(row) for row in data.get("decisions", [])]
-    return {"items": items, "next": data.get("cursor")}
+    return {"items": items, "next_cursor": data.get("cursor")}

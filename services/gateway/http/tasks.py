@@ -26,7 +26,7 @@ router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=GuardedRoute)
 
 TaskId = Annotated[Token, Path(description="The task's id.")]
 Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before.")]
+Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")]
 _OPENS_ALL = frozenset({"admin", "operator"})
 
 
@@ -80,7 +80,8 @@ async def list_tasks(
     cursor: Annotated[
         str | None,
         Query(
-            pattern=r"^([0-9]{1,18}|-?[0-9]{1,18}\.[0-9]{1,18})$", description="`next` of the page before, of the same sort."
+            pattern=r"^([0-9]{1,18}|-?[0-9]{1,18}\.[0-9]{1,18})$",
+            description="`next_cursor` of the page before, of the same sort.",
         ),
     ] = None,
 ) -> Response:

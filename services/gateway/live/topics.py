@@ -37,6 +37,7 @@ _SHOWN: dict[str, Shown] = {
     "kill": Shown("system", "kill.read"),
     "budget": Shown("system", "budgets.read"),
     "policy": Shown("system", "policy.read"),
+    "deadletter": Shown("system", "audit.read"),
     "apikey": Shown("system", "keys.manage"),
     "user": Shown("system", "users.read"),
     "session": Shown("system", "users.read"),

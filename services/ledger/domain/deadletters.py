@@ -29,6 +29,7 @@ def dead_letter_row(incoming: Incoming) -> Row:
         "code": None,
         "detail": None,
         "body_digest": None,
+        "kept": False,
         "problem": None,
     }
     try:
@@ -49,6 +50,7 @@ def dead_letter_row(incoming: Incoming) -> Row:
         "code": letter.code,
         "detail": letter.detail,
         "body_digest": letter.body_digest,
+        "kept": letter.stream == "EVENTS" or letter.message is not None,
     }
 
 
@@ -59,11 +61,13 @@ def _advisory(incoming: Incoming) -> Row:
     advisory = cast("dict[str, Any]", parsed)
     terminated = "MSG_TERMINATED" in incoming.subject
     consumer = str(advisory.get("consumer", ""))
+    stream = str(advisory.get("stream", ""))
     return {
         "time": datetime.fromisoformat(str(advisory["timestamp"])) if "timestamp" in advisory else None,
         "service": consumer.partition("-")[0],
         "consumer": consumer,
-        "stream": str(advisory.get("stream", "")),
+        "stream": stream,
+        "kept": stream == "EVENTS",
         "message_seq": _number(advisory.get("stream_seq")),
         "deliveries": _number(advisory.get("deliveries")),
         "code": "terminated" if terminated else "max_deliveries",

@@ -47,6 +47,27 @@ CHECKPOINT: Row = {
 }
 
 
+SETTLED_LETTER: Row = {
+    "letter": 0,
+    "outcome": None,
+    "reason": None,
+    "settled_by": None,
+    "settled_at": None,
+    "first_seq": 0,
+    "last_seq": 0,
+}
+
+
+def letter_settled(row: Row, fact: Fact, data: g.DeadLetterSettled) -> Row:
+    return row | {
+        "letter": data.letter,
+        "outcome": data.outcome,
+        "reason": data.reason,
+        "settled_by": data.by.id,
+        "settled_at": fact.meta.time,
+    }
+
+
 def kill_engaged(row: Row, fact: Fact, data: k.KillEngaged) -> Row:
     return row | {
         "scope": data.scope,

@@ -130,7 +130,7 @@ def test_a_timeline_tells_what_began_when_and_what_it_belongs_to(ask: Any) -> No
     at = datetime.fromisoformat
     assert all(at(span["end"]) >= at(span["start"]) for span in spans.values()), "all has ended, none before it began"
     first = ask("tasks.timeline", id="t3", limit=5)
-    assert first["next"] is not None
+    assert first["next_cursor"] is not None
     with pytest.raises(NotFound):
         ask("tasks.timeline", "other", id="t3")
 
