@@ -24,7 +24,7 @@ async function allEvents(task: string): Promise<EventRow[]> {
   const events: EventRow[] = [];
   let after = 0;
   for (;;) {
-    const { items, next } = await page<EventRow>(api.GET("/api/v1/tasks/{task}/events", { params: { path: { task }, query: { after, limit: 200 } } }));
+    const { items, next_cursor: next } = await page<EventRow>(api.GET("/api/v1/tasks/{task}/events", { params: { path: { task }, query: { after, limit: 200 } } }));
     events.push(...items);
     if (next === null || items.length === 0) return events;
     after = Number(next);
