@@ -23,10 +23,19 @@ const kill = createRoute({
   validateSearch: (raw: Record<string, unknown>): { switch?: string } => given({ switch: text(raw["switch"]) }) as { switch?: string },
 });
 const audit = createRoute({ getParentRoute: () => app, path: "/audit", component: lazyRouteComponent(() => import("./pages/Audit"), "Audit") });
-const cost = createRoute({ getParentRoute: () => app, path: "/cost", component: lazyRouteComponent(() => import("./pages/Cost"), "Cost") });
-const policy = createRoute({ getParentRoute: () => app, path: "/policy", component: lazyRouteComponent(() => import("./pages/Policy"), "Policy") });
-const packs = createRoute({ getParentRoute: () => app, path: "/packs", component: lazyRouteComponent(() => import("./pages/Packs"), "Packs") });
-const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/Settings"), "Settings") });
+const tabbed = (raw: Record<string, unknown>): { tab?: string } => given({ tab: text(raw["tab"]) }) as { tab?: string };
+const cost = createRoute({ getParentRoute: () => app, path: "/cost", component: lazyRouteComponent(() => import("./pages/cost/Cost"), "Cost") });
+const models = createRoute({
+  getParentRoute: () => app, path: "/models", component: lazyRouteComponent(() => import("./pages/models/Models"), "Models"),
+  validateSearch: (raw: Record<string, unknown>): { tab?: string; call?: string } => given({ tab: text(raw["tab"]), call: text(raw["call"]) }) as { tab?: string; call?: string },
+});
+const policy = createRoute({
+  getParentRoute: () => app, path: "/policy", component: lazyRouteComponent(() => import("./pages/policy/Policy"), "Policy"),
+  validateSearch: (raw: Record<string, unknown>): { tab?: string; rule?: string } => given({ tab: text(raw["tab"]), rule: text(raw["rule"]) }) as { tab?: string; rule?: string },
+});
+const packs = createRoute({ getParentRoute: () => app, path: "/packs", component: lazyRouteComponent(() => import("./pages/packs/Packs"), "Packs"), validateSearch: tabbed });
+const deadLetters = createRoute({ getParentRoute: () => app, path: "/deadletters", component: lazyRouteComponent(() => import("./pages/deadletters/DeadLetters"), "DeadLetters") });
+const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/settings/Settings"), "Settings"), validateSearch: tabbed });
 // Where the identity provider sends somebody whom it did not let in; once signed in there is nothing here.
 const login = createRoute({
   getParentRoute: () => root, path: "/login", beforeLoad: () => {
@@ -36,7 +45,7 @@ const login = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, policy, packs, settings])]),
+  routeTree: root.addChildren([login, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, models, policy, packs, deadLetters, settings])]),
   defaultPreload: "intent",
 });
 

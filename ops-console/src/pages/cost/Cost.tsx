@@ -1,9 +1,9 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { api, sent } from "../../api/client";
-import { download } from "../../api/client";
+import { api, download, item } from "../../api/client";
 import { told } from "../../api/problem";
+import type { Costs } from "../../api/rows";
 import type { components } from "../../api/schema";
 import { Empty, Fault, Loading } from "../../parts/Fault";
 import { count, short, usd } from "../../parts/format";
@@ -31,7 +31,7 @@ export function Cost() {
   const [measure, setMeasure] = useState<"usd" | "tokens">("usd");
   const answer = useQuery({
     queryKey: ["costs", by, span], placeholderData: keepPreviousData,
-    queryFn: () => sent(api.GET("/api/v1/costs", { params: { query: { by, ...since(span) } } })),
+    queryFn: () => item<Costs>(api.GET("/api/v1/costs", { params: { query: { by, ...since(span) } } })),
   });
   const total = answer.data?.total;
   // Simulated and free models cost nothing: then tokens say who uses how much.

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { api, sent } from "../../api/client";
+import { api, item } from "../../api/client";
+import type { Costs } from "../../api/rows";
 import { count, short, usd } from "../../parts/format";
 import { Panel } from "../../parts/Page";
 
@@ -10,7 +11,7 @@ const DAY_MS = 86_400_000;
 export function Days({ since }: { since: string | undefined }) {
   const answer = useQuery({
     queryKey: ["costs", "day", since?.slice(0, 13) ?? "all"],
-    queryFn: () => sent(api.GET("/api/v1/costs", { params: { query: { by: "day", ...(since === undefined ? {} : { from: since }) } } })),
+    queryFn: () => item<Costs>(api.GET("/api/v1/costs", { params: { query: { by: "day", ...(since === undefined ? {} : { from: since }) } } })),
   });
   const groups = answer.data?.groups ?? [];
   const known = new Map(groups.map((each) => [each.day ?? "", each]));
