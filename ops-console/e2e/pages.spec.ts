@@ -2,6 +2,7 @@ import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "@playwright/test";
 import path from "node:path";
 
+import { day } from "./day";
 import { GRACE, held, signIn, submit, until } from "./system";
 
 const PAGES = [
@@ -11,6 +12,8 @@ const PAGES = [
 const SIZES = [{ width: 1440, height: 900 }, { width: 390, height: 844 }];
 /** Where `make screenshots` wants them; without it the pages are only looked at. */
 const FOLDER = process.env["AGENTOS_SCREENSHOTS"];
+
+test.beforeAll(({ request }) => day(request));
 
 for (const scheme of ["light", "dark"] as const) {
   for (const size of SIZES) {

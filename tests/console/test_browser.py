@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CONSOLE = ROOT / "ops-console"
 READY_WITHIN_S = 90
 
+# A spec is many tests in a browser.
+pytestmark = pytest.mark.timeout(900)
+
 SPECS = sorted(spec.name.removesuffix(".spec.ts") for spec in (CONSOLE / "e2e").glob("*.spec.ts"))
 
 

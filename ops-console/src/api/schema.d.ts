@@ -3922,6 +3922,11 @@ export interface components {
              * @description The name of the identity provider to sign in at: GET /api/v1/auth/oidc/start.
              */
             provider: string | null;
+            /**
+             * Returning
+             * @description The browser brings a session's cookie: POST /auth/refresh may go on with it.
+             */
+            returning: boolean;
         };
         /**
          * SignedOut

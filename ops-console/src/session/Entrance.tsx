@@ -12,10 +12,12 @@ import { SignIn } from "./SignIn";
 /** What a person sees who is not in yet. */
 export function Entrance() {
   const { phase, notice } = useSession();
-  useEffect(() => void session.start(), []);
-  const entry = useQuery({ queryKey: ["setup"], queryFn: () => sent(api.GET("/api/v1/auth/setup")), enabled: phase === "out", refetchInterval: (query) => (query.state.status === "error" ? 3_000 : false) });
-  if (phase === "starting") return <Frame title="AgentOS"><p role="status" className="text-ink-3">Opening…</p></Frame>;
-  if (entry.data === undefined) return <Frame title="Sign in">{entry.error === null ? <p role="status" className="text-ink-3">Opening…</p> : <Fault error={entry.error} />}</Frame>;
+  const entry = useQuery({ queryKey: ["setup"], queryFn: () => sent(api.GET("/api/v1/auth/setup")), refetchInterval: (query) => (query.state.status === "error" ? 3_000 : false) });
+  const returning = entry.data?.returning;
+  useEffect(() => {
+    if (returning !== undefined) void session.start(returning);
+  }, [returning]);
+  if (entry.data === undefined || phase === "starting") return <Frame title="AgentOS">{entry.error === null ? <p role="status" className="text-ink-3">Opening…</p> : <Fault error={entry.error} />}</Frame>;
   if (entry.data.needed) return <Frame title="Welcome"><Setup needsKey={entry.data.proof === "key"} /></Frame>;
   return (
     <Frame title="Sign in">

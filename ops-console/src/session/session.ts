@@ -39,11 +39,12 @@ export class Session {
   private renewing: Promise<boolean> | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** What a page does when it is opened: somebody may be signed in already, by the cookie. */
-  async start(): Promise<void> {
+  /** What a page does when it is opened; `returning` where the browser brings a session's cookie. */
+  async start(returning: boolean): Promise<void> {
     if (this.state.phase !== "starting") return;
     try {
-      this.take(accessOf(await ask("/api/v1/auth/refresh")));
+      if (returning) this.take(accessOf(await ask("/api/v1/auth/refresh")));
+      else this.become({ phase: "out", signedIn: null, notice: null });
     } catch (error) {
       const gone = error instanceof ProblemError && error.problem.status !== 401 ? error.message : null;
       this.become({ phase: "out", signedIn: null, notice: gone });

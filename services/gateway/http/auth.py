@@ -80,6 +80,7 @@ class SetupState(BaseModel):
     needed: bool = Field(description="There is no administrator yet.")
     proof: Literal["none", "key"] = Field(description="Whether POST /auth/setup needs the first admin key as `token`.")
     provider: str | None = Field(description="The name of the identity provider to sign in at: GET /api/v1/auth/oidc/start.")
+    returning: bool = Field(description="The browser brings a session's cookie: POST /auth/refresh may go on with it.")
 
 
 class Me(BaseModel):
@@ -176,8 +177,9 @@ async def setup_state(request: Request, gateway: Parts) -> SetupState:
     """Whether the first administrator is still to be made, and how people sign in."""
     needed = gateway.identity.users.setup_needed
     return SetupState(
-        needed=needed, proof="none" if needed and _at_home(gateway, request) else "key", provider=_provider(gateway)
-    )
+        needed=needed, proof="none" if needed and _at_home(gateway, request) else "key",
+        provider=_provider(gateway), returning=COOKIE in request.cookies,
+    )  # fmt: skip
 
 
 @router.post("/setup", status_code=201, response_model=Access, responses=documented(409, 413, 415))

@@ -65,7 +65,7 @@ four_eyes if input.approval.four_eyes == true
 four_eyes if not data.config.approvals.terms.four_eyes == false
 
 denials contains {"reason": "approver.not_a_person", "rule": "approval.principal_kind"} if {
-	input.principal.kind != "api_key"
+	not input.principal.kind in ["user", "api_key"]
 }
 
 denials contains {"reason": "approver.role_missing", "rule": "approval.approver_roles"} if not holds_approver_role

@@ -16,7 +16,12 @@ from tests.services.gateway.test_webhooks_http import problem
 async def ada(edge: Any) -> AsyncIterator[Browser]:
     """The first administrator, signed in."""
     async with Browser(edge.url) as browser:
-        assert (await browser.http.get("/api/v1/auth/setup")).json() == {"needed": True, "proof": "none", "provider": None}
+        assert (await browser.http.get("/api/v1/auth/setup")).json() == {
+            "needed": True,
+            "proof": "none",
+            "provider": None,
+            "returning": False,
+        }
         made = await browser.set_up()
         assert made.status_code == 201, made.text
         yield browser
@@ -27,7 +32,12 @@ async def test_the_first_administrator_is_made_once_from_this_machine_and_is_sig
     assert (me["kind"], me["username"], me["roles"], me["must_change"]) == ("user", "ada", ["admin"], False)
     assert "users.manage" in me["actions"]
     assert (await ada.ask("GET", "tasks")).status_code == 200
-    assert (await ada.http.get("/api/v1/auth/setup")).json()["needed"] is False
+    assert (await ada.http.get("/api/v1/auth/setup")).json() == {
+        "needed": False,
+        "proof": "key",
+        "provider": None,
+        "returning": True,
+    }
     assert problem(await ada.set_up("eve")) == (409, "setup_done")
     assert [each["change"] for each in await facts(edge, "user", "changed")] == ["created"]
     assert [each["method"] for each in await facts(edge, "session", "opened")] == ["setup"]
