@@ -51,7 +51,7 @@ class BudgetList(BaseModel):
     left_out: int
 
 
-@router.get("", response_model=BudgetList, response_model_exclude_unset=True, responses=documented())
+@router.get("", response_model=BudgetList, responses=documented())
 @needs("budgets.read")
 async def budgets(gateway: Parts, caller: Sender, id: str | None = None) -> Any:  # noqa: A002 - the field's name in the answer
     """Every budget account that has been drawn on, the fullest first: limit, spent, reserved, remaining and, for a fixed window,

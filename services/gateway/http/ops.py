@@ -162,7 +162,7 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-@router.get("/packs", response_model=Packs, response_model_exclude_unset=True, responses=documented())
+@router.get("/packs", response_model=Packs, responses=documented())
 @needs("packs.read")
 async def packs(gateway: Parts, caller: Sender) -> Any:
     """Live packs, with what the ledger counted for each. Without the ledger the live part still answers."""

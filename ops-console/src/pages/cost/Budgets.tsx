@@ -24,20 +24,20 @@ export function Budgets() {
 /** What is spent against the time that is gone, and where it leads by the window's end. */
 function Line({ budget }: { budget: Budget }) {
   const now = useNow();
-  const amount = (value: string | undefined): string => (budget.metric === "usd" ? usd(value ?? 0) : `${short(Number(value ?? 0))} ${budget.metric ?? ""}`);
-  const limit = Number(budget.limit ?? 0);
-  const [spent, reserved, forecast] = [Number(budget.spent ?? 0), Number(budget.reserved ?? 0), budget.forecast == null ? null : Number(budget.forecast)];
+  const amount = (value: string | undefined): string => (budget.metric === "usd" ? usd(value ?? 0) : `${short(Number(value ?? 0))} ${budget.metric}`);
+  const limit = Number(budget.limit);
+  const [spent, reserved, forecast] = [Number(budget.spent), Number(budget.reserved), budget.forecast == null ? null : Number(budget.forecast)];
   const begins = budget.begins_at == null ? null : Date.parse(budget.begins_at);
   const ends = budget.ends_at == null ? null : Date.parse(budget.ends_at);
   const gone = begins === null || ends === null ? null : Math.min(1, Math.max(0, (now - begins) / (ends - begins)));
   const [tone, word]: [Tone, string] = budget.state === "unreadable" ? ["fail", "cannot be read"] : budget.state !== "open" ? ["fail", "used up"] : forecast !== null && forecast > limit ? ["wait", "will not last"] : ["done", "on course"];
-  const window = typeof budget.window === "string" ? budget.window : `${budget.window?.["sliding_s"] ?? 0} s`;
+  const window = typeof budget.window === "string" ? budget.window : `${budget.window["sliding_s"] ?? 0} s`;
   const scale = Math.max(limit, forecast ?? 0, spent + reserved, Number.MIN_VALUE);
   const at = (value: number): number => (value / scale) * 100;
   return (
     <li className="space-y-2 border-b border-line px-4 py-3 last:border-b-0">
       <div className="flex items-center justify-between gap-2"><strong className="truncate">{budget.id}</strong><Badge tone={tone}>{word}</Badge></div>
-      <p className="truncate text-sm text-ink-2">{Object.entries(budget.key ?? {}).map(([name, value]) => `${name} ${value}`).join(", ")}</p>
+      <p className="truncate text-sm text-ink-2">{Object.entries(budget.key).map(([name, value]) => `${name} ${value}`).join(", ")}</p>
       <svg viewBox="0 0 100 40" preserveAspectRatio="none" className="h-16 w-full rounded bg-raised" role="img"
         aria-label={`${budget.id}: ${amount(budget.spent)} of ${amount(budget.limit)} spent${gone === null ? "" : `, ${Math.round(gone * 100)} % of the time gone`}${forecast === null ? "" : `, forecast ${amount(budget.forecast ?? "0")}`}`}>
         <line x1="0" x2="100" y1={40 - at(limit) * 0.36} y2={40 - at(limit) * 0.36} stroke="var(--fail)" strokeWidth="1.5" vectorEffect="non-scaling-stroke" strokeDasharray="4 3" />

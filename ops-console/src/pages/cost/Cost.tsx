@@ -36,7 +36,7 @@ export function Cost() {
   const total = answer.data?.total;
   // Simulated and free models cost nothing: then tokens say who uses how much.
   const byTokens = measure === "tokens" || Number(total?.cost_usd ?? 0) === 0;
-  const size = (each: components["schemas"]["CostFigures"]): number => (byTokens ? (each.input_tokens ?? 0) + (each.output_tokens ?? 0) : Number(each.cost_usd ?? 0));
+  const size = (each: components["schemas"]["CostFigures"]): number => (byTokens ? each.input_tokens + each.output_tokens : Number(each.cost_usd));
   const groups = [...(answer.data?.groups ?? [])].sort((one, other) => (by === "day" ? (other.day ?? "").localeCompare(one.day ?? "") : size(other) - size(one)));
   const all = groups.reduce((sum, each) => sum + size(each), 0);
   const most = Math.max(...groups.map(size), Number.MIN_VALUE);
@@ -56,10 +56,10 @@ export function Cost() {
       </>}>
       {answer.error !== null && <div className="mb-4"><Fault error={answer.error} onRetry={answer.refetch} /></div>}
       <div className="mb-4 grid grid-cols-2 gap-3 lg:grid-cols-4">
-        <Sum name="Spent" value={total === undefined ? "…" : usd(total.cost_usd ?? 0)} note={(total?.unpriced_calls ?? 0) > 0 ? `${count(total?.unpriced_calls ?? 0)} calls have no price` : "every call has a price"} />
-        <Sum name="Saved by the cache" value={total === undefined ? "…" : usd(total.saved_usd ?? 0)} note={`${count(total?.cached_calls ?? 0)} calls were not paid again`} />
-        <Sum name="Calls" value={total === undefined ? "…" : short(total.calls ?? 0)} note={`${short(total?.attempts ?? 0)} attempts${(total?.simulated_calls ?? 0) > 0 ? `, ${short(total?.simulated_calls ?? 0)} simulated` : ""}`} />
-        <Sum name="Tokens" value={total === undefined ? "…" : short((total.input_tokens ?? 0) + (total.output_tokens ?? 0))} note={`${short(total?.input_tokens ?? 0)} in, ${short(total?.output_tokens ?? 0)} out, ${short(total?.cache_read_tokens ?? 0)} from prompt caches`} />
+        <Sum name="Spent" value={total === undefined ? "…" : usd(total.cost_usd)} note={(total?.unpriced_calls ?? 0) > 0 ? `${count(total?.unpriced_calls ?? 0)} calls have no price` : "every call has a price"} />
+        <Sum name="Saved by the cache" value={total === undefined ? "…" : usd(total.saved_usd)} note={`${count(total?.cached_calls ?? 0)} calls were not paid again`} />
+        <Sum name="Calls" value={total === undefined ? "…" : short(total.calls)} note={`${short(total?.attempts ?? 0)} attempts${(total?.simulated_calls ?? 0) > 0 ? `, ${short(total?.simulated_calls ?? 0)} simulated` : ""}`} />
+        <Sum name="Tokens" value={total === undefined ? "…" : short(total.input_tokens + total.output_tokens)} note={`${short(total?.input_tokens ?? 0)} in, ${short(total?.output_tokens ?? 0)} out, ${short(total?.cache_read_tokens ?? 0)} from prompt caches`} />
       </div>
       <div className="grid items-start gap-4 xl:grid-cols-[1fr_26rem]">
         <div className="min-w-0 space-y-4">
@@ -77,7 +77,7 @@ export function Cost() {
                       <tr key={at}>
                         <td className="font-medium">{each[by] ?? <span className="text-ink-3">none</span>}</td>
                         <td><span className="flex items-center gap-2"><Bar share={size(each) / most} /><span className="w-12 shrink-0 text-right text-sm text-ink-2">{all === 0 ? "0" : Math.round((size(each) / all) * 100)} %</span></span></td>
-                        <td className="num">{usd(each.cost_usd ?? 0)}</td><td className="num">{usd(each.saved_usd ?? 0)}</td><td className="num">{count(each.calls ?? 0)}</td><td className="num">{short(each.input_tokens ?? 0)}</td><td className="num">{short(each.output_tokens ?? 0)}</td>
+                        <td className="num">{usd(each.cost_usd)}</td><td className="num">{usd(each.saved_usd)}</td><td className="num">{count(each.calls)}</td><td className="num">{short(each.input_tokens)}</td><td className="num">{short(each.output_tokens)}</td>
                       </tr>
                     ))}
                   </tbody>

@@ -61,7 +61,7 @@ export function DeadLetters() {
         <button type="button" className="btn" onClick={() => setDiscarding(marked)}>Discard…</button>
       </span>}>
         {answer.isPending ? <Loading what="dead letters" /> : rows.length === 0 ? <Empty title={state === "open" ? "Nothing waits here" : "There is none"}>{state === "open" ? "Every message was taken. One that cannot be is put here instead of being lost." : "Choose another state."}</Empty> : (
-          <Wide label="Dead letters">
+          <Wide label="Table of dead letters">
             <table className="grid-table">
               <thead><tr>
                 <th>{waiting.length > 0 ? <input type="checkbox" className="size-4 accent-[var(--accent)]" aria-label="Mark all" checked={marked.length === waiting.length} onChange={() => choose(marked.length === waiting.length ? new Set() : new Set(waiting.map((each) => each.id)))} /> : <span className="sr-only">Mark</span>}</th>

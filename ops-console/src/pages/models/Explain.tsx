@@ -69,7 +69,7 @@ function Explanation({ call }: { call: string }) {
           </>}
         </p>
       </Panel>
-      {routing != null && (routing.candidates?.length ?? 0) > 0 && <Panel title="Candidates"><Candidates rows={routing.candidates ?? []} /></Panel>}
+      {routing != null && routing.candidates.length > 0 && <Panel title="Candidates"><Candidates rows={routing.candidates} /></Panel>}
       {attempts.length > 0 && <Panel title="Attempts"><Attempts rows={attempts} /></Panel>}
     </div>
   );
@@ -80,17 +80,17 @@ const ORDERINGS = { listed: "as they are listed", cost: "by what they cost", lat
 function Candidates({ rows }: { rows: components["schemas"]["ModelCandidate"][] }) {
   const sorted = [...rows].sort((one, other) => (one.rank ?? 1e9) - (other.rank ?? 1e9));
   return (
-    <Wide label="Candidates">
+    <Wide label="Table of candidates">
       <table className="grid-table">
         <thead><tr><th className="num">Place</th><th>Model</th><th>Against it</th><th className="num">At most</th><th className="num">First token</th><th className="num">Quality</th><th className="num">Weight</th><th>Breaker</th><th className="num">In flight</th></tr></thead>
         <tbody>
           {sorted.map((each) => (
             <tr key={each.target} className={each.rank == null ? "text-ink-3" : ""}>
               <td className="num">{each.rank == null ? "–" : each.rank + 1}</td><td className="font-medium whitespace-nowrap">{each.target}</td>
-              <td>{(each.rejected ?? []).map((code) => code.replaceAll("_", " ")).join(", ") || "nothing"}</td>
+              <td>{each.rejected.map((code) => code.replaceAll("_", " ")).join(", ") || "nothing"}</td>
               <td className="num">{each.usd == null ? "no price" : usd(each.usd)}</td><td className="num">{each.latency_ms == null ? "–" : duration(each.latency_ms)}</td>
               <td className="num">{each.quality ?? "–"}</td><td className="num">{each.weight}</td>
-              <td>{each.rank == null ? "–" : <BreakerState state={each.breaker ?? "closed"} />}</td>
+              <td>{each.rank == null ? "–" : <BreakerState state={each.breaker} />}</td>
               <td className="num">{each.in_flight}{each.limit == null ? "" : ` of ${each.limit}`}</td>
             </tr>
           ))}
@@ -102,15 +102,15 @@ function Candidates({ rows }: { rows: components["schemas"]["ModelCandidate"][] 
 
 function Attempts({ rows }: { rows: components["schemas"]["Attempt"][] }) {
   return (
-    <Wide label="Attempts">
+    <Wide label="Table of attempts">
       <table className="grid-table">
         <thead><tr><th className="num">No.</th><th>Model</th><th>Outcome</th><th>Key</th><th className="num">Waited</th><th className="num">Took</th><th className="num">First token</th><th className="num">Tokens in</th><th className="num">Out</th><th className="num">Cost</th><th>Why</th></tr></thead>
         <tbody>
           {rows.map((each) => (
             <tr key={each.number}>
               <td className="num">{each.number}</td><td className="font-medium whitespace-nowrap">{each.target}</td><td><Status state={each.outcome} /></td><td>{each.key}</td>
-              <td className="num">{duration(each.waited_ms ?? 0)}</td><td className="num">{duration(each.duration_ms)}</td><td className="num">{each.first_token_ms == null ? "–" : duration(each.first_token_ms)}</td>
-              <td className="num">{count(each.usage?.input_tokens ?? 0)}</td><td className="num">{count(each.usage?.output_tokens ?? 0)}{each.estimated === true ? " (estimated)" : ""}</td>
+              <td className="num">{duration(each.waited_ms)}</td><td className="num">{duration(each.duration_ms)}</td><td className="num">{each.first_token_ms == null ? "–" : duration(each.first_token_ms)}</td>
+              <td className="num">{count(each.usage.input_tokens)}</td><td className="num">{count(each.usage.output_tokens)}{each.estimated ? " (estimated)" : ""}</td>
               <td className="num">{each.cost == null ? "–" : each.cost.priced ? usd(each.cost.usd) : "no price"}</td><td>{each.fault?.code ?? "–"}</td>
             </tr>
           ))}

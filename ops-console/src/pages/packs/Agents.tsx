@@ -11,7 +11,7 @@ export function Agents({ agents, engaged, onAsk }: { agents: components["schemas
   return (
     <Panel title="Agents">
       {agents.length === 0 ? <Empty title="No agent is alive">Start a runner with a folder of packs.</Empty> : (
-        <Wide label="Agents">
+        <Wide label="Table of agents">
           <table className="grid-table">
             <thead><tr><th>Agent</th><th>Takes</th><th>Versions</th><th className="num">Instances</th><th className="num">At work</th><th>State</th></tr></thead>
             <tbody>

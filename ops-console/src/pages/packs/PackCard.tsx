@@ -32,9 +32,9 @@ export function PackCard({ pack, paused, onAsk }: { pack: Pack; paused: KillSwit
   const open = Object.entries(stats?.by_state ?? {}).filter(([state]) => state !== "settled");
   const settled = Object.values(outcomes.data ?? {}).reduce((sum, each) => sum + each, 0);
   return (
-    <Panel title={pack.name} actions={<PauseState what={{ scope: "pack", target: pack.name, by: paused }} live={pack.live ?? false} onAsk={onAsk} />}>
+    <Panel title={pack.name} actions={<PauseState what={{ scope: "pack", target: pack.name, by: paused }} live={pack.live} onAsk={onAsk} />}>
       <div className="space-y-4 p-4">
-        {pack.description !== undefined && pack.description !== "" && <p>{pack.description}</p>}
+        {pack.description !== "" && <p>{pack.description}</p>}
         <div>
           <h3 className="mb-1">How its newest tasks ended</h3>
           {settled === 0 ? <p className="text-ink-3">None has ended yet.</p> : <>
@@ -47,16 +47,16 @@ export function PackCard({ pack, paused, onAsk }: { pack: Pack; paused: KillSwit
         <Facts rows={[
           ["Queue", unsettled(pack) === 0 ? "empty" : <Link key="q" to="/tasks" search={{ pack: pack.name }}>{open.map(([state, tasks]) => `${count(tasks)} ${state}`).join(", ")}</Link>],
           ["Tasks", <Link key="t" to="/tasks" search={{ pack: pack.name }}>{count(stats?.tasks ?? 0)}</Link>],
-          ["Agents", (pack.agents ?? []).map((agent) => `${agent} takes ${(pack.types_of?.[agent] ?? []).join(", ")}`).join("; ") || "–"],
-          ["Versions", (pack.versions ?? []).join(", ") || "–"],
+          ["Agents", pack.agents.map((agent) => `${agent} takes ${(pack.types_of[agent] ?? []).join(", ")}`).join("; ") || "–"],
+          ["Versions", pack.versions.join(", ") || "–"],
           ["Calls", `${short(stats?.calls ?? 0)}, ${short((stats?.input_tokens ?? 0) + (stats?.output_tokens ?? 0))} tokens, ${usd(stats?.cost_usd ?? 0)}`],
           ["Refusals", count(stats?.refusals ?? 0)],
         ]} />
-        {(pack.instances ?? []).length > 0 && (
+        {pack.instances.length > 0 && (
           <Wide label={`Instances of ${pack.name}`}>
             <table className="grid-table">
               <thead><tr><th>Instance</th><th className="w-1/3">At work</th><th>Seen</th></tr></thead>
-              <tbody>{pack.instances?.map((each) => <tr key={each.id}><td className="font-mono text-sm">{each.id}</td><td><span className="text-sm">{count(each.active)} of {count(each.max_active)}</span><Bar share={each.active / each.max_active} /></td><td><Time at={each.seen_at} /></td></tr>)}</tbody>
+              <tbody>{pack.instances.map((each) => <tr key={each.id}><td className="font-mono text-sm">{each.id}</td><td><span className="text-sm">{count(each.active)} of {count(each.max_active)}</span><Bar share={each.active / each.max_active} /></td><td><Time at={each.seen_at} /></td></tr>)}</tbody>
             </table>
           </Wide>
         )}

@@ -19,8 +19,8 @@ export function Decisions({ rule }: { rule: string | undefined }) {
   const answer = useDecisions(kind);
   const rows = answer.data?.pages.flatMap((each) => each.items) ?? [];
   const wanted = words.trim().toLowerCase();
-  const shown = rows.filter((row) => (rule === undefined || (row.data.rules ?? []).includes(rule)) && (verdict === "" || row.data.verdict === verdict)
-    && (wanted === "" || `${row.subject} ${subjectOf(row)} ${(row.data.reasons ?? []).join(" ")} ${(row.data.rules ?? []).join(" ")}`.toLowerCase().includes(wanted)));
+  const shown = rows.filter((row) => (rule === undefined || row.data.rules.includes(rule)) && (verdict === "" || row.data.verdict === verdict)
+    && (wanted === "" || `${row.subject} ${subjectOf(row)} ${row.data.reasons.join(" ")} ${row.data.rules.join(" ")}`.toLowerCase().includes(wanted)));
   return (
     <Panel title={rule === undefined ? "Newest decisions" : `Decided by ${rule}`} actions={rule === undefined ? <span className="text-sm text-ink-3">{count(shown.length)} of {count(rows.length)}</span> : <Link to="/policy" search={{ tab: "decisions" }}>All rules</Link>}>
       <div className="flex flex-wrap gap-2 border-b border-line p-3">
@@ -53,16 +53,16 @@ function Line({ row }: { row: Decision }) {
           <span className="w-20"><Status state={said.verdict} /></span>
           <span className="w-36 font-mono text-sm">{row.type}</span>
           <span className="w-60 truncate">{subjectOf(row) || "–"}</span>
-          <span className="min-w-0 flex-1 basis-40 truncate text-ink-2">{(said.reasons ?? []).join(", ")}</span>
+          <span className="min-w-0 flex-1 basis-40 truncate text-ink-2">{said.reasons.join(", ")}</span>
           <span className="text-ink-3"><Time at={row.time} /></span>
         </summary>
         {open && (
           <div className="my-3 grid gap-4 lg:grid-cols-2">
             <div className="space-y-3">
               <Facts rows={[
-                ["Rules", (said.rules ?? []).join(", ") || "none: nobody was asked"], ["Reasons", (said.reasons ?? []).join(", ") || "–"],
-                ["Only watched", (said.monitored ?? []).join(", ") || "–"], ["Asked of", <code key="p">{said.package ?? "–"}</code>],
-                ["Revision", <code key="r" title={said.bundle}>{tail(said.bundle ?? "–")}</code>],
+                ["Rules", said.rules.join(", ") || "none: nobody was asked"], ["Reasons", said.reasons.join(", ") || "–"],
+                ["Only watched", said.monitored.join(", ") || "–"], ["Asked of", <code key="p">{said.package}</code>],
+                ["Revision", <code key="r" title={said.bundle}>{tail(said.bundle)}</code>],
                 ["Belongs to", row.correlation_id == null ? "–" : <Link key="t" to="/tasks/$task" params={{ task: row.correlation_id }}>{tail(row.correlation_id)}</Link>],
               ]} />
               <div><h3 className="mb-1">What it demands</h3><Json value={said.obligations ?? {}} label="What it demands" /></div>

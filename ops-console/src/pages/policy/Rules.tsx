@@ -54,7 +54,7 @@ export function Rules() {
               <li key={each.version} className="flex flex-wrap items-baseline gap-x-3 border-b border-line px-4 py-2.5">
                 <strong>v{each.version}</strong>{each.version === active.data?.version && <Badge tone="done">decides</Badge>}
                 <span className="font-mono text-sm" title={each.revision}>{tail(each.revision)}</span>
-                <span className="ml-auto text-sm text-ink-3">{String(each.by["id"] ?? "")}, <Time at={each.published_at} /></span>
+                <span className="ml-auto text-sm text-ink-3">{typeof each.by["id"] === "string" ? each.by["id"] : "somebody"}, <Time at={each.published_at} /></span>
               </li>
             ))}
             <li className="flex flex-wrap items-baseline gap-x-3 px-4 py-2.5">
@@ -64,7 +64,7 @@ export function Rules() {
           </ul>
           <p className="border-t border-line px-4 py-3 text-sm text-ink-2">Publish another: <code>agentos policy sign</code>, then <code>agentos policy publish</code>. Try it on past decisions first.</p>
         </Panel>
-        <Panel title="Configuration"><div className="p-3"><Json value={active.data?.config ?? {}} label="Configuration" /></div></Panel>
+        <Panel title="Configuration"><div className="p-3"><Json value={active.data?.config ?? {}} label="Configuration as JSON" /></div></Panel>
       </div>
     </div>
   );

@@ -23,7 +23,7 @@ export function useActive() {
 export function hitsOf(rows: readonly Decision[]): Map<string, { times: number; last: string }> {
   const hits = new Map<string, { times: number; last: string }>();
   for (const row of rows) {
-    for (const rule of row.data.rules ?? []) {
+    for (const rule of row.data.rules) {
       const before = hits.get(rule);
       hits.set(rule, { times: (before?.times ?? 0) + 1, last: before?.last ?? row.time });
     }

@@ -20,7 +20,7 @@ export function NotificationTargets() {
     <Panel title="Notification targets">
       {targets.error !== null && <Fault error={targets.error} onRetry={targets.refetch} />}
       {targets.isPending ? <Loading what="notification targets" /> : (targets.data?.items.length ?? 0) === 0 ? (targets.error === null && <Empty title="Nobody is notified">Name a file of targets (signed webhooks, mail) in AGENTOS_GATES_NOTIFICATIONS_FILE and start the gates anew.</Empty>) : (
-        <Wide label="Notification targets">
+        <Wide label="Table of targets">
           <table className="grid-table">
             <thead><tr><th>Name</th><th>By</th><th>To</th><th>Of what</th><th>State</th><th><span className="sr-only">Acts</span></th></tr></thead>
             <tbody>
