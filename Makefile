@@ -33,6 +33,8 @@ screenshots: $(STAMP) console ## Every page of the console, light and dark, wide
 	@scripts/install-browser
 	@mkdir -p docs/images/console
 	@AGENTOS_SCREENSHOTS=$(CURDIR)/docs/images/console $(BIN)/python -m pytest -n 0 tests/console -k pages
+	@mkdir -p docs/images/top
+	@AGENTOS_SCREENSHOTS_TOP=$(CURDIR)/docs/images/top $(BIN)/python -m pytest -n 0 tests/cli/test_top.py -k pictures
 
 test: $(STAMP) $(if $(shell command -v npm),console) ## All tests, on real parts. ARGS="tests/bus -k tail" narrows it, WORKERS=0 keeps them in one process
 	@scripts/install-opa

@@ -23,6 +23,7 @@ from agentos.cli import (
     reports,
     router,
     tasks,
+    watch,
 )
 
 app = typer.Typer(
@@ -49,7 +50,10 @@ app.add_typer(router.router, name="router")
 app.command("cost")(reports.cost)
 app.command("budgets")(budgets.budgets)
 app.command("events")(reports.events)
+app.command("top")(watch.top)
 app.command("up")(local.up)
+app.command("backup")(local.backup)
+app.command("restore")(local.restore)
 app.command("demo")(local.demo)
 app.command("provision")(local.provision)
 

@@ -26,6 +26,7 @@ from agentos.bus import BrokerSettings
 from agentos.bus.provision import idle_consumers, provision
 from agentos.bus.server import NatsServer, free_port, load_passwords
 from agentos.bus.topology import PROVISIONER
+from agentos.cli.occupied import occupied
 from agentos.ending import end
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ async def installation(choices: Choices) -> AsyncGenerator[Installation]:
     """A running installation. On leaving, the services drain in reverse order and the broker stops last."""
     data = choices.data.resolve()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with occupied(data):
+        async with _started(choices, data) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _started(choices: Choices, data: Path) -> AsyncGenerator[Installation]:
     passwords = load_passwords(data / "secrets")
     broker = NatsServer(data / "broker", passwords, port=free_port())
     await broker.start()

@@ -96,5 +96,10 @@ def fields(pairs: Mapping[str, object]) -> None:
 
 def text(value: object) -> str:
     """A value from outside, safe to print as markup and without control characters."""
+    return escape(plain(value))
+
+
+def plain(value: object) -> str:
+    """A value from outside without control characters; markup in it is still markup."""
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return escape("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in shown))
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in shown)

@@ -7,11 +7,10 @@ import { createRoot } from "react-dom/client";
 
 import { ProblemError } from "./api/problem";
 import { feed, refreshFrom } from "./live/live";
-import { Modal } from "./parts/Modal";
 import { router } from "./router";
 import { session, useSession } from "./session/session";
 import { Entrance, NewPassword } from "./session/Entrance";
-import { SignIn } from "./session/SignIn";
+import { SignInAgain } from "./session/SignInAgain";
 
 const client = new QueryClient({
   defaultOptions: {
@@ -29,14 +28,20 @@ const client = new QueryClient({
 session.onOther(() => client.clear());
 
 function App() {
-  const { phase, signedIn, notice } = useSession();
+  const { phase, signedIn } = useSession();
   const open = signedIn !== null && !signedIn.mustChange;
   const id = open ? signedIn.id : null;
   useEffect(() => {
     if (id === null) return;
     const stopRefreshing = refreshFrom(client, feed);
     const stopFeed = feed.start();
+    // Whoever signs in again, or is back on the network, waits for nothing.
+    const retry = (): void => feed.retry();
+    const stopSession = session.subscribe(retry);
+    addEventListener("online", retry);
     return () => {
+      removeEventListener("online", retry);
+      stopSession();
       stopFeed();
       stopRefreshing();
     };
@@ -46,7 +51,7 @@ function App() {
   return (
     <>
       <RouterProvider key={signedIn.id} router={router} />
-      {phase === "lapsed" && <Modal title="Sign in again" onClose={() => void session.end()}><SignIn provider={null} notice={notice} /></Modal>}
+      {phase === "lapsed" && <SignInAgain />}
     </>
   );
 }

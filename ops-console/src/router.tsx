@@ -1,7 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet, redirect } from "@tanstack/react-router";
 
 import type { TaskSearch } from "./pages/Tasks";
-import { Overview } from "./pages/Overview";
 import { Shell } from "./shell/Shell";
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value.slice(0, 200) : undefined);
@@ -9,13 +8,12 @@ const given = <T extends object>(values: T): T => Object.fromEntries(Object.entr
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 const app = createRoute({ getParentRoute: () => root, id: "app", component: Shell });
-const at = <P extends string>(path: P, component: () => React.JSX.Element) => createRoute({ getParentRoute: () => app, path, component });
 
-const overview = at("/", Overview);
+const overview = createRoute({ getParentRoute: () => app, path: "/", component: lazyRouteComponent(() => import("./pages/Overview"), "Overview") });
 const approvals = createRoute({ getParentRoute: () => app, path: "/approvals", component: lazyRouteComponent(() => import("./pages/approvals/Inbox"), "Inbox") });
 const tasks = createRoute({
   getParentRoute: () => app, path: "/tasks", component: lazyRouteComponent(() => import("./pages/Tasks"), "Tasks"),
-  validateSearch: (raw: Record<string, unknown>): TaskSearch => given({ q: text(raw["q"]), state: text(raw["state"]), outcome: text(raw["outcome"]), pack: text(raw["pack"]), type: text(raw["type"]) }) as TaskSearch,
+  validateSearch: (raw: Record<string, unknown>): TaskSearch => given({ q: text(raw["q"]), state: text(raw["state"]), outcome: text(raw["outcome"]), pack: text(raw["pack"]), type: text(raw["type"]), agent: text(raw["agent"]), requester: text(raw["requester"]), sort: text(raw["sort"]), order: text(raw["order"]) }) as TaskSearch,
 });
 const task = createRoute({ getParentRoute: () => app, path: "/tasks/$task", component: lazyRouteComponent(() => import("./pages/task/TaskPage"), "TaskPage") });
 const kill = createRoute({
@@ -35,17 +33,21 @@ const policy = createRoute({
 });
 const packs = createRoute({ getParentRoute: () => app, path: "/packs", component: lazyRouteComponent(() => import("./pages/packs/Packs"), "Packs"), validateSearch: tabbed });
 const deadLetters = createRoute({ getParentRoute: () => app, path: "/deadletters", component: lazyRouteComponent(() => import("./pages/deadletters/DeadLetters"), "DeadLetters") });
-const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/settings/Settings"), "Settings"), validateSearch: tabbed });
-// Where the identity provider sends somebody whom it did not let in; once signed in there is nothing here.
-const login = createRoute({
-  getParentRoute: () => root, path: "/login", beforeLoad: () => {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's own way to say it
-    throw redirect({ to: "/" });
-  },
-});
+const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/settings/Settings"), "KeySettings") });
+const webhooks = createRoute({ getParentRoute: () => app, path: "/settings/webhooks", component: lazyRouteComponent(() => import("./pages/settings/Settings"), "WebhookSettings") });
+const notifications = createRoute({ getParentRoute: () => app, path: "/settings/notifications", component: lazyRouteComponent(() => import("./pages/settings/Settings"), "NotificationSettings") });
+const people = createRoute({ getParentRoute: () => app, path: "/settings/people", component: lazyRouteComponent(() => import("./pages/settings/People"), "People") });
+const sessions = createRoute({ getParentRoute: () => app, path: "/settings/sessions", component: lazyRouteComponent(() => import("./pages/settings/Sessions"), "Sessions") });
+const toOverview = (): never => {
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's own way to say it
+  throw redirect({ to: "/" });
+};
+// Where the identity provider sends somebody whom it did not let in, and where a first administrator is made; once signed in there is nothing here.
+const login = createRoute({ getParentRoute: () => root, path: "/login", beforeLoad: toOverview });
+const setup = createRoute({ getParentRoute: () => root, path: "/setup", beforeLoad: toOverview });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, models, policy, packs, deadLetters, settings])]),
+  routeTree: root.addChildren([login, setup, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, models, policy, packs, deadLetters, settings, webhooks, notifications, people, sessions])]),
   defaultPreload: "intent",
 });
 

@@ -124,7 +124,7 @@ def _refused(approval: str, problem: Problem) -> dict[str, Any]:
 
 
 async def check_delegator(gateway: Gateway, caller: Caller, delegation: str | None) -> None:
-    """Raises a 409 problem when the powers that a delegation lends are those of a key that was revoked."""
+    """Raises a 409 problem when the powers that a delegation lends are those of a key or account that is no more."""
     if delegation is None:
         return
     entry = await gateway.bus.bucket("delegations").get(f"{caller.tenant}.{delegation}")
@@ -132,13 +132,16 @@ async def check_delegator(gateway: Gateway, caller: Caller, delegation: str | No
         # Taken back, over, or never given: gates says which.
         return
     granted = DelegationGranted.model_validate_json(entry.value)
-    if not is_live_key(gateway, caller.tenant, granted.by.id):
-        raise Problem(409, "delegator_revoked", "the key of whoever granted this delegation was revoked", settled=True)
+    if not is_live(gateway, caller.tenant, granted.by.id):
+        mend = "whoever granted this delegation has no live key or account any more"
+        raise Problem(409, "delegator_revoked", mend, settled=True)
 
 
-def is_live_key(gateway: Gateway, tenant: str, id_: str) -> bool:
-    """Whether a key of this id can still be used."""
-    return any(record.id == id_ and record.revoked_at is None for record in gateway.api_keys.list(tenant))
+def is_live(gateway: Gateway, tenant: str, id_: str) -> bool:
+    """Whether this is the id of a key that can still be used, or of a person who can still sign in."""
+    if any(record.id == id_ and record.revoked_at is None for record in gateway.api_keys.list(tenant)):
+        return True
+    return any(user.id == id_ and user.disabled_at is None for user in gateway.identity.users.list(tenant))
 
 
 async def delegations(gateway: Gateway, tenant: str) -> list[dict[str, Any]]:

@@ -19,8 +19,9 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import TEXT, TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
 from services.ledger.domain.rhythm import COUNTS as RHYTHM
@@ -90,6 +91,9 @@ class Blob(LargeBinary):
 Sequence = BigInteger().with_variant(Integer(), "sqlite")
 """A stream sequence as primary key: on SQLite it has to be INTEGER to be the table's own row id."""
 
+Bytewise = Text().with_variant(TEXT(collation="C"), "postgresql")
+"""Text that an index finds by its beginning, whatever the language of the database is."""
+
 metadata = MetaData()
 
 
@@ -128,7 +132,9 @@ events = Table(
     metadata,
     Column("seq", Sequence, primary_key=True, autoincrement=False),
     Column("time", UtcTime),
-    *(Column(name, Text, nullable=False) for name in ("tenant", "subject", "aggregate", "id", "fact")),
+    *(Column(name, Text, nullable=False) for name in ("tenant", "subject", "aggregate")),
+    Column("id", Bytewise, nullable=False),
+    Column("fact", Text, nullable=False),
     *_texts("ordinal", "event_id", "correlation_id", "causation_id", "schema", "traceparent", "body_digest"),
     Column("body_bytes", BigInteger, nullable=False),
     Column("body", Text),
@@ -138,6 +144,9 @@ events = Table(
     Index("events_correlation", "tenant", "correlation_id", "seq"),
     Index("events_aggregate", "tenant", "aggregate", "id", "seq"),
     Index("events_fact", "tenant", "aggregate", "fact", "seq"),
+    Index(
+        "events_broken", "tenant", "seq", sqlite_where=text("problem IS NOT NULL"), postgresql_where=text("problem IS NOT NULL")
+    ),
 )
 
 tasks = Table(
@@ -166,6 +175,16 @@ tasks = Table(
     Index("tasks_type", "tenant", "type", "first_seq"),
     Index("tasks_pack", "tenant", "pack", "first_seq"),
     Index("tasks_requester", "tenant", "requester", "first_seq"),
+    Index("tasks_agent", "tenant", "agent", "first_seq"),
+    Index("tasks_priority", "tenant", "priority", "first_seq"),
+    Index(
+        "tasks_parent",
+        "tenant",
+        "parent",
+        "first_seq",
+        sqlite_where=text("parent IS NOT NULL"),
+        postgresql_where=text("parent IS NOT NULL"),
+    ),
 )
 
 calls = Table(
@@ -214,6 +233,7 @@ approvals = Table(
     *_times("expires_at", "requested_at", "resolved_at"),
     *_numbers("first_seq", "last_seq"),
     Index("approvals_newest", "tenant", "first_seq"),
+    Index("approvals_state", "tenant", "state", "first_seq"),
     Index("approvals_task", "tenant", "task"),
     Index("approvals_alike", "tenant", "pack", "target"),
 )

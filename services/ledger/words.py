@@ -25,13 +25,16 @@ def of_task(row: dict[str, Any]) -> str:
     return " ".join(found[:MOST_WORDS])
 
 
-def for_sqlite(typed: str) -> str | None:
+def typed(text: str) -> list[str]:
+    """What a search looks for: each of these must begin a word."""
+    return words_of(text)[:MOST_TYPED]
+
+
+def for_sqlite(text: str) -> str | None:
     """As FTS5 looks for it; None where nothing can be looked for."""
-    words = words_of(typed)[:MOST_TYPED]
-    return " ".join(f'"{word}"*' for word in words) or None
+    return " ".join(f'"{word}"*' for word in typed(text)) or None
 
 
-def for_postgresql(typed: str) -> str | None:
+def for_postgresql(text: str) -> str | None:
     """As a tsquery; None where nothing can be looked for."""
-    words = words_of(typed)[:MOST_TYPED]
-    return " & ".join(f"'{word}':*" for word in words) or None
+    return " & ".join(f"'{word}':*" for word in typed(text)) or None

@@ -1,24 +1,18 @@
 """The ops console in a real browser, against a real installation: `agentos up` with the demo's pack and the simulated model."""
 
-import json
 import os
 import shutil
 import subprocess
-import sys
-import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from agentos.bus.server import free_port
+from tests.installed import ROOT, installation, make_key
 
-ROOT = Path(__file__).resolve().parents[2]
 CONSOLE = ROOT / "ops-console"
-READY_WITHIN_S = 90
 
 # A spec is many tests in a browser.
 pytestmark = pytest.mark.timeout(900)
@@ -55,23 +49,6 @@ def chromium() -> str:
     pytest.skip(f"{missing} is missing: the console was not tested in a browser")
 
 
-@contextmanager
-def installation(data: Path) -> Generator[tuple[str, str]]:
-    """`agentos up` in a process of its own: its address and the first admin key."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "agentos.cli", "up", "--data", str(data / "up"), "--port", str(port)]
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
-    with (data / "output").open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-        try:
-            _await(url, process)
-            yield url, (data / "up" / "secrets" / "admin.key").read_text().strip()
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
 @pytest.fixture(scope="module")
 def running(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     del chromium  # nothing is started where it cannot be looked at
@@ -79,7 +56,10 @@ def running(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         grace = {"username": "grace", "name": "Grace H.", "password": "a long enough password"}
         made = httpx.post(f"{url}/api/v1/auth/setup", json=grace, trust_env=False)
         assert made.status_code == 201, made.text
-        sender, second = _key(url, key, "issue tracker", "operator"), _key(url, key, "Bob of the second desk", "approver")
+        sender, second = (
+            make_key(url, key, "issue tracker", "operator"),
+            make_key(url, key, "Bob of the second desk", "approver"),
+        )
         yield Running(url, key, sender, second)
 
 
@@ -88,26 +68,7 @@ def unclaimed(chromium: str, tmp_path: Path) -> Iterator[Running]:
     """An installation that nobody has opened yet."""
     del chromium
     with installation(tmp_path) as (url, key):
-        yield Running(url, key, _key(url, key, "issue tracker", "operator"), "")
-
-
-def _await(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz", trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.3)
-    raise AssertionError(f"agentos up is not ready; it {'runs' if process.poll() is None else 'ended'}")
-
-
-def _key(url: str, key: str, name: str, role: str) -> str:
-    body = json.dumps({"name": name, "roles": [role]})
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    made = httpx.post(f"{url}/api/v1/keys", content=body, headers=headers, trust_env=False)
-    assert made.status_code == 201, made.text
-    return made.json()["key"]
+        yield Running(url, key, make_key(url, key, "issue tracker", "operator"), "")
 
 
 @pytest.mark.parametrize("spec", SPECS)

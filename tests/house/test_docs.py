@@ -100,6 +100,62 @@ def assert_parses(words: list[str]) -> None:
     command.make_context(command.name, words).close()
 
 
+def inline_commands() -> Iterator[tuple[str, str]]:
+    """Every `agentos …` in running text."""
+    for page in PAGES:
+        for line in re.findall(r"`agentos ([a-z][^`\n]*)`", _FENCE.sub("", page.read_text())):
+            yield str(page.relative_to(ROOT)), line
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(inline_commands())))
+def test_every_command_in_running_text_exists(page: str, line: str) -> None:
+    """Whatever stands behind the command's name is the reader's to fill in."""
+    import typer.main
+
+    from agentos.cli.__main__ import app
+
+    command: Any = typer.main.get_command(app)
+    words = shlex.split(line)
+    while hasattr(command, "commands") and words:
+        name, *words = words
+        assert name in command.commands, f"{page}: `agentos {line}`: no command {name}"
+        command = command.commands[name]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_picture_is_one_of_the_repository_and_says_what_it_shows(page: Path) -> None:
+    """A picture that is fetched from elsewhere tells others who reads; one without a text tells some readers nothing."""
+    for words, target in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", _FENCE.sub("", page.read_text())):
+        assert words.strip(), f"{target}: no text"
+        picture = (page.parent / target).resolve()
+        assert picture.is_file(), f"{target}: no such picture; `make screenshots` makes those of the console and of agentos top"
+        if picture.suffix == ".svg":
+            assert not re.search(r"https?://(?!www\.w3\.org/)", re.sub(r"<!--.*?-->", "", picture.read_text(), flags=re.DOTALL))
+
+
+def test_the_terminals_page_names_the_keys_that_it_has() -> None:
+    from textual.binding import Binding
+
+    from agentos.cli.top.app import Top
+    from agentos.cli.top.approvals import Approvals
+    from agentos.cli.top.kill import Kill
+    from agentos.cli.top.spend import Spend
+    from agentos.cli.top.tasks import Tasks, TaskScreen
+
+    named = {"exclamation_mark": "!", "slash": "/", "escape": "Esc"}
+    bound = {
+        named.get(each.key, each.key)
+        for kind in (Top, Tasks, TaskScreen, Approvals, Spend, Kill)
+        for each in kind.BINDINGS
+        if isinstance(each, Binding)
+    }
+    table = "".join(
+        line for line in (ROOT / "docs" / "operators" / "top.md").read_text().splitlines(True) if line.startswith("|")
+    )
+    cells = " ".join(line.split("|")[1] for line in table.splitlines())
+    assert set(re.findall(r"`([^`]+)`", cells)) | {"Esc"} == bound
+
+
 def settings_of_services() -> set[str]:
     """Every environment variable that a settings model reads."""
     found: set[str] = set()

@@ -11,9 +11,11 @@ SignInMethod = Literal["password", "oidc", "setup"]
 
 
 class UserChanged(Contract):
-    """A person's account was made or changed; what stands here is how it is now. One fact a change, with an ordinal of its own."""
+    """A person's account was made, changed or deleted; what stands here is how it is now. One fact a change, with an ordinal of its own."""
 
-    change: Literal["created", "updated", "disabled", "enabled", "password_set", "password_changed", "signed_in_elsewhere"]
+    change: Literal[
+        "created", "updated", "disabled", "enabled", "password_set", "password_changed", "signed_in_elsewhere", "deleted"
+    ]
     """``password_set`` is somebody else's doing, ``password_changed`` their own; ``signed_in_elsewhere`` took roles from a provider."""
     roles: tuple[str, ...]
     disabled: bool
@@ -36,7 +38,7 @@ class SessionClosed(Contract):
     """
 
     user: Token
-    reason: Literal["logout", "revoked", "reused", "password", "disabled"]
+    reason: Literal["logout", "revoked", "reused", "password", "disabled", "deleted"]
     by: Principal
 
 

@@ -23,7 +23,8 @@ api.use({
   async onResponse({ request, response }) {
     if (response.status !== 401) return undefined;
     const spare = spares.get(request);
-    if (spare === undefined || !(await session.renew())) return undefined;
+    // Where the sign-in is over, what was to be done is done once the same person is back.
+    if (spare === undefined || !((await session.renew()) || (await session.returned()))) return undefined;
     spare.headers.set("Authorization", `Bearer ${(await session.fresh()) ?? ""}`);
     return fetch(spare);
   },

@@ -54,12 +54,20 @@ export interface KillSwitch {
   id: string; since: string; scope: string; target: string; mode: "halt" | "drain"; reason?: string; tenant: string; state?: string; share_percent?: number | null;
 }
 
+/** One thing in flight that a switch hit. `why` where nobody could confirm that it stopped. */
+export interface Stopped { id: string | null; at: string; what: "call" | "tool" | "attempt"; task: string; pack: string; agent: string; after_ms?: number; why?: string }
+
+export interface Drilled {
+  rounds: number; p50_ms: number | null; p99_ms: number | null; max_ms: number | null;
+  instances: { service: string; instance: string; seen: number; missed: number; p50_ms: number | null; p99_ms: number | null; max_ms: number | null }[];
+}
+
 export interface KillDetail extends KillSwitch {
   requested: { request: number; reason: string; by?: { id: string } } | null;
   history: { what: string; at: string; reason?: string; by?: { id: string }; share_percent?: number }[];
-  looks: Record<string, unknown> | null;
-  cancelled: { id: string | null; at: string; kind?: string; confirmed?: boolean }[];
-  unconfirmed: { id: string | null; at: string; kind?: string }[];
+  looks: { cancelled: number; unconfirmed: number; running: number; last_after_ms: number | null; at: string } | null;
+  cancelled: Stopped[];
+  unconfirmed: Stopped[];
   by?: { id: string };
 }
 

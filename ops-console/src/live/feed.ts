@@ -18,6 +18,8 @@ export interface Heard {
   gap: (position: number) => void;
   /** The system's figures, once a second; null while they are not known. */
   figures: (figures: Record<string, unknown> | null) => void;
+  /** Anything came, if only a sign of life. */
+  alive: () => void;
 }
 
 /** How events reach the page. `open` ends when the connection does, and throws when it cannot be made or is lost. */
@@ -27,32 +29,34 @@ export interface Transport {
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
+/** The mark that an event leaves when it arrives. */
+export const ARRIVED = "agentos:event";
 
 export class Feed {
   connection: Connection = "connecting";
-  /** When the connection became what it is, as `Date.now()` says. */
-  changedAt = Date.now();
+  /** When something was heard last, as `performance.now()` says: what is shown is as old. */
+  heardAt = performance.now();
   position: number | null = null;
   figures: Record<string, unknown> | null = null;
   private readonly connectionListeners = new Set<() => void>();
   private readonly eventListeners = new Set<(event: LiveEvent) => void>();
   private readonly catchUpListeners = new Set<() => void>();
   private readonly figureListeners = new Set<() => void>();
-  private ending: AbortController | null = null;
+  private waiting: (() => void) | null = null;
 
   constructor(private readonly transport: Transport) {}
 
   start(): () => void {
     const ending = new AbortController();
-    this.ending = ending;
     this.position = null;
     this.become("connecting");
     void this.follow(ending.signal);
     return () => ending.abort();
   }
 
-  stop(): void {
-    this.ending?.abort();
+  /** Where the connection is lost, try now. */
+  retry(): void {
+    this.waiting?.();
   }
 
   onConnection = (listener: () => void): (() => void) => {
@@ -88,12 +92,16 @@ export class Feed {
           },
           event: (event) => this.take(event),
           gap: (position) => {
-            this.position = Math.max(position, this.position ?? 0);
+            // It may be lower than ours: an installation whose data were put back begins where they end.
+            this.position = position;
             this.catchUp();
           },
           figures: (figures) => {
             this.figures = figures;
             for (const listener of this.figureListeners) listener();
+          },
+          alive: () => {
+            this.heardAt = performance.now();
           },
         });
       } catch (cause) {
@@ -101,7 +109,7 @@ export class Feed {
       }
       if (ended()) return;
       this.become("lost");
-      await pause(wait * (0.75 + Math.random() / 2), signal);
+      await this.pause(wait * (0.75 + Math.random() / 2), signal);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     }
   }
@@ -109,6 +117,9 @@ export class Feed {
   private take(event: LiveEvent): void {
     if (this.position !== null && event.position <= this.position) return;
     this.position = event.position;
+    // For whoever measures in the browser, with a PerformanceObserver; a page that is open for days keeps none of it.
+    performance.mark(ARRIVED, { detail: { position: event.position, name: event.name, stored: event.time } });
+    performance.clearMarks(ARRIVED);
     for (const listener of this.eventListeners) listener(event);
   }
 
@@ -119,17 +130,20 @@ export class Feed {
   private become(connection: Connection): void {
     if (connection === this.connection) return;
     this.connection = connection;
-    this.changedAt = Date.now();
     for (const listener of this.connectionListeners) listener();
   }
-}
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
-  });
+  private pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const go = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", go);
+        this.waiting = null;
+        resolve();
+      };
+      const timer = setTimeout(go, ms);
+      signal.addEventListener("abort", go);
+      this.waiting = go;
+    });
+  }
 }

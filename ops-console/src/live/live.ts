@@ -24,9 +24,9 @@ export function stale(event: LiveEvent): string[] {
     case "apikey":
       return ["keys"];
     case "user":
-      return ["users"];
+      return ["users", "me"];
     case "session":
-      return ["sessions"];
+      return ["sessions", "users"];
     case "delegation":
       return ["delegations"];
     default:
@@ -36,20 +36,21 @@ export function stale(event: LiveEvent): string[] {
 
 const EVERY_MS = 400;
 
-/** Refresh what the feed makes stale, many events at a time: two hundred a second cost no more than two. */
+/** Refresh what the feed makes stale: the first event at once, those that follow many at a time, so that two hundred a second cost no more than two. */
 export function refreshFrom(client: QueryClient, source: Feed): () => void {
   const waiting = new Set<string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
-    timer = undefined;
     const kinds = [...waiting];
     waiting.clear();
+    timer = kinds.length === 0 ? undefined : setTimeout(flush, EVERY_MS);
     for (const kind of kinds) void client.invalidateQueries({ queryKey: [kind] }, { cancelRefetch: false });
   };
   const stopEvents = source.onEvent((event) => {
     for (const kind of stale(event)) waiting.add(kind);
     waiting.add("events");
-    timer ??= setTimeout(flush, EVERY_MS);
+    // After the event's own turn: what was missed comes in one go and is one refresh.
+    timer ??= setTimeout(flush, 0);
   });
   const stopCatchUp = source.onCatchUp(() => void client.invalidateQueries());
   return () => {

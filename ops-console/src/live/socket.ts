@@ -1,10 +1,13 @@
 import { session } from "../session/session";
 import type { Heard, LiveEvent, Transport } from "./feed";
 
-/** Silence of this long means a dead connection: the gateway pings every 15 s, and tells its figures every second. */
+/** Silence of this long means a dead connection: the gateway pings every 15 s. */
 const SILENT_MS = 30_000;
+/** Where the computer says that it has no network: this gateway may be reached still, and tells its figures every second. */
+const OFFLINE_MS = 3_000;
 const WHO = 4401;
 const FULL = 4429;
+const GONE = 1006;
 
 type Wire =
   | { type: "welcome"; position: number }
@@ -31,15 +34,24 @@ export const socket: Transport = {
       say({ type: "token", token: now });
     });
     let silence: ReturnType<typeof setTimeout> | undefined;
-    const heard = (): void => {
+    // A close frame that is never answered would keep a dead connection open for long: it is given up here.
+    let giveUp: (why: string) => void = () => undefined;
+    const expect = (ms: number): void => {
       clearTimeout(silence);
-      silence = setTimeout(() => ws.close(4000, "silent"), SILENT_MS);
+      silence = setTimeout(() => giveUp("nothing is heard any more"), ms);
     };
-    const leave = (): void => ws.close(1000);
+    const heard = (): void => {
+      expect(navigator.onLine ? SILENT_MS : OFFLINE_MS);
+      on.alive();
+    };
+    const offline = (): void => expect(OFFLINE_MS);
+    addEventListener("offline", offline);
+    const leave = (): void => giveUp("left");
     signal.addEventListener("abort", leave, { once: true });
     try {
-      const end = await new Promise<CloseEvent>((resolve) => {
-        heard();
+      const end = await new Promise<Pick<CloseEvent, "code" | "reason">>((resolve) => {
+        giveUp = (reason) => resolve({ code: GONE, reason });
+        expect(SILENT_MS);
         ws.onopen = () => say({ type: "hello", token, since: after, topics: ["*"] });
         ws.onclose = resolve;
         ws.onmessage = (message) => {
@@ -54,7 +66,9 @@ export const socket: Transport = {
     } finally {
       clearTimeout(silence);
       stopTokens();
+      removeEventListener("offline", offline);
       signal.removeEventListener("abort", leave);
+      ws.onmessage = null;
       ws.close();
     }
   },

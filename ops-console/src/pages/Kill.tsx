@@ -1,15 +1,16 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { api, item, sent } from "../api/client";
 import { told } from "../api/problem";
-import type { KillDetail } from "../api/rows";
+import type { Drilled, KillDetail, Stopped } from "../api/rows";
 import { Empty, Fault, Loading } from "../parts/Fault";
-import { count, tail } from "../parts/format";
+import { count, duration, tail } from "../parts/format";
 import { Facts, Page, Panel } from "../parts/Page";
 import { Badge, Status } from "../parts/Status";
 import { Time } from "../parts/Time";
+import { Wide } from "../parts/Wide";
 import { useKills, useSwitch } from "../shell/kill";
 import { KillDialog } from "../shell/KillDialog";
 import { toast } from "../shell/Toasts";
@@ -20,11 +21,12 @@ export function Kill() {
   const { switch: chosen }: { switch?: string } = useSearch({ strict: false });
   const navigate = useNavigate();
   const [stopping, setStopping] = useState(false);
+  const drill = useDrill();
   const items = kills.data?.items ?? [];
   const shown = chosen ?? items[0]?.id;
   return (
     <Page title="Kill switch" lead="Stop new work at once, see what stopped, let it go again in stages."
-      actions={<><Drill /><button type="button" className="btn btn-stop" onClick={() => setStopping(true)}>Stop something</button></>}>
+      actions={<><button type="button" className="btn" disabled={drill.pending} onClick={drill.begin}>{drill.pending ? "Drilling…" : "Drill"}</button><button type="button" className="btn btn-stop" onClick={() => setStopping(true)}>Stop something</button></>}>
       {stopping && <KillDialog onClose={() => setStopping(false)} />}
       {kills.error !== null && <Fault error={kills.error} />}
       <div className="space-y-4">
@@ -39,6 +41,7 @@ export function Kill() {
           </div>
         )}
         {shown !== undefined && <Switch key={shown} id={shown} />}
+        {drill.figures !== undefined && <Figures drilled={drill.figures} />}
       </div>
     </Page>
   );
@@ -66,24 +69,27 @@ function Switch({ id }: { id: string }) {
           )}
         </div>
       </Panel>
-      <Panel title="What stopped" actions={<span className="flex gap-2"><Badge tone="done">{count(kill.cancelled.length)} stopped</Badge>{kill.unconfirmed.length > 0 && <Badge tone="fail">{count(kill.unconfirmed.length)} not confirmed</Badge>}</span>}>
-        {kill.cancelled.length + kill.unconfirmed.length === 0 ? <p className="p-4 text-ink-2">Nothing was in flight in its scope. Nothing new starts.</p> : (
-          <ul className="max-h-96 overflow-y-auto">
-            {kill.unconfirmed.map((each, at) => <Hit key={`u${at}`} id={each.id} at={each.at} confirmed={false} />)}
-            {kill.cancelled.map((each, at) => <Hit key={`c${at}`} id={each.id} at={each.at} confirmed />)}
+      <Panel title="What stopped" actions={<span className="flex flex-wrap gap-2"><Badge tone="done">{count(kill.cancelled.length)} stopped</Badge>{kill.unconfirmed.length > 0 && <Badge tone="fail">{count(kill.unconfirmed.length)} not confirmed</Badge>}{kill.looks !== null && kill.looks.running > 0 && <Badge tone="run">{count(kill.looks.running)} still finishing</Badge>}</span>}>
+        {kill.cancelled.length + kill.unconfirmed.length === 0 ? <p className="p-4 text-ink-2">{kill.looks === null ? "Looking at what is in flight…" : kill.looks.running > 0 ? "What is in flight may finish. Nothing new starts." : "Nothing was in flight in its scope. Nothing new starts."}</p> : (
+          <ul className="max-h-96 overflow-y-auto" aria-label="What stopped and what did not">
+            {kill.unconfirmed.map((each, at) => <Hit key={`u${at}`} hit={each} confirmed={false} />)}
+            {kill.cancelled.map((each, at) => <Hit key={`c${at}`} hit={each} confirmed />)}
           </ul>
         )}
+        {kill.looks !== null && <p className="border-t border-line px-4 py-2 text-sm text-ink-3">Looked at <Time at={kill.looks.at} />{kill.looks.last_after_ms !== null && `; the last one stopped after ${duration(kill.looks.last_after_ms)}`}.</p>}
       </Panel>
     </div>
   );
 }
 
-function Hit({ id, at, confirmed }: { id: string | null; at: string; confirmed: boolean }) {
+function Hit({ hit, confirmed }: { hit: Stopped; confirmed: boolean }) {
   return (
-    <li className="flex items-center gap-3 border-b border-line px-4 py-2 last:border-b-0">
+    <li className="flex flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-4 py-2 last:border-b-0">
       {confirmed ? <Badge tone="done">stopped</Badge> : <Badge tone="fail">not confirmed</Badge>}
-      <span className="font-mono text-sm" title={id ?? undefined}>{tail(id ?? "")}</span>
-      <span className="ml-auto text-ink-3"><Time at={at} /></span>
+      <span>{hit.what === "attempt" ? "run" : hit.what === "call" ? "model call" : "tool call"} of {hit.pack}/{hit.agent}</span>
+      <Link to="/tasks/$task" params={{ task: hit.task }} className="font-mono text-sm" title={hit.task}>{tail(hit.task)}</Link>
+      <span className="ml-auto text-ink-3">{hit.after_ms === undefined ? <Time at={hit.at} /> : `after ${duration(hit.after_ms)}`}</span>
+      {hit.why !== undefined && <span className="w-full text-sm text-fail">{hit.why}</span>}
     </li>
   );
 }
@@ -131,14 +137,34 @@ function Release({ kill }: { kill: KillDetail }) {
   );
 }
 
-interface Drilled { rounds?: number; p50_ms?: number; p99_ms?: number; max_ms?: number; [more: string]: unknown }
+interface Drilling { pending: boolean; begin: () => void; figures: Drilled | undefined }
 
 /** How soon every instance sees a switch, measured with one that covers nothing. */
-function Drill() {
+function useDrill(): Drilling {
   const drill = useMutation({
     mutationFn: () => item<Drilled>(api.POST("/api/v1/kill/drills", { body: { rounds: 20, reason: "drill from the console" } })),
-    onSuccess: (figures) => toast(Object.entries(figures).filter(([name, value]) => name.endsWith("_ms") && typeof value === "number").map(([name, value]) => `${name.slice(0, -3)} ${String(value)} ms`).join(", ") || "Drilled; its figures are in the audit log"),
     onError: (error) => toast(told(error), "fail"),
   });
-  return <button type="button" className="btn" disabled={drill.isPending} onClick={() => drill.mutate()}>{drill.isPending ? "Drilling…" : "Drill"}</button>;
+  return { pending: drill.isPending, begin: () => drill.mutate(), figures: drill.data };
+}
+
+const ms = (value: number | null): string => (value === null ? "–" : `${value.toFixed(1)} ms`);
+
+function Figures({ drilled }: { drilled: Drilled }) {
+  const missed = drilled.instances.reduce((sum, each) => sum + each.missed, 0);
+  return (
+    <Panel title={`Drill: ${count(drilled.rounds)} rounds, ${count(drilled.instances.length)} instances`} actions={missed === 0 ? <Badge tone="done">every instance saw each</Badge> : <Badge tone="fail">{count(missed)} missed</Badge>}>
+      <p className="px-4 py-3">From the switch to every instance's word: half within <strong>{ms(drilled.p50_ms)}</strong>, 99 of 100 within <strong>{ms(drilled.p99_ms)}</strong>, the slowest <strong>{ms(drilled.max_ms)}</strong>.</p>
+      <Wide label="The drill's figures">
+        <table className="grid-table">
+          <thead><tr><th>Service</th><th>Instance</th><th className="num">Seen</th><th className="num">Missed</th><th className="num">p50</th><th className="num">p99</th><th className="num">Slowest</th></tr></thead>
+          <tbody>
+            {drilled.instances.map((each) => (
+              <tr key={`${each.service}.${each.instance}`}><td>{each.service}</td><td className="font-mono text-sm">{tail(each.instance)}</td><td className="num">{count(each.seen)}</td><td className={`num ${each.missed > 0 ? "font-semibold text-fail" : ""}`}>{count(each.missed)}</td><td className="num">{ms(each.p50_ms)}</td><td className="num">{ms(each.p99_ms)}</td><td className="num">{ms(each.max_ms)}</td></tr>
+            ))}
+          </tbody>
+        </table>
+      </Wide>
+    </Panel>
+  );
 }

@@ -13,7 +13,8 @@ import { Badge, Status } from "../parts/Status";
 import { Time } from "../parts/Time";
 import { unsettled, usePacks } from "../shell/kill";
 import { usePending } from "./approvals/queries";
-import { about } from "./Tasks";
+import { Curves } from "./Curves";
+import { about } from "./task/words";
 
 const LINES = [
   { name: SERIES[0], colour: "--done" },
@@ -52,6 +53,12 @@ export function Overview() {
       </div>
       <div className="mt-4 grid items-start gap-4 xl:grid-cols-2">
         <Panel title="Needs a person" actions={<Link to="/approvals">Inbox</Link>}>
+          {held.length > 0 && (
+            <div className="flex flex-wrap items-center gap-3 border-b border-line bg-[var(--hold-soft)] px-4 py-3">
+              <span className="min-w-0 flex-1 font-semibold text-hold">{held.length === 1 ? "One call waits for your yes or no." : `${held.length >= 200 ? "200+" : count(held.length)} calls wait for your yes or no.`}</span>
+              <Link to="/approvals" className="btn btn-primary no-underline">Decide now</Link>
+            </div>
+          )}
           {held.length + troubled.length === 0 ? <Empty title="Nothing needs you">Held calls, and tasks that failed or are parked, come here first.</Empty> : (
             <ul>
               {held.slice(0, 5).map((row) => (
@@ -63,13 +70,13 @@ export function Overview() {
             </ul>
           )}
         </Panel>
-        <Panel title="Last five minutes, live">
-          <Chart label="Tasks settled, calls settled, and calls denied or held, in each five seconds of the last five minutes" series={LINES} read={readRates} />
-        </Panel>
         <Panel title="Newest tasks" actions={<Link to="/tasks" search={{}}>All tasks</Link>}>
           {recent.data?.items.length === 0 ? <Empty title="No task yet">Send one through a webhook or the API.</Empty> : (
             <ul>{recent.data?.items.map((row) => <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={row.type} at={row.submitted_at} note={about(row)} />)}</ul>
           )}
+        </Panel>
+        <Panel title="Last five minutes, live">
+          <Chart label="Tasks settled, calls settled, and calls denied or held, in each five seconds of the last five minutes" series={LINES} read={readRates} />
         </Panel>
         <Panel title="Packs" actions={<Link to="/packs">Packs</Link>}>
           <ul>
@@ -81,6 +88,7 @@ export function Overview() {
           </ul>
         </Panel>
       </div>
+      <Curves />
     </Page>
   );
 }

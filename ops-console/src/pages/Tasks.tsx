@@ -8,13 +8,16 @@ import { api, page } from "../api/client";
 import type { Task } from "../api/rows";
 import { step } from "../parts/cursor";
 import { Empty, Fault, Loading } from "../parts/Fault";
-import { count, duration, tail, usd } from "../parts/format";
+import { count, tail, usd } from "../parts/format";
 import { Fresh } from "../parts/Fresh";
 import { Page } from "../parts/Page";
 import { Status } from "../parts/Status";
 import { useSteady } from "../parts/steady";
 import { Time } from "../parts/Time";
 import { useKeys } from "../shell/keys";
+import { Bulk } from "./task/Bulk";
+import { Views } from "./task/Views";
+import { about, took } from "./task/words";
 
 export interface TaskSearch {
   q?: string;
@@ -22,11 +25,17 @@ export interface TaskSearch {
   outcome?: string;
   pack?: string;
   type?: string;
+  agent?: string;
+  requester?: string;
+  sort?: string;
+  order?: string;
 }
 
 const STATES = ["submitted", "queued", "admitted", "routed", "running", "waiting", "retrying", "parked", "settled"];
 const OUTCOMES = ["completed", "failed", "refused", "cancelled", "expired"] as const;
 type Outcome = (typeof OUTCOMES)[number];
+/** The columns that the gateway can sort by. */
+const SORTS: Record<string, string> = { submitted_at: "created", took: "duration", cost_usd: "cost" };
 const ROW_PX = 40;
 const LIMIT = 200;
 
@@ -47,6 +56,7 @@ export function Tasks() {
   const search: TaskSearch = useSearch({ strict: false });
   const navigate = useNavigate();
   const [cursor, setCursor] = useState<string | null>(null);
+  const [marked, setMarked] = useState<ReadonlySet<string>>(new Set());
   const box = useRef<HTMLDivElement>(null);
   const filter = useRef<HTMLInputElement>(null);
   const view = JSON.stringify(search);
@@ -80,6 +90,15 @@ export function Tasks() {
   }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
 
   const set = (change: TaskSearch) => void navigate({ to: "/tasks", search: clean({ ...search, ...change }), replace: true });
+  const mark = (task: string): void => {
+    const next = new Set(marked);
+    if (!next.delete(task)) next.add(task);
+    setMarked(next);
+  };
+  const sortBy = (sort: string): void => {
+    const turned = (search.sort ?? "created") === sort && search.order !== "asc";
+    set({ sort: sort === "created" ? "" : sort, order: turned ? "asc" : "" });
+  };
   const open = (task: string) => void navigate({ to: "/tasks/$task", params: { task } });
   const go = (by: number): void => {
     const ids = list.rows.map((row) => row.id);
@@ -89,11 +108,13 @@ export function Tasks() {
   };
   useKeys({
     j: () => go(1), k: () => go(-1), ArrowDown: () => go(1), ArrowUp: () => go(-1), n: list.renew,
-    Enter: () => cursor !== null && open(cursor), f: () => filter.current?.focus(), Escape: () => setCursor(null),
+    Enter: () => cursor !== null && open(cursor), f: () => filter.current?.focus(), x: () => cursor !== null && mark(cursor),
+    Escape: () => (marked.size > 0 ? setMarked(new Set()) : setCursor(null)),
   });
 
   return (
-    <Page title="Tasks" lead={<>{count(list.rows.length)}{hasNextPage ? "+" : ""} shown, newest first</>}>
+    <Page title="Tasks" lead={<>{count(list.rows.length)}{hasNextPage ? "+" : ""} shown</>}>
+      <Views search={search} onShow={(next) => void navigate({ to: "/tasks", search: next })} />
       <form role="search" className="mb-3 flex flex-wrap gap-2" onSubmit={(event) => event.preventDefault()}>
         <input ref={filter} className="field max-w-md flex-1 basis-56" type="search" aria-label="Search tasks" placeholder="Search ids, types, labels, faults (f)" defaultValue={search.q ?? ""} key={search.q ?? ""}
           onBlur={(event) => set({ q: event.target.value })} onKeyDown={(event) => {
@@ -108,13 +129,21 @@ export function Tasks() {
       {answer.isPending ? <Loading what="tasks" /> : (
         <div className="panel overflow-hidden">
           <Fresh count={list.fresh} onShow={list.renew} />
+          {marked.size > 0 && <Bulk marked={marked} onMarked={setMarked} />}
           <div ref={box} className="h-[calc(100dvh-14.5rem)] min-h-80 overflow-auto" role="table" aria-label="Tasks" aria-rowcount={hasNextPage ? -1 : rows.length + 1}>
             <div className="min-w-[68rem]">
               <div role="rowgroup" className="sticky top-0 z-10 bg-surface">
                 <div role="row" className="flex border-b border-line">
+                  <div role="columnheader" className="w-10 shrink-0"><span className="sr-only">Marked</span></div>
                   {table.getFlatHeaders().map((header) => (
-                    <div key={header.id} role="columnheader" className="shrink grow px-3 py-2 text-sm font-semibold text-ink-3" style={{ flexBasis: header.getSize(), width: 0 }}>
-                      {flexRender(header.column.columnDef.header, header.getContext())}
+                    <div key={header.id} role="columnheader" className="shrink grow px-3 py-2 text-sm font-semibold text-ink-3" style={{ flexBasis: header.getSize(), width: 0 }}
+                      aria-sort={SORTS[header.id] !== undefined && SORTS[header.id] === (search.sort ?? "created") ? (search.order === "asc" ? "ascending" : "descending") : undefined}>
+                      {SORTS[header.id] === undefined ? flexRender(header.column.columnDef.header, header.getContext()) : (
+                        <button type="button" className="flex items-center gap-1 font-semibold" onClick={() => sortBy(SORTS[header.id] ?? "created")}>
+                          {flexRender(header.column.columnDef.header, header.getContext())}
+                          <span aria-hidden="true">{SORTS[header.id] === (search.sort ?? "created") ? (search.order === "asc" ? "↑" : "↓") : ""}</span>
+                        </button>
+                      )}
                     </div>
                   ))}
                 </div>
@@ -126,9 +155,13 @@ export function Tasks() {
                   const here = row.id === cursor;
                   return (
                     <div key={row.id} role="row" aria-rowindex={item.index + 2} tabIndex={0} onClick={() => open(row.id)} onFocus={() => setCursor(row.id)}
-                      onKeyDown={(event) => event.key === "Enter" && open(row.id)}
+                      onKeyDown={(event) => event.key === "Enter" && event.target === event.currentTarget && open(row.id)}
                       className={`absolute inset-x-0 flex cursor-pointer items-center border-b border-line ${here ? "bg-accent-soft shadow-[inset_3px_0_0_var(--accent)]" : "hover:bg-raised"}`}
                       style={{ height: item.size, transform: `translateY(${item.start}px)` }}>
+                      {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- a click beside the box must not open the row; keys go to the box */}
+                      <div role="cell" className="flex w-10 shrink-0 items-center justify-center self-stretch" onClick={(event) => event.stopPropagation()}>
+                        <input type="checkbox" className="size-4 accent-[var(--accent)]" checked={marked.has(row.id)} onChange={() => mark(row.id)} aria-label={`Mark ${row.original.type} ${tail(row.id)}`} />
+                      </div>
                       {row.getVisibleCells().map((cell) => (
                         <div key={cell.id} role="cell" className="flex shrink grow overflow-hidden px-3 whitespace-nowrap" style={{ flexBasis: cell.column.getSize(), width: 0 }}>
                           {flexRender(cell.column.columnDef.cell, cell.getContext())}
@@ -159,15 +192,4 @@ function Choice({ label, value, all, options, onChange }: { label: string; value
 /** Filters without the empty ones, so that an address says only what was asked. */
 function clean(search: TaskSearch): TaskSearch {
   return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined && value !== ""));
-}
-
-export function about(task: Task): string {
-  if (task.fault_message !== null) return task.fault_message;
-  if (task.waiting_for !== null) return `waits for ${task.waiting_for}`;
-  return task.reasons?.join(", ") ?? "";
-}
-
-export function took(task: Task): string {
-  if (task.submitted_at === null || task.settled_at === null) return "–";
-  return duration(new Date(task.settled_at).getTime() - new Date(task.submitted_at).getTime());
 }

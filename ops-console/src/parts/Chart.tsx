@@ -10,6 +10,8 @@ interface Props {
   read: () => number[][];
   everyMs?: number;
   height?: number;
+  /** The least that the axis reaches to, so that few of something do not look like many. */
+  least?: number;
 }
 
 const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -17,7 +19,7 @@ const css = (name: string): string => getComputedStyle(document.documentElement)
 const clock = (seconds: number): string => new Date(seconds * 1_000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 /** Lines over time on a canvas; a hundred thousand points are drawn in a few milliseconds. */
-export function Chart({ label, series, read, everyMs = 2_000, height = 190 }: Props) {
+export function Chart({ label, series, read, everyMs = 2_000, height = 190, least = 4 }: Props) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const at = box.current;
@@ -25,8 +27,8 @@ export function Chart({ label, series, read, everyMs = 2_000, height = 190 }: Pr
     const axis = { stroke: () => css("--ink-3"), grid: { stroke: () => css("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     const plot = new uPlot({
       width: at.clientWidth, height, cursor: { drag: { setScale: false } }, legend: { show: false },
-      scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
-      axes: [{ ...axis, space: 80, values: (_, splits) => splits.map(clock) }, { ...axis, size: 36 }],
+      scales: { y: { range: (_, __, most) => [0, Math.max(least, most * 1.1)] } },
+      axes: [{ ...axis, space: 80, values: (_, splits) => splits.map(clock) }, { ...axis, size: 44 }],
       series: [{}, ...series.map((each) => ({ label: each.name, stroke: () => css(each.colour), width: 2, points: { show: false }, ...(each.dash === undefined ? {} : { dash: each.dash }) }))],
     }, read() as uPlot.AlignedData, at);
     const timer = setInterval(() => plot.setData(read() as uPlot.AlignedData), everyMs);
@@ -37,7 +39,7 @@ export function Chart({ label, series, read, everyMs = 2_000, height = 190 }: Pr
       resized.disconnect();
       plot.destroy();
     };
-  }, [series, read, everyMs, height]);
+  }, [series, read, everyMs, height, least]);
   return (
     <figure className="p-3">
       <div ref={box} role="img" aria-label={label} />

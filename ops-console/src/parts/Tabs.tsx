@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 
 /** The parts of a page, each with an address of its own. */
-export function Tabs({ to, label, tabs, current }: { to: "/models" | "/policy" | "/packs" | "/cost" | "/settings"; label: string; tabs: Readonly<Record<string, string>>; current: string }) {
+export function Tabs({ to, label, tabs, current }: { to: "/models" | "/policy" | "/packs"; label: string; tabs: Readonly<Record<string, string>>; current: string }) {
   return (
     <nav aria-label={label} className="mb-4 border-b border-line">
       <ul className="-mb-px flex flex-wrap gap-x-5">

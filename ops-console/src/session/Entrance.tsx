@@ -9,15 +9,17 @@ import { session, useSession } from "./session";
 import { Setup } from "./Setup";
 import { SignIn } from "./SignIn";
 
+export const waysIn = () => sent(api.GET("/api/v1/auth/setup"));
+
 /** What a person sees who is not in yet. */
 export function Entrance() {
   const { phase, notice } = useSession();
-  const entry = useQuery({ queryKey: ["setup"], queryFn: () => sent(api.GET("/api/v1/auth/setup")), refetchInterval: (query) => (query.state.status === "error" ? 3_000 : false) });
+  const entry = useQuery({ queryKey: ["setup"], queryFn: waysIn, refetchInterval: (query) => (query.state.status === "error" ? 3_000 : false) });
   const returning = entry.data?.returning;
   useEffect(() => {
     if (returning !== undefined) void session.start(returning);
   }, [returning]);
-  if (entry.data === undefined || phase === "starting") return <Frame title="AgentOS">{entry.error === null ? <p role="status" className="text-ink-3">Opening…</p> : <Fault error={entry.error} />}</Frame>;
+  if (entry.data === undefined || phase === "starting") return <Frame title="AgentOS">{entry.error === null ? <p role="status" className="text-ink-3">{notice ?? "Opening…"}</p> : <Fault error={entry.error} />}</Frame>;
   if (entry.data.needed) return <Frame title="Welcome"><Setup needsKey={entry.data.proof === "key"} /></Frame>;
   return (
     <Frame title="Sign in">
@@ -51,8 +53,10 @@ const REFUSALS: Record<string, string> = {
   oidc_not_begun: "That sign-in was not begun in this browser. Try again.",
   oidc_no_role: "Your account there has no role here. Ask an administrator for one.",
   oidc_no_tenant: "Your account there belongs to no tenant here. Ask an administrator.",
+  oidc_state: "That sign-in was not begun in this browser. Try again.",
+  oidc_away: "The identity provider could not be reached. Try again, or sign in with a password.",
   oidc_discovery: "The identity provider could not be reached. Try again, or sign in with a password.",
-  user_disabled: "Your account is disabled here. Ask an administrator.",
+  oidc_disabled: "Your account is disabled here. Ask an administrator.",
 };
 
 /** Why the identity provider sent somebody back without letting them in. */

@@ -17,7 +17,7 @@ export function Setup({ needsKey }: { needsKey: boolean }) {
     setError(null);
     try {
       const { name, username, password, token } = values;
-      session.take(accessOf(await ask("/api/v1/auth/setup", { name: name.trim(), username: username.trim(), password, ...(needsKey ? { token: token.trim() } : {}) })));
+      session.enter(accessOf(await ask("/api/v1/auth/setup", { name: name.trim(), username: username.trim(), password, ...(needsKey ? { token: token.trim() } : {}) })));
     } catch (cause) {
       setError(cause);
       setBusy(false);

@@ -1,19 +1,20 @@
 import { type SubmitEvent, useState } from "react";
 
 import { told } from "../api/problem";
-import { accessOf, ask, session, withKey } from "./session";
+import { accessOf, ask, session, type SignedIn, withKey } from "./session";
 
 interface Props {
   /** The identity provider's name, where there is one. */
   provider: string | null;
-  /** Whose sign-in lapsed: where it is known, only the password is asked for. */
   notice: string | null;
+  /** Whose sign-in lapsed: they need not say again who they are. The page behind stays as it is. */
+  lapsed?: SignedIn;
 }
 
 /** Sign in with a password, at the identity provider, or with an API key. */
-export function SignIn({ provider, notice }: Props) {
-  const [byKey, setByKey] = useState(false);
-  const [username, setUsername] = useState("");
+export function SignIn({ provider, notice, lapsed }: Props) {
+  const [byKey, setByKey] = useState(lapsed?.kind === "key");
+  const [username, setUsername] = useState(lapsed?.username ?? "");
   const [secret, setSecret] = useState("");
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
@@ -23,7 +24,7 @@ export function SignIn({ provider, notice }: Props) {
     setBusy(true);
     setFault(null);
     try {
-      session.take(byKey ? await withKey(secret.trim()) : accessOf(await ask("/api/v1/auth/login", { username: username.trim(), password: secret })));
+      session.enter(byKey ? await withKey(secret.trim()) : accessOf(await ask("/api/v1/auth/login", { username: username.trim(), password: secret })));
     } catch (error) {
       setFault(told(error));
       setBusy(false);
@@ -35,7 +36,8 @@ export function SignIn({ provider, notice }: Props) {
       {notice !== null && <p role="status" className="rounded-md bg-[var(--wait-soft)] p-2 text-wait">{notice}</p>}
       {provider !== null && !byKey && (
         <>
-          <a className="btn btn-primary w-full no-underline" href="/api/v1/auth/oidc/start">Sign in with {provider}</a>
+          <a className="btn btn-primary w-full no-underline" href={`/api/v1/auth/oidc/start?return_to=${encodeURIComponent(lapsed === undefined ? here() : "/")}`}
+            {...(lapsed === undefined ? {} : { target: "_blank", rel: "noopener" })}>Sign in with {provider}{lapsed !== undefined && " in a new tab"}</a>
           <p className="text-center text-sm text-ink-3">or with a password of this installation</p>
         </>
       )}
@@ -60,4 +62,9 @@ export function SignIn({ provider, notice }: Props) {
       }}>{byKey ? "Use a password instead" : "Use an API key instead"}</button>
     </form>
   );
+}
+
+/** Where somebody wanted to go who has to sign in first. */
+function here(): string {
+  return location.pathname === "/login" ? "/" : location.pathname + location.search;
 }

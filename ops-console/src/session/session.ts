@@ -14,6 +14,8 @@ export interface SignedIn {
   until: number | null;
   /** The caller's id: somebody else's sign-in leaves nothing of this one's view. */
   id: string;
+  /** What a person signs in with; null for a key. */
+  username: string | null;
   name: string;
   mustChange: boolean;
 }
@@ -24,11 +26,12 @@ export type Phase = "starting" | "out" | "in" | "lapsed";
 export interface SessionState {
   phase: Phase;
   signedIn: SignedIn | null;
-  /** Why the last sign-in ended, told where one signs in again. */
+  /** Why the last sign-in ended, or why none can be made; told where one signs in. */
   notice: string | null;
 }
 
 const AHEAD_MS = 60_000;
+const RETRY_MS = 3_000;
 const LOCK = "agentos-refresh";
 const ENDED = "Your sign-in has ended. Sign in again: nothing you typed is lost.";
 
@@ -39,19 +42,37 @@ export class Session {
   private renewing: Promise<boolean> | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
+  /** Tabs of one browser share the cookie: who signs in in one is signed in in all, of which they tell each other by `tabs`. */
+  constructor(private readonly tabs: BroadcastChannel) {
+    this.tabs.onmessage = () => void this.join();
+  }
+
   /** What a page does when it is opened; `returning` where the browser brings a session's cookie. */
   async start(returning: boolean): Promise<void> {
     if (this.state.phase !== "starting") return;
     try {
-      if (returning) this.take(accessOf(await ask("/api/v1/auth/refresh")));
+      if (returning) this.enter(accessOf(await prolonged()));
       else this.become({ phase: "out", signedIn: null, notice: null });
     } catch (error) {
-      const gone = error instanceof ProblemError && error.problem.status !== 401 ? error.message : null;
-      this.become({ phase: "out", signedIn: null, notice: gone });
+      // Whether somebody is signed in is known once the gateway answers.
+      const away = error instanceof ProblemError && (error.problem.status === 0 || error.problem.status >= 500);
+      if (away) {
+        this.become({ phase: "starting", signedIn: null, notice: "The gateway does not answer. Trying again…" });
+        this.timer = setTimeout(() => void this.start(returning), RETRY_MS);
+      } else {
+        const told = error instanceof ProblemError && error.problem.status !== 401 ? error.message : null;
+        this.become({ phase: "out", signedIn: null, notice: told });
+      }
     }
   }
 
-  take(signedIn: SignedIn): void {
+  /** Somebody signed in here; other tabs that wait for a sign-in follow. */
+  enter(signedIn: SignedIn): void {
+    this.take(signedIn);
+    if (signedIn.kind === "session") this.tabs.postMessage("in");
+  }
+
+  private take(signedIn: SignedIn): void {
     const before = this.state.signedIn;
     this.become({ phase: "in", signedIn, notice: null });
     if (before !== null && before.id !== signedIn.id) for (const listener of this.othersListeners) listener();
@@ -62,7 +83,7 @@ export class Session {
   /** A token that holds for a while yet, or null where nobody is signed in. */
   async fresh(): Promise<string | null> {
     const { phase, signedIn } = this.state;
-    if (phase === "lapsed") return null;
+    if (phase !== "in") return null;
     // A timer sleeps with the computer: what is over is renewed when it is needed.
     if (signedIn?.until != null && signedIn.until - performance.now() < 5_000) await this.renew();
     return this.state.phase === "in" ? (this.state.signedIn?.token ?? null) : null;
@@ -70,10 +91,24 @@ export class Session {
 
   /** Exchange the cookie for a new token, once whoever asks meanwhile. False where the sign-in is over, which everybody then sees. */
   renew(): Promise<boolean> {
+    if (this.state.phase !== "in") return Promise.resolve(false);
     this.renewing ??= this.exchange().finally(() => {
       this.renewing = null;
     });
     return this.renewing;
+  }
+
+  /** Where the sign-in lapsed: resolves once somebody signed in or left, true for the same person. */
+  returned(): Promise<boolean> {
+    const who = this.state.signedIn?.id;
+    if (this.state.phase !== "lapsed") return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const stop = this.subscribe(() => {
+        if (this.state.phase === "lapsed") return;
+        stop();
+        resolve(this.state.phase === "in" && this.state.signedIn?.id === who);
+      });
+    });
   }
 
   /** Sign out here; a session ends for all tabs of this browser. */
@@ -85,7 +120,7 @@ export class Session {
     for (const listener of this.othersListeners) listener();
   }
 
-  lapse(): void {
+  private lapse(): void {
     clearTimeout(this.timer);
     if (this.state.phase === "in") this.become({ ...this.state, phase: "lapsed", notice: ENDED });
   }
@@ -100,20 +135,32 @@ export class Session {
     return () => this.othersListeners.delete(listener);
   }
 
+  /** Another tab signed in: this one may need it too. */
+  private async join(): Promise<void> {
+    const waits = (): boolean => this.state.phase === "out" || this.state.phase === "lapsed";
+    if (!waits()) return;
+    const joined = await prolonged().catch(() => null);
+    if (joined !== null && waits()) this.take(accessOf(joined));
+  }
+
   private async exchange(): Promise<boolean> {
-    if (this.state.signedIn?.kind !== "session") {
+    const before = this.state.signedIn;
+    if (before?.kind !== "session") {
       this.lapse();
       return false;
     }
+    clearTimeout(this.timer);
     try {
-      // Tabs share the cookie: one after the other, or the second would show a cookie that is used up.
-      const access = "locks" in navigator ? await navigator.locks.request(LOCK, () => ask("/api/v1/auth/refresh")) : await ask("/api/v1/auth/refresh");
-      this.take(accessOf(access));
+      const access = accessOf(await prolonged());
+      // Somebody may have signed out meanwhile.
+      if (this.state.signedIn !== before) return this.state.phase === "in";
+      this.take(access);
       return true;
     } catch (error) {
+      if (this.state.signedIn !== before) return this.state.phase === "in";
       if (error instanceof ProblemError && error.problem.status === 401) this.lapse();
       // Not reachable: the token may hold still, and the next use tries again.
-      else this.timer = setTimeout(() => void this.renew(), 5_000);
+      else this.timer = setTimeout(() => void this.renew(), RETRY_MS);
       return false;
     }
   }
@@ -122,6 +169,13 @@ export class Session {
     this.state = next;
     for (const listener of this.listeners) listener();
   }
+}
+
+/** A new token for the cookie. Tabs share it: one after the other, or the second would show a cookie that is used up. */
+async function prolonged(): Promise<Access> {
+  const exchange = (): Promise<Access> => ask("/api/v1/auth/refresh");
+  // Only secure contexts have locks; without, the gateway takes the same cookie twice within seconds.
+  return "locks" in navigator ? await navigator.locks.request(LOCK, exchange) : await exchange();
 }
 
 /** POST to the sign-in paths. Throws a ProblemError for every refusal, status 0 where nothing answers. */
@@ -140,7 +194,7 @@ export async function ask(path: string, body?: unknown): Promise<Access> {
 
 export function accessOf(access: Access): SignedIn {
   const { user } = access;
-  return { kind: "session", token: access.access_token, until: performance.now() + access.expires_in * 1_000, id: user.id, name: user.name || user.username, mustChange: user.must_change };
+  return { kind: "session", token: access.access_token, until: performance.now() + access.expires_in * 1_000, id: user.id, username: user.username, name: user.name || user.username, mustChange: user.must_change };
 }
 
 /** Try a key out. */
@@ -151,10 +205,10 @@ export async function withKey(key: string): Promise<SignedIn> {
   const told = (await answer.json().catch(() => null)) as unknown;
   if (!answer.ok) throw problemOf(told, answer.status);
   const me = told as Me;
-  return { kind: "key", token: key, until: null, id: me.id, name: me.name, mustChange: false };
+  return { kind: "key", token: key, until: null, id: me.id, username: null, name: me.name, mustChange: false };
 }
 
-export const session = new Session();
+export const session = new Session(new BroadcastChannel("agentos-session"));
 
 export function useSession(): SessionState {
   return useSyncExternalStore(session.subscribe, () => session.state);

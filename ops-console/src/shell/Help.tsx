@@ -3,7 +3,7 @@ import { PLACES } from "./places";
 
 const ANYWHERE: [string, string][] = [["⌘K or /", "Go to, search, act"], ["!", "Stop something"], ["?", "This list"], ["Esc", "Close, or leave a row"]];
 const LISTS: [string, string][] = [["j / k", "Next or previous row"], ["Enter", "Open the row"], ["x", "Mark the row"]];
-const APPROVALS: [string, string][] = [["a", "Approve"], ["r", "Refuse"], ["e", "Edit before approving"], ["c", "Comment"]];
+const APPROVALS: [string, string][] = [["a", "Approve"], ["r", "Refuse"], ["e", "Edit before approving"], ["c", "Comment"], ["l", "Mark those alike"], ["d", "Delegate"]];
 
 export function Help({ onClose }: { onClose: () => void }) {
   return (

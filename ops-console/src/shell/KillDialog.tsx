@@ -3,10 +3,11 @@ import { useNavigate } from "@tanstack/react-router";
 import { type SubmitEvent, useState } from "react";
 
 import { api, sent } from "../api/client";
+import { told } from "../api/problem";
 import { Fault } from "../parts/Fault";
 import { Modal } from "../parts/Modal";
-import { count } from "../parts/format";
-import { SCOPES, type Scope, unsettled, usePacks } from "./kill";
+import { SCOPES, type Scope } from "./kill";
+import { useReach, useTargets } from "./reach";
 
 const EXAMPLES: Partial<Record<Scope, string>> = { agent: "pack/agent", provider: "openai", model: "openai/gpt-5", tool: "github.comment", task: "the task's id" };
 
@@ -19,11 +20,9 @@ export function KillDialog({ onClose, scope: given = "global", target: aimed = "
   const [sure, setSure] = useState(false);
   const navigate = useNavigate();
   const client = useQueryClient();
-  const packs = usePacks();
   const wide = scope === "global" || scope === "tenant";
-  const live = packs.data?.items ?? [];
-  const hit = wide ? live : scope === "pack" ? live.filter((pack) => pack.name === target) : null;
-  const tasks = hit?.reduce((sum, pack) => sum + unsettled(pack), 0);
+  const reach = useReach(scope, target);
+  const targets = useTargets(scope);
 
   const engage = useMutation({
     mutationFn: () => sent(api.POST("/api/v1/kill", { body: { scope, target: wide ? "*" : target.trim(), mode, reason: reason.trim() } })),
@@ -61,9 +60,9 @@ export function KillDialog({ onClose, scope: given = "global", target: aimed = "
         {!wide && (
           <div>
             <label className="label" htmlFor="kill-target">Which {scope}?</label>
-            <input id="kill-target" className="field" required value={target} list={scope === "pack" ? "kill-packs" : undefined}
+            <input id="kill-target" className="field" required value={target} list="kill-targets"
               placeholder={EXAMPLES[scope] ?? ""} onChange={(event) => change(() => setTarget(event.target.value))} />
-            <datalist id="kill-packs">{live.map((pack) => <option key={pack.name} value={pack.name} />)}</datalist>
+            <datalist id="kill-targets">{targets.map((name) => <option key={name} value={name} />)}</datalist>
           </div>
         )}
         <fieldset>
@@ -78,9 +77,7 @@ export function KillDialog({ onClose, scope: given = "global", target: aimed = "
           <input id="kill-reason" className="field" required maxLength={1000} value={reason} onChange={(event) => change(() => setReason(event.target.value))} />
         </div>
         <p role="status" className="rounded-md bg-[var(--fail-soft)] p-2.5 text-fail">
-          {tasks !== undefined && hit !== null && (wide || hit.length > 0)
-            ? <><strong>{count(tasks)}</strong> unsettled {tasks === 1 ? "task" : "tasks"} in <strong>{count(hit.length)}</strong> {hit.length === 1 ? "pack" : "packs"} will stop.</>
-            : <>Every call of this {scope} is refused from now on.</>}
+          {reach.error !== null ? told(reach.error) : (reach.text ?? (wide ? "Counting what will stop…" : `Name the ${scope}, and what will stop is counted here.`))}
         </p>
         {engage.error !== null && <Fault error={engage.error} />}
         <div className="flex items-center justify-end gap-2">

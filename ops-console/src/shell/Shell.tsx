@@ -1,19 +1,22 @@
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 
 import { feed, useConnection } from "../live/live";
 import { Badge } from "../parts/Status";
+import { useTelling } from "../pages/approvals/notify";
 import { usePending } from "../pages/approvals/queries";
 import { session, useSession } from "../session/session";
 import { Brand } from "./Brand";
-import { Help } from "./Help";
 import { useKeys } from "./keys";
 import { KillBanner } from "./KillBanner";
 import { KillDialog } from "./KillDialog";
-import { Palette } from "./Palette";
 import { PLACES } from "./places";
 import { currentTheme, setTheme, type Theme } from "./theme";
 import { Toasts } from "./Toasts";
+
+// Fetched when first asked for. The kill dialog is not: it must open when the gateway's files cannot be had.
+const Palette = lazy(async () => ({ default: (await import("./Palette")).Palette }));
+const Help = lazy(async () => ({ default: (await import("./Help")).Help }));
 
 type Open = "palette" | "help" | "kill" | null;
 
@@ -23,6 +26,7 @@ export function Shell() {
   const navigate = useNavigate();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const close = (): void => setOpen(null);
+  useTelling();
   const name = useSession().signedIn?.name ?? "";
 
   useKeys({
@@ -68,8 +72,10 @@ export function Shell() {
         <main id="main" tabIndex={-1} className="min-w-0 flex-1 outline-none"><Outlet /></main>
       </div>
       <Toasts />
-      {open === "palette" && <Palette onClose={close} onKill={() => setOpen("kill")} />}
-      {open === "help" && <Help onClose={close} />}
+      <Suspense fallback={null}>
+        {open === "palette" && <Palette onClose={close} onKill={() => setOpen("kill")} />}
+        {open === "help" && <Help onClose={close} />}
+      </Suspense>
       {open === "kill" && <KillDialog onClose={close} />}
     </div>
   );
@@ -105,7 +111,7 @@ function ConnectionState() {
   return (
     <span className="flex items-center gap-1.5">
       <span role="status" aria-live="polite" title={connection === "lost" ? "Trying again; what is missed meanwhile is caught up" : "Events arrive as they happen"}>
-        {connection === "live" ? <Badge tone="done">Live</Badge> : connection === "lost" ? <Badge tone="fail">Connection lost</Badge> : <Badge tone="wait">Connecting</Badge>}
+        {connection === "live" ? <Badge tone="done">Live</Badge> : connection === "lost" ? <Badge tone="fail">Connection lost<span className="hidden md:inline"> – trying again</span></Badge> : <Badge tone="wait">Connecting</Badge>}
       </span>
       {connection === "lost" && <Age />}
     </span>
@@ -113,12 +119,12 @@ function ConnectionState() {
 }
 
 function Age() {
-  const [now, setNow] = useState(Date.now);
+  const [now, setNow] = useState(() => performance.now());
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    const timer = setInterval(() => setNow(performance.now()), 1_000);
     return () => clearInterval(timer);
   }, []);
-  return <span aria-hidden="true" className="hidden text-sm text-ink-3 md:inline">as of {Math.max(0, Math.round((now - feed.changedAt) / 1_000))} s ago, trying again</span>;
+  return <span aria-hidden="true" className="hidden text-sm text-ink-3 md:inline">as of {Math.max(0, Math.round((now - feed.heardAt) / 1_000))} s ago</span>;
 }
 
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };

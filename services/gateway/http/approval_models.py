@@ -59,7 +59,7 @@ class Edit(Request):
 class Delegate(Request):
     """For a while another person may answer with your powers."""
 
-    to: Token = Field(description="Id of the API key of whoever shall answer.")
+    to: Token = Field(description="Id of the person, or of the API key, that shall answer.")
     roles: tuple[Role, ...] = Field(default=(), max_length=5, description="Which of yours; all without any.")
     since: Utc | None = Field(default=None, description="Now unless set.")
     until: Utc = Field(description="At most 90 days after its beginning.")

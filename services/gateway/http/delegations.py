@@ -29,8 +29,8 @@ async def list_delegations(gateway: Parts, caller: Sender) -> Any:
 @needs("approvals.delegate")
 async def delegate(body: Delegate, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Lend another person your powers to approve, for 90 days at most. What is lent cannot be lent on."""
-    if not approvals.is_live_key(gateway, caller.tenant, body.to):
-        mend = "no live API key has this id"
+    if not approvals.is_live(gateway, caller.tenant, body.to):
+        mend = "no live API key or account has this id"
         raise Problem(422, "invalid_request", f"to: {mend}", errors=[FieldError(field="to", detail=mend)])
     id_ = derived_id("delegation", scope) if scope is not None else new_id()
     made = DelegateApprovals(

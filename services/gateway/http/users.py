@@ -70,6 +70,12 @@ class Users(BaseModel):
     items: list[UserItem]
 
 
+class Gone(BaseModel):
+    """An account that is no more."""
+
+    id: str
+
+
 class KnownPerson(BaseModel):
     """Who an id in the log stands for."""
 
@@ -138,6 +144,17 @@ async def update(user: UserId, body: UserChange, gateway: Parts, caller: Sender)
     if body.disabled:
         await gateway.identity.sessions.close_all(user, "disabled", by)
     return shown(gateway, users.find(user, caller.tenant))
+
+
+@router.delete("/{user}", response_model=Gone, responses=documented(404, 409))
+@needs("users.manage")
+async def delete(user: UserId, gateway: Parts, caller: Sender) -> Gone:
+    """Delete an account: their sessions end, their name is forgotten, and what they did stays in the log under their id."""
+    users, by = gateway.identity.users, caller.principal
+    await _require_giveable(gateway, caller, users.find(user, caller.tenant).roles)
+    gone = await users.delete(user, caller.tenant, by)
+    await gateway.identity.sessions.close_all(user, "deleted", by)
+    return Gone(id=gone.id)
 
 
 @router.post("/{user}/password", response_model=UserItem, responses=documented(404, 409, 413, 415))

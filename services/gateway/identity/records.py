@@ -100,6 +100,13 @@ class SealedTable(Generic[R]):
             return changed
         raise RetryLater("others change the same record all the time: try again", code="contended")
 
+    async def delete(self, id_: str) -> None:
+        """It is not there any more. Again is the same."""
+        await self._bucket.delete(self._prefix + id_)
+        # Here at once; the watch, which says so too, is for the other gateways.
+        if self._records.pop(id_, None) is not None:
+            self._tell(id_)
+
     def _sealed(self, id_: str, record: R) -> bytes:
         return seal_model(self._key, id_, self._name, record).model_dump_json().encode()
 
@@ -120,6 +127,9 @@ class SealedTable(Generic[R]):
             self._records.pop(id_, None)
         else:
             self._records[id_] = record
+        self._tell(id_)
+
+    def _tell(self, id_: str) -> None:
         for listener in self._listeners:
             listener(id_)
 

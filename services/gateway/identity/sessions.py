@@ -20,7 +20,7 @@ from agentos.contracts.ids import new_id
 from services.gateway.identity.records import SealedTable
 from services.gateway.identity.tokens import RefreshTokens, refresh_refused
 
-Reason = Literal["logout", "revoked", "reused", "password", "disabled"]
+Reason = Literal["logout", "revoked", "reused", "password", "disabled", "deleted"]
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,9 @@ from agentos.contracts.ids import new_id
 from services.gateway.authorizer import Role
 from services.gateway.identity.records import SealedTable
 
-Change = Literal["created", "updated", "disabled", "enabled", "password_set", "password_changed", "signed_in_elsewhere"]
+Change = Literal[
+    "created", "updated", "disabled", "enabled", "password_set", "password_changed", "signed_in_elsewhere", "deleted"
+]
 
 _SETUP = "setup"
 _SETUP_HOLDS_S = 60
@@ -133,6 +135,19 @@ class Users:
         if takes:
             await self._announce(made, what, by)
         return made
+
+    async def delete(self, id_: str, tenant: str, by: Principal) -> UserRecord:
+        """Take an account away, and with it what is kept of the person; their id stays in the log. Raises NotFound and Refused."""
+        self.find(id_, tenant)
+        now = datetime.now(UTC)
+
+        def shut(record: UserRecord) -> UserRecord:
+            return self._still_someone(record, record.model_copy(update={"disabled_at": record.disabled_at or now}))
+
+        gone = await self.table.update(id_, shut)
+        await self.table.delete(id_)
+        await self._announce(gone, "deleted", by)
+        return gone
 
     def _still_someone(self, before: UserRecord, after: UserRecord) -> UserRecord:
         """Raises Refused where ``after`` would leave the tenant without an administrator."""

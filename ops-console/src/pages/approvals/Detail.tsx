@@ -1,13 +1,17 @@
 import { Link } from "@tanstack/react-router";
 
 import type { Approval } from "../../api/rows";
-import { count, tail } from "../../parts/format";
+import { tail } from "../../parts/format";
 import { Facts, Panel } from "../../parts/Page";
 import { Badge, Status } from "../../parts/Status";
 import { Time } from "../../parts/Time";
+import { Alike } from "./Alike";
 import { Changes } from "./Changes";
 import { CommentForm } from "./CommentForm";
+import { draftOf } from "./drafts";
 import { EditForm } from "./EditForm";
+import { Answered } from "./Meanwhile";
+import { useNames } from "./people";
 import { useApproval } from "./queries";
 
 interface Props {
@@ -21,14 +25,17 @@ interface Props {
   onEdit: (open: boolean) => void;
   onComment: (open: boolean) => void;
   onChanged: () => void;
+  /** How many that wait ask for the same. */
+  alike: number;
+  onAlike: () => void;
 }
 
 /** One approval: the exact effect first, then why it was held, who asks, and what became of the like. */
-export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefuse, onEdit, onComment, onChanged }: Props) {
+export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefuse, onEdit, onComment, onChanged, alike, onAlike }: Props) {
   const answer = useApproval(row.id);
   const full = answer.data ?? row;
   const open = full.state === "pending" && !gone;
-  const past = Object.entries(full.history).filter(([state]) => state !== "pending");
+  const { nameOf } = useNames();
   return (
     <Panel className="min-w-0">
       <div className="flex flex-wrap items-center gap-3 border-b border-line px-4 py-3">
@@ -42,9 +49,11 @@ export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefu
             <button type="button" className="btn btn-primary min-w-32" disabled={busy} onClick={onApprove}>Approve <span className="kbd">a</span></button>
             <button type="button" className="btn min-w-28" disabled={busy} onClick={onRefuse}>Refuse <span className="kbd">r</span></button>
             {full.editable && <button type="button" className="btn" disabled={busy} onClick={() => onEdit(!editing)}>Edit <span className="kbd">e</span></button>}
+            {alike > 1 && <button type="button" className="btn" onClick={onAlike}>Mark {alike} alike <span className="kbd">l</span></button>}
             <button type="button" className="btn" onClick={() => onComment(!commenting)}>Comment <span className="kbd">c</span></button>
           </div>
         )}
+        {!open && (gone || draftOf(full.id) !== undefined) && <Answered approval={full} />}
         {commenting && <CommentForm approval={full.id} onDone={() => {
           onComment(false);
           onChanged();
@@ -73,10 +82,10 @@ export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefu
             ["May answer", full.approver_roles?.join(", ") ?? "–"],
             ["Second person", full.four_eyes ? "whoever asked may refuse it, not approve it" : "not needed"],
             ["Quorum", `${full.approvals} of ${full.quorum}`],
-            ["The like", past.length === 0 ? "never answered before" : past.map(([state, times]) => `${count(times)} ${state}`).join(", ")],
-            ...(full.resolved_by === null ? [] : [["Answered by", full.resolved_by] as [string, string]]),
+            ...(full.resolved_by === null ? [] : [["Answered by", nameOf(full.resolved_by)] as [string, string]]),
           ]} />
         </div>
+        <Alike approval={full} />
         {(full.remarks?.length ?? 0) > 0 && (
           <section aria-label="Remarks">
             <h3 className="mb-1.5">Remarks</h3>
@@ -84,7 +93,7 @@ export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefu
               {full.remarks?.map((remark, at) => (
                 <li key={at} className="rounded-md border border-line bg-raised px-3 py-2">
                   <p>{remark.text ?? "erased"}</p>
-                  <p className="text-sm text-ink-3">{typeof remark.by === "string" ? remark.by : remark.by.id}, <Time at={remark.at} /></p>
+                  <p className="text-sm text-ink-3">{nameOf(typeof remark.by === "string" ? remark.by : remark.by.id)}, <Time at={remark.at} /></p>
                 </li>
               ))}
             </ul>

@@ -10,10 +10,14 @@ import { tail } from "../../parts/format";
 import { Fresh } from "../../parts/Fresh";
 import { Page } from "../../parts/Page";
 import { useSteady } from "../../parts/steady";
-import { Time } from "../../parts/Time";
+import { Time, useNow } from "../../parts/Time";
+import { useSession } from "../../session/session";
 import { useKeys } from "../../shell/keys";
 import { toast } from "../../shell/Toasts";
+import { Delegate, useDelegations } from "./Delegate";
 import { Detail } from "./Detail";
+import { useNotifications } from "./notify";
+import { useNames } from "./people";
 import { type ApprovalState, useApprovals } from "./queries";
 
 const STATES: ApprovalState[] = ["pending", "approved", "rejected", "expired", "cancelled"];
@@ -27,11 +31,18 @@ export function Inbox() {
   const [marked, setMarked] = useState<ReadonlySet<string>>(new Set());
   const [editing, setEditing] = useState(false);
   const [commenting, setCommenting] = useState(false);
+  const [delegating, setDelegating] = useState(false);
+  const [delegation, setDelegation] = useState<string | null>(null);
   const client = useQueryClient();
   const answer = useApprovals(state);
   const list = useSteady(answer.data?.items, state);
   const ids = list.rows.map((row) => row.id);
   const current = list.rows.find((row) => row.id === cursor) ?? list.rows[0] ?? null;
+  const me = useSession().signedIn?.id;
+  const { nameOf } = useNames();
+  const lent = (useDelegations().data?.items ?? []).filter((each) => each.to === me);
+  const notifications = useNotifications();
+  const like = current === null ? [] : list.rows.filter((row) => row.state === "pending" && !list.gone.has(row.id) && alike(row, current));
   const inView = useInView(current?.id ?? null);
 
   const go = (by: number): void => {
@@ -43,22 +54,22 @@ export function Inbox() {
 
   const resolve = useMutation({
     mutationFn: ({ row, outcome }: { row: Approval; outcome: Outcome }) =>
-      sent(api.POST("/api/v1/approvals/{approval}/resolve", { params: { path: { approval: row.id } }, body: { outcome, digest: row.digest } })),
+      sent(api.POST("/api/v1/approvals/{approval}/resolve", { params: { path: { approval: row.id } }, body: { outcome, digest: row.digest, delegation } })),
     onSuccess: (done, { row, outcome }) => {
       const waits = (done as { state?: string }).state === "pending";
       toast(waits ? `Your answer counts; ${row.target} needs more approvals` : `${row.target} ${outcome}`);
       if (row.id === current?.id) go(ids.at(-1) === row.id ? -1 : 1);
     },
-    onError: (error) => toast(told(error), "fail"),
+    onError: (error, { row }) => toast(`${row.target} not answered by you: ${told(error)}`, "fail"),
     onSettled: refresh,
   });
   const bulk = useMutation({
     mutationFn: (outcome: Outcome) => {
       const digests = Object.fromEntries(list.rows.filter((row) => marked.has(row.id)).slice(0, 100).map((row) => [row.id, row.digest]));
-      return sent(api.POST("/api/v1/approvals/bulk", { body: { outcome, digests } }));
+      return sent(api.POST("/api/v1/approvals/bulk", { body: { outcome, digests, delegation } }));
     },
     onSuccess: (done, outcome) => {
-      const refused = done.items.filter((each) => "code" in each || each["status"] === "refused");
+      const refused = done.items.filter((each) => each["ok"] === false);
       const why = refused[0]?.["detail"];
       const taken = done.items.length - refused.length;
       if (taken > 0) toast(`${taken} ${outcome}`);
@@ -70,6 +81,8 @@ export function Inbox() {
   });
 
   const decide = (outcome: Outcome): void => {
+    // What is being edited is not what would be approved.
+    if (editing) return;
     if (marked.size > 0) bulk.mutate(outcome);
     else if (current !== null && current.state === "pending" && !list.gone.has(current.id) && !resolve.isPending) resolve.mutate({ row: current, outcome });
   };
@@ -89,6 +102,8 @@ export function Inbox() {
     e: () => setEditing(current?.editable === true && current.state === "pending"),
     c: () => setCommenting(current !== null),
     x: () => current !== null && mark(current.id),
+    l: () => setMarked(new Set(like.map((row) => row.id))),
+    d: () => setDelegating(true),
     n: list.renew,
     Escape: () => {
       setEditing(false);
@@ -100,7 +115,17 @@ export function Inbox() {
   const busy = resolve.isPending || bulk.isPending;
   return (
     <Page title="Approvals" lead={<span className="hidden md:inline">Move with <span className="kbd">j</span> <span className="kbd">k</span>, decide with <span className="kbd">a</span> <span className="kbd">r</span>, edit with <span className="kbd">e</span>.</span>}
-      actions={
+      actions={<>
+        {notifications.possible && <button type="button" className="btn" aria-pressed={notifications.on} onClick={notifications.toggle}>{notifications.on ? "Notifications on" : "Notify me"}</button>}
+        <button type="button" className="btn" onClick={() => setDelegating(true)}>Delegate <span className="kbd">d</span></button>
+        {lent.length > 0 && (
+          <label className="flex items-center gap-2 text-ink-2">Answer with
+            <select className="field w-auto" value={delegation ?? ""} onChange={(event) => setDelegation(event.target.value === "" ? null : event.target.value)}>
+              <option value="">my own powers</option>
+              {lent.map((each) => <option key={each.id} value={each.id}>the powers of {nameOf(each.by.id)}</option>)}
+            </select>
+          </label>
+        )}
         <label className="flex items-center gap-2 text-ink-2">Show
           <select className="field w-auto" value={state} onChange={(event) => {
             setState(event.target.value as ApprovalState);
@@ -110,7 +135,8 @@ export function Inbox() {
             {STATES.map((each) => <option key={each}>{each}</option>)}
           </select>
         </label>
-      }>
+      </>}>
+      {delegating && <Delegate onClose={() => setDelegating(false)} />}
       {answer.error !== null && <Fault error={answer.error} />}
       {answer.isPending ? <Loading what="approvals" /> : list.rows.length === 0 ? (
         <div className="panel"><Empty title={state === "pending" ? "Nothing waits for you" : `None ${state}`}>{state === "pending" ? "A call that policy holds appears here the moment it is held." : undefined}</Empty></div>
@@ -136,21 +162,36 @@ export function Inbox() {
                   }}>
                     <span className="flex items-center justify-between gap-2"><strong className="truncate">{row.target}</strong><span className="text-sm text-ink-3"><Time at={row.requested_at} /></span></span>
                     <span className="block truncate text-ink-2">{subject(row)}</span>
-                    <span className="flex gap-3 text-sm text-ink-3"><span className="truncate">{row.pack}/{row.agent} for {tail(row.requester)}</span>{list.gone.has(row.id) && <span>answered</span>}</span>
+                    <span className="flex gap-3 text-sm text-ink-3"><span className="truncate">{row.pack}/{row.agent} for {tail(row.requester)}</span>{list.gone.has(row.id) ? <span>answered</span> : row.state === "pending" && <Due at={row.expires_at} />}</span>
                   </button>
                 </li>
               ))}
             </ul>
           </div>
           {current !== null && (
-            <Detail key={`${current.id}-${current.revision}`} row={current} gone={list.gone.has(current.id)} busy={busy} editing={editing} commenting={commenting}
+            <Detail key={current.id} row={current} gone={list.gone.has(current.id)} busy={busy} editing={editing} commenting={commenting}
               onApprove={() => resolve.mutate({ row: current, outcome: "approved" })} onRefuse={() => resolve.mutate({ row: current, outcome: "rejected" })}
-              onEdit={setEditing} onComment={setCommenting} onChanged={() => void refresh()} />
+              onEdit={setEditing} onComment={setCommenting} onChanged={() => void refresh()}
+              alike={like.length} onAlike={() => setMarked(new Set(like.map((row) => row.id)))} />
           )}
         </div>
       )}
     </Page>
   );
+}
+
+/** Whether two ask for the same: the same act of the same pack, held for the same reasons. */
+function alike(one: Approval, other: Approval): boolean {
+  return one.pack === other.pack && one.kind === other.kind && one.target === other.target && String(one.reasons) === String(other.reasons);
+}
+
+const SOON_MS = 15 * 60_000;
+
+/** When nobody can answer it any more; loud when that is soon. */
+function Due({ at }: { at: string | null }) {
+  const now = useNow();
+  const soon = at !== null && Date.parse(at) - now < SOON_MS;
+  return at === null ? null : <span className={`shrink-0 ${soon ? "font-semibold text-wait" : ""}`}>due <Time at={at} /></span>;
 }
 
 /** What it is about, in a line: the longest text of what will be done. */

@@ -1,22 +1,13 @@
-import { getRouteApi } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 
 import { Page } from "../../parts/Page";
-import { tabOf, Tabs } from "../../parts/Tabs";
 import { Keys } from "./Keys";
 import { NotificationTargets } from "./NotificationTargets";
+import { Sections } from "./Sections";
 import { WebhookSources } from "./WebhookSources";
 
-const TABS = { keys: "Keys", webhooks: "Webhook sources", notifications: "Notifications" } as const;
-const route = getRouteApi("/app/settings");
+const Settings = ({ children }: { children: ReactNode }) => <Page title="Settings"><Sections />{children}</Page>;
 
-export function Settings() {
-  const tab = tabOf(TABS, route.useSearch().tab);
-  return (
-    <Page title="Settings">
-      <Tabs to="/settings" label="Settings" tabs={TABS} current={tab} />
-      {tab === "keys" && <Keys />}
-      {tab === "webhooks" && <WebhookSources />}
-      {tab === "notifications" && <NotificationTargets />}
-    </Page>
-  );
-}
+export const KeySettings = () => <Settings><Keys /></Settings>;
+export const WebhookSettings = () => <Settings><WebhookSources /></Settings>;
+export const NotificationSettings = () => <Settings><NotificationTargets /></Settings>;

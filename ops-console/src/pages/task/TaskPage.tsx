@@ -2,9 +2,9 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
-import { api, item, page, sent } from "../../api/client";
+import { api, item, sent } from "../../api/client";
 import { told } from "../../api/problem";
-import type { EventRow, TaskDetail } from "../../api/rows";
+import type { TaskDetail } from "../../api/rows";
 import { Fault, Loading } from "../../parts/Fault";
 import { count, tail, usd } from "../../parts/format";
 import { Json } from "../../parts/Json";
@@ -13,21 +13,21 @@ import { Status } from "../../parts/Status";
 import { Time } from "../../parts/Time";
 import { useKeys } from "../../shell/keys";
 import { toast } from "../../shell/Toasts";
-import { took } from "../Tasks";
 import { Cancel } from "./Cancel";
-import { Reveal } from "./Reveal";
-import { sealed, spans } from "./spans";
+import { SpanPanel } from "./SpanPanel";
+import { rows, type Span } from "./spans";
 import { Waterfall } from "./Waterfall";
+import { took } from "./words";
 
-/** The gateway gives 200 events a time; a task of five thousand takes 25 of them. */
-async function allEvents(task: string): Promise<EventRow[]> {
-  const events: EventRow[] = [];
+/** A timeline comes in parts of at most ten thousand events; most tasks are one part. */
+async function wholeTimeline(task: string): Promise<Span[]> {
+  const found = new Map<string, Span>();
   let after = 0;
   for (;;) {
-    const { items, next_cursor: next } = await page<EventRow>(api.GET("/api/v1/tasks/{task}/events", { params: { path: { task }, query: { after, limit: 200 } } }));
-    events.push(...items);
-    if (next === null || items.length === 0) return events;
-    after = Number(next);
+    const { spans, next_cursor } = await sent(api.GET("/api/v1/tasks/{task}/timeline", { params: { path: { task }, query: { after } } }));
+    for (const span of spans) if (!found.has(span.id)) found.set(span.id, span);
+    if (next_cursor === null) return [...found.values()];
+    after = next_cursor;
   }
 }
 
@@ -37,9 +37,9 @@ export function TaskPage() {
   const [cancelling, setCancelling] = useState(false);
   const navigate = useNavigate();
   const answer = useQuery({ queryKey: ["task", task], queryFn: () => item<TaskDetail>(api.GET("/api/v1/tasks/{task}", { params: { path: { task } } })) });
-  const events = useQuery({ queryKey: ["task", task, "events"], queryFn: () => allEvents(task) });
-  const rows = useMemo(() => spans(events.data ?? []), [events.data]);
-  const shown = rows.find((span) => span.id === open);
+  const timeline = useQuery({ queryKey: ["task", task, "timeline"], queryFn: () => wholeTimeline(task) });
+  const steps = useMemo(() => rows(timeline.data ?? []), [timeline.data]);
+  const shown = steps.find((each) => each.span.id === open);
   const retry = useMutation({
     mutationFn: (from_step: number | null) => sent(api.POST("/api/v1/tasks/{task}/retry", { params: { path: { task } }, body: { from_step } })),
     onSuccess: () => toast("Another attempt was asked for"),
@@ -60,17 +60,11 @@ export function TaskPage() {
       {cancelling && <Cancel task={task} onClose={() => setCancelling(false)} />}
       <div className="grid items-start gap-4 xl:grid-cols-[1fr_22rem]">
         <div className="min-w-0 space-y-4">
-          <Panel title="Timeline">
-            {events.error !== null && <Fault error={events.error} />}
-            {events.isPending ? <Loading what="the timeline" /> : <Waterfall spans={rows} open={open} onOpen={(id) => setOpen(id === open ? null : id)} />}
+          <Panel title="Timeline" actions={timeline.data !== undefined && <span className="text-sm text-ink-3">{count(steps.length)} steps; <span className="kbd">j</span> <span className="kbd">k</span> <span className="kbd">Enter</span></span>}>
+            {timeline.error !== null && <Fault error={timeline.error} />}
+            {timeline.isPending ? <Loading what="the timeline" /> : <Waterfall rows={steps} open={open} onOpen={(id) => setOpen(id === open ? null : id)} />}
           </Panel>
-          {shown !== undefined && (
-            <Panel title={`${shown.title}: ${count(shown.events.length)} ${shown.events.length === 1 ? "event" : "events"}`}>
-              <ol>
-                {shown.events.map((event) => <EventItem key={event.seq} event={event} onReplay={over ? (from) => retry.mutate(from) : null} />)}
-              </ol>
-            </Panel>
-          )}
+          {shown !== undefined && <SpanPanel key={shown.span.id} task={task} row={shown} onReplay={over ? (from) => retry.mutate(from) : null} />}
         </div>
         <div className="space-y-4">
           <Panel title="Task">
@@ -94,32 +88,4 @@ export function TaskPage() {
       </div>
     </Page>
   );
-}
-
-function EventItem({ event, onReplay }: { event: EventRow; onReplay: ((step: number) => void) | null }) {
-  const fields = sealed(event.data);
-  const step = stepOf(event);
-  return (
-    <li className="border-b border-line px-4 py-2.5 last:border-b-0">
-      <details>
-        <summary className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
-          <strong className="font-mono text-sm">{event.type}</strong>
-          <Time at={event.time} />
-          {fields.length > 0 && <span className="text-sm text-hold">sealed: {fields.join(", ")}</span>}
-          <span className="ml-auto font-mono text-sm text-ink-3">#{event.seq}</span>
-        </summary>
-        <div className="mt-2.5 space-y-2.5">
-          {fields.length > 0 && <Reveal event={event} fields={fields} />}
-          <Json value={event.data} label={`Event ${event.seq}`} />
-          {onReplay !== null && step !== null && <button type="button" className="btn" onClick={() => onReplay(step)}>Replay from step {step}</button>}
-        </div>
-      </details>
-    </li>
-  );
-}
-
-function stepOf(event: EventRow): number | null {
-  if (!event.type.endsWith(".requested") || typeof event.data !== "object" || event.data === null || !("context" in event.data)) return null;
-  const { context } = event.data;
-  return typeof context === "object" && context !== null && "step" in context && typeof context.step === "number" ? context.step : null;
 }

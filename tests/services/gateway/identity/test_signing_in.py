@@ -228,8 +228,26 @@ async def test_roles_that_change_hold_at_once_and_a_disabled_account_is_out(edge
     assert changes[2:] == [("updated", "user"), ("disabled", "user"), ("enabled", "user")]
 
 
+async def test_a_deleted_account_opens_nothing_is_forgotten_and_its_name_is_free_again(edge: Any, ada: Browser) -> None:
+    bob = await person(edge, ada, "bob", "viewer")
+    id_ = (await bob.ask("GET", "auth/me")).json()["id"]
+    async with bob:
+        assert (await ada.ask("DELETE", f"users/{id_}")).json() == {"id": id_}
+        assert problem(await bob.ask("GET", "tasks")) == (401, "session_over")
+        assert problem(await bob.refresh()) == (401, "session_over")
+        assert problem(await bob.login("bob")) == (401, "wrong_credentials")
+    assert [each["username"] for each in (await ada.ask("GET", "users")).json()["items"]] == ["ada"]
+    assert [each["username"] for each in (await ada.ask("GET", "users/names")).json()["items"]] == ["ada"]
+    assert problem(await ada.ask("DELETE", f"users/{id_}")) == (404, "not_found")
+    assert [each["reason"] for each in await facts(edge, "session", "closed")] == ["deleted"]
+    assert (await facts(edge, "user", "changed"))[-1]["change"] == "deleted"
+    async with await person(edge, ada, "bob", "viewer") as again:
+        assert (await again.ask("GET", "auth/me")).json()["username"] == "bob"
+
+
 async def test_the_last_administrator_stays_one(edge: Any, ada: Browser) -> None:
     id_ = (await ada.ask("GET", "auth/me")).json()["id"]
+    assert problem(await ada.ask("DELETE", f"users/{id_}")) == (409, "last_admin")
     for change in ({"roles": ["viewer"]}, {"disabled": True}):
         assert problem(await ada.ask("PATCH", f"users/{id_}", json=change)) == (409, "last_admin")
     async with await person(edge, ada, "bob", "admin"):

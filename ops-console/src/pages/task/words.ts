@@ -1,0 +1,14 @@
+import type { Task } from "../../api/rows";
+import { duration } from "../../parts/format";
+
+/** In a line, what a task waits for or why it ended. */
+export function about(task: Task): string {
+  if (task.fault_message !== null) return task.fault_message;
+  if (task.waiting_for !== null) return `waits for ${task.waiting_for}`;
+  return task.reasons?.join(", ") ?? "";
+}
+
+export function took(task: Task): string {
+  if (task.submitted_at === null || task.settled_at === null) return "–";
+  return duration(new Date(task.settled_at).getTime() - new Date(task.submitted_at).getTime());
+}
