@@ -48,6 +48,11 @@ for (const scheme of ["light", "dark"] as const) {
         await expect(page.getByText(/^Loading/)).toHaveCount(0);
         await look(name);
       }
+      for (const section of ["People", "Sessions"]) {
+        await page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: section }).click();
+        await expect(page.getByRole("row", { name: /Grace/ }).first()).toBeVisible();
+        await look(section.toLowerCase());
+      }
       if (size.width < 768) await page.getByRole("button", { name: "Pages" }).click();
       await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Tasks" }).click();
       await page.getByRole("table", { name: "Tasks" }).getByRole("row").nth(1).click();

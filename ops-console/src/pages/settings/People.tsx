@@ -45,7 +45,7 @@ export function People() {
       <Panel title="People">
         {people.error !== null && <div className="p-4"><Fault error={people.error} /></div>}
         {people.isPending ? <Loading what="people" /> : people.data?.items.length === 0 ? <Empty title="Nobody has an account">Who comes by an API key alone is under Keys.</Empty> : (
-          <Wide label="People">
+          <Wide label="Accounts">
             <table className="grid-table">
               <thead><tr><th>Name</th><th>Roles</th><th>State</th><th>Signs in by</th><th className="num">Sessions</th><th>Made</th><th><span className="sr-only">Acts</span></th></tr></thead>
               <tbody>

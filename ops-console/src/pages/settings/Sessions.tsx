@@ -53,8 +53,8 @@ export function Sessions() {
       )}
       <Panel title="Open sessions" actions={manages ? (
         <div role="group" aria-label="Whose" className="flex gap-1">
-          <button type="button" className="btn" aria-pressed={all} onClick={() => setWish("all")}>Everybody’s</button>
-          <button type="button" className="btn" aria-pressed={!all} onClick={() => setWish("mine")}>Mine</button>
+          <button type="button" className={`btn ${all ? "bg-accent-soft text-accent" : ""}`} aria-pressed={all} onClick={() => setWish("all")}>Everybody’s</button>
+          <button type="button" className={`btn ${all ? "" : "bg-accent-soft text-accent"}`} aria-pressed={!all} onClick={() => setWish("mine")}>Mine</button>
         </div>
       ) : undefined}>
         {sessions.error !== null && <div className="p-4"><Fault error={sessions.error} /></div>}
