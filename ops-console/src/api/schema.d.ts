@@ -2179,6 +2179,7 @@ export interface components {
             /**
              * More
              * @description Whether groups were left out.
+             * @default false
              */
             more: boolean;
             total: components["schemas"]["CostFigures"];
@@ -3457,31 +3458,67 @@ export interface components {
          * @description What the ledger counted for a pack.
          */
         PackStats: {
-            /** By State */
+            /**
+             * By State
+             * @default {}
+             */
             by_state: {
                 [key: string]: number;
             };
-            /** Cache Read Tokens */
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
             cache_read_tokens: number;
-            /** Cache Write Tokens */
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
             cache_write_tokens: number;
-            /** Calls */
+            /**
+             * Calls
+             * @default 0
+             */
             calls: number;
-            /** Cost Usd */
+            /**
+             * Cost Usd
+             * @default 0
+             */
             cost_usd: string;
-            /** Input Tokens */
+            /**
+             * Input Tokens
+             * @default 0
+             */
             input_tokens: number;
-            /** Output Tokens */
+            /**
+             * Output Tokens
+             * @default 0
+             */
             output_tokens: number;
-            /** Reasoning Tokens */
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
             reasoning_tokens: number;
-            /** Refusals */
+            /**
+             * Refusals
+             * @default 0
+             */
             refusals: number;
-            /** Simulated Calls */
+            /**
+             * Simulated Calls
+             * @default 0
+             */
             simulated_calls: number;
-            /** Tasks */
+            /**
+             * Tasks
+             * @default 0
+             */
             tasks: number;
-            /** Unpriced Calls */
+            /**
+             * Unpriced Calls
+             * @default 0
+             */
             unpriced_calls: number;
         };
         /**

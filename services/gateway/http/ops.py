@@ -62,7 +62,7 @@ class Costs(BaseModel):
     by: list[str]
     groups: list[CostGroup]
     total: CostFigures
-    more: bool = Field(description="Whether groups were left out.")
+    more: bool = Field(default=False, description="Whether groups were left out.")
 
 
 class PackInstance(BaseModel):
@@ -77,18 +77,18 @@ class PackInstance(BaseModel):
 class PackStats(BaseModel):
     """What the ledger counted for a pack."""
 
-    tasks: int
-    refusals: int
-    by_state: dict[str, int]
-    cost_usd: str
-    calls: int
-    unpriced_calls: int
-    simulated_calls: int
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
+    tasks: int = 0
+    refusals: int = 0
+    by_state: dict[str, int] = {}
+    cost_usd: str = "0"
+    calls: int = 0
+    unpriced_calls: int = 0
+    simulated_calls: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class PackItem(BaseModel):
