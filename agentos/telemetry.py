@@ -1,22 +1,23 @@
 """Logs, traces and metrics: set up once per process, the same in every service.
 
 Logs are JSON on standard error, each line with the correlation id, tenant and event id of the message being handled. Traces use
-OpenTelemetry: one trace per task, carried in ``traceparent``; nothing is exported unless ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set.
+OpenTelemetry: one trace per task, carried in ``traceparent``; nothing is exported unless ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set. Without it
+no spans are made: the traceparent is passed on as it came, and made where none came.
 """
 
 import logging
 import os
+import re
+import secrets
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar, Token
 from functools import cache, partial
 from typing import Literal, TextIO
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -54,6 +55,9 @@ MetricName = Literal[
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACER = trace.get_tracer("agentos")
 """Made once: it becomes the configured provider's as soon as there is one."""
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_passed: ContextVar[str | None] = ContextVar("traceparent", default=None)
+"""The traceparent of what is being handled, where no spans are made."""
 
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -106,37 +110,63 @@ def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None
 
 
 def configure_tracing(service: str) -> None:
-    """Install the tracer provider; with an OTLP endpoint in the environment also an exporter. Later calls change nothing."""
-    if isinstance(trace.get_tracer_provider(), TracerProvider):
+    """With an OTLP endpoint in the environment: install the tracer provider and its exporter. Later calls change nothing."""
+    if _spans() or not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return
-    exporting = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
-    provider = TracerProvider(
-        # Spans that go nowhere are not filled in; the trace's id is passed on all the same.
-        sampler=ALWAYS_ON if exporting else ALWAYS_OFF,
-        resource=Resource.create({"service.name": f"agentos-{service}"}),
-    )
-    if exporting:
-        # Imported here: the exporter and protobuf cost memory that an unconfigured process need not spend.
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    # Imported here: the exporter and protobuf cost memory that an unconfigured process need not spend.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource.create({"service.name": f"agentos-{service}"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+
+
+def _spans() -> bool:
+    """Whether somebody installed a provider of spans."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+class _Passing:
+    """The traceparent of what is handled within, where no spans are made: as it came; a new one where none came that can be read."""
+
+    __slots__ = ("_before", "_traceparent")
+
+    def __init__(self, traceparent: str | None) -> None:
+        if traceparent is None or _TRACEPARENT.fullmatch(traceparent) is None:
+            traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+        self._traceparent = traceparent
+        self._before: Token[str | None]
+
+    def __enter__(self) -> None:
+        self._before = _passed.set(self._traceparent)
+
+    def __exit__(self, *_: object) -> None:
+        _passed.reset(self._before)
 
 
 def current_traceparent() -> str | None:
     """The W3C traceparent of the span in progress, to be carried in a message."""
+    if (passed := _passed.get()) is not None:
+        return passed
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")
 
 
-@contextmanager
-def message_span(name: str, traceparent: str | None, **attributes: str) -> Generator[None]:
+def message_span(name: str, traceparent: str | None, **attributes: str) -> AbstractContextManager[None]:
     """A span that continues the trace of the message being handled.
 
     Of what went wrong it tells the type alone: an exception's text may hold what leaves the installation with no trace.
     """
+    return _span(name, traceparent, attributes) if _spans() else _Passing(traceparent)
+
+
+@contextmanager
+def _span(name: str, traceparent: str | None, attributes: dict[str, str]) -> Generator[None]:
     context = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
     with _TRACER.start_as_current_span(
         name, context=context, attributes=attributes, record_exception=False, set_status_on_exception=False
@@ -154,12 +184,20 @@ def trace_of(traceparent: str | None, name: str) -> Generator[None]:
 
     The two are linked. Without a ``traceparent``, or in the same trace already, nothing changes.
     """
-    here = trace.get_current_span().get_span_context()
+    if not _spans():
+        here = _passed.get() or ""
+        if traceparent is None or _TRACEPARENT.fullmatch(traceparent) is None or traceparent[:36] == here[:36]:
+            yield
+            return
+        with _Passing(traceparent):
+            yield
+        return
+    span = trace.get_current_span().get_span_context()
     context = _PROPAGATOR.extract({"traceparent": traceparent or ""})
     there = trace.get_current_span(context).get_span_context()
-    if not there.is_valid or there.trace_id == here.trace_id:
+    if not there.is_valid or there.trace_id == span.trace_id:
         yield
         return
-    links = [trace.Link(here)] if here.is_valid else []
-    with trace.get_tracer("agentos").start_as_current_span(name, context=context, links=links):
+    links = [trace.Link(span)] if span.is_valid else []
+    with _TRACER.start_as_current_span(name, context=context, links=links):
         yield

@@ -4,7 +4,7 @@
 
 Ours has everything on: policy, redaction, budgets, durable events, audit. LiteLLM has nothing on. In each round every way makes ``calls``
 calls one after the other, then with 16 and with 64 in flight, then some streamed ones. Three rounds of 200 calls unless told otherwise.
-A flame graph of ours is left in bench/out/.
+Then each thing that a governed call cannot do without is timed alone, and summed. A flame graph of ours is left in bench/out/.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from agentos.bus.server import free_port
 from bench import _processes as processes
 from bench._floor import Floor
 from bench._load import Run, Taken
+from bench._parts import Part, measured, shown_parts
 from bench._report import hush, median, percentile, shown, table, verdict
 
 PEERS = processes.ROOT / ".tools" / "bench-peers" / "bin"
@@ -162,8 +163,9 @@ async def run(rounds: int, calls: int, folder: Path, *, peers: bool = True) -> s
             floors += [await _timed(floor) for _ in range(50)]
             for way in ways:
                 await way.round(ask, calls)
+        parts = await measured(up, floor, provider)
         graph = await flame(ours, ask, calls)
-        return report(ways, median(floors)) + f"flame graph: {graph}\n"
+        return report(ways, median(floors), parts) + f"flame graph: {graph}\n"
 
 
 async def _reached(up: processes.Installation) -> tuple[int, str, str]:
@@ -190,9 +192,9 @@ async def flame(way: Way, ask: Ask, calls: int) -> str:
         return str(graph.relative_to(processes.ROOT)) if spy.returncode == 0 else "none (py-spy was not allowed to look)"
 
 
-def report(ways: list[Way], floor_ms: float) -> str:
+def report(ways: list[Way], floor_ms: float, parts: list[Part]) -> str:
     """Added time is against the provider asked directly; factors are against LiteLLM where it ran."""
-    base = ways[0]
+    base, ours = ways[:2]
     peer = next((way for way in ways if way.name.startswith("LiteLLM")), None)
 
     def added(way: Way, in_flight: int, share: float) -> float:
@@ -227,7 +229,8 @@ def report(ways: list[Way], floor_ms: float) -> str:
                 )
     heads = [f"{what} at {n}" for n in IN_FLIGHT for what in ("p50 ms", "p99 ms", "calls/s")]
     title = f"governed endpoint: targets added p50 <= {ADDED_P50_MS:g} ms, >= {RATE:g} calls/s at 16, first token <= {ADDED_FIRST_MS:g} ms"
-    return table(title, ["way", *heads, "first token ms", "MB"], rows) + targets
+    whole = table(title, ["way", *heads, "first token ms", "MB"], rows) + targets
+    return whole + shown_parts(parts, added(ours, 1, 0.5), ADDED_P50_MS)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ What = Literal[
     "packs.stats",
     "ledger.status", "audit.status", "audit.verify", "audit.export", "audit.prove", "audit.consistency",
     "system.pulse", "system.overview", "tasks.stats", "tasks.timeline", "decisions.list", "tasks.family", "calls.family", "events.find",
-    "deadletters.list", "deadletters.get",
+    "deadletters.list", "deadletters.get", "events.search",
 ]  # fmt: skip
 
 VERIFY_TIMEOUT = timedelta(seconds=50)

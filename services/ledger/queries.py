@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json, Utc
 from agentos.contracts.errors import NotFound
-from services.ledger import dead_letters, overview, task_lists, timelines
+from services.ledger import dead_letters, event_search, overview, task_lists, timelines
 from services.ledger import tables as t
 from services.ledger.answering import Arguments, ById, Page, Prefix, one_of, present, rows_of
 from services.ledger.store import decimal_sum
@@ -396,6 +396,7 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "approvals.list": SqlQuery(ApprovalsList, approvals_list),
     "approvals.get": SqlQuery(ById, approvals_get),
     "kill.list": SqlQuery(KillList, kill_list),
+    "events.search": SqlQuery(event_search.EventsSearch, event_search.events_search),
     "events.list": SqlQuery(EventsList, events_list),
     "decisions.list": SqlQuery(DecisionsList, decisions_list),
     "cost": SqlQuery(CostBy, cost),

@@ -80,11 +80,17 @@ def leak_of(answer: str, request: ModelRequest) -> tuple[float, bool]:
     letters = "".join(prompt)
     if len(letters) < _LEAST:
         return 0.0, False
-    said = _letters("\n".join(texts(request.model_copy(update={"system": None})))[:_MAX_ANSWER])
-    public = _pieces(said)
+    own = _pieces(letters)
+    public: set[str] | None = None
     best = 0.0
     for shape in _shapes(answer[:_MAX_ANSWER]):
-        there = _pieces(shape) - public
+        there = _pieces(shape) & own
+        if not there:
+            continue
+        if public is None:
+            # Long where a conversation is, and hardly ever asked for.
+            public = _pieces(_letters("\n".join(texts(request.model_copy(update={"system": None})))[:_MAX_ANSWER]))
+        there -= public
         if not there:
             continue
         covered = _covered(letters, there)

@@ -19,7 +19,6 @@ from agentos.contracts.events.call import RedactedEntity
 from agentos.contracts.model import ModelRequest, ModelResponse
 from agentos.sealing.placeholders import PlaceholderVault
 from services.policy.answers import AnswerFindings, scan
-from services.policy.detection import Detector
 from services.policy.redacting.finding import NOTHING, Analysis, AnalysisCache, Finder, analyse, as_read, needs_analysis
 from services.policy.redacting.plan import REPLACE_ALL, Blocked, Plan
 from services.policy.redacting.replacing import replace_findings
@@ -74,6 +73,9 @@ class Redactor:
 
     def __init__(self, finder: Finder | None = None, *, max_chars: int = MAX_CHARS) -> None:
         try:
+            # Imported here: who replaces what others have found needs none of the recognizers, nor the 16 MB of what they load.
+            from services.policy.detection import Detector
+
             self._finder = finder if finder is not None else Detector()
         except Exception as error:  # fail closed: whatever presidio raises, nothing can be redacted
             raise Unavailable(f"The redactor cannot start: {type(error).__name__}", code="redactor_failed") from error

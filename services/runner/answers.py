@@ -1,9 +1,12 @@
-"""Awaited facts: one live tail for the whole instance, and a look now and then in case the tail is behind."""
+"""Awaited facts: one live tail for the whole instance, and a look now and then in case the tail is behind.
+
+The tail brings everybody's calls, also those of the endpoint's clients. So it is followed only while somebody waits, and a while longer.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -15,6 +18,12 @@ from agentos.ending import end
 
 log = structlog.get_logger(__name__)
 
+LINGER_S = 30.0
+"""For so long the tail is followed after the last one who waited."""
+_CLOCKS = timedelta(seconds=2)
+"""How far our clock may be ahead of the broker's: from so long ago on the tail brings what came before it was made. What comes in a gap
+that is longer is found by the look."""
+
 
 class Answers:
     """Hands each awaited fact to those who wait for its subject."""
@@ -23,23 +32,33 @@ class Answers:
         self._bus = bus
         self._backstop = backstop.total_seconds()
         self._waiting: dict[str, list[asyncio.Future[Recorded]]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._linger: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Follow the channels that the table lets this service tail; everything from now on is seen."""
-        filters = tuple(row.pattern for row in CHANNELS if self._bus.service in row.tails)
-        tail = self._bus.tail(filters)
-        self._tasks = [asyncio.create_task(self._follow(tail.updates())), asyncio.create_task(self._look())]
-        await tail.ready()
+        """From now on facts may be waited for."""
+        self._looking = asyncio.create_task(self._look())
 
     async def stop(self) -> None:
         """Stop following."""
-        await end(*self._tasks)
+        if self._linger is not None:
+            self._linger.cancel()
+        await end(*(task for task in (self._looking, self._following, *self._ending) if task is not None))
 
     def wait(self, subject: str) -> asyncio.Future[Recorded]:
         """The fact on ``subject``, once it stands there. Ask before causing it; cancel the future to stop waiting."""
         future: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(subject, []).append(future)
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        if self._following is None or self._following.done():
+            # The channels that the table lets this service tail. From a moment before now: the tail is made while we go on.
+            filters = tuple(row.pattern for row in CHANNELS if self._bus.service in row.tails)
+            tail = self._bus.tail(filters, start=datetime.now(UTC) - _CLOCKS)
+            self._following = asyncio.create_task(self._follow(tail.updates()))
         future.add_done_callback(lambda done: self._forget(subject, done))
         return future
 
@@ -49,6 +68,17 @@ class Answers:
             waiting.remove(future)
         if not waiting:
             self._waiting.pop(subject, None)
+        if not self._waiting and self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._rest)
+
+    def _rest(self) -> None:
+        """Nobody has waited for long."""
+        self._linger = None
+        following, self._following = self._following, None
+        if following is not None:
+            ending = asyncio.create_task(end(following))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     async def _follow(self, updates: AsyncGenerator[Raw | None]) -> None:
         async with aclosing(updates) as raws:

@@ -54,13 +54,13 @@ class Top(App[None]):
         self.feed = Feed(target.url, target.bearer(), Listener(self._event, self._figures, self._connection, self._refetch))
         self._url = target.url
         self._said: dict[str, Any] = {}
+        self._stopped = Text()
         self._now = Static(id="now")
         self._banner = Static(id="banner")
         self._pages = TabbedContent(id="pages")
 
     def compose(self) -> ComposeResult:
         """Figures, banner, panes, keys."""
-        self._banner.display = False
         yield self._now
         yield self._banner
         with self._pages:
@@ -131,12 +131,13 @@ class Top(App[None]):
 
     @on(Kill.Engaged)
     def _engaged(self, message: Kill.Engaged) -> None:
-        self._banner.display = bool(message.switches)
+        self._stopped = Text()
         if message.switches:
             first = message.switches[0]
             more = f" and {len(message.switches) - 1} more" if len(message.switches) > 1 else ""
             stage = f", {first['share_percent']} % may start" if first.get("stage") == "probation" else ""
-            self._banner.update(Text(f" STOPPED: {covers(first)}{stage}{more} – {show.plain(first['reason'])}   (4: release)"))
+            self._stopped.append(f" STOPPED: {covers(first)}{stage}{more} – {show.plain(first['reason'])}   (4: release)")
+        self._line()
 
     def _event(self, event: dict[str, Any]) -> None:
         for pane in self._panes():
@@ -173,4 +174,9 @@ class Top(App[None]):
             said.append(f"  {working} at work  {tasks.get('waiting', 0)} waiting  {tasks.get('parked', 0)} parked")
             if self.size.width >= WIDE:
                 said.append(f"  {self._said['calls_per_s']:g} calls/s  {show.usd(self._said['spend_usd_per_min'])}/min")
-        self._now.update(said.append(f"   {self._url}", "dim"))
+        said.append(f"   {self._url}", "dim")
+        opened = [(screen.now, screen.banner) for screen in self.screen_stack if isinstance(screen, TaskScreen)]
+        for now, banner in ((self._now, self._banner), *opened):
+            now.update(said)
+            banner.display = bool(self._stopped)
+            banner.update(self._stopped)

@@ -38,7 +38,8 @@ def in_state(task: dict[str, Any]) -> Text:
     """The outcome once there is one; what it waits for while it waits."""
     word = task.get("outcome") or task.get("state")
     waits = task.get("waiting_for")
-    return state(word).append(f" for {show.plain(waits)}") if word == "waiting" and waits else state(word)
+    said = Text(no_wrap=True).append_text(state(word))
+    return said.append(f" for {show.plain(waits)}") if word == "waiting" and waits else said
 
 
 class Tasks(Pane):
@@ -150,14 +151,19 @@ class TaskScreen(Screen[None]):
     def __init__(self, remote: Remote, task: str) -> None:
         super().__init__()
         self.pane = OneTask(remote, task)
+        self.now = Static(id="now")
+        self.banner = Static(id="banner")
 
     def compose(self) -> ComposeResult:
-        """The task, the keys."""
+        """Figures and banner as everywhere, the task, the keys."""
+        yield self.now
+        yield self.banner
         yield self.pane
         yield Footer()
 
     def on_mount(self) -> None:
-        """It is looked at from now on."""
+        """It is looked at from now on; what stands above it comes with the next figures, a second later at most."""
+        self.banner.display = False
         self.pane.look()
         self.pane.table.focus()
 

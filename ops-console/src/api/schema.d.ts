@@ -184,6 +184,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Search the log, newest first. With `actor` or `q` one answer looks at 20,000 events: go on while there is a `next_cursor`.
+         */
+        get: operations["search_api_v1_audit_events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/export": {
         parameters: {
             query?: never;
@@ -1208,6 +1228,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/system/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Config
+         * @description How this gateway is set up.
+         */
+        get: operations["config_api_v1_system_config_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description The figures of this moment. For a collector there is `/metrics`.
+         */
+        get: operations["metrics_api_v1_system_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system/overview": {
         parameters: {
             query?: never;
@@ -1266,6 +1326,26 @@ export interface paths {
          * @description Make a task. With an Idempotency-Key the same request never makes a second one, whatever crashes in between.
          */
         post: operations["submit_api_v1_tasks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Batch
+         * @description Cancel or retry up to 200 tasks; the items say what became of each. None stops another.
+         */
+        post: operations["batch_api_v1_tasks_batch_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1344,6 +1424,26 @@ export interface paths {
          * @description The task's timeline: every event of the task, its calls, tools and approvals, in order.
          */
         get: operations["events_api_v1_tasks__task__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result
+         * @description What came of a task: in clear for whoever asked for it, for operators and for admins.
+         */
+        get: operations["result_api_v1_tasks__task__result_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1788,6 +1888,54 @@ export interface components {
             unanswerable: number;
         };
         /**
+         * Batch
+         * @description The same for many tasks.
+         */
+        Batch: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "cancel" | "retry";
+            /**
+             * Reason
+             * @description Why they are cancelled; needed for that.
+             * @default
+             */
+            reason: string;
+            /** Tasks */
+            tasks: string[];
+        };
+        /**
+         * BatchDone
+         * @description What became of each, in the order of the request; ``done`` counts those that were taken.
+         */
+        BatchDone: {
+            /** Done */
+            done: number;
+            /** Items */
+            items: components["schemas"]["BatchItem"][];
+        };
+        /**
+         * BatchItem
+         * @description What became of one of many.
+         */
+        BatchItem: {
+            /** Code */
+            code?: string | null;
+            /** Detail */
+            detail?: string | null;
+            /** Id */
+            id: string;
+            /** Ok */
+            ok: boolean;
+            /**
+             * Status
+             * @description The status that the same request for this one alone would have had.
+             */
+            status: number;
+        };
+        /**
          * BudgetItem
          * @description A budget account. Amounts are strings in the budget's own unit; an account that cannot be read has a state only.
          */
@@ -1982,6 +2130,39 @@ export interface components {
              */
             requested: string | null;
             was: components["schemas"]["Sums"];
+        };
+        /**
+         * Config
+         * @description How this gateway is set up, as far as it is nobody's secret.
+         */
+        Config: {
+            /**
+             * Limits
+             * @description Bytes, seconds and counts; each is an AGENTOS_GATEWAY_* setting.
+             */
+            limits: {
+                [key: string]: number;
+            };
+            /** Public Url */
+            public_url: string | null;
+            /**
+             * Roles
+             * @description What each role may do, as AgentOS ships it.
+             */
+            roles: {
+                [key: string]: string[];
+            };
+            /**
+             * Single Sign On
+             * @description What the sign-in page calls it; null where there is none.
+             */
+            single_sign_on: string | null;
+            /** Tenant */
+            tenant: string;
+            /** Version */
+            version: string;
+            /** Webhook Sources */
+            webhook_sources: string[];
         };
         /**
          * Confirm
@@ -2632,6 +2813,48 @@ export interface components {
             task?: string | null;
         };
         /**
+         * EventItem
+         * @description A fact of the log. Sealed parts of ``data`` are marked, not shown.
+         */
+        EventItem: {
+            /** Causation Id */
+            causation_id: string | null;
+            /** Correlation Id */
+            correlation_id: string | null;
+            /** Data */
+            data?: unknown;
+            /** Event Id */
+            event_id: string | null;
+            /**
+             * Problem
+             * @description Why it cannot be read; null where it can.
+             */
+            problem: string | null;
+            /** Seq */
+            seq: number;
+            /** Subject */
+            subject: string;
+            /** Time */
+            time: string | null;
+            /** Type */
+            type: string;
+        };
+        /**
+         * EventPage
+         * @description Facts of the log. A page may hold fewer than asked for, or none, and still have a next one: so far was looked.
+         */
+        EventPage: {
+            /** Items */
+            items: components["schemas"]["EventItem"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Position
+             * @description The stream position that this is as of.
+             */
+            position: number;
+        };
+        /**
          * Fault
          * @description Why something failed. ``message`` is for people, says what to do, and holds no secret and no personal data.
          */
@@ -2974,6 +3197,32 @@ export interface components {
              * @enum {string}
              */
             role: "user" | "assistant";
+        };
+        /**
+         * Metrics
+         * @description What stands open now, and the last full minute: what the live feed tells as `metrics.update`.
+         */
+        Metrics: {
+            /** Approvals Pending */
+            approvals_pending: number;
+            /** Calls Per S */
+            calls_per_s: number;
+            /** Denial Rate */
+            denial_rate: number;
+            /** Failed */
+            failed: number;
+            /** Held */
+            held: number;
+            /** Kill Engaged */
+            kill_engaged: number;
+            /** Spend Usd Per Min */
+            spend_usd_per_min: string;
+            /** Tasks */
+            tasks: {
+                [key: string]: number;
+            };
+            /** Tasks Per Min */
+            tasks_per_min: number;
         };
         /**
          * ModelCandidate
@@ -4309,6 +4558,31 @@ export interface components {
              * @description The stream position that this is as of.
              */
             position?: number | null;
+        };
+        /**
+         * TaskResult
+         * @description What came of a task. ``result`` is in clear only when ``result_state`` is ``opened``.
+         */
+        TaskResult: {
+            /** Fault Code */
+            fault_code: string | null;
+            /** Fault Message */
+            fault_message: string | null;
+            /** Id */
+            id: string;
+            /** Outcome */
+            outcome: string | null;
+            /** Result */
+            result?: unknown;
+            /**
+             * Result State
+             * @enum {string}
+             */
+            result_state: "none" | "opened" | "sealed" | "erased";
+            /** Settled At */
+            settled_at: string | null;
+            /** State */
+            state: string | null;
         };
         /**
          * TaskRow
@@ -5771,6 +6045,105 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    search_api_v1_audit_events_get: {
+        parameters: {
+            query?: {
+                /** @description `kill`, or `kill.engaged`. */
+                type?: string | null;
+                /** @description What the event is about. */
+                id?: string | null;
+                /** @description All that was done for this task. */
+                task?: string | null;
+                /** @description Who did it, or asked for it: their id. */
+                actor?: string | null;
+                /** @description Stands in the subject or in what is not sealed. */
+                q?: string | null;
+                since?: string | null;
+                until?: string | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11338,6 +11711,172 @@ export interface operations {
             };
         };
     };
+    config_api_v1_system_config_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Config"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    metrics_api_v1_system_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metrics"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     overview_api_v1_system_overview_get: {
         parameters: {
             query?: {
@@ -11736,6 +12275,114 @@ export interface operations {
             };
         };
     };
+    batch_api_v1_tasks_batch_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Batch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDone"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     stats_api_v1_tasks_stats_get: {
         parameters: {
             query?: {
@@ -12070,6 +12717,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    result_api_v1_tasks__task__result_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The task's id. */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskResult"];
                 };
             };
             /** @description Bad Request */

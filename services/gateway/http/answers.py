@@ -112,6 +112,58 @@ class TaskItem(Item):
     result_state: Literal["none", "opened", "sealed", "erased"] = "none"
 
 
+class TaskResult(BaseModel):
+    """What came of a task. ``result`` is in clear only when ``result_state`` is ``opened``."""
+
+    id: str
+    state: str | None
+    outcome: str | None
+    fault_code: str | None
+    fault_message: str | None
+    settled_at: str | None
+    result: Any = None
+    result_state: Literal["none", "opened", "sealed", "erased"]
+
+
+class BatchItem(BaseModel):
+    """What became of one of many."""
+
+    id: str
+    ok: bool
+    status: int = Field(description="The status that the same request for this one alone would have had.")
+    code: str | None = None
+    detail: str | None = None
+
+
+class BatchDone(BaseModel):
+    """What became of each, in the order of the request; ``done`` counts those that were taken."""
+
+    items: list[BatchItem]
+    done: int
+
+
+class EventItem(BaseModel):
+    """A fact of the log. Sealed parts of ``data`` are marked, not shown."""
+
+    seq: int
+    type: str
+    subject: str
+    time: str | None
+    event_id: str | None
+    correlation_id: str | None
+    causation_id: str | None
+    problem: str | None = Field(description="Why it cannot be read; null where it can.")
+    data: Any = None
+
+
+class EventPage(BaseModel):
+    """Facts of the log. A page may hold fewer than asked for, or none, and still have a next one: so far was looked."""
+
+    items: list[EventItem]
+    next_cursor: str | None = None
+    position: int = Field(description="The stream position that this is as of.")
+
+
 class KeyItem(BaseModel):
     """An API key as it may be shown."""
 

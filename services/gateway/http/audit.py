@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from agentos.contracts.base import Token, Utc
 from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Item
+from services.gateway.http.answers import EventItem, EventPage, Item
 from services.gateway.http.models import Verification
 from services.gateway.identity.callers import Caller
 from services.gateway.problems import documented
@@ -31,6 +32,37 @@ class Proof(BaseModel):
 async def status(gateway: Parts, caller: Sender) -> Any:
     """How far the chain reaches and what its last signed checkpoint says."""
     return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "audit.status")
+
+
+@router.get("/events", response_model=EventPage, responses=documented())
+@needs("audit.read")
+async def search(
+    gateway: Parts,
+    caller: Sender,
+    type: Annotated[  # noqa: A002 - the field's name
+        str | None, Query(pattern=r"^[a-z-]{1,64}(\.[a-z-]{1,64})?$", description="`kill`, or `kill.engaged`.")
+    ] = None,
+    id: Annotated[Token | None, Query(description="What the event is about.")] = None,  # noqa: A002 - as above
+    task: Annotated[Token | None, Query(description="All that was done for this task.")] = None,
+    actor: Annotated[
+        str | None, Query(pattern=r"^[^\x00]{1,300}$", description="Who did it, or asked for it: their id.")
+    ] = None,
+    q: Annotated[
+        str | None, Query(pattern=r"^[^\x00]{2,200}$", description="Stands in the subject or in what is not sealed.")
+    ] = None,
+    since: Annotated[Utc | None, Query()] = None,
+    until: Annotated[Utc | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")] = None,
+) -> EventPage:
+    """Search the log, newest first. With `actor` or `q` one answer looks at 20,000 events: go on while there is a `next_cursor`."""
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "events.search",
+        type=type, id=id, task=task, actor=actor, q=q, since=since.isoformat() if since else None,
+        until=until.isoformat() if until else None, limit=limit, cursor=cursor,
+    )  # fmt: skip
+    items = [EventItem.model_validate(ledger.event(row)) for row in data.get("events", [])]
+    return EventPage(items=items, next_cursor=data.get("cursor"), position=data.get("position", 0))
 
 
 @router.post("/verify", response_model=Item, responses=documented(413, 415))

@@ -1,5 +1,6 @@
 """What the console asks beside the resources themselves: timelines, curves, and how the installation is."""
 
+from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -9,6 +10,7 @@ from agentos.contracts.base import Token, Utc
 from agentos.contracts.errors import NotFound
 from agentos.contracts.routing import ModelHealth
 from services.gateway import ledger
+from services.gateway.authorizer import role_table
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.etags import answered
 from services.gateway.problems import documented
@@ -119,6 +121,32 @@ class Status(BaseModel):
     sockets: int
 
 
+class Metrics(BaseModel):
+    """What stands open now, and the last full minute: what the live feed tells as `metrics.update`."""
+
+    tasks: dict[str, int]
+    approvals_pending: int
+    kill_engaged: int
+    calls_per_s: float
+    tasks_per_min: float
+    failed: int
+    spend_usd_per_min: str
+    denial_rate: float
+    held: int
+
+
+class Config(BaseModel):
+    """How this gateway is set up, as far as it is nobody's secret."""
+
+    version: str
+    tenant: str
+    public_url: str | None
+    single_sign_on: str | None = Field(description="What the sign-in page calls it; null where there is none.")
+    roles: dict[str, list[str]] = Field(description="What each role may do, as AgentOS ships it.")
+    webhook_sources: list[str]
+    limits: dict[str, int | float] = Field(description="Bytes, seconds and counts; each is an AGENTOS_GATEWAY_* setting.")
+
+
 class Models(BaseModel):
     """What each router knows of the providers right now: keys and limits, breakers, latencies."""
 
@@ -174,6 +202,40 @@ async def status(gateway: Parts, caller: Sender) -> Status:
         instances=sum(len(pack["instances"]) for pack in packs),
         routers=len(routers),
         sockets=gateway.load.sockets,
+    )
+
+
+@router.get("/system/metrics", response_model=Metrics, responses=documented())
+@needs("tasks.read")
+async def metrics(gateway: Parts, caller: Sender) -> Any:
+    """The figures of this moment. For a collector there is `/metrics`."""
+    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "system.pulse")
+
+
+@router.get("/system/config", response_model=Config, responses=documented())
+@needs("users.manage")
+async def config(gateway: Parts, caller: Sender) -> Config:
+    """How this gateway is set up."""
+    s = gateway.settings
+    counts = {
+        name: getattr(s, name)
+        for name in (
+            "max_body_bytes", "max_in_flight", "max_streams", "max_sockets", "endpoint_max_calls", "endpoint_max_body_bytes",
+            "rate_per_s", "rate_burst", "unknown_rate_per_s", "unknown_rate_burst", "lock_account_after", "lock_address_after",
+        )
+    }  # fmt: skip
+    times = {
+        f"{name}_s": getattr(s, name).total_seconds()
+        for name in ("answer_timeout", "access_token_lifetime", "session_idle", "session_longest", "hold_wait")
+    }
+    return Config(
+        version=version("agentos"),
+        tenant=caller.tenant,
+        public_url=s.public_url,
+        single_sign_on=s.oidc_name if s.oidc_issuer else None,
+        roles={role: sorted(actions) for role, actions in role_table().items()},
+        webhook_sources=sorted(gateway.sources),
+        limits=counts | times,
     )
 
 

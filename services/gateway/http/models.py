@@ -49,6 +49,20 @@ class Retry(Request):
     from_step: int | None = Field(default=None, ge=0, le=1_000_000)
 
 
+class Batch(Request):
+    """The same for many tasks."""
+
+    action: Literal["cancel", "retry"]
+    tasks: tuple[Token, ...] = Field(min_length=1, max_length=200)
+    reason: str = Field(default="", max_length=1_000, description="Why they are cancelled; needed for that.")
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        if self.action == "cancel" and not self.reason:
+            raise ValueError("reason: say why the tasks are cancelled")
+        return self
+
+
 class Engage(Request):
     """What to stop, how, and why."""
 

@@ -8,18 +8,19 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from agentos.contracts.base import Priority, Token, Utc
-from agentos.contracts.commands import CancelTask, RetryTask
+from agentos.contracts.commands import Answer
 from agentos.contracts.events.task import Outcome, RetryPolicy, TaskSettled
 from agentos.contracts.ids import derived_id, new_id
 from agentos.sealing import KeyErased
-from services.gateway import disclosure, erasure, ledger, submission
+from services.gateway import disclosure, ledger, submission, task_commands
+from services.gateway.authorizer import Action
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Made, Page, TaskItem, TaskPage, done
+from services.gateway.http.answers import BatchDone, Done, Made, Page, TaskItem, TaskPage, TaskResult, done
 from services.gateway.http.console import TaskStats
 from services.gateway.http.etags import answered
-from services.gateway.http.models import Cancel, IdPrefix, NewTask, Retry
+from services.gateway.http.models import Batch, Cancel, IdPrefix, NewTask, Retry
 from services.gateway.identity.callers import Caller
-from services.gateway.problems import documented
+from services.gateway.problems import Problem, documented
 from services.gateway.state import Gateway, Parts, Scope, Sender
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=GuardedRoute)
@@ -153,32 +154,43 @@ async def events(
     return ledger.events_page(data)
 
 
+@router.post("/batch", status_code=202, response_model=BatchDone, responses=documented(413, 415))
+@needs("tasks.read")
+async def batch(body: Batch, gateway: Parts, caller: Sender, scope: Scope) -> Any:
+    """Cancel or retry up to 200 tasks; the items say what became of each. None stops another."""
+    needed: Action = "tasks.cancel" if body.action == "cancel" else "tasks.retry"
+    if not await gateway.authorizer.allowed(caller, needed):
+        raise Problem(403, "forbidden", f"your roles or your key's scopes do not include {needed}")
+
+    async def act(task: str, request: str) -> Answer:
+        if body.action == "cancel":
+            return await task_commands.cancel(gateway, caller, task, body.reason, request)
+        return await task_commands.retry(gateway, caller, task, None, request)
+
+    items = await task_commands.each(body.tasks, scope, act)
+    return {"items": items, "done": sum(item["ok"] for item in items)}
+
+
+@router.get("/{task}/result", response_model=TaskResult, responses=documented(404))
+@needs("tasks.read")
+async def result(task: TaskId, gateway: Parts, caller: Sender) -> Any:
+    """What came of a task: in clear for whoever asked for it, for operators and for admins."""
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.get", id=task)
+    row = cast("dict[str, Any]", data.get("task", {}))
+    said = {name: row.get(name) for name in ("id", "state", "outcome", "fault_code", "fault_message", "settled_at")}
+    return said | await _result(gateway, caller, row, task)
+
+
 @router.post("/{task}/cancel", status_code=202, response_model=Done, responses=documented(404, 409, 413, 415))
 @needs("tasks.cancel")
 async def cancel(task: TaskId, body: Cancel, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Stop a task, wherever it is."""
-    made = CancelTask(tenant=caller.tenant, task=task, reason=body.reason, by=caller.principal)
-    return await _command(gateway, caller, "orchestrator.cancel", made, task, scope)
+    return done(task, "accepted", await task_commands.cancel(gateway, caller, task, body.reason, scope or new_id()))
 
 
 @router.post("/{task}/retry", status_code=202, response_model=Done, responses=documented(404, 409, 410, 413, 415))
 @needs("tasks.retry")
 async def retry(task: TaskId, gateway: Parts, caller: Sender, scope: Scope, body: Retry | None = None) -> Any:
     """Make another attempt of a task that ended or is parked; of one whose data were erased there is nothing left to attempt."""
-    family = await erasure.family_of(gateway, caller.tenant, task)
-    if not await gateway.keyring.exists(caller.tenant, family):
-        raise KeyErased(f"The data key {family} was erased.", key=family)
-    made = RetryTask(tenant=caller.tenant, task=task, from_step=body.from_step if body else None, by=caller.principal)
-    return await _command(gateway, caller, "orchestrator.retry", made, task, scope)
-
-
-async def _command(
-    gateway: Gateway, caller: Caller, channel: str, made: CancelTask | RetryTask, task: str, scope: str | None
-) -> dict[str, Any]:
-    request = scope or new_id()
-
-    async def send() -> None:
-        await gateway.bus.send(channel, (request,), made, tenant=caller.tenant, correlation_id=task)
-
-    answer = await gateway.answers.need(request, send, late="The command is kept and will be done.")
-    return done(task, "accepted", answer)
+    from_step = body.from_step if body else None
+    return done(task, "accepted", await task_commands.retry(gateway, caller, task, from_step, scope or new_id()))

@@ -83,6 +83,20 @@ async def test_cancel_and_retry_reach_the_orchestrator_and_an_unknown_task_is_40
     assert problem(await edge.http.get("/api/v1/tasks/none")) == (404, "not_found")
 
 
+async def test_a_batch_says_what_became_of_each_and_none_stops_another(edge: Any) -> None:
+    first, second = await submitted(edge), await submitted(edge)
+    await known(edge, second)
+    body = {"action": "cancel", "tasks": [first, "no-such-task", second, first], "reason": "a mistake"}
+    said = (await edge.http.post("/api/v1/tasks/batch", json=body)).json()
+    assert [(item["id"], item["ok"], item["status"]) for item in said["items"]] == [
+        (first, True, 202), ("no-such-task", False, 404), (second, True, 202),
+    ]  # fmt: skip
+    assert said["done"] == 2
+    assert (await edge.http.post("/api/v1/tasks/batch", json=body | {"reason": ""})).status_code == 422
+    viewer = {"Authorization": f"Bearer {await edge.key('viewer')}"}
+    assert (await edge.http.post("/api/v1/tasks/batch", json=body, headers=viewer)).status_code == 403
+
+
 async def test_approvals_are_listed_shown_and_answered_once(edge: Any) -> None:
     assert (await edge.http.get("/api/v1/approvals?state=pending")).json()["items"][0]["id"] == "appr1"
     assert (await edge.http.get("/api/v1/approvals/appr1")).json()["preview"] == {"body": "<EMAIL_1>"}

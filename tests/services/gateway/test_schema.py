@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -28,10 +28,11 @@ CHECKS = [
     response_schema_conformance,
 ]
 SCHEMA = schemathesis.openapi.from_dict(create_api().openapi())
-OPERATIONS = {f"{op.method.upper()} {op.path}": op for op in (each.ok() for each in SCHEMA.get_all_operations())}
+OPERATIONS = {f"{op.method.upper()} {op.path}": op for op in (cast("Any", each).ok() for each in SCHEMA.get_all_operations())}
 ENDLESS = {"GET /api/v1/events/stream"}
 """Live streams: they answer for as long as somebody listens."""
-EXAMPLES = 6
+EXAMPLES = 4
+UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 
 def _can_be_named(label: str) -> bool:
@@ -62,9 +63,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 
 def _things(api: httpx.Client) -> dict[str, str]:
-    """A task that was cancelled, a person, a key and a switch that was released."""
-    task = _made(api.post("tasks", json={"type": "triage", "input": {"title": "Checkout fails with a card"}}))["task"]
-    _made(api.post(f"tasks/{task}/cancel", json={"reason": "only looked at"}))
+    """A task that is over, a person, a key and a switch that was released."""
+    task = _made(api.post("tasks", json={"type": "issue-triage", "input": {"title": "Checkout fails with a card"}}))["task"]
+    # It may have come to its end before this: either way it settles.
+    assert api.post(f"tasks/{task}/cancel", json={"reason": "only looked at"}).status_code in (202, 409)
     person = {"username": "grace", "name": "Grace H.", "roles": ["viewer"], "password": "a long enough password"}
     user = _made(api.post("users", json=person))["id"]
     key = _made(api.post("keys", json={"name": "tracker", "roles": ["viewer"]}))["id"]
@@ -86,7 +88,7 @@ def test_a_route_answers_as_documented_whatever_it_is_asked(whole: Whole, label:
     @seed(20261121)
     @settings(
         max_examples=EXAMPLES, derandomize=False, deadline=None, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=UNHURRIED,
     )  # fmt: skip
     @given(case=OPERATIONS[label].as_strategy())
     def ask(case: Any) -> None:

@@ -190,6 +190,31 @@ def test_approvals_calls_and_switches(ask: Any) -> None:
     assert ask("deadletters.list") == {"dead_letters": [], "cursor": None}
 
 
+def test_the_log_is_searched_newest_first_by_kind_actor_and_text_in_stretches(
+    ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = ask("events.search", limit=200)
+    assert [event["seq"] for event in every["events"]] == sorted((event["seq"] for event in every["events"]), reverse=True)
+    switches = ask("events.search", type="kill.engaged")["events"]
+    assert [(event["aggregate"], event["fact"]) for event in switches] == [("kill", "engaged")]
+    (by,) = {event["body"]["by"]["id"] for event in switches}
+    assert switches[0] in ask("events.search", actor=by, limit=200)["events"]
+    assert ask("events.search", actor=by[:-1], limit=200)["events"] == []
+    assert {event["id"] for event in ask("events.search", q="kill.K1", limit=200)["events"]} == {"k1"}
+    assert ask("events.search", "other", q="k1")["events"] == []
+
+    monkeypatch.setattr("services.ledger.event_search.STRETCH", 3)
+    found: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = ask("events.search", q="evt.", limit=2, **cursor)
+        found += [event["seq"] for event in page["events"]]
+        if page["cursor"] is None:
+            break
+        cursor = {"cursor": page["cursor"]}
+    assert found == [event["seq"] for event in every["events"]]
+
+
 def test_money_is_summed_exactly_and_what_has_no_price_is_counted_apart(ask: Any) -> None:
     by_model = {group["model"]: group for group in ask("cost", by=["model"])["groups"]}
     assert by_model["gpt-5-mini"]["cost_usd"] == "0.5"
