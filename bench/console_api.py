@@ -133,7 +133,9 @@ def _measured(store: SqlStore, count: int, rounds: int, only: str) -> None:
             took.append((time.perf_counter() - began) * 1000)
         took.sort()
         p50, p95 = took[len(took) // 2], took[min(len(took) - 1, int(len(took) * 0.95))]
-        print(f"  {name:<24} p50 {p50:8.1f} ms   p95 {p95:8.1f} ms{'   *' if p95 > TARGET_MS else ''}", flush=True)
+        # Beside other work only the quickest of the rounds says what the query itself takes.
+        figures = f"least {took[0]:8.1f} ms   p50 {p50:8.1f} ms   p95 {p95:8.1f} ms"
+        print(f"  {name:<24} {figures}{'   *' if p95 > TARGET_MS else ''}", flush=True)
 
 
 def main() -> None:

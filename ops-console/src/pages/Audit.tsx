@@ -1,8 +1,8 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState, useSyncExternalStore } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 
-import { api, download, item, page, sent } from "../api/client";
+import { api, download, item, sent } from "../api/client";
 import { told } from "../api/problem";
 import type { AuditStatus, EventRow, Verdict } from "../api/rows";
 import { feed } from "../live/live";
@@ -14,6 +14,7 @@ import { Badge } from "../parts/Status";
 import { Time } from "../parts/Time";
 
 import { toast } from "../shell/Toasts";
+import { useNames } from "./approvals/people";
 
 const PAGE = 100;
 
@@ -53,34 +54,63 @@ export function Audit() {
   );
 }
 
-/** The events before `end`, newest first; the list turns back by pages. */
+/** What somebody typed, as the gateway's filters: a type of event, a task's id, or words that stand in the event. */
+function asked(text: string): { type?: string; task?: string; q?: string } {
+  const wanted = text.trim();
+  if (/^[a-z-]+\.[a-z-]+$/.test(wanted)) return { type: wanted };
+  if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(wanted)) return { task: wanted };
+  return wanted.length < 2 ? {} : { q: wanted };
+}
+
+const TYPING_MS = 350;
+
+/** Every event, newest first, searched where they are kept: in the ledger. */
 function Events() {
   const position = useSyncExternalStore((listener) => feed.onEvent(listener), () => feed.position);
-  const status = useQuery({ queryKey: ["audit"], queryFn: () => item<AuditStatus>(api.GET("/api/v1/audit/status")) });
-  const [chosen, setEnd] = useState<number | null>(null);
-  const [kind, setKind] = useState("");
-  const newest = Math.max(position ?? 0, status.data?.position ?? 0);
-  // The list begins where the log ended when it was opened, and stays there until somebody asks for more.
-  if (chosen === null && newest > 0) setEnd(newest);
-  const end = chosen ?? (newest > 0 ? newest : null);
-  const after = Math.max((end ?? 0) - PAGE, 0);
-  const answer = useQuery({
-    queryKey: ["history", after, end], enabled: end !== null,
-    queryFn: () => page<EventRow>(api.GET("/api/v1/events", { params: { query: { after, limit: PAGE } } })),
+  const { people } = useNames();
+  const [typed, setTyped] = useState("");
+  const [text, setText] = useState("");
+  const [actor, setActor] = useState("");
+  const [since, setSince] = useState("");
+  const [until, setUntil] = useState("");
+  useEffect(() => {
+    const timer = setTimeout(() => setText(typed), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [typed]);
+  const filters = {
+    ...asked(text), ...(actor === "" ? {} : { actor }), ...(since === "" ? {} : { since: new Date(since).toISOString() }), ...(until === "" ? {} : { until: new Date(until).toISOString() }),
+  };
+  // Not made stale by events: the list stands still until somebody asks for what is new.
+  const answer = useInfiniteQuery({
+    queryKey: ["history", filters], initialPageParam: null as string | null, placeholderData: keepPreviousData, staleTime: Infinity,
+    queryFn: ({ pageParam }) => sent(api.GET("/api/v1/audit/events", { params: { query: { ...filters, limit: PAGE, ...(pageParam === null ? {} : { cursor: pageParam }) } } })),
+    getNextPageParam: (last) => last.next_cursor,
   });
-  const rows = (answer.data?.items ?? []).filter((row) => row.seq <= (end ?? 0) && (kind === "" || row.type.includes(kind) || row.subject.includes(kind))).reverse();
-  const fresh = end === null ? 0 : newest - end;
+  const rows = (answer.data?.pages ?? []).flatMap((each) => each.items) as EventRow[];
+  const fresh = Math.max(0, (position ?? 0) - (answer.data?.pages[0]?.position ?? Infinity));
+  const narrowed = Object.keys(filters).length > 0;
   return (
-    <Panel title="Events" actions={<input className="field w-52" type="search" aria-label="Filter these events" placeholder="Filter these events" value={kind} onChange={(event) => setKind(event.target.value)} />}>
-      {fresh > 0 && <button type="button" className="w-full border-b border-line bg-accent-soft px-3 py-1.5 font-semibold text-accent" onClick={() => setEnd(newest)}>{count(fresh)} new – show</button>}
+    <Panel title="Events">
+      <form role="search" className="flex flex-wrap gap-2 border-b border-line p-3" onSubmit={(event) => {
+        event.preventDefault();
+        setText(typed);
+      }}>
+        <input className="field flex-1 basis-64" type="search" aria-label="Filter these events" placeholder="A type such as kill.engaged, a task's id, or words" value={typed} onChange={(event) => setTyped(event.target.value)} />
+        <select className="field w-auto" aria-label="Who did it" value={actor} onChange={(event) => setActor(event.target.value)}>
+          <option value="">Anybody</option>
+          {people.map((each) => <option key={each.id} value={each.id}>{each.name}</option>)}
+        </select>
+        <input type="datetime-local" className="field w-auto" aria-label="Since" title="Since" value={since} onChange={(event) => setSince(event.target.value)} />
+        <input type="datetime-local" className="field w-auto" aria-label="Until" title="Until" value={until} onChange={(event) => setUntil(event.target.value)} />
+      </form>
+      {fresh > 0 && <button type="button" className="w-full border-b border-line bg-accent-soft px-3 py-1.5 font-semibold text-accent" onClick={() => void answer.refetch()}>{count(fresh)} new{narrowed ? " in the log" : ""} – show</button>}
       {answer.error !== null && <Fault error={answer.error} />}
-      {answer.isPending ? <Loading what="events" /> : rows.length === 0 ? <Empty title="No event matches">The filter looks at the type and subject of these {PAGE}; older ones are a page back.</Empty> : (
-        <ul>{rows.map((row) => <EventLine key={row.seq} row={row} />)}</ul>
+      {answer.isPending ? <Loading what="events" /> : rows.length === 0 ? <Empty title="No event matches">{answer.hasNextPage ? "Not among the newest; look further back." : "Widen the search, or clear it."}</Empty> : (
+        <ul aria-label="Events">{rows.map((row) => <EventLine key={row.seq} row={row} />)}</ul>
       )}
       <div className="flex items-center justify-between border-t border-line px-4 py-2">
-        <button type="button" className="btn" disabled={after === 0} onClick={() => setEnd(after)}>Older</button>
-        <span className="text-ink-3">{count(after + 1)} to {count(end ?? 0)}</span>
-        <button type="button" className="btn" disabled={fresh === 0} onClick={() => setEnd(Math.min((end ?? 0) + PAGE, newest))}>Newer</button>
+        <span className="text-ink-3">{count(rows.length)} shown, newest first</span>
+        <button type="button" className="btn" disabled={!answer.hasNextPage || answer.isFetchingNextPage} onClick={() => void answer.fetchNextPage()}>{answer.isFetchingNextPage ? "Looking…" : "Older"}</button>
       </div>
     </Panel>
   );
@@ -108,6 +138,7 @@ function EventLine({ row }: { row: EventRow }) {
             <button type="button" className="btn" disabled={prove.isPending} onClick={() => prove.mutate()}>Inclusion proof</button>
             {row.correlation_id !== null && /^[0-9a-f-]{36}$/.test(row.correlation_id) && <Link to="/tasks/$task" params={{ task: row.correlation_id }}>Its task</Link>}
           </div>
+          {proof !== null && <p className="text-ink-2">Hold it against the log with <code className="font-mono text-sm">agentos audit verify --proof</code> and this line in a file:</p>}
           {proof !== null && <pre className="code max-h-40 overflow-auto rounded-md border border-line bg-raised p-3">{proof}</pre>}
         </div>
       </details>

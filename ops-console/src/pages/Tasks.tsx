@@ -41,7 +41,7 @@ const LIMIT = 200;
 
 const column = createColumnHelper<Task>();
 const COLUMNS = [
-  column.display({ id: "state", header: "State", cell: ({ row }) => <Status state={row.original.outcome ?? row.original.state} />, size: 120 }),
+  column.display({ id: "state", header: "State", cell: ({ row }) => <Status state={row.original.outcome ?? row.original.state} />, size: 150 }),
   column.accessor("type", { header: "Task", size: 260, cell: ({ row }) => <span className="flex gap-2 truncate"><strong className="font-medium">{row.original.type}</strong><span className="font-mono text-sm text-ink-3">{tail(row.original.id)}</span></span> }),
   column.display({ id: "pack", header: "Pack", size: 150, cell: ({ row }) => row.original.pack ?? <span className="text-ink-3">–</span> }),
   column.display({ id: "about", header: "What it waits for, or why it ended", size: 280, cell: ({ row }) => <span className="truncate text-ink-2">{about(row.original)}</span> }),
@@ -77,7 +77,8 @@ export function Tasks() {
     return answer.data?.pages.flatMap((each) => each.items).filter((row) => !seen.has(row.id) && seen.add(row.id));
   }, [answer.data]);
   const pages = answer.data?.pages.length ?? 0;
-  const list = useSteady(loaded, `${view} ${pages}`);
+  // What the view before had found stands until the new one answers, and is never taken for its answer.
+  const list = useSteady(answer.isPlaceholderData ? undefined : loaded, `${view} ${pages}`);
   // eslint-disable-next-line react-hooks/incompatible-library -- the compiler is not used here
   const table = useReactTable({ data: list.rows, columns: COLUMNS, getCoreRowModel: getCoreRowModel(), getRowId: (row) => row.id });
   const rows = table.getRowModel().rows;

@@ -56,6 +56,11 @@ class Feed:
         return self._position
 
     @property
+    def listeners(self) -> int:
+        """How many sockets are told."""
+        return len(self._listeners)
+
+    @property
     def live(self) -> bool:
         """Whether what was stored until just now has been told: not while the broker is away."""
         return self._tail is not None and self._tail.live and self._bus.connected

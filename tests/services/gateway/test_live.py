@@ -48,9 +48,9 @@ async def closed(socket: ClientConnection) -> int:
             return end.rcvd.code if end.rcvd is not None else 1006
 
 
-async def submit(edge: Edge, task: str, tenant: str = "default") -> int:
+async def submit(edge: Edge, task: str, tenant: str = "default", digest: str = "d") -> int:
     sealed = Sealed(key=task, purpose="task.input", nonce=bytes(12), ciphertext=b"never to be seen")
-    fact = TaskSubmitted(type="triage", input=sealed, input_digest="d", requester=OPERATOR, untrusted=True)
+    fact = TaskSubmitted(type="triage", input=sealed, input_digest=digest, requester=OPERATOR, untrusted=True)
     done = await edge.backend.orchestrator.bus.append("task.submitted", task, fact, tenant=tenant, correlation_id=task)
     return done.seq
 
@@ -210,6 +210,45 @@ async def test_who_takes_nothing_overflows_alone_and_others_go_on(edge: Edge) ->
             await frame(fast)
         assert slow.overflowed.is_set()
         assert slow.waiting.qsize() == 2
+
+
+async def test_a_client_that_reads_nothing_is_cut_and_the_others_get_everything_meanwhile(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_WAITING", 20)
+    hello = json.dumps({"type": "hello", "token": edge.admin_key})
+    async with told(edge) as fast, connect(edge.url.replace("http", "ws", 1) + "/api/v1/ws", max_queue=1) as stuck:
+        await frame(fast, "welcome")
+        await stuck.send(hello)
+        await frame(stuck, "welcome")
+        # Its own buffers, and those between, take some megabytes before anybody notices.
+        sent = 0
+        async with asyncio.timeout(60):
+            while edge.gateway.feed.listeners == 2:
+                await submit(edge, f"t{sent}", digest="d" * 300_000)
+                assert (await frame(fast))["correlation_id"] == f"t{sent}"
+                sent += 1
+        assert sent > 1
+        await submit(edge, "after")
+        assert (await frame(fast))["correlation_id"] == "after"
+
+
+async def test_a_client_that_floods_delays_nobody_else(edge: Edge) -> None:
+    async with told(edge) as calm, told(edge) as flooding:
+        await frame(calm, "welcome")
+        await frame(flooding, "welcome")
+
+        async def flood() -> None:
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await flooding.send('{"type":"pong"}')
+
+        async with asyncio.TaskGroup() as together:
+            together.create_task(flood())
+            for number in range(20):
+                await submit(edge, f"t{number}")
+                assert (await frame(calm))["correlation_id"] == f"t{number}"
+        assert await closed(flooding) == 4429
 
 
 async def test_the_feed_is_read_only_while_somebody_listens(edge: Edge) -> None:

@@ -32,7 +32,7 @@ interface Props {
 
 /** One approval: the exact effect first, then why it was held, who asks, and what became of the like. */
 export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefuse, onEdit, onComment, onChanged, alike, onAlike }: Props) {
-  const answer = useApproval(row.id);
+  const answer = useApproval(row.id, gone);
   const full = answer.data ?? row;
   const open = full.state === "pending" && !gone;
   const { nameOf } = useNames();

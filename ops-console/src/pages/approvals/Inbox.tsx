@@ -35,7 +35,7 @@ export function Inbox() {
   const [delegation, setDelegation] = useState<string | null>(null);
   const client = useQueryClient();
   const answer = useApprovals(state);
-  const list = useSteady(answer.data?.items, state);
+  const list = useSteady(answer.isPlaceholderData ? undefined : answer.data?.items, state);
   const ids = list.rows.map((row) => row.id);
   const current = list.rows.find((row) => row.id === cursor) ?? list.rows[0] ?? null;
   const me = useSession().signedIn?.id;

@@ -17,9 +17,13 @@ export function useApprovals(state: ApprovalState) {
 
 export const usePending = () => useApprovals("pending");
 
-export function useApproval(id: string) {
+const AGAIN_MS = 1_000;
+
+/** One approval. One that left the list is asked for until it says what became of it. */
+export function useApproval(id: string, gone: boolean) {
   return useQuery({
     queryKey: ["approval", id],
     queryFn: () => item<Approval>(api.GET("/api/v1/approvals/{approval}", { params: { path: { approval: id } } })),
+    refetchInterval: (query) => (gone && query.state.data?.state === "pending" ? AGAIN_MS : false),
   });
 }

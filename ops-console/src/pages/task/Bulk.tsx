@@ -7,24 +7,17 @@ import { count } from "../../parts/format";
 import { Modal } from "../../parts/Modal";
 import { toast } from "../../shell/Toasts";
 
-const AT_ONCE = 6;
+type Act = "cancel" | "retry";
+/** What the gateway takes at a time. */
+const AT_ONCE = 200;
 
-type Act = (task: string) => Promise<unknown>;
-
-/** Do it to each, a few at a time; one that is refused stops no other. */
-async function each(tasks: string[], act: Act): Promise<{ done: number; refused: Map<string, string> }> {
-  const waiting = [...tasks];
+/** One act on many, in portions; one that is refused stops no other. */
+async function each(action: Act, tasks: string[], reason: string): Promise<{ done: number; refused: Map<string, string> }> {
   const refused = new Map<string, string>();
-  const worker = async (): Promise<void> => {
-    for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
-      try {
-        await act(task);
-      } catch (error) {
-        refused.set(task, told(error));
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  for (let at = 0; at < tasks.length; at += AT_ONCE) {
+    const { items } = await sent(api.POST("/api/v1/tasks/batch", { body: { action, tasks: tasks.slice(at, at + AT_ONCE), reason } }));
+    for (const one of items) if (!one.ok) refused.set(one.id, one.detail ?? "refused");
+  }
   return { done: tasks.length - refused.size, refused };
 }
 
@@ -34,26 +27,27 @@ export function Bulk({ marked, onMarked }: { marked: ReadonlySet<string>; onMark
   const [reason, setReason] = useState("");
   const client = useQueryClient();
   const run = useMutation({
-    mutationFn: async ({ verb, act }: { verb: string; act: Act }) => ({ verb, ...(await each([...marked], act)) }),
-    onSuccess: ({ verb, done, refused }) => {
-      if (done > 0) toast(`${count(done)} ${verb}`);
+    mutationFn: async (action: Act) => ({ action, ...(await each(action, [...marked], action === "cancel" ? reason.trim() : "")) }),
+    onSuccess: ({ action, done, refused }) => {
+      if (done > 0) toast(`${count(done)} ${action === "cancel" ? "being cancelled" : "asked to run again"}`);
       const why = [...refused.values()][0];
       if (why !== undefined) toast(`${count(refused.size)} not: ${why}`, "fail");
       onMarked(new Set(refused.keys()));
       setCancelling(false);
       setReason("");
     },
+    onError: (error) => toast(told(error), "fail"),
     onSettled: () => client.invalidateQueries({ queryKey: ["tasks"] }),
   });
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    run.mutate({ verb: "being cancelled", act: (task) => sent(api.POST("/api/v1/tasks/{task}/cancel", { params: { path: { task } }, body: { reason: reason.trim() } })) });
+    run.mutate("cancel");
   };
   return (
     <div className="flex flex-wrap items-center gap-2 border-b border-line bg-accent-soft px-3 py-2" role="group" aria-label="Marked tasks">
       <span className="font-semibold">{count(marked.size)} marked</span>
       <button type="button" className="btn ml-auto" disabled={run.isPending}
-        onClick={() => run.mutate({ verb: "asked to run again", act: (task) => sent(api.POST("/api/v1/tasks/{task}/retry", { params: { path: { task } }, body: { from_step: null } })) })}>
+        onClick={() => run.mutate("retry")}>
         {run.isPending ? "Working…" : "Retry"}
       </button>
       <button type="button" className="btn" disabled={run.isPending} onClick={() => setCancelling(true)}>Cancel…</button>

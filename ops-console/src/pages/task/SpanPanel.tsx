@@ -72,8 +72,9 @@ function said(name: string, value: unknown): [string, string][] {
   return typeof value === "string" || typeof value === "number" ? [[name.charAt(0).toUpperCase() + name.slice(1), String(value)]] : [];
 }
 
-function entities(value: unknown): string {
-  if (typeof value !== "object" || value === null) return "nothing personal";
+function entities(value: unknown): string | null {
+  // Only calls are looked through; of anything else nothing is claimed.
+  if (typeof value !== "object" || value === null) return null;
   const found = Object.entries(value).map(([kind, times]) => `${String(times)} ${kind.toLowerCase()}`);
   return found.length === 0 ? "nothing personal" : found.join(", ");
 }
