@@ -293,12 +293,15 @@ CHANNELS: tuple[Channel, ...] = (
     command("policy", "publish", "gateway", c.PublishBundle, "Check a signed bundle of rules and let it decide."),
     # --- queries and answers ------------------------------------------------------------------------------------------
     Channel("ledger.query", "qry.ledger.*.*", "query", "gateway", c.Query, "Read a projection of the ledger.", ("ledger",)),
+    Channel("policy.query", "qry.policy.*.*", "query", "gateway", c.Query, "Ask for the rules, or what others would decide.", ("policy",)),
+    Channel("router.query", "qry.router.*.*", "query", "gateway", c.Query, "Ask where calls would go otherwise.", ("router",)),
+    Channel("gates.query", "qry.gates.*.*", "query", "gateway", c.Query, "Ask who is notified, and try it.", ("gates",)),
     *(
         Channel(
             f"{service}.answer", f"ans.{service}.*", "answer", service, c.Answer, f"What {service} says to a command or query.",
             tails=("gateway",),
         )
-        for service in ("orchestrator", "gates", "policy", "ledger")
+        for service in ("orchestrator", "gates", "policy", "router", "ledger")
     ),
     # --- work and timers ----------------------------------------------------------------------------------------------
     *(

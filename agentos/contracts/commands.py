@@ -176,7 +176,7 @@ class WorkItem(Contract):
 
 
 class Query(Contract):
-    """A read of the ledger's projections. ``what`` stands in the subject; ``arguments`` are that query's own."""
+    """A question to a service. ``what`` stands in the subject; ``arguments`` are that query's own."""
 
     tenant: Token
     arguments: dict[str, Json] = Field(default_factory=dict)

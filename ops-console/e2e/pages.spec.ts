@@ -7,7 +7,7 @@ import { GRACE, held, signIn, submit, until } from "./system";
 
 const PAGES = [
   ["overview", "Overview"], ["approvals", "Approvals"], ["tasks", "Tasks"], ["kill", "Kill switch"], ["audit", "Audit"],
-  ["cost", "Cost"], ["policy", "Policy"], ["packs", "Packs"], ["settings", "Settings"],
+  ["cost", "Cost"], ["models", "Models"], ["policy", "Policy"], ["packs", "Packs"], ["dead-letters", "Dead letters"], ["settings", "Settings"],
 ] as const;
 const SIZES = [{ width: 1440, height: 900 }, { width: 390, height: 844 }];
 /** Where `make screenshots` wants them; without it the pages are only looked at. */

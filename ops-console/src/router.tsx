@@ -21,10 +21,21 @@ const kill = createRoute({
   validateSearch: (raw: Record<string, unknown>): { switch?: string } => given({ switch: text(raw["switch"]) }) as { switch?: string },
 });
 const audit = createRoute({ getParentRoute: () => app, path: "/audit", component: lazyRouteComponent(() => import("./pages/Audit"), "Audit") });
-const cost = createRoute({ getParentRoute: () => app, path: "/cost", component: lazyRouteComponent(() => import("./pages/Cost"), "Cost") });
-const policy = createRoute({ getParentRoute: () => app, path: "/policy", component: lazyRouteComponent(() => import("./pages/Policy"), "Policy") });
-const packs = createRoute({ getParentRoute: () => app, path: "/packs", component: lazyRouteComponent(() => import("./pages/Packs"), "Packs") });
-const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/Settings"), "Settings") });
+const tabbed = (raw: Record<string, unknown>): { tab?: string } => given({ tab: text(raw["tab"]) }) as { tab?: string };
+const cost = createRoute({ getParentRoute: () => app, path: "/cost", component: lazyRouteComponent(() => import("./pages/cost/Cost"), "Cost") });
+const models = createRoute({
+  getParentRoute: () => app, path: "/models", component: lazyRouteComponent(() => import("./pages/models/Models"), "Models"),
+  validateSearch: (raw: Record<string, unknown>): { tab?: string; call?: string } => given({ tab: text(raw["tab"]), call: text(raw["call"]) }) as { tab?: string; call?: string },
+});
+const policy = createRoute({
+  getParentRoute: () => app, path: "/policy", component: lazyRouteComponent(() => import("./pages/policy/Policy"), "Policy"),
+  validateSearch: (raw: Record<string, unknown>): { tab?: string; rule?: string } => given({ tab: text(raw["tab"]), rule: text(raw["rule"]) }) as { tab?: string; rule?: string },
+});
+const packs = createRoute({ getParentRoute: () => app, path: "/packs", component: lazyRouteComponent(() => import("./pages/packs/Packs"), "Packs"), validateSearch: tabbed });
+const deadLetters = createRoute({ getParentRoute: () => app, path: "/deadletters", component: lazyRouteComponent(() => import("./pages/deadletters/DeadLetters"), "DeadLetters") });
+const settings = createRoute({ getParentRoute: () => app, path: "/settings", component: lazyRouteComponent(() => import("./pages/settings/Settings"), "KeySettings") });
+const webhooks = createRoute({ getParentRoute: () => app, path: "/settings/webhooks", component: lazyRouteComponent(() => import("./pages/settings/Settings"), "WebhookSettings") });
+const notifications = createRoute({ getParentRoute: () => app, path: "/settings/notifications", component: lazyRouteComponent(() => import("./pages/settings/Settings"), "NotificationSettings") });
 const people = createRoute({ getParentRoute: () => app, path: "/settings/people", component: lazyRouteComponent(() => import("./pages/settings/People"), "People") });
 const sessions = createRoute({ getParentRoute: () => app, path: "/settings/sessions", component: lazyRouteComponent(() => import("./pages/settings/Sessions"), "Sessions") });
 const toOverview = (): never => {
@@ -36,7 +47,7 @@ const login = createRoute({ getParentRoute: () => root, path: "/login", beforeLo
 const setup = createRoute({ getParentRoute: () => root, path: "/setup", beforeLoad: toOverview });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, setup, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, policy, packs, settings, people, sessions])]),
+  routeTree: root.addChildren([login, setup, app.addChildren([overview, approvals, tasks, task, kill, audit, cost, models, policy, packs, deadLetters, settings, webhooks, notifications, people, sessions])]),
   defaultPreload: "intent",
 });
 

@@ -13,6 +13,7 @@ from agentos.sealing import MasterKey
 from agentos.service import serve
 from services.policy.active import ActivePolicy
 from services.policy.analysis import AnalysisPool
+from services.policy.backtesting import Asked
 from services.policy.budgets.budgets import Budgets
 from services.policy.budgets.sweeping import Sweeper
 from services.policy.embedded import EmbeddedEvaluator
@@ -52,7 +53,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
             _beside("analysis-warm-up", pool.warm_up()),
         ]
         try:
-            bus.consume([*policy.routes(), *bundles.routes()])
+            bus.consume([*policy.routes(), *bundles.routes(), *Asked(bus, evaluator).routes()])
             await bus.start()
             await stop.wait()
         finally:

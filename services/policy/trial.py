@@ -3,13 +3,10 @@
 ``try_out`` starts ``python -m services.policy.trial``, hands it the bundle, and kills it, with whatever it started, at the deadline.
 """
 
-import asyncio
-import contextlib
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agentos.contracts.errors import Unavailable
+from services.policy.apart import ask_apart
 from services.policy.bundles import BundleFault, SignedBundle, write_folder
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.tables import Case, cases_of, read_tables, with_config
@@ -30,7 +28,6 @@ _TRIES = 3
 _PROBE_ONLY = "--probe-only"
 
 _RULE = re.compile(r'"rule":\s*"([^"]+)"')
-_MOST_MEMORY_BYTES = 1024**3
 
 
 async def try_out(signed: SignedBundle, *, deadline: timedelta = DEADLINE, own_tests: bool = True) -> None:
@@ -39,56 +36,15 @@ async def try_out(signed: SignedBundle, *, deadline: timedelta = DEADLINE, own_t
     Without ``own_tests`` it is compiled and probed only, which takes half a second instead of some: for rules that another instance
     has tried already. Rego tests are run where there is an ``opa`` on the path; tables of cases always.
     """
-    command = [sys.executable, "-m", "services.policy.trial", *([] if own_tests else [_PROBE_ONLY])]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        # A group of its own, so that what it starts ends with it.
-        start_new_session=True,
+    said = await ask_apart(
+        "services.policy.trial", [] if own_tests else [_PROBE_ONLY], signed.model_dump_json().encode(), deadline
     )
-    watch = asyncio.create_task(_until_too_large(process.pid))
-    try:
-        async with asyncio.timeout(deadline.total_seconds()):
-            said, _ = await process.communicate(signed.model_dump_json().encode())
-    except TimeoutError:
-        raise BundleFault(
-            f"The rules did not compile and answer within {deadline.total_seconds():g} s: do they loop?", code="bundle.too_slow"
-        ) from None
-    finally:
-        watch.cancel()
-        _kill(process.pid)
-        await process.wait()
     try:
         verdict: dict[str, str] = json.loads(said)
     except ValueError:
-        raise BundleFault(
-            f"The rules ended the process that tried them (exit {process.returncode}).", code="bundle.uncompilable"
-        ) from None
+        raise BundleFault("The rules ended the process that tried them.", code="bundle.uncompilable") from None
     if verdict:
         raise BundleFault(verdict["detail"], code=verdict["code"])
-
-
-async def _until_too_large(pid: int) -> None:
-    """Kill what takes too much memory. A limit of the system's would not do: the interpreter reserves far more than it uses."""
-    while (resident_bytes := _resident_bytes(pid)) is not None:
-        if resident_bytes > _MOST_MEMORY_BYTES:
-            _kill(pid)
-        await asyncio.sleep(0.1)
-
-
-def _resident_bytes(pid: int) -> int | None:
-    """None when the process has ended, or the system does not say; then the deadline alone holds."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return None
-
-
-def _kill(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
 
 
 def rules_in(source: str) -> list[str]:

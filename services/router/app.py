@@ -14,6 +14,7 @@ from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
 from agentos.service import serve
 from services.router import catalogue, health, reloading
+from services.router.asking import RoutingQueries
 from services.router.attempts import utc_now
 from services.router.book import PriceBook
 from services.router.calls import ModelCalls
@@ -61,7 +62,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
                 asyncio.create_task(reloading.follow(settings.config, default, selection, publish), name="configuration")
             )
         try:
-            bus.consume(router.routes())
+            bus.consume([*router.routes(), *RoutingQueries(bus).routes()])
             await bus.start()
             await stop.wait()
         finally:

@@ -1,5 +1,7 @@
 /** What the rows of the ledger's lists hold: the columns of its projections, as the gateway passes them on. */
 
+import type { components } from "./schema";
+
 export interface Task {
   id: string; type: string; pack: string | null; agent: string | null; version: string | null; priority: string; state: string;
   requester_kind: string; requester: string; parent: string | null; waiting_for: string | null; waiting_on: string | null;
@@ -69,22 +71,9 @@ export interface KillDetail extends KillSwitch {
   by?: { id: string };
 }
 
-export interface Pack {
-  name: string; description?: string; live: boolean; instances: { id: string; seen_at: string; active: number; max_active: number }[];
-  versions?: string[]; agents?: string[]; task_types?: string[];
-  stats: { tasks: number; refusals: number; by_state: Record<string, number>; cost_usd: string; calls: number; input_tokens: number; output_tokens: number } | null;
-}
-
-export interface Figures {
-  calls: number; attempts: number; cached_calls: number; unpriced_calls: number; simulated_calls: number; estimated_calls: number;
-  cost_usd: string; saved_usd: string; input_tokens: number; output_tokens: number; reasoning_tokens: number;
-}
-export interface Costs { by: string[]; groups: (Figures & Record<string, string | number | null>)[]; total: Figures; more: boolean }
-
-export interface Budget {
-  id: string; account: string; state: string; key: Record<string, string>; metric: string; mode: string; window: string; begins_at: string | null;
-  ends_at: string | null; limit: string; spent: string; reserved: string; remaining: string; forecast: string | null; calls: number; used: number;
-}
+export type Pack = components["schemas"]["PackItem"];
+/** The route answers with CSV too, so that its answer has no one type. */
+export type Costs = components["schemas"]["Costs"];
 
 export interface AuditStatus {
   position: number; chain: string; key_id: string; checkpoints: number; uncovered: number;
@@ -93,5 +82,4 @@ export interface AuditStatus {
 }
 export interface Verdict { ok: boolean; problems?: unknown[]; [more: string]: unknown }
 
-export interface Bundle { version: number; revision: string; key_id: string; created_at: string; published_at: string; by: { id: string } }
 export interface Delegation { id: string; by?: { id: string }; to?: string; roles?: string[]; since?: string; until?: string; reason?: string; state?: string }

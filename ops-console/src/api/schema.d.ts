@@ -471,6 +471,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recent
+         * @description Model calls that came to an end lately: whose routing may be explained.
+         */
+        get: operations["recent_api_v1_calls_recent_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calls/recorded": {
         parameters: {
             query?: never;
@@ -503,6 +523,26 @@ export interface paths {
          * @description One model or tool call: the redacted request, the decision with its rules, attempts, cost.
          */
         get: operations["call_api_v1_calls__call__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{call}/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain
+         * @description Every candidate with what spoke for and against it, and every attempt with what it took and cost.
+         */
+        get: operations["explain_api_v1_calls__call__routing_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -864,6 +904,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/served": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Served
+         * @description Providers that are on, aliases with their fallbacks, and the most that a token costs.
+         */
+        get: operations["served_api_v1_models_served_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Simulate
+         * @description Send recorded calls, with the failures and latencies that they met, through another configuration. Changes nothing.
+         */
+        post: operations["simulate_api_v1_models_simulate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Targets
+         * @description How long attempts took, how many failed and what they cost, by model, over the newest recorded calls.
+         */
+        get: operations["targets_api_v1_models_targets_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Targets
+         * @description Who is told of approvals and kill switches. The file of notifications is the operator's; the gates read it at start.
+         */
+        get: operations["list_targets_api_v1_notification_targets_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-targets/{target}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Target
+         * @description Send a test, once, now; what the target says to it.
+         */
+        post: operations["try_target_api_v1_notification_targets__target__test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/packs": {
         parameters: {
             query?: never;
@@ -898,6 +1038,46 @@ export interface paths {
          * @description One sealed field of one event, in clear. The log says who, what and why before it is shown.
          */
         post: operations["reveal_api_v1_payloads_reveal_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policy/active": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Active
+         * @description The rules that decide now, by id, with their configuration.
+         */
+        get: operations["active_api_v1_policy_active_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policy/backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Backtest
+         * @description Ask other rules what was really asked, and show what would have been decided otherwise, and for whom. Changes nothing.
+         */
+        post: operations["backtest_api_v1_policy_backtest_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1404,6 +1584,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhook-sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sources
+         * @description Who may send work, and what each event becomes. The sources file is the operator's; it is read at start.
+         */
+        get: operations["list_sources_api_v1_webhook_sources_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook-sources/{source}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test
+         * @description Sign a delivery with the source's own secret and take it: what becomes of it is real, so a wanted event makes a task.
+         */
+        post: operations["test_api_v1_webhook_sources__source__test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/webhooks/{source}": {
         parameters: {
             query?: never;
@@ -1509,6 +1729,22 @@ export interface components {
             user: components["schemas"]["Person"];
         };
         /**
+         * ActiveRules
+         * @description The rules that decide now. Version 0 is what AgentOS ships.
+         */
+        ActiveRules: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Revision */
+            revision: string;
+            /** Rules */
+            rules: components["schemas"]["RuleItem"][];
+            /** Version */
+            version: number;
+        };
+        /**
          * Agent
          * @description An agent of a live pack.
          */
@@ -1559,6 +1795,99 @@ export interface components {
             next_cursor?: null;
         };
         /**
+         * Attempt
+         * @description One try at one target. ``usage`` is what the provider said, or where it could not say, what is estimated.
+         */
+        Attempt: {
+            /**
+             * Continues
+             * @default false
+             */
+            continues: boolean;
+            cost?: components["schemas"]["Cost"] | null;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Error Kind */
+            error_kind?: ("retry" | "wait" | "other_provider" | "never" | "needs_operator") | null;
+            /**
+             * Estimated
+             * @default false
+             */
+            estimated: boolean;
+            fault?: components["schemas"]["Fault"] | null;
+            /** Finish Reason */
+            finish_reason?: ("stop" | "length" | "tool_calls" | "content_filter" | "cut_off" | "other") | null;
+            /** First Token Ms */
+            first_token_ms?: number | null;
+            /**
+             * Key
+             * @default
+             */
+            key: string;
+            /**
+             * Notes
+             * @default []
+             */
+            notes: string[];
+            /** Number */
+            number: number;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "completed" | "failed" | "cancelled" | "cut_off" | "lost_hedge";
+            /** Provider Request Id */
+            provider_request_id?: string | null;
+            /** Provider Status */
+            provider_status?: number | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Streamed
+             * @default false
+             */
+            streamed: boolean;
+            /** Target */
+            target: string;
+            /**
+             * @default {
+             *       "cache_read_tokens": 0,
+             *       "cache_write_1h_tokens": 0,
+             *       "cache_write_tokens": 0,
+             *       "input_tokens": 0,
+             *       "output_tokens": 0,
+             *       "reasoning_tokens": 0
+             *     }
+             */
+            usage: components["schemas"]["Usage"];
+            /**
+             * Waited Ms
+             * @default 0
+             */
+            waited_ms: number;
+        };
+        /**
+         * Backtested
+         * @description What the candidate would have decided. `changes` holds the first 500.
+         */
+        Backtested: {
+            /** Asked */
+            asked: number;
+            /** Changed */
+            changed: number;
+            /** Changes */
+            changes: components["schemas"]["Changed"][];
+            /** Differences */
+            differences: components["schemas"]["Difference"][];
+            /** Revision */
+            revision: string;
+            /** Unanswerable */
+            unanswerable: number;
+        };
+        /**
          * Batch
          * @description The same for many tasks.
          */
@@ -1607,12 +1936,176 @@ export interface components {
             status: number;
         };
         /**
+         * BudgetItem
+         * @description A budget account. Amounts are strings in the budget's own unit; an account that cannot be read has a state only.
+         */
+        BudgetItem: {
+            /** Account */
+            account: string;
+            /** Begins At */
+            begins_at?: string | null;
+            /**
+             * Calls
+             * @default 0
+             */
+            calls: number;
+            /** Changed At */
+            changed_at?: string | null;
+            /** Ends At */
+            ends_at?: string | null;
+            /**
+             * Forecast
+             * @description What it will have come to at the window's end.
+             */
+            forecast?: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Key
+             * @default {}
+             */
+            key: {
+                [key: string]: string;
+            };
+            /**
+             * Limit
+             * @default 0
+             */
+            limit: string;
+            /**
+             * Metric
+             * @default
+             */
+            metric: string;
+            /**
+             * Mode
+             * @default
+             */
+            mode: string;
+            /**
+             * Remaining
+             * @default 0
+             */
+            remaining: string;
+            /**
+             * Reserved
+             * @default 0
+             */
+            reserved: string;
+            /**
+             * Spent
+             * @default 0
+             */
+            spent: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "full" | "exceeded" | "unreadable";
+            /**
+             * Used
+             * @default 0
+             */
+            used: number;
+            /**
+             * Window
+             * @default
+             */
+            window: string | {
+                [key: string]: number;
+            };
+        };
+        /**
+         * BudgetList
+         * @description The fullest first.
+         */
+        BudgetList: {
+            /** Items */
+            items: components["schemas"]["BudgetItem"][];
+            /** Left Out */
+            left_out: number;
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /**
+         * BundleList
+         * @description Published versions.
+         */
+        BundleList: {
+            /** Items */
+            items: components["schemas"]["_Version"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /**
+         * CacheHit
+         * @description An answer that was given before to exactly the same redacted request of the same tenant.
+         */
+        CacheHit: {
+            /** Age S */
+            age_s: number;
+            /** Call */
+            call: string;
+            saved: components["schemas"]["Cost"];
+            saved_usage: components["schemas"]["Usage"];
+        };
+        /**
          * Cancel
          * @description Why a task is stopped.
          */
         Cancel: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * Candidate
+         * @description Rules to ask what was really asked: a signed bundle, or another configuration of the rules that decide now.
+         */
+        Candidate: {
+            /**
+             * Bundle
+             * @description As `agentos policy sign` writes it; its signature is not looked at.
+             */
+            bundle?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Config
+             * @description The whole `config` document.
+             */
+            config?: {
+                [key: string]: unknown;
+            } | null;
+            /** Kind */
+            kind?: ("admission" | "model" | "tool" | "approval" | "edit" | "checkpoint") | null;
+            /**
+             * Last
+             * @description How many decisions, newest first.
+             * @default 500
+             */
+            last: number;
+        };
+        /**
+         * Changed
+         * @description A decision that would have been another one.
+         */
+        Changed: {
+            /** Becomes */
+            becomes: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Reasons */
+            reasons: string[];
+            /** Rules */
+            rules: string[];
+            /** Rules Then */
+            rules_then: string[];
+            /** Was */
+            was: string;
+            /** Whom */
+            whom: string;
         };
         /**
          * Comment
@@ -1624,6 +2117,19 @@ export interface components {
              * @description Kept sealed, under the task's key.
              */
             text: string;
+        };
+        /**
+         * Compared
+         * @description As it was, and as it would have been.
+         */
+        Compared: {
+            becomes: components["schemas"]["Sums"];
+            /**
+             * Requested
+             * @description What was asked for; null for all together.
+             */
+            requested: string | null;
+            was: components["schemas"]["Sums"];
         };
         /**
          * Config
@@ -1670,6 +2176,194 @@ export interface components {
              * @description The number of the release request that you have seen.
              */
             request: number;
+        };
+        /**
+         * Cost
+         * @description Price of one attempt, or of all attempts of a call. ``priced`` is false where the price table lacks a model; then ``usd``
+         *     holds what is known, and is no sum.
+         */
+        Cost: {
+            /** Priced */
+            priced: boolean;
+            /** Usd */
+            usd: string;
+        };
+        /**
+         * CostFigures
+         * @description What some calls came to. `cost_usd` is the known money; calls that have no price are counted apart.
+         */
+        CostFigures: {
+            /**
+             * Attempts
+             * @default 0
+             */
+            attempts: number;
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /**
+             * Cached Calls
+             * @default 0
+             */
+            cached_calls: number;
+            /**
+             * Calls
+             * @default 0
+             */
+            calls: number;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: string;
+            /**
+             * Estimated Calls
+             * @default 0
+             */
+            estimated_calls: number;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
+            /**
+             * Saved Usd
+             * @default 0
+             */
+            saved_usd: string;
+            /**
+             * Simulated Calls
+             * @default 0
+             */
+            simulated_calls: number;
+            /**
+             * Unpriced Calls
+             * @default 0
+             */
+            unpriced_calls: number;
+        };
+        /**
+         * CostGroup
+         * @description One group, by the dimensions that were asked for; a dimension is null where a call has none.
+         */
+        CostGroup: {
+            /** Agent */
+            agent?: string | null;
+            /** Api Key */
+            api_key?: string | null;
+            /**
+             * Attempts
+             * @default 0
+             */
+            attempts: number;
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /**
+             * Cached Calls
+             * @default 0
+             */
+            cached_calls: number;
+            /**
+             * Calls
+             * @default 0
+             */
+            calls: number;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: string;
+            /** Day */
+            day?: string | null;
+            /**
+             * Estimated Calls
+             * @default 0
+             */
+            estimated_calls: number;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /** Model */
+            model?: string | null;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /** Pack */
+            pack?: string | null;
+            /** Provider */
+            provider?: string | null;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
+            /**
+             * Saved Usd
+             * @default 0
+             */
+            saved_usd: string;
+            /**
+             * Simulated Calls
+             * @default 0
+             */
+            simulated_calls: number;
+            /** Task Type */
+            task_type?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /**
+             * Unpriced Calls
+             * @default 0
+             */
+            unpriced_calls: number;
+            /** User */
+            user?: string | null;
+        };
+        /**
+         * Costs
+         * @description The groups and their total.
+         */
+        Costs: {
+            /** By */
+            by: string[];
+            /** Groups */
+            groups: components["schemas"]["CostGroup"][];
+            /**
+             * More
+             * @description Whether groups were left out.
+             * @default false
+             */
+            more: boolean;
+            total: components["schemas"]["CostFigures"];
         };
         /**
          * Counted
@@ -1862,6 +2556,83 @@ export interface components {
             time: string | null;
         };
         /**
+         * Decided
+         * @description A decision: what was asked, what the rules said, and which of which revision said it.
+         */
+        Decided: {
+            /**
+             * Bundle
+             * @default
+             */
+            bundle: string;
+            /** Context */
+            context?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Monitored
+             * @description Rules that would have decided but are only watched.
+             * @default []
+             */
+            monitored: string[];
+            /** Obligations */
+            obligations?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Package
+             * @default
+             */
+            package: string;
+            /** Question */
+            question?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Reasons
+             * @default []
+             */
+            reasons: string[];
+            /**
+             * Rules
+             * @default []
+             */
+            rules: string[];
+            /** Verdict */
+            verdict: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * DecisionItem
+         * @description The event of a decision.
+         */
+        DecisionItem: {
+            /** Correlation Id */
+            correlation_id: string | null;
+            data: components["schemas"]["Decided"];
+            /** Seq */
+            seq: number;
+            /** Subject */
+            subject: string;
+            /** Time */
+            time: string;
+            /** Type */
+            type: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * DecisionList
+         * @description Decisions, newest first.
+         */
+        DecisionList: {
+            /** Items */
+            items: components["schemas"]["DecisionItem"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
          * Delegate
          * @description For a while another person may answer with your powers.
          */
@@ -1906,6 +2677,18 @@ export interface components {
             reason?: string | null;
             /** Task */
             task?: string | null;
+        };
+        /**
+         * Difference
+         * @description A rule's text, or a setting, that differs; null or empty where it is not there.
+         */
+        Difference: {
+            /** After */
+            after: unknown;
+            /** Before */
+            before: unknown;
+            /** What */
+            what: string;
         };
         /**
          * Discard
@@ -2070,6 +2853,21 @@ export interface components {
              * @description The stream position that this is as of.
              */
             position: number;
+        };
+        /**
+         * Fault
+         * @description Why something failed. ``message`` is for people, says what to do, and holds no secret and no personal data.
+         */
+        Fault: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /**
+             * Retryable
+             * @default false
+             */
+            retryable: boolean;
         };
         /**
          * FieldError
@@ -2427,6 +3225,61 @@ export interface components {
             tasks_per_min: number;
         };
         /**
+         * ModelCandidate
+         * @description A target that was looked at: "provider/model". ``rejected`` says why it cannot serve the request; empty where it can.
+         */
+        ModelCandidate: {
+            /**
+             * Breaker
+             * @default closed
+             * @enum {string}
+             */
+            breaker: "closed" | "open" | "half_open";
+            /**
+             * In Flight
+             * @default 0
+             */
+            in_flight: number;
+            /** Latency Ms */
+            latency_ms?: number | null;
+            /** Limit */
+            limit?: number | null;
+            /** Quality */
+            quality?: number | null;
+            /** Rank */
+            rank?: number | null;
+            /**
+             * Rejected
+             * @default []
+             */
+            rejected: string[];
+            /** Target */
+            target: string;
+            /** Usd */
+            usd?: string | null;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight: number;
+        };
+        /**
+         * ModelCatalogue
+         * @description What the router can serve, as it said at its start (bucket ``models``, key ``catalogue``).
+         */
+        ModelCatalogue: {
+            /** Aliases */
+            aliases: {
+                [key: string]: string[];
+            };
+            /** Prices */
+            prices: {
+                [key: string]: components["schemas"]["UnitPrice"];
+            };
+            /** Providers */
+            providers: string[];
+        };
+        /**
          * ModelHealth
          * @description What one router knows of the providers (bucket ``health``, key ``<instance>``), at most a second old while it runs.
          */
@@ -2512,6 +3365,33 @@ export interface components {
             top_p?: number | null;
         };
         /**
+         * ModelRouting
+         * @description The choice: every candidate with its figures, and the chain of fallbacks that was followed.
+         */
+        ModelRouting: {
+            /**
+             * Candidates
+             * @default []
+             */
+            candidates: components["schemas"]["ModelCandidate"][];
+            /** Chain */
+            chain: string[];
+            /**
+             * Config
+             * @default
+             */
+            config: string;
+            /**
+             * Ordering
+             * @enum {string}
+             */
+            ordering: "listed" | "cost" | "latency" | "quality";
+            /** Requested */
+            requested: string;
+            /** Sticky */
+            sticky?: string | null;
+        };
+        /**
          * Models
          * @description What each router knows of the providers right now: keys and limits, breakers, latencies.
          */
@@ -2589,6 +3469,29 @@ export interface components {
              * @description The present one.
              */
             password: string;
+        };
+        /**
+         * NewSimulation
+         * @description A candidate to send recorded calls through.
+         */
+        NewSimulation: {
+            /**
+             * Configuration
+             * @description A routing configuration, as its YAML file has it.
+             */
+            configuration: string;
+            /**
+             * Last
+             * @description How many recorded calls, newest first, at most.
+             * @default 500
+             */
+            last: number;
+            /**
+             * Seed
+             * @description The same seed gives the same result.
+             * @default 0
+             */
+            seed: number;
         };
         /**
          * NewTask
@@ -2737,6 +3640,150 @@ export interface components {
              * @enum {string}
              */
             window: "15m" | "1h" | "6h" | "24h" | "7d" | "30d";
+        };
+        /**
+         * PackInstance
+         * @description A runner that hosts the pack.
+         */
+        PackInstance: {
+            /** Active */
+            active: number;
+            /** Id */
+            id: string;
+            /** Max Active */
+            max_active: number;
+            /** Seen At */
+            seen_at: string;
+        };
+        /**
+         * PackItem
+         * @description A pack that is alive, or that has been.
+         */
+        PackItem: {
+            /**
+             * Agents
+             * @default []
+             */
+            agents: string[];
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Instances
+             * @default []
+             */
+            instances: components["schemas"]["PackInstance"][];
+            /**
+             * Live
+             * @default true
+             */
+            live: boolean;
+            /** Name */
+            name: string;
+            stats?: components["schemas"]["PackStats"] | null;
+            /**
+             * Task Types
+             * @default []
+             */
+            task_types: string[];
+            /**
+             * Types Of
+             * @description Task types by agent.
+             * @default {}
+             */
+            types_of: {
+                [key: string]: string[];
+            };
+            /**
+             * Versions
+             * @default []
+             */
+            versions: string[];
+        };
+        /**
+         * PackStats
+         * @description What the ledger counted for a pack.
+         */
+        PackStats: {
+            /**
+             * By State
+             * @default {}
+             */
+            by_state: {
+                [key: string]: number;
+            };
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /**
+             * Calls
+             * @default 0
+             */
+            calls: number;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: string;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
+            /**
+             * Refusals
+             * @default 0
+             */
+            refusals: number;
+            /**
+             * Simulated Calls
+             * @default 0
+             */
+            simulated_calls: number;
+            /**
+             * Tasks
+             * @default 0
+             */
+            tasks: number;
+            /**
+             * Unpriced Calls
+             * @default 0
+             */
+            unpriced_calls: number;
+        };
+        /**
+         * Packs
+         * @description Live packs first.
+         */
+        Packs: {
+            /** Items */
+            items: components["schemas"]["PackItem"][];
+            /** Next Cursor */
+            next_cursor?: null;
+            /**
+             * Stats
+             * @description Why there are no figures, where there are none.
+             */
+            stats?: string | null;
         };
         /**
          * Page
@@ -2909,6 +3956,38 @@ export interface components {
             };
         };
         /**
+         * RecentCall
+         * @description A model call that came to an end lately.
+         */
+        RecentCall: {
+            /** Agent */
+            agent: string;
+            /** Attempts */
+            attempts: number;
+            /** Cached */
+            cached: boolean;
+            /** Call */
+            call: string;
+            /** Outcome */
+            outcome: string;
+            /** Pack */
+            pack: string;
+            /** Requested */
+            requested: string | null;
+            /** Target */
+            target: string | null;
+            /** Time */
+            time: string;
+        };
+        /**
+         * RecentCalls
+         * @description The newest first.
+         */
+        RecentCalls: {
+            /** Items */
+            items: components["schemas"]["RecentCall"][];
+        };
+        /**
          * Release
          * @description Why a switch is taken back, and how far.
          */
@@ -3002,6 +4081,41 @@ export interface components {
              * @description Why; it stands in the log, so name no person in it.
              */
             reason: string;
+        };
+        /**
+         * Routing
+         * @description Why a call went where it went. `routing` is null while it runs, and where nothing was chosen.
+         */
+        Routing: {
+            /** Attempts */
+            attempts: components["schemas"]["Attempt"][];
+            cached: components["schemas"]["CacheHit"] | null;
+            /** Call */
+            call: string;
+            cost: components["schemas"]["Cost"] | null;
+            /** Outcome */
+            outcome: string | null;
+            routing: components["schemas"]["ModelRouting"] | null;
+            /** Settled */
+            settled: boolean;
+        };
+        /**
+         * RuleItem
+         * @description A rule by its id, and the package that asks it.
+         */
+        RuleItem: {
+            /** Id */
+            id: string;
+            /** Package */
+            package: string;
+        };
+        /**
+         * Served
+         * @description What the routers serve, as they said when they started or were configured anew.
+         */
+        Served: {
+            /** @description Null until a router has ever run. */
+            catalogue: components["schemas"]["ModelCatalogue"] | null;
         };
         /**
          * SessionItem
@@ -3124,6 +4238,62 @@ export interface components {
             signed_out: boolean;
         };
         /**
+         * Simulated
+         * @description The comparison. Assumed: as many tokens as recorded; limits of keys, queues and prompt caches are not simulated.
+         */
+        Simulated: {
+            /** Config */
+            config: string;
+            /**
+             * Guessed
+             * @description Targets that were never tried, and what each was taken to behave like.
+             */
+            guessed: {
+                [key: string]: string;
+            };
+            /** Rows */
+            rows: components["schemas"]["Compared"][];
+            /** Unreadable */
+            unreadable: number;
+        };
+        /**
+         * SourceItem
+         * @description A configured webhook source. Its secret is nowhere.
+         */
+        SourceItem: {
+            /**
+             * Events
+             * @description Task type by event; `*` for all others.
+             */
+            events: {
+                [key: string]: string;
+            };
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "github" | "standard";
+            /** Name */
+            name: string;
+            /** Pack */
+            pack: string | null;
+            /**
+             * Path
+             * @description Where its sender delivers to, on the gateway's address.
+             */
+            path: string;
+            /** Priority */
+            priority: string;
+        };
+        /**
+         * Sources
+         * @description The sources of your tenant.
+         */
+        Sources: {
+            /** Items */
+            items: components["schemas"]["SourceItem"][];
+        };
+        /**
          * Span
          * @description Something that took time, or happened, within a task.
          */
@@ -3203,6 +4373,76 @@ export interface components {
             undecodable: number | null;
         };
         /**
+         * Sums
+         * @description What became of some calls.
+         */
+        Sums: {
+            /** Attempts */
+            attempts: number;
+            /** By Target */
+            by_target: {
+                [key: string]: number;
+            };
+            /** Calls */
+            calls: number;
+            /** Completed */
+            completed: number;
+            /** Cost Usd */
+            cost_usd: string;
+            /** Fallbacks */
+            fallbacks: number;
+            /** P50 S */
+            p50_s: number;
+            /** P95 S */
+            p95_s: number;
+            /** Unpriced */
+            unpriced: number;
+            /** Unserved */
+            unserved: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * Target
+         * @description How one model behaved lately.
+         */
+        Target: {
+            /** Attempts */
+            attempts: number;
+            /** Completed */
+            completed: number;
+            /** Cost Usd */
+            cost_usd: string;
+            /**
+             * Durations
+             * @description Attempts by how long they took: up to each of `bounds_ms`, then longer ones.
+             */
+            durations: number[];
+            /** Failed */
+            failed: number;
+            /**
+             * Faults
+             * @description Failures by code.
+             */
+            faults: {
+                [key: string]: number;
+            };
+            /** First Token P50 Ms */
+            first_token_p50_ms: number | null;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** P50 Ms */
+            p50_ms: number;
+            /** P95 Ms */
+            p95_ms: number;
+            /** P99 Ms */
+            p99_ms: number;
+            /** Target */
+            target: string;
+        };
+        /**
          * TargetHealth
          * @description One model at one router.
          */
@@ -3218,6 +4458,72 @@ export interface components {
             latency_ms?: number | null;
             /** Open Until */
             open_until?: string | null;
+        };
+        /**
+         * TargetItem
+         * @description A configured notification target, without its secret.
+         */
+        TargetItem: {
+            /**
+             * Address
+             * @description Its host; the rest of the address may be a secret.
+             */
+            address: string;
+            /**
+             * Disabled
+             * @description It said that it is gone.
+             */
+            disabled: boolean;
+            /** Events */
+            events: string[];
+            /** Name */
+            name: string;
+            /**
+             * Roles
+             * @description For mail: the roles that have recipients.
+             */
+            roles: string[];
+            /**
+             * Transport
+             * @enum {string}
+             */
+            transport: "webhook" | "smtp";
+        };
+        /**
+         * TargetList
+         * @description Who is told what happens in your tenant.
+         */
+        TargetList: {
+            /** Items */
+            items: components["schemas"]["TargetItem"][];
+        };
+        /**
+         * Targets
+         * @description Targets of the newest recorded calls, the busiest first.
+         */
+        Targets: {
+            /**
+             * Bounds Ms
+             * @default [
+             *       10,
+             *       20,
+             *       50,
+             *       100,
+             *       200,
+             *       500,
+             *       1000,
+             *       2000,
+             *       5000,
+             *       10000,
+             *       20000,
+             *       60000
+             *     ]
+             */
+            bounds_ms: number[];
+            /** Calls */
+            calls: number;
+            /** Items */
+            items: components["schemas"]["Target"][];
         };
         /**
          * TaskItem
@@ -3373,6 +4679,43 @@ export interface components {
             most_counted: number;
             /** Position */
             position: number;
+        };
+        /**
+         * TestDelivery
+         * @description A delivery to sign and take as the source's sender would send it.
+         */
+        TestDelivery: {
+            /**
+             * Body
+             * @description The payload; the event's name is put into it where its kind wants it.
+             * @default {}
+             */
+            body: {
+                [key: string]: unknown;
+            };
+            /**
+             * Event
+             * @description Such as issues.opened; ping for GitHub's ping.
+             */
+            event: string;
+        };
+        /**
+         * Tested
+         * @description What became of the delivery.
+         */
+        Tested: {
+            /** Duplicate */
+            duplicate?: boolean | null;
+            /** Ignored */
+            ignored?: boolean | null;
+            /** Pong */
+            pong?: boolean | null;
+            /** Reason */
+            reason?: string | null;
+            /** Task */
+            task?: string | null;
+            /** Verified */
+            verified: boolean;
         };
         /**
          * TextPart
@@ -3532,12 +4875,77 @@ export interface components {
             strict?: boolean | null;
         };
         /**
+         * Tried
+         * @description What a target said to a test.
+         */
+        Tried: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /** Ok */
+            ok: boolean;
+            /** Status */
+            status: number | null;
+        };
+        /**
          * Undelegate
          * @description Why a delegation is taken back.
          */
         Undelegate: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * UnitPrice
+         * @description The most that one token can cost at a model, whatever its class, the size of the request and the time of day.
+         */
+        UnitPrice: {
+            /** Input Usd */
+            input_usd: string;
+            /** Output Usd */
+            output_usd: string;
+            /**
+             * Request Usd
+             * @default 0
+             */
+            request_usd: string;
+        };
+        /**
+         * Usage
+         * @description Tokens of one attempt, in disjoint classes: ``input_tokens`` excludes both cache classes, on every provider.
+         */
+        Usage: {
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write 1H Tokens
+             * @default 0
+             */
+            cache_write_1h_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
         };
         /**
          * UserChange
@@ -3609,6 +5017,26 @@ export interface components {
              * @default []
              */
             anchors: string[];
+        };
+        /**
+         * _Version
+         * @description What the policy service lists of a version; the content's place is nobody's business here.
+         */
+        _Version: {
+            /** By */
+            by: {
+                [key: string]: unknown;
+            };
+            /** Created At */
+            created_at: string;
+            /** Key Id */
+            key_id: string;
+            /** Published At */
+            published_at: string;
+            /** Revision */
+            revision: string;
+            /** Version */
+            version: number;
         };
         /**
          * Retry
@@ -6044,7 +7472,92 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["BudgetList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    recent_api_v1_calls_recent_get: {
+        parameters: {
+            query?: {
+                last?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecentCalls"];
                 };
             };
             /** @description Bad Request */
@@ -6294,6 +7807,101 @@ export interface operations {
             };
         };
     };
+    explain_api_v1_calls__call__routing_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The call's id. */
+                call: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Routing"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     costs_api_v1_costs_get: {
         parameters: {
             query?: {
@@ -6318,7 +7926,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["Costs"];
                     "text/csv": unknown;
                 };
             };
@@ -8398,6 +10006,490 @@ export interface operations {
             };
         };
     };
+    served_api_v1_models_served_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Served"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    simulate_api_v1_models_simulate_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSimulation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulated"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    targets_api_v1_models_targets_get: {
+        parameters: {
+            query?: {
+                /** @description How many events of calls, newest first. */
+                last?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Targets"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_targets_api_v1_notification_targets_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    try_target_api_v1_notification_targets__target__test_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                target: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     packs_api_v1_packs_get: {
         parameters: {
             query?: never;
@@ -8413,7 +10505,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["Packs"];
                 };
             };
             /** @description Bad Request */
@@ -8607,6 +10699,206 @@ export interface operations {
             };
         };
     };
+    active_api_v1_policy_active_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActiveRules"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    backtest_api_v1_policy_backtest_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Candidate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backtested"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     bundles_api_v1_policy_bundles_get: {
         parameters: {
             query?: never;
@@ -8622,7 +10914,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["BundleList"];
                 };
             };
             /** @description Bad Request */
@@ -8832,7 +11124,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["DecisionList"];
                 };
             };
             /** @description Bad Request */
@@ -11517,6 +13809,208 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_sources_api_v1_webhook_sources_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sources"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    test_api_v1_webhook_sources__source__test_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestDelivery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tested"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
                 headers: {
                     [name: string]: unknown;
                 };

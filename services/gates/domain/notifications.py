@@ -60,10 +60,18 @@ def next_attempt(attempt: int, now: datetime, delays: Sequence[timedelta]) -> da
 class Notice:
     """What a target is told. ``roles`` are those whom it concerns; nobody's when it concerns all."""
 
-    topic: Topic
+    topic: Topic | Literal["notification.test"]
     title: str
     roles: tuple[str, ...]
     body: dict[str, Any]
+
+
+def trial(tenant: str, roles: tuple[str, ...], at: datetime, link: str | None) -> Notice:
+    """What a target is told when somebody only wants to know whether it can be reached."""
+    title = "A test of this notification target"
+    data: dict[str, Any] = {"tenant": tenant} | ({} if link is None else {"link": link})
+    body = {"type": "notification.test", "timestamp": at.isoformat().replace("+00:00", "Z"), "data": data}
+    return Notice("notification.test", title, roles, body)
 
 
 def notice(event: Recorded, requested: ApprovalRequested | None, link: str | None) -> Notice:

@@ -24,6 +24,7 @@ from agentos.contracts.ids import derived_id
 from agentos.contracts.subjects import EventSubject
 from agentos.telemetry import counter
 from services.gates.domain import notifications as domain
+from services.gates.notifications.asking import NotificationQueries
 from services.gates.notifications.sending import GONE, Attempt, Sender
 from services.gates.notifications.targets import SmtpTarget, Targets, WebhookTarget
 
@@ -46,6 +47,7 @@ class Notifications:
             Route("approval.escalated", self.on_fact),
             Route("approval.resolved", self.on_fact),
             Route("timer.gates-notify-due", self.on_due, concurrency=32),
+            *NotificationQueries(self._bus, self._targets, self._sender).routes(),
         ]
 
     async def close(self) -> None:

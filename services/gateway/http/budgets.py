@@ -2,16 +2,15 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from agentos.bus import Entry
 from agentos.contracts.budgets import Budget, BudgetState, Sliding
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Page
 from services.gateway.problems import documented
 from services.gateway.state import Parts, Sender
 
@@ -22,7 +21,37 @@ router = APIRouter(prefix="/budgets", tags=["budgets"], route_class=GuardedRoute
 MOST = 1_000
 
 
-@router.get("", response_model=Page, responses=documented())
+class BudgetItem(BaseModel):
+    """A budget account. Amounts are strings in the budget's own unit; an account that cannot be read has a state only."""
+
+    id: str
+    account: str
+    state: Literal["open", "full", "exceeded", "unreadable"]
+    key: dict[str, str] = {}
+    metric: str = ""
+    mode: str = ""
+    window: str | dict[str, int] = ""
+    begins_at: str | None = None
+    ends_at: str | None = None
+    limit: str = "0"
+    spent: str = "0"
+    reserved: str = "0"
+    remaining: str = "0"
+    forecast: str | None = Field(default=None, description="What it will have come to at the window's end.")
+    calls: int = 0
+    used: float = 0.0
+    changed_at: str | None = None
+
+
+class BudgetList(BaseModel):
+    """The fullest first."""
+
+    items: list[BudgetItem]
+    next_cursor: None = None
+    left_out: int
+
+
+@router.get("", response_model=BudgetList, responses=documented())
 @needs("budgets.read")
 async def budgets(gateway: Parts, caller: Sender, id: str | None = None) -> Any:  # noqa: A002 - the field's name in the answer
     """Every budget account that has been drawn on, the fullest first: limit, spent, reserved, remaining and, for a fixed window,

@@ -5,6 +5,7 @@ from io import StringIO
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, Field
 
 from agentos.contracts.base import Token, Utc
 from services.gateway import ledger
@@ -23,9 +24,99 @@ _FIGURES = (
 )  # fmt: skip
 
 
+class CostFigures(BaseModel):
+    """What some calls came to. `cost_usd` is the known money; calls that have no price are counted apart."""
+
+    calls: int = 0
+    attempts: int = 0
+    cached_calls: int = 0
+    unpriced_calls: int = 0
+    simulated_calls: int = 0
+    estimated_calls: int = 0
+    cost_usd: str = "0"
+    saved_usd: str = "0"
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class CostGroup(CostFigures):
+    """One group, by the dimensions that were asked for; a dimension is null where a call has none."""
+
+    tenant: str | None = None
+    pack: str | None = None
+    agent: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    task_type: str | None = None
+    api_key: str | None = None
+    user: str | None = None
+    day: str | None = None
+
+
+class Costs(BaseModel):
+    """The groups and their total."""
+
+    by: list[str]
+    groups: list[CostGroup]
+    total: CostFigures
+    more: bool = Field(default=False, description="Whether groups were left out.")
+
+
+class PackInstance(BaseModel):
+    """A runner that hosts the pack."""
+
+    id: str
+    seen_at: str
+    active: int
+    max_active: int
+
+
+class PackStats(BaseModel):
+    """What the ledger counted for a pack."""
+
+    tasks: int = 0
+    refusals: int = 0
+    by_state: dict[str, int] = {}
+    cost_usd: str = "0"
+    calls: int = 0
+    unpriced_calls: int = 0
+    simulated_calls: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class PackItem(BaseModel):
+    """A pack that is alive, or that has been."""
+
+    name: str
+    description: str = ""
+    live: bool = True
+    instances: list[PackInstance] = []
+    versions: list[str] = []
+    agents: list[str] = []
+    task_types: list[str] = []
+    types_of: dict[str, list[str]] = Field(default={}, description="Task types by agent.")
+    stats: PackStats | None = None
+
+
+class Packs(BaseModel):
+    """Live packs first."""
+
+    items: list[PackItem]
+    next_cursor: None = None
+    stats: str | None = Field(default=None, description="Why there are no figures, where there are none.")
+
+
 @router.get(
     "/costs",
-    response_model=Item,
+    response_model=Costs,
+    response_model_exclude_unset=True,
     responses={200: {"content": {CSV: {}}, "description": "The groups and the total; as CSV, the groups"}, **documented()},
 )
 @needs("cost.read")
@@ -71,7 +162,7 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-@router.get("/packs", response_model=Page, responses=documented())
+@router.get("/packs", response_model=Packs, responses=documented())
 @needs("packs.read")
 async def packs(gateway: Parts, caller: Sender) -> Any:
     """Live packs, with what the ledger counted for each. Without the ledger the live part still answers."""

@@ -1,16 +1,16 @@
 """The rules: which versions there are, publishing another, and the decisions that they made."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agentos.contracts.commands import PublishBundle
 from agentos.contracts.ids import new_id
-from services.gateway import ledger
+from services.gateway import asking, ledger
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Page, done
-from services.gateway.http.models import IdPrefix
+from services.gateway.http.answers import Done, done
+from services.gateway.http.models import IdPrefix, Request
 from services.gateway.problems import documented
 from services.gateway.state import Parts, Scope, Sender
 
@@ -46,7 +46,132 @@ class Publication(BaseModel):
     bundle: dict[str, Any]
 
 
-@router.get("/bundles", response_model=Page, responses=documented())
+class BundleList(BaseModel):
+    """Published versions."""
+
+    items: list[_Version]
+    next_cursor: None = None
+
+
+class RuleItem(BaseModel):
+    """A rule by its id, and the package that asks it."""
+
+    id: str
+    package: str
+
+
+class ActiveRules(BaseModel):
+    """The rules that decide now. Version 0 is what AgentOS ships."""
+
+    version: int
+    revision: str
+    rules: list[RuleItem]
+    config: dict[str, Any]
+
+
+class Decided(BaseModel):
+    """A decision: what was asked, what the rules said, and which of which revision said it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    verdict: str
+    reasons: list[str] = []
+    rules: list[str] = []
+    monitored: list[str] = Field(default=[], description="Rules that would have decided but are only watched.")
+    bundle: str = ""
+    package: str = ""
+    question: dict[str, Any] | None = None
+    obligations: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
+
+
+class DecisionItem(BaseModel):
+    """The event of a decision."""
+
+    model_config = ConfigDict(extra="allow")
+
+    seq: int
+    subject: str
+    type: str
+    time: str
+    correlation_id: str | None
+    data: Decided
+
+
+class DecisionList(BaseModel):
+    """Decisions, newest first."""
+
+    items: list[DecisionItem]
+    next_cursor: str | None = None
+
+
+class Candidate(Request):
+    """Rules to ask what was really asked: a signed bundle, or another configuration of the rules that decide now."""
+
+    bundle: dict[str, Any] | None = Field(
+        default=None, description="As `agentos policy sign` writes it; its signature is not looked at."
+    )
+    config: dict[str, Any] | None = Field(default=None, description="The whole `config` document.")
+    last: int = Field(default=500, ge=1, le=2_000, description="How many decisions, newest first.")
+    kind: Literal["admission", "model", "tool", "approval", "edit", "checkpoint"] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.bundle is None) == (self.config is None):
+            raise ValueError("give either bundle or config")
+        return self
+
+
+class Changed(BaseModel):
+    """A decision that would have been another one."""
+
+    kind: str
+    id: str
+    whom: str
+    was: str
+    becomes: str
+    reasons: list[str]
+    rules_then: list[str]
+    rules: list[str]
+
+
+class Difference(BaseModel):
+    """A rule's text, or a setting, that differs; null or empty where it is not there."""
+
+    what: str
+    before: Any
+    after: Any
+
+
+class Backtested(BaseModel):
+    """What the candidate would have decided. `changes` holds the first 500."""
+
+    revision: str
+    asked: int
+    unanswerable: int
+    changed: int
+    changes: list[Changed]
+    differences: list[Difference]
+
+
+@router.get("/active", response_model=ActiveRules, responses=documented())
+@needs("policy.read")
+async def active(gateway: Parts, caller: Sender) -> Any:
+    """The rules that decide now, by id, with their configuration."""
+    return await asking.ask(gateway, caller.tenant, "policy", "active")
+
+
+@router.post("/backtest", response_model=Backtested, responses=documented(409, 413, 415))
+@needs("policy.publish")
+async def backtest(body: Candidate, gateway: Parts, caller: Sender) -> Any:
+    """Ask other rules what was really asked, and show what would have been decided otherwise, and for whom. Changes nothing."""
+    events = await asking.past_decisions(gateway, caller.tenant, body.last, body.kind)
+    decisions = [{"type": each["type"], "id": each["subject"].split(".")[3], "data": each["data"]} for each in events]
+    asked = {"decisions": decisions, **body.model_dump(include={"bundle", "config"}, exclude_none=True)}
+    return await asking.ask(gateway, caller.tenant, "policy", "backtest", asked)
+
+
+@router.get("/bundles", response_model=BundleList, responses=documented())
 @needs("policy.read")
 async def bundles(gateway: Parts) -> Any:
     """Published versions, newest first. An empty list means that the rules that AgentOS ships decide."""
@@ -70,7 +195,7 @@ async def publish(body: Publication, gateway: Parts, caller: Sender, scope: Scop
     return done(request, "published", answer)
 
 
-@router.get("/decisions", response_model=Page, responses=documented())
+@router.get("/decisions", response_model=DecisionList, responses=documented())
 @needs("policy.read")
 async def decisions(
     gateway: Parts,

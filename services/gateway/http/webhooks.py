@@ -47,7 +47,7 @@ async def receive(source: str, request: Request) -> JSONResponse:
             challenge = {"WWW-Authenticate": f'Webhook realm="{source}"'} if verdict.status == 401 else None
             raise Problem(verdict.status, verdict.code, verdict.detail, headers=challenge)
         require_json(request)
-        return await _deliver(gateway, configured, verdict.identity, headers, body)
+        return await deliver(gateway, configured, verdict.identity, headers, body)
 
 
 def verify(source: sources.Source, headers: Mapping[str, str], body: bytes) -> Verdict:
@@ -65,9 +65,10 @@ def joined(request: Request) -> dict[str, str]:
     return found
 
 
-async def _deliver(
+async def deliver(
     gateway: Gateway, source: sources.Source, identity: str, headers: Mapping[str, str], body: bytes
 ) -> JSONResponse:
+    """Take a verified delivery. Raises the problem of a body that is none."""
     try:
         parsed: Any = strict_json.parse(body)
     except strict_json.BadJson as bad:
