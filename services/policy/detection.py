@@ -29,7 +29,7 @@ from services.policy.recognizers.national_ids import NationalIds
 from services.policy.recognizers.network import Network
 from services.policy.recognizers.payment import Payment, bics
 from services.policy.recognizers.personal import births_and_ages, titles
-from services.policy.recognizers.phones import phones
+from services.policy.recognizers.phones import phones, prepare
 from services.policy.recognizers.registers import registers
 from services.policy.recognizers.secrets import secrets
 from services.policy.recognizers.social_security import SocialSecurity
@@ -69,6 +69,7 @@ class Detector:
 
     def __init__(self, names: NameFinder | None = None) -> None:
         self._names = names or NameFinder()
+        prepare()
         presidio = recognizers()
         self._payment = Payment(presidio)
         self._network = Network(presidio)

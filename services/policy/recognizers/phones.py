@@ -114,6 +114,14 @@ _OTHER_NUMBERS = re.compile(
 _CONTEXT_CHARS = 48
 
 
+def prepare() -> None:
+    """Load what ``phonenumbers`` knows of the countries asked for here, which it would at the first number of each."""
+    for region in ("US", "ES", "IT", "IN", "GB", "FR", "DE", "NL", "AU", "IE"):
+        example = phonenumbers.example_number(region)
+        if example is not None:
+            _is_phone(str(example.national_number), (region,))
+
+
 def phones(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     start = end = -1
@@ -263,4 +271,4 @@ def _is_phone(number: str, regions: tuple[str, ...]) -> bool:
     return False
 
 
-__all__ = ["MAX_VALIDATED", "phones"]
+__all__ = ["MAX_VALIDATED", "phones", "prepare"]
