@@ -12,7 +12,9 @@ from services.policy.recognizers.lowered import Lowered, Words
 # Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
 _CARD_START = re.compile(r"[2-6](?<![\w+]\d)(?<!\d[.,]\d)(?=(\d{3}(?:[ .-]{0,2}\d){8,15}))")
 _LAST_GROUP = re.compile(r"[ .-]{0,2}\d+$")
-_CODE_OF_CARD = re.compile(r"[ ,;|\t]{1,3}(?:exp\.? ?)?\d{2} ?/ ?\d{2,4}[ ,;|\t]{1,3}(?P<value>\d{3,4})(?![\w-]|[.,:/]\d)")
+_CODE_OF_CARD = re.compile(
+    r"(?:[ ,;|\t]{1,3}(?:exp\.? ?)?\d{2} ?/ ?\d{2,4}[ ,;|\t]{1,3}| \()(?P<value>\d{3,4})(?![\w-]|[.,:/]\d)"
+)
 """``4111… 09/27 321``: its date, and the number on its back."""
 _GROUP_BEFORE = re.compile(r"\d[ .-]{1,2}$")
 _NOT_DIGITS = re.compile(r"\D")
@@ -69,7 +71,7 @@ ANNOUNCED = Announcements(
     # ``the account with Midlands Mutual, number 41209987``
     announcement(
         "BANK_ACCOUNT", "ACCOUNT", "account", r"account\b", r"\d{8,12}",
-        gap=r"[^\d\n.;={}]{1,48}?(?:number|no\.?|nr\.?|#)[ :]{0,3}(?:(?:is|was|ist) )?", score=0.6,
+        gap=r"[^\d\n;={}]{1,60}?(?:(?:number|no\.?|nr\.?|#)[ :]{0,3}(?:(?:is|was|ist) )?|(?:['’]s|one is|it is|full one is) )", score=0.6,
     ),
     announcement(
         "US_BANK_ROUTING", "ACCOUNT", "routing|rtn|aba|transit", r"(?:routing|(?-i:RTN)|aba|transit)(?:[ /_-]?(?:number|no|rtn|transit|aba|"
@@ -93,7 +95,7 @@ ANNOUNCED = Announcements(
 
 
 _SORT_AND_ACCOUNT = re.compile(
-    r"(?<![\w.,:/-])(?P<sort>\d{2}-\d{2}-\d{2})[ ,;/|]{1,3}(?:(?:account|acct|acc|a/c)\.?[ :#]{1,3})?(?P<account>\d{8})(?![\w-]|[.,]\d)"
+    r"(?<![\w.,:/-])(?P<sort>\d{2}-\d{2}-\d{2})[ ,;/|]{1,3}(?:(?:account|acct|acc|a/c)\.?[ :#]{1,3})?(?P<account>\d{7,12})(?![\w-]|[.,]\d)"
 )
 _AT_A_BANK = re.compile(
     r"\d(?<![\w.,:/#=+-]\d)\d{7,11}(?=[ ,][^\d\n]{0,60}?\b(?:[Bb]ank|[Rr]outing|[Cc]redit [Uu]nion|[Bb]uilding [Ss]ociety|"

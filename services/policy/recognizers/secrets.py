@@ -39,17 +39,19 @@ _CARD_CODE_WORDS = Words(("cvv", "cvc", "cid", "security code", "csc", "prüfzif
 # What a word announces without a sign between them; then the value must look like one that a person or a machine made up.
 _PLAINLY = re.compile(
     r"(?<![A-Za-z_-])(?:(?:pass(?:word|wort|code|phrase|wd)?|pwd?|mdp|psw|kennwort|contraseña|mot de passe|wachtwoord|"
-    r"(?:api|access|secret|license|encryption|subscription)[ _-]key|(?:access|auth|bearer|api) token)(?: is)?[ \t]{1,3}[\"'`]?)"
+    r"(?:api|access|secret|license|encryption|subscription)[ _-]key|passkey|(?:access|auth|bearer|api) token)(?: is)?[ \t]{1,3}[\"'`]?)"
     r"(?P<value>[^\s\"'`<>]{6,128})",
 )
 _PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "mdp ", "psw ", "kennwort", "contraseña", "wachtwoord", "key ", "token "))
 _SESSION = re.compile(
-    r"cookie[\"']?\s?:[^\n]{0,200}?(?<![A-Za-z])(?:[a-z.]{0,12}sess(?:ion)?(?:_?id)?|sid|connect\.sid|auth\w{0,12}|(?:csrf|xsrf|access|refresh)?_?token|jwt)"
+    r"cookie[\"']?\s?:[^\n]{0,200}?(?<![A-Za-z])(?:[a-z.]{0,12}sess(?:ion)?(?:_?id)?|sid|connect\.sid|auth\w{0,12}|(?:csrf|"
+    r"xsrf|access|refresh)?_?token|jwt)"
     r"=(?P<value>[\w%.~+/-]{16,512})",
     re.IGNORECASE,
 )
 _SESSION_VALUE = re.compile(
-    r"(?<![A-Za-z])(?:sess(?:ion)?(?:_?(?:id|token|key))?|phpsessid|jsessionid|connect\.sid|sid)=(?P<value>(?![^\s&]{0,40}[?])(?![0-9a-f]{8}-[0-9a-f]{4}-)(?=[\w%.~+/-]{0,40}\d)"
+    r"(?<![A-Za-z])(?:sess(?:ion)?(?:_?(?:id|token|key))?|phpsessid|jsessionid|connect\.sid|"
+    r"sid)=(?P<value>(?![^\s&]{0,40}[?])(?![0-9a-f]{8}-[0-9a-f]{4}-)(?=[\w%.~+/-]{0,40}\d)"
     r"(?=[\w%.~+/-]{0,40}[A-Za-z])[\w%~+/-]{16,512})",
     re.IGNORECASE,
 )
@@ -73,6 +75,23 @@ _LOGIN_PAIR = re.compile(
     re.IGNORECASE,
 )
 _OF_CLIENT = re.compile(r"\b(?:mysql\w{0,5}|mariadb) [^\n|;&]{0,120}?(?<= -p)(?P<value>[^\s-]\S{5,63})")
+_OF_REGISTRY = re.compile(r"\blogin [^\n|;&]{0,120}?(?<= -p) ?(?P<value>(?![-$<{%*\"'])[^\s-]\S{5,127})")
+_BY_DEFAULT = re.compile(
+    r"(?:password|passwd|secret|token|"
+    r"api_key)\w{0,24}\"\s{0,4}\{[^{}\n]{0,120}?\bdefault\s{0,4}=\s{0,4}\"(?P<value>(?=[^\"\s]{0,64}\d)(?![$<{])[^\"\s]{6,128})\"",
+    re.IGNORECASE,
+)
+_KEYED_PIN = re.compile(
+    r"(?:account|card|user|atm|security|access|sim|door)_?pin[\"']?\s{0,2}[:=]\s{0,2}[\"']?(?P<value>\d{4,8})(?![\w-]|[.,]\d)",
+    re.IGNORECASE,
+)
+_CODE_FIRST = re.compile(
+    r"(?<![\w.,:/#-])(?P<value>\d{4,8}|\d{3}[ -]\d{3}|[A-Z]-\d{5,8}) (?:(?:is|as) (?:your|the|my)|ist (?:Ihr|dein)|"
+    r"est (?:votre|ton)|è il (?:tuo|suo)|"
+    r"es (?:tu|su)|is (?:je|uw)) (?:[\w-]{2,20} ){0,3}(?:code|otp|passcode|pin|codice|c[óo]digo|\w{2,16}code)(?![\w])",
+    re.IGNORECASE,
+)
+"""``143555 is your verification code``."""
 _PASSWORD = r"(?:pass(?:word|wort|code|phrase|wd)?|pwd?|kennwort|contraseña|mot de passe|wachtwoord|parola d['’]ordine|senha|mdp|psw|clave)"
 # A few words between the word and its value, or the value before it; then it must look like one.
 _SAID_OF = re.compile(
@@ -106,6 +125,10 @@ _SAID_WORDS = Words(
         "router",
     )
 )
+_OR = re.compile(
+    r"[\"'`”]?,? (?:as well as|and then|and also|and|then|or|und|et|oder|ou|e|o|y|en|of) [\"'`“]?(?P<value>[^\s\"'`”<>]{6,64})"
+)
+"""A second one: ``the password Plum-81x as well as Pear-92y``."""
 _OPTION = re.compile(
     r"(?<![\w-])(?:--?(?:password|passwd|pass|pw|token|secret|api-?key|apikey|auth|client-secret)[ =]|sshpass -p ?|net use "
     r"[^\n]{3,80}? (?=\S{4,64} /u)|(?<= )-p(?='))"
@@ -126,6 +149,10 @@ _DIRECTLY = (
     (Words(("cookie",)), _SESSION),
     (Words(("sess=", "session=", "sessid=", "sessionid=", "session_id=", "session_token=", "sid=")), _SESSION_VALUE),
     (Words(("mysql", "mariadb")), _OF_CLIENT),
+    (Words((" login ",)), _OF_REGISTRY),
+    (Words(("default",)), _BY_DEFAULT),
+    (Words(("_pin", 'pin"', "userpin", "cardpin")), _KEYED_PIN),
+    (Words(("code", "otp", "passcode", "kod", "codice", "código")), _CODE_FIRST),
     (Words(("pin ", " pin:", "code", "código", "codigo", "otp", "one-time", "one time")), _ENTRY_CODE),
 )
 _PAIR_WORDS = Words(("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "identifiant", "inlog"))
@@ -148,9 +175,15 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             value = text[match.start("value") : match.end("value")].rstrip(".,;:!?)")
             if _is_made_up(value):
                 yield Finding(match.start("value"), match.start("value") + len(value), "CREDENTIAL", "SECRET", 0.6)
+                another = _OR.match(text, match.end())
+                if another is not None:
+                    yield from _made_up(another)
     if _SAID_WORDS.any_within(lowered):
         for match in _SAID_OF.finditer(text):
             yield from _made_up(match)
+            another = _OR.match(text, match.end())
+            if another is not None:
+                yield from _made_up(another)
     if "-p" in lowered or "--" in lowered or "-token" in lowered or "net use" in lowered:
         for match in _OPTION.finditer(text):
             yield from _made_up(match)
