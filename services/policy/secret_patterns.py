@@ -66,7 +66,7 @@ KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 KEYED = re.compile(
     r"s?(?:[_-]?(?:access[_-]?key|key|id|base|token|value|hash|prod|dev|staging|test|live|default|root|admin|v?\d)){0,2}[\"'`]?"
-    r"(?:\s{0,4}(?:[:=]|=>|:=)\s{0,4}| (?:is|was|ist|lautet|est|es|è|(?:was |is |has been )?(?:re)?set to|"
+    r"(?:\s{0,4}(?:[:=]|=>|:=)\s{0,4}| (?:->|→) | (?:is|was|ist|lautet|est|es|è|(?:was |is |has been )?(?:re)?set to|"
     r"(?:was |has been )?changed to|now is|is now) )"
     rf"(?:[\"'`](?P<quoted>{_QUOTED})|(?P<value>{_BARE}))",
     re.IGNORECASE,

@@ -20,11 +20,12 @@ _LETTERED = r"[A-Z]{1,3}-?\d{6,9}|\d{3}-\d{3}-\d{3}|\d{8,9}"
 
 ANNOUNCED = Announcements(
     announcement(
-        "PERSONAL_NUMBER", "ID", "employee|staff|personnel|payroll|customer|client|patron|donor|member|subscriber|policy|"
+        "PERSONAL_NUMBER", "ID", "employee|emp n|emp. n|emp i|emp #|staff|personnel|payroll|customer|client|patron|donor|"
+        "member|subscriber|policy|"
         "policyholder|badge|barcode|"
         "library card|voter|taxpayer|tax ref|registration|admission|state id|pupil|resident|tenant|applicant|inmate|"
         "claimant|beneficiary|enrol|insurer|personnel|worker",
-        r"(?:employee|staff|personnel|payroll|(?<!api\x20)(?<!web\x20)(?<!http\x20)client|customer|patron|donor|"
+        r"(?:employee|emp\.?|staff|personnel|payroll|(?<!api\x20)(?<!web\x20)(?<!http\x20)client|customer|patron|donor|"
         r"member(?:ship)?|subscriber|(?:insurance\x20)?policy|policyholder|badge|"
         r"library\x20card|voter|tax(?:payer)?|registration|admission|state\x20id|pupil|resident|tenant|"
         rf"applicant|inmate|claimant|beneficiary|enrol?lment|insurer|worker){_NUMBER}",
@@ -84,6 +85,17 @@ ANNOUNCED = Announcements(
         "PERSONAL_NUMBER", "ID", "barcode|badge", r"(?:(?:library |member'?s? )?card barcode|(?<!new )badge)", r"\d{6,14}",
         gap=r"(?: (?:is|was|no\.?)|:)? ?#?", score=0.6,
     ),
+    # Their number after their name: ``Patient: Eze, David  ID: 98718033``.
+    announcement(
+        "PERSONAL_NUMBER", "ID", "patient|student|member|employee|client|customer|resident|pupil|subscriber",
+        r"(?:patient|student|member|employee|client|customer|resident|pupil|subscriber)", r"[A-Z]{0,3}\d{6,10}",
+        gap=r"[ :]{1,3}(?-i:[A-ZÀ-Þ][^\d\n()=]{2,40}?)(?:\bID\b[: #]{1,3}|[ ]\((?:ID:? )?|, ID:? )", score=0.6,
+    ),
+    announcement("DRIVER_LICENSE", "ID", "lic. |lic.:|lic #|lic no|lic: ", r"lic(?:\.|(?=[ :]))(?: ?(?:no\.?|#))?",
+    _LETTERED, gap=r"[: ]{0,3}", score=0.6),
+    announcement("MEDICAL_LICENSE", "ID", "dea ", r"(?-i:DEA)", r"[A-Z]{2}\d{7}", gap=r"[ :#]{1,3}", score=0.6),
+    announcement("MEDICAL_RECORD", "ID", "historia", r"(?:n\.?[º°o]\.?|n[úu]mero)(?: de)? historia(?: cl[íi]nica)?",
+    _VALUE, gap=_SAID, score=0.6),
     announcement("PERSONAL_NUMBER", "ID", "npi", r"(?-i:NPI)(?: ?(?:number|no\.?|#))?", r"\d{9,10}", gap=_SAID, score=0.6),
 )  # fmt: skip
 

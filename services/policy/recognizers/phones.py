@@ -70,8 +70,10 @@ _SURE = (
     (("000 000", "000-000"), _FREE),
     (("00 00 00 00 00", "00.00.00.00.00", "00-00-00-00-00"), _FRENCH),
 )
-# A span of years, a size.
-_NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
+# A span of years, a size; a bank and an account there.
+_NO_NUMBER = re.compile(
+    r"\d\d-\d\d-\d\d(?: ?[/,;] ?| )\d{7,12}\b|(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b"
+)
 _ROW = re.compile(r"\d[ \t]{1,3}$")
 """Before a number, another: both are part of something longer."""
 _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)

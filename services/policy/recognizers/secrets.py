@@ -56,13 +56,16 @@ _SESSION_VALUE = re.compile(
     re.IGNORECASE,
 )
 _ENTRY_CODE = re.compile(
-    r"(?<![A-Za-z])(?:(?:(?:the|my|your|his|her|our|card|sim|phone|voicemail|alarm|debit|atm)[ -])pin(?: code| number)?"
+    r"(?<![A-Za-z])(?:(?:(?:the|my|your|his|her|our|card|sim|phone|voicemail|alarm|debit|atm|bank|banking|account|online|"
+    r"tablet|ipad|ssh|nas|safe)[ -])pin(?: code| number)?"
     r"|(?:voucher|mein|dein|il|mio|mi|el|mijn|je|(?:le )?code)[ -]pin|pin (?:für die karte|della carta|de la carte|de la tarjeta|van de pas)"
     r"|(?:door|gate|alarm|entry|lockbox|key ?safe|keypad|safe|garage|access|building|security|voicemail) ?(?:code|pin|passcode)"
     r"|otp|one[- ]time (?:code|password|passcode|pin)|(?:verification|2fa|mfa|login|sign-in|confirmation|sms|your|ihr|dein|"
     r"votre|tuo|suo) code|passcode|"
-    r"(?:tür|tor)code|c[óo]digo (?:de la )?(?:puerta|alarma|portal)|codice (?:cancello|allarme|portone)|code (?:du |de la |de "
-    r"l['’])?(?:portail|porte|d['’]entrée|immeuble)|digicode|toegangscode)"
+    r"(?:tür|tor)code|c[óo]digo (?:de la )?(?:puerta|alarma|portal)|(?:clave|c[óo]digo) (?:del |de la |de )?(?:portal|puerta|"
+    r"alarma|entrada|garaje)|codice (?:del |della |di )?(?:cancello|allarme|portone|porta|ingresso|accesso)|"
+    r"code d['’]acc[èe]s|code (?:du |de la |de "
+    r"l['’])?(?:portail|porte|d['’]entrée|immeuble)|digicode|toegangscode|deurcode|alarmcode|poortcode|haustürcode|türcode)"
     r"(?: (?:is|was|ist|lautet|est|è|es|to|for the \w{2,12} is))?[ \t]{0,2}[:=]?[ \t]{0,2}[\"'#]?(?P<value>\d{4,8}|"
     r"\d{2,4}[A-Z]\d{0,4}|[A-Z]\d{3,6}[A-Z]?|"
     r"\d{3}[ -]\d{3})(?![\w-]|[.,:/]\d)",
@@ -76,6 +79,20 @@ _LOGIN_PAIR = re.compile(
 )
 _OF_CLIENT = re.compile(r"\b(?:mysql\w{0,5}|mariadb) [^\n|;&]{0,120}?(?<= -p)(?P<value>[^\s-]\S{5,63})")
 _OF_REGISTRY = re.compile(r"\blogin [^\n|;&]{0,120}?(?<= -p) ?(?P<value>(?![-$<{%*\"'])[^\s-]\S{5,127})")
+_OF_SHELL = re.compile(
+    r"(?:\bset -g?x|\bsetx|\bsetenv) \w{0,24}(?:KEY|TOKEN|SECRET|PASS\w{0,8}|"
+    r"PWD)\w{0,8} [\"']?(?P<value>(?=[^\s\"']{0,64}\d)(?![$<{%])[^\s\"']{6,256})"
+)
+_OR_ELSE = re.compile(
+    r"(?i:key|token|secret|password|salt)\w{0,8}[\])\"']{0,3}\s?(?:\|\||"
+    r"\?\?)\s?[\"'](?P<value>(?=[^\s\"']{0,64}\d)(?=[^\s\"']{0,64}[A-Za-z])(?![$<{%])[^\s\"']{8,256})[\"']"
+)
+"""What a program takes when nobody gave another."""
+_OF_NETWORK = re.compile(
+    r"\bssid\b[^\n]{0,64}(?:\n|[ ,;/|]{1,3})[ \t]{0,4}(?:wpa\d? )?(?:key|pass(?:word|phrase|wort)?|pw|schlüssel|clé|clave|"
+    r"chiave)[ \t]{0,2}[:=][ \t]{0,3}(?P<value>[^\s\"'<>]{6,64})",
+    re.IGNORECASE,
+)
 _BY_DEFAULT = re.compile(
     r"(?:password|passwd|secret|token|"
     r"api_key)\w{0,24}\"\s{0,4}\{[^{}\n]{0,120}?\bdefault\s{0,4}=\s{0,4}\"(?P<value>(?=[^\"\s]{0,64}\d)(?![$<{])[^\"\s]{6,128})\"",
@@ -150,10 +167,13 @@ _DIRECTLY = (
     (Words(("sess=", "session=", "sessid=", "sessionid=", "session_id=", "session_token=", "sid=")), _SESSION_VALUE),
     (Words(("mysql", "mariadb")), _OF_CLIENT),
     (Words((" login ",)), _OF_REGISTRY),
+    (Words(("set -", "setx ", "setenv ")), _OF_SHELL),
+    (Words(("||", "??")), _OR_ELSE),
+    (Words(("ssid",)), _OF_NETWORK),
     (Words(("default",)), _BY_DEFAULT),
     (Words(("_pin", 'pin"', "userpin", "cardpin")), _KEYED_PIN),
     (Words(("code", "otp", "passcode", "kod", "codice", "código")), _CODE_FIRST),
-    (Words(("pin ", " pin:", "code", "código", "codigo", "otp", "one-time", "one time")), _ENTRY_CODE),
+    (Words(("pin ", " pin:", "code", "código", "codigo", "codice", "clave", "otp", "one-time", "one time")), _ENTRY_CODE),
 )
 _PAIR_WORDS = Words(("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "identifiant", "inlog"))
 
