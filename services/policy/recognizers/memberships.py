@@ -11,7 +11,7 @@ from services.policy.recognizers.announced import Announcements, announced, anno
 from services.policy.recognizers.lowered import Lowered
 
 _SAID = (
-    r"[\"'\])>]{0,3}[ \t]{0,3}(?:[:=#|>]|-|(?:is|was|are|ist|lautet|est|es|è)\b(?: (?:the|n\.|nr\.|il|le|el|die|het))?)?"
+    r"[\"'\])>]{0,3}[ \t]{0,3}(?:[:=#|>]|-|\.{2,60}|(?:is|was|are|ist|lautet|est|es|è)\b(?: (?:the|n\.|nr\.|il|le|el|die|het))?)?"
     r"[ \t]{0,8}[\"'(<>|#]{0,3}"
 )
 _NUMBER = r"\x20?(?:number|num\b\.?|no\b\.?|nr\b\.?|id\b|n°|nº|n\.º|#|ref(?:erence)?\b\.?|code)"
@@ -79,7 +79,8 @@ ANNOUNCED = Announcements(
     announcement(
         "DRIVER_LICENSE", "ID", "licen|permit|state id|dl ", r"(?:(?:driv(?:er['’]?s?|ing)|pilot|nursing|medical|teaching|"
         r"professional)[ _]|certificate/)?(?:licen[cs]e|permit)"
-        r"(?: ?(?:number|no\.?|#|id))?|state id(?: ?(?:number|no\.?|#))?", _LETTERED, gap=_SAID, score=0.6,
+        r"(?: ?(?:number|no\.?|#|id))?|state id(?: ?(?:number|no\.?|#))?", _LETTERED,
+        gap=rf"(?:\?[ \n]{{1,2}}(?:[A-Za-z]{{1,12}}[.:] )?(?:[Ii]t['’]s )?|{_SAID})", score=0.6,
     ),
     announcement(
         "PERSONAL_NUMBER", "ID", "barcode|badge", r"(?:(?:library |member'?s? )?card barcode|(?<!new )badge)", r"\d{6,14}",

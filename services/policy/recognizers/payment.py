@@ -117,7 +117,8 @@ _IBAN_LENGTHS = {
 }  # fmt: skip
 """Characters of an IBAN by country (the SWIFT registry). Written in fours and of this length it counts though its check digits fail."""
 _OF_BANKS = re.compile(
-    r"(?i:iban|bic\b|swift|bank|konto|überweis|dauerauftrag|lastschrift|account|transfer|wire|\bpay|paid|refund|deposit|payout|sepa|virement|compte|pr[ée]l[èe]vement|"
+    r"(?i:iban|bic\b|swift|bank|konto|überweis|dauerauftrag|lastschrift|account|transfer|wire|\bpay|paid|refund|deposit|"
+    r"payout|sepa|virement|compte|pr[ée]l[èe]vement|"
     r"bonifico|\bconto|cuenta|transferencia|rekening|overschrij|overma|filiale|branch|beneficiary|payee|empf[äa]nger)"
 )
 _NEARBY = 96

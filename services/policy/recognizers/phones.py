@@ -80,7 +80,8 @@ _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|"
     r"handy|mobile|mobil|mob|"
-    r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
+    r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|"
+    r"appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
     r"erreich\w+|anruf\w*|rückruf|hotline|"
     r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])"
 )
