@@ -21,15 +21,17 @@ from services.policy._presidio import recognizers
 from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
 from services.policy.recognizers.addresses import addresses
+from services.policy.recognizers.asked import asked
 from services.policy.recognizers.contact import emails, usernames
 from services.policy.recognizers.formats import formats
 from services.policy.recognizers.keyed import keyed
 from services.policy.recognizers.lowered import Lowered
+from services.policy.recognizers.memberships import memberships
 from services.policy.recognizers.national_ids import NationalIds
 from services.policy.recognizers.network import Network
 from services.policy.recognizers.payment import Payment, bics
 from services.policy.recognizers.personal import births_and_ages, titles
-from services.policy.recognizers.phones import phones
+from services.policy.recognizers.phones import phones, prepare
 from services.policy.recognizers.registers import registers
 from services.policy.recognizers.secrets import secrets
 from services.policy.recognizers.social_security import SocialSecurity
@@ -69,6 +71,7 @@ class Detector:
 
     def __init__(self, names: NameFinder | None = None) -> None:
         self._names = names or NameFinder()
+        prepare()
         presidio = recognizers()
         self._payment = Payment(presidio)
         self._network = Network(presidio)
@@ -94,6 +97,7 @@ class Detector:
         yield from tables(text, lowered)
         yield from keyed(text, lowered)
         yield from formats(text)
+        yield from asked(text, lowered)
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
             for finding in self._with_digits(text[start:end], lowered if whole else Lowered.of(text[start:end])):
@@ -110,6 +114,7 @@ class Detector:
             self._social_security.find(text, lowered),
             self._national_ids.find(text, lowered),
             registers(text, lowered),
+            memberships(text, lowered),
             phones(text, lowered),
         ):
             for finding in family:

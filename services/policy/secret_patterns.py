@@ -47,12 +47,18 @@ _OF_A_KEY = re.compile(
     re.IGNORECASE,
 )
 
+_OF_A_DIRECTORY = re.compile(r"(?:^|[^A-Za-z])(?:bind|root|admin|db|smtp|ldap|ftp|mail|user)_?$")
+_OF_A_PROGRAM = re.compile(r"[A-Z]_$")
+"""In capitals, as in an environment."""
+
 KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    *((word, _ANY) for word in ("password", "passwd", "passwort", "passphrase", "kennwort", "contraseña", "wachtwoord",
+    *((word, _ANY) for word in ("password", "passwd", "passwort", "passphrase", "passkey", "kennwort", "contraseña", "wachtwoord",
     "mot de passe", "secret")),
     ("token", _TOKEN_BEGINS),
     ("pwd", _WORD_BEGINS),
     ("pass", _ALONE),
+    ("pw", _OF_A_DIRECTORY),
+    ("salt", _OF_A_PROGRAM),
     ("credential", _ALONE),
     ("key", _OF_A_KEY),
 )  # fmt: skip
@@ -60,7 +66,7 @@ KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 KEYED = re.compile(
     r"s?(?:[_-]?(?:access[_-]?key|key|id|base|token|value|hash|prod|dev|staging|test|live|default|root|admin|v?\d)){0,2}[\"'`]?"
-    r"(?:\s{0,4}(?:[:=]|=>|:=)\s{0,4}| (?:is|was|ist|lautet|est|es|è|(?:was |is |has been )?(?:re)?set to|"
+    r"(?:\s{0,4}(?:[:=]|=>|:=)\s{0,4}| (?:->|→) | (?:is|was|ist|lautet|est|es|è|(?:was |is |has been )?(?:re)?set to|"
     r"(?:was |has been )?changed to|now is|is now) )"
     rf"(?:[\"'`](?P<quoted>{_QUOTED})|(?P<value>{_BARE}))",
     re.IGNORECASE,
@@ -211,7 +217,7 @@ SECRETS: tuple[SecretPattern, ...] = (
         "CONNECTION_STRING",
         "://",
         r"(?<![A-Za-z0-9])(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|mssql|sqlserver|clickhouse|nats|"
-        r"ftp|sftp|smtps?|ldaps?)(?:\+\w{1,16})?://(?P<value>[^\s:/@\"'<>{}$]{0,64}:[^\s@\"'<>{}$]{2,256})@(?=[\w\[.-])",
+        r"ftp|sftp|smtps?|ldaps?)(?:\+\w{1,16})?://(?P<value>[^\s:/@\"'<>{}$]{0,64}:(?:[^\s@\"'<>{}$]|(?<!:)\$(?![({A-Z])){2,256})@(?=[\w\[.-])",
     ),
     _of(
         "CONNECTION_STRING",

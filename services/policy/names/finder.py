@@ -21,7 +21,7 @@ import numpy as np
 from services.policy.findings import Finding
 from services.policy.names.doubts import is_doubtful
 from services.policy.names.kept import KeptWords
-from services.policy.names.network import ENTITIES, Floats, Ints, Network
+from services.policy.names.network import BLOCK, ENTITIES, Floats, Ints, Network
 from services.policy.names.organisations import as_organisation
 from services.policy.names.words import COMMON, FEATURES, GIVEN, SURNAME, TOKEN, features, folded, key
 
@@ -140,7 +140,8 @@ class NameFinder:
     def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool, personal: bool | None) -> tuple[list[Finding], int]:
         """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
         tokens = [token if (token := match[0])[-1].isalnum() else key(token) for match in piece]
-        scores = self._network.scores(self._words.rows(tokens), _lines(tokens))
+        words = (self._words.rows(tokens[at : at + BLOCK]) for at in range(0, len(tokens), BLOCK))
+        scores = self._network.scores(words, _lines(tokens), len(tokens))
         scores += BONUS
         labels: list[int] = scores.argmax(axis=1).tolist()
         end = len(piece)

@@ -10,11 +10,11 @@ from typing import cast
 
 import numpy as np
 
-from services.policy.names.network import WIDTH, Floats
+from services.policy.names.network import WIDTH, WINDOW, Floats
 from services.policy.names.words import canonical
 
-MAX_WORDS = 32_768
-"""Words kept at a time, 256 bytes each and what the word itself takes: some 6 MB when there are as many."""
+MAX_WORDS = 24_576
+"""Words kept at a time, 1280 bytes each and what the word itself takes: some 35 MB when there are as many."""
 
 
 class KeptWords:
@@ -25,7 +25,7 @@ class KeptWords:
         self._lock = Lock()
         self._place: dict[str, int] = {}
         self._word = [""] * MAX_WORDS
-        self._rows: Floats = np.zeros((MAX_WORDS, WIDTH), np.float32)
+        self._rows: Floats = np.zeros((MAX_WORDS, WINDOW * WIDTH), np.float32)
         self._next = 0
 
     def rows(self, words: Sequence[str]) -> Floats:

@@ -4,6 +4,7 @@ Words become vectors (a sum of table rows, cached); a window of five is mixed, t
 again, then one of three; last a score for each label. The receptive field is five tokens to each side, and the line.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,11 @@ ENTITIES = (
 LABELS = 1 + len(ENTITIES)
 """0 is outside, ``k+1`` within ``ENTITIES[k]``. Neighbours of one kind are never without a token between them, so none tells a beginning."""
 WIDTH = 64
+WINDOW = 5
+"""Words that the first two layers see at once."""
+BLOCK = 96
+"""Tokens whose windows are worked out at a time: as many as the processor keeps near, and fewer bytes than the C library asks the
+kernel for anew each time (128 kB), which would take as long as the sums."""
 FORMAT = 1
 
 
@@ -41,7 +47,7 @@ class Network:
     scale: Floats
     word_bias: Floats
     first: Floats
-    """5·WIDTH columns: what a word adds to its neighbours' windows, from two places before to two places after."""
+    """WINDOW·WIDTH columns: what a word adds to its neighbours' windows, from two places before to two places after."""
     first_bias: Floats
     second: Floats
     second_line: Floats
@@ -74,23 +80,26 @@ class Network:
         np.savez_compressed(path, allow_pickle=False, format=np.int32(FORMAT), **stored)
 
     def words(self, rows: Ints) -> Floats:
-        """(words, FEATURES) table rows -> (words, WIDTH): the vector of each word."""
+        """(words, FEATURES) table rows -> (words, WINDOW * WIDTH): what each word adds to its neighbours' windows, and to its own."""
         summed = self.scale.take(rows)[:, None, :] @ self.table.take(rows, axis=0).astype(np.float32)
-        return np.maximum(summed[:, 0] + self.word_bias, 0)
+        return np.maximum(summed[:, 0] + self.word_bias, 0) @ self.first
 
-    def scores(self, words: Floats, lines: Ints) -> Floats:
-        """(tokens, WIDTH) of ``words`` and each line's first token -> (tokens, LABELS)."""
-        h1 = mix((words @ self.first).reshape(len(words), 5, WIDTH), self.first_bias)
+    def scores(self, words: Iterable[Floats], lines: Ints, tokens: int) -> Floats:
+        """What the ``tokens`` add, in blocks of some, and each line's first token -> (tokens, LABELS)."""
+        h1 = mix(words, tokens, WINDOW)
+        h1 += self.first_bias
         np.maximum(h1, 0, out=h1)
         lengths = np.empty_like(lines)
         np.subtract(lines[1:], lines[:-1], out=lengths[:-1])
-        lengths[-1] = len(h1) - lines[-1]
+        lengths[-1] = tokens - lines[-1]
         mean = np.add.reduceat(h1, lines, axis=0) / lengths[:, None].astype(np.float32)
         of_line = (mean @ self.second_line + self.second_bias).astype(np.float32, copy=False).repeat(lengths, axis=0)
-        wide = mix((h1 @ self.second).reshape(len(h1), 5, WIDTH), of_line)
+        wide = mix((block @ self.second for block in _blocks(h1)), tokens, WINDOW)
+        wide += of_line
         np.maximum(wide, 0, out=wide)
         wide += h1
-        h3 = mix((wide @ self.third).reshape(len(h1), 3, WIDTH), self.third_bias)
+        h3 = mix((block @ self.third for block in _blocks(wide)), tokens, 3)
+        h3 += self.third_bias
         np.maximum(h3, 0, out=h3)
         h3 += wide
         return h3 @ self.out + self.out_bias
@@ -100,21 +109,23 @@ def _widened(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return stored.astype(np.float32) if stored.dtype == np.float16 else stored
 
 
-def mix(parts: Floats, on: Floats | None = None) -> Floats:
-    """(tokens, window, WIDTH), where part ``k`` of a token is for the token ``k - window//2`` places on -> (tokens, WIDTH).
+def _blocks(rows: Floats) -> Iterator[Floats]:
+    for at in range(0, len(rows), BLOCK):
+        yield rows[at : at + BLOCK]
 
-    They are added to ``on``, which stays as it is.
-    """
-    window = parts.shape[1]
+
+def mix(blocks: Iterable[Floats], tokens: int, window: int) -> Floats:
+    """Blocks of (tokens, window * WIDTH), where part ``k`` of a token is for the token ``k - window//2`` places on -> (tokens, WIDTH)."""
     middle = window // 2
-    mixed = parts[:, middle].copy() if on is None else parts[:, middle] + on
-    for k in range(window):
-        shift = k - middle
-        if shift > 0:
-            mixed[shift:] += parts[:-shift, k]
-        elif shift < 0:
-            mixed[:shift] += parts[-shift:, k]
-    return mixed
+    # With room before the first and after the last for what falls beyond.
+    mixed = np.zeros((tokens + window - 1, WIDTH), np.float32)
+    at = 0
+    for block in blocks:
+        parts = block.reshape(len(block), window, WIDTH)
+        for k in range(window):
+            mixed[at + k : at + k + len(parts)] += parts[:, k]
+        at += len(parts)
+    return mixed[middle : middle + tokens]
 
 
-__all__ = ["ENTITIES", "LABELS", "WIDTH", "Floats", "Ints", "ModelBroken", "Network", "mix"]
+__all__ = ["BLOCK", "ENTITIES", "LABELS", "WIDTH", "WINDOW", "Floats", "Ints", "ModelBroken", "Network", "mix"]

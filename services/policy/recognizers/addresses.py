@@ -336,14 +336,16 @@ _AROUND = 72
 
 ANNOUNCED = Announcements(
     announcement(
-        "POSTCODE", "POSTCODE", "postcode|post code|postal|zip|plz|postleitzahl|code_postal|cap|c.p.|cp:|cp |pin code|pincode|"
-        "pin:|pin -|eircode",
+        "POSTCODE", "POSTCODE", "postcode|post code|postal|zip|plz|postleitzahl|code_postal|cap|c.p.|cp:|cp |eircode",
         r"(?:post[ _-]?code|postal[ _-]?code|zip(?:[ _-]?code)?|plz|postleitzahl|code[ _]postal|\bcap\b|c\.p\.|\bcp\b|"
-        r"c[óo]digo[ _]postal|pin[ _]?code|\bpin(?=:| -)|eircode|postcode/woonplaats)",
+        r"c[óo]digo[ _]postal|eircode|postcode/woonplaats)",
         rf"(?i:{_UK}|{_CA}|[1-9]\d{{3}} ?[a-z]{{2}}(?![a-z])|[AC-FHKNPRTV-Y]\d[\dW] ?[0-9AC-FHKNPRTV-Y]{{4}})|"
         rf"\d{{5}}(?:-\d{{4}})?|\d{{3}} ?\d{{3}}|\d{{3}} \d{{2}}|\d{{2}}-\d{{3}}|\d{{4}}",
         gap=rf"(?:{CLOSE}(?:of[^\d\n]{{1,32}}?|changed to |now )?|[^\d\n]{{0,48}}?\n[^\d\n:]{{0,8}}:[^\n]{{0,16}}?)", score=0.8,
     ),
+    # India; of four digits a pin opens a card or a door.
+    announcement("POSTCODE", "POSTCODE", "pin code|pincode|pin:|pin -", r"(?:pin[ _]?code|\bpin(?=:| -))", r"\d{3} ?\d{3}",
+    gap=rf"(?:{CLOSE}(?:of[^\d\n]{{1,32}}?|changed to |now )?|[^\d\n]{{0,48}}?\n[^\d\n:]{{0,8}}:[^\n]{{0,16}}?)", score=0.8),
     announcement("POSTCODE", "POSTCODE", "postcode|post code|postal code", r"(?:post ?code|postal code)", _UK, gap=
     r"[^\n]{0,60}?\n[^\n]{0,32}?", score=0.8),
 )  # fmt: skip

@@ -128,7 +128,8 @@ ANNOUNCED = Announcements(
         "USERNAME", "USERNAME", "created_by|updated_by|modified_by|deleted_by|assigned_to|approved_by|requested_by|reviewed_by|"
         "uploaded_by|closed_by|assignee|"
         "reviewer|approver|requester|_user:|_user=",
-        r"(?:(?:created|updated|modified|deleted|approved|requested|reviewed|uploaded|closed|merged)_by|assigned_to|assignee|reviewer|approver|requester|"
+        r"(?:(?:created|updated|modified|deleted|approved|requested|reviewed|uploaded|closed|merged)_by|assigned_to|assignee|"
+        r"reviewer|approver|requester|"
         r"[a-z]{2,16}_user)",
         _PLAIN_NAME, gap=r"[\"']?(?:=|: ?)[\"']?", score=0.5,
     ),

@@ -28,7 +28,8 @@ _VALUES = {
 }
 _QUOTED = tuple(
     (entity, stem, re.compile(
-        rf"(?<![^\W_])(?i:{keys})(?:(?P<close>[\"'])\s{{0,4}}:|\s{{0,4}}=>|\s{{0,2}}[:=])\s{{0,4}}(?P<open>[\"'`])(?P<value>{_VALUES[entity]})(?P=open)"
+        rf"(?<![^\W_])(?i:{keys})(?:(?P<close>[\"'])\s{{0,4}}:|\s{{0,4}}=>|"
+        rf"\s{{0,2}}[:=])\s{{0,4}}(?P<open>[\"'`])(?P<value>{_VALUES[entity]})(?P=open)"
     ))
     for entity, stem, keys in _KEYS
 )  # fmt: skip
@@ -42,6 +43,16 @@ _WORDS = Words((
     "name", "holder", "vorname", "nachname", "nom", "apellido", "naam", "city", "town", "place", "ort", "stadt", "ville", "citt",
     "ciudad", "plaats", "county", "province", "street", "address", "line", "employer", "company", "organi",
 ))  # fmt: skip
+_FORM = re.compile(
+    r"(?:^|[ \t]{2}|[|;,][ \t]?)(?:[*•-] )?(?i:(?:legal |applicant'?s? |patient'?s? |customer'?s? )?(?:last|first|middle|"
+    r"family|given|maiden|full|sur|fore)[ -]?names?|"
+    r"vorname|nachname|familienname|geburtsname|nom(?: de famille)?|pr[ée]noms?|cognome|nome|apellidos?|nombre|achternaam|voornaam)"
+    r"[ \t]{0,3}(?:[:=][ \t]{0,12}|[ \t])(?P<value>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’.-]{1,30}(?: [A-ZÀ-ÖØ-ÞĀ-Ž][\w'’.-]{0,30}| (?:de|del|"
+    r"della|van|von|der|den|da|la|le|el|al|bin)){0,4})"
+    r"(?=[ \t]*(?:$|[;,|/<(]|[ \t]{2}))",
+    re.MULTILINE,
+)
+"""A line of a form: ``Surname: Ball``."""
 _NO_VALUES = frozenset(
     (
         "string", "str", "text", "varchar", "char", "name", "surname", "city", "town", "null", "none", "true", "false", "undefined", "unknown",
@@ -55,6 +66,9 @@ def keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order."""
     if not _WORDS.any_within(lowered):
         return
+    for match in _FORM.finditer(text):
+        if match["value"].lower() not in _NO_VALUES:
+            yield Finding(*match.span("value"), "PERSON", "PERSON", 0.7)
     quoted = any(sign in text for sign in ("'", '"', "`")) and _QUOTE.search(text) is not None
     for patterns in ((_QUOTED if quoted else ()), (_TAGGED if "</" in text else ())):
         for entity, stem, pattern in patterns:

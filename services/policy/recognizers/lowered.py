@@ -4,13 +4,12 @@ Looking for a substring costs a twentieth of trying a pattern, so a recognizer a
 """
 
 import re
-import sys
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Self
+from typing import Any, Protocol, Self, cast
 
-_FROM_COMMON_TO_RARE = b" etaoinshrdlucmfwypvbgkjqxz"
+import ahocorasick
+
 _SMALL = {0x130: "i", 0x131: "i", 0x17F: "s"}
 """What patterns that ignore case take for these letters, and ``lower`` does not."""
 
@@ -74,26 +73,21 @@ class Lowered(str):
     def held(self) -> dict["Words", list[int]]:
         """For each list of words of which the text has some: the places in the list of those, in any order."""
         held: dict[Words, list[int]] = {}
-        pairs = _pairs(self.encode("utf-8", "surrogatepass"))
-        for pair in _RAREST & pairs:
-            for second, third, word, words, at in _BY_PAIR[pair]:
-                if second in pairs and third in pairs and word in self:
-                    held.setdefault(words, []).append(at)
+        for number in {number for _, number in _ALL.automaton.iter(self)}:
+            for words, at in _ALL.owners[number]:
+                held.setdefault(words, []).append(at)
         return held
 
 
 class Words:
     """Words in lower case to look for, wherever they stand; made once, at import. Each has two characters or more.
 
-    All lists are looked through together: a word is looked for only in a text that has its three rarest pairs of characters.
+    All lists are looked through together, in one pass over the text.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
         for at, word in enumerate(words):
-            ranked = sorted(_pairs(word.encode()), key=_rarity, reverse=True)
-            rarest, second, third = (*ranked, *ranked[:1] * 2)[:3]
-            _BY_PAIR.setdefault(rarest, []).append((second, third, word, self, at))
-            _RAREST.add(rarest)
+            _ALL.add(word, self, at)
 
     def within(self, lowered: Lowered) -> Sequence[int]:
         """The places in the list of those that ``lowered`` holds, in order."""
@@ -104,23 +98,46 @@ class Words:
         return self in lowered.held
 
 
-_RAREST: set[int] = set()
-_BY_PAIR: dict[int, list[tuple[int, int, str, Words, int]]] = {}
-"""A pair → the words of which it is the rarest, each with the next two, and with its list and its place there."""
+class _Automaton(Protocol):
+    """What is used here of the module's type, which says nothing of its own."""
+
+    def add_word(self, word: str, value: int, /) -> bool: ...
+
+    def make_automaton(self) -> None: ...
+
+    def iter(self, text: str, /) -> Iterator[tuple[int, int]]:
+        """Where each word that the text holds ends, and its value."""
+        ...
 
 
-def _pairs(text: bytes) -> set[int]:
-    """Each two bytes that stand side by side, as a number."""
-    even = len(text) & ~1
-    odd = len(text) - 1 & ~1
-    return {*array("H", text[:even]), *array("H", text[1 : 1 + odd])}
+class _AllWords:
+    """The words of all lists, in one automaton (Aho and Corasick, 1975): it reads a character once, however many words there are."""
+
+    def __init__(self) -> None:
+        self.owners: list[list[tuple[Words, int]]] = []
+        """By a word's number: the lists that have it, and its place there."""
+        self._numbers: dict[str, int] = {}
+        self._built: _Automaton | None = None
+
+    def add(self, word: str, words: Words, at: int) -> None:
+        number = self._numbers.setdefault(word, len(self.owners))
+        if number == len(self.owners):
+            self.owners.append([])
+        self.owners[number].append((words, at))
+        self._built = None
+
+    @property
+    def automaton(self) -> _Automaton:
+        """Built when it is first asked for. Two threads that ask at once build the same."""
+        if self._built is None:
+            built = cast("_Automaton", cast("Any", ahocorasick).Automaton())
+            for word, number in self._numbers.items():
+                built.add_word(word, number)
+            built.make_automaton()
+            self._built = built
+        return self._built
 
 
-def _rarity(pair: int) -> int:
-    return sum(
-        place if (place := _FROM_COMMON_TO_RARE.find(sign)) >= 0 else len(_FROM_COMMON_TO_RARE)
-        for sign in pair.to_bytes(2, sys.byteorder)
-    )
-
+_ALL = _AllWords()
 
 __all__ = ["Lowered", "Words"]

@@ -37,13 +37,12 @@ class Network:
     """The recognizers, built once from presidio's."""
 
     def __init__(self, presidio: Any) -> None:
-        self._ip: Any = presidio.IpRecognizer()
         self._mac: Any = presidio.MacAddressRecognizer()
 
     def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order."""
         for match in _IPV4.finditer(text) if lowered.shape.count(".0") > 2 else ():
-            if not self._ip.invalidate_result(match[0]) and not _is_nobodys(match[0]) and not _is_version(text, match):
+            if not _is_nobodys(match[0]) and not _is_version(text, match):
                 yield Finding(match.start(), match.end(), "IP_ADDRESS", "IP", 0.6)
         if text.count(":") > 1:
             yield from self._ipv6(text)
@@ -65,7 +64,7 @@ class Network:
     def _ipv6(self, text: str) -> Iterator[Finding]:
         for match in _IPV6_START.finditer(text):
             address = match[0].rstrip(":") if not match[0].endswith("::") else match[0]
-            if self._ip.invalidate_result(address) or _is_nobodys(address):
+            if _is_nobodys(address):
                 continue
             groups = [group for group in address.split(":") if group]
             # ``x[1::2]`` and ``a::b`` are code; an address has three groups or a first one of four digits.
@@ -82,6 +81,7 @@ def _is_version(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_nobodys(address: str) -> bool:
+    """Also what is no address at all."""
     try:
         ip = ipaddress.ip_interface(address).ip
     except ValueError:

@@ -149,10 +149,12 @@ _DURATION = re.compile(
 
 _TITLE = re.compile(
     r"(?<![\w.@/-])(?P<value>"
-    r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|Dhr|Mag|Ofc|Det|Insp|Lic|Arch|Geom|"
+    r"(?:Mr|Mrs|Ms|Mx|Messrs|Dr|Prof|Rev|Hon|Capt|Sgt|Lt|Col|Fr|Hr|Sig|Sig\.ra|Sig\.na|Dott|Dott\.ssa|Ing|Avv|Sr|Sra|Srta|"
+    r"Dhr|Mag|Ofc|Det|Insp|Lic|Arch|Geom|"
     r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr|D[ñn]a|Dra|Sigg|Me|Cllr|Adv|MR|MRS|MS|DR)\."
     r"(?: (?:med|phil|rer|jur|Dr|Ing|h\.c|nat)\.){0,3}"
-    r"|MR|MRS|MS|DR|[Mm](?:onsieur|adame|ademoiselle)|Ma[îi]tre|Cllr|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|Doctor|Herrn?|Frau|Mme|Mlle|"
+    r"|MR|MRS|MS|DR|[Mm](?:onsieur|adame|ademoiselle)|Ma[îi]tre|Cllr|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|"
+    r"Doctor|Herrn?|Frau|Mme|Mlle|"
     r"Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
     r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri(?! Lanka)|Pastor|Reverend|Captain|"
     r"Sergeant|Officer(?= [A-Z])"

@@ -70,15 +70,18 @@ _SURE = (
     (("000 000", "000-000"), _FREE),
     (("00 00 00 00 00", "00.00.00.00.00", "00-00-00-00-00"), _FRENCH),
 )
-# A span of years, a size.
-_NO_NUMBER = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b")
+# A span of years, a size; a bank and an account there.
+_NO_NUMBER = re.compile(
+    r"\d\d-\d\d-\d\d(?: ?[/,;] ?| )\d{7,12}\b|(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b"
+)
 _ROW = re.compile(r"\d[ \t]{1,3}$")
 """Before a number, another: both are part of something longer."""
 _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|"
     r"handy|mobile|mobil|mob|"
-    r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
+    r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|"
+    r"appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
     r"erreich\w+|anruf\w*|rückruf|hotline|"
     r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])"
 )
@@ -112,6 +115,14 @@ _OTHER_NUMBERS = re.compile(
     r"#))?[.:]?[ #\"'=:]{0,3}$"
 )
 _CONTEXT_CHARS = 48
+
+
+def prepare() -> None:
+    """Load what ``phonenumbers`` knows of the countries asked for here, which it would at the first number of each."""
+    for region in ("US", "ES", "IT", "IN", "GB", "FR", "DE", "NL", "AU", "IE"):
+        example = phonenumbers.example_number(region)
+        if example is not None:
+            _is_phone(str(example.national_number), (region,))
 
 
 def phones(text: str, lowered: Lowered) -> Iterator[Finding]:
@@ -263,4 +274,4 @@ def _is_phone(number: str, regions: tuple[str, ...]) -> bool:
     return False
 
 
-__all__ = ["MAX_VALIDATED", "phones"]
+__all__ = ["MAX_VALIDATED", "phones", "prepare"]

@@ -29,7 +29,8 @@ ANNOUNCED = Announcements(
         "tckn|kimlik|rentenvers|ahv|avs|niss|insz|rijksregister|registre national|registernummer|nric|hkid|svnr|sv-nr|"
         "sozialversicherungsn|jmbg|egn|oib|"
         "pps|curp|rfc|rut|run:|cédula|cedula|cuit|cuil|bvn|emirates id|iqama|cnic|ghana card|amka|afm|ird n|ktp|nik:|nik ",
-        r"(?:pesel|(?-i:CNP|CPF|CNPJ|CPR|AHV|AVS|NISS|INSZ|NRIC|HKID|JMBG|EGN|OIB|PPSN?|CURP|RFC|RUT|RUN|CUIT|CUIL|BVN|CNIC|AMKA|AFM|NIK|KTP|SVNR)"
+        r"(?:pesel|(?-i:CNP|CPF|CNPJ|CPR|AHV|AVS|NISS|INSZ|NRIC|HKID|JMBG|EGN|OIB|PPSN?|CURP|RFC|RUT|RUN|CUIT|CUIL|BVN|CNIC|"
+        r"AMKA|AFM|NIK|KTP|SVNR)"
         r"|(?:person|samordnings|cpr-?|renten(?:vers\.?|versicherungs)[ -]?|f[øo]dsels|rijksregister|insz-?|ahv-?|sv-?|"
         r"sozialversicherungs-?)n(?:umme)?r\.?|henkilötunnus|hetu|"
         r"rodn[ée] [čc][íi]slo|tckn|(?:t\.?c\.? )?kimlik(?: no)?|num[ée]ro (?:avs|national)|registre national|c[ée]dula(?: de (?:ciudadanía|"

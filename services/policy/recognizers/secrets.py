@@ -39,29 +39,36 @@ _CARD_CODE_WORDS = Words(("cvv", "cvc", "cid", "security code", "csc", "prüfzif
 # What a word announces without a sign between them; then the value must look like one that a person or a machine made up.
 _PLAINLY = re.compile(
     r"(?<![A-Za-z_-])(?:(?:pass(?:word|wort|code|phrase|wd)?|pwd?|mdp|psw|kennwort|contraseña|mot de passe|wachtwoord|"
-    r"(?:api|access|secret|license|encryption|subscription)[ _-]key|(?:access|auth|bearer|api) token)(?: is)?[ \t]{1,3}[\"'`]?)"
+    r"(?:api|access|secret|license|encryption|subscription)[ _-]key|passkey|salt|(?:access|auth|bearer|api) token)(?: is)?[ \t]{1,3}[\"'`]?)"
     r"(?P<value>[^\s\"'`<>]{6,128})",
 )
-_PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "mdp ", "psw ", "kennwort", "contraseña", "wachtwoord", "key ", "token "))
+_PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "mdp ", "psw ", "kennwort", "contraseña", "wachtwoord", "key ", "salt ", "token "))
 _SESSION = re.compile(
-    r"cookie[\"']?\s?:[^\n]{0,200}?(?<![A-Za-z])(?:[a-z.]{0,12}sess(?:ion)?(?:_?id)?|sid|connect\.sid|auth\w{0,12}|(?:csrf|xsrf|access|refresh)?_?token|jwt)"
+    r"cookie[\"']?\s?:[^\n]{0,200}?(?<![A-Za-z])(?:[a-z.]{0,12}sess(?:ion)?(?:_?id)?|sid|connect\.sid|auth\w{0,12}|(?:csrf|"
+    r"xsrf|access|refresh)?_?token|jwt)"
     r"=(?P<value>[\w%.~+/-]{16,512})",
     re.IGNORECASE,
 )
 _SESSION_VALUE = re.compile(
-    r"(?<![A-Za-z])(?:sess(?:ion)?(?:_?(?:id|token|key))?|phpsessid|jsessionid|connect\.sid|sid)=(?P<value>(?![^\s&]{0,40}[?])(?![0-9a-f]{8}-[0-9a-f]{4}-)(?=[\w%.~+/-]{0,40}\d)"
+    r"(?<![A-Za-z])(?:sess(?:ion)?(?:_?(?:id|token|key))?|phpsessid|jsessionid|connect\.sid|"
+    r"sid)=(?P<value>(?![^\s&]{0,40}[?])(?![0-9a-f]{8}-[0-9a-f]{4}-)(?=[\w%.~+/-]{0,40}\d)"
     r"(?=[\w%.~+/-]{0,40}[A-Za-z])[\w%~+/-]{16,512})",
     re.IGNORECASE,
 )
 _ENTRY_CODE = re.compile(
-    r"(?<![A-Za-z])(?:(?:(?:the|my|your|his|her|our|card|sim|phone|voicemail|alarm|debit|atm)[ -])pin(?: code| number)?"
+    r"(?<![A-Za-z])(?:(?:(?:the|my|your|his|her|our|card|sim|phone|voicemail|alarm|debit|atm|bank|banking|account|online|"
+    r"tablet|ipad|ssh|nas|safe)[ -])pin(?: code| number)?"
     r"|(?:voucher|mein|dein|il|mio|mi|el|mijn|je|(?:le )?code)[ -]pin|pin (?:für die karte|della carta|de la carte|de la tarjeta|van de pas)"
-    r"|(?:door|gate|alarm|entry|lockbox|key ?safe|keypad|safe|garage|access|building|security|voicemail) ?(?:code|pin|passcode)"
+    r"|(?:door|gate|alarm|entry|lockbox|key ?safe|keypad|safe|garage|access|building|security|voicemail|bike|locker|padlock|"
+    r"shed) ?(?:code|pin|passcode|combination|combo)"
     r"|otp|one[- ]time (?:code|password|passcode|pin)|(?:verification|2fa|mfa|login|sign-in|confirmation|sms|your|ihr|dein|"
     r"votre|tuo|suo) code|passcode|"
-    r"(?:tür|tor)code|c[óo]digo (?:de la )?(?:puerta|alarma|portal)|codice (?:cancello|allarme|portone)|code (?:du |de la |de "
-    r"l['’])?(?:portail|porte|d['’]entrée|immeuble)|digicode|toegangscode)"
-    r"(?: (?:is|was|ist|lautet|est|è|es|to|for the \w{2,12} is))?[ \t]{0,2}[:=]?[ \t]{0,2}[\"'#]?(?P<value>\d{4,8}|"
+    r"(?:tür|tor)code|c[óo]digo (?:de la )?(?:puerta|alarma|portal)|(?:clave|c[óo]digo) (?:del |de la |de )?(?:portal|puerta|"
+    r"alarma|entrada|garaje)|codice (?:del |della |di )?(?:cancello|allarme|portone|porta|ingresso|accesso)|"
+    r"code d['’]acc[èe]s|code (?:du |de la |de "
+    r"l['’])?(?:portail|porte|d['’]entrée|immeuble)|digicode|toegangscode|deurcode|alarmcode|poortcode|haustürcode|türcode)"
+    r"(?: (?:is now|is|was|ist jetzt|ist|lautet|c['’]est|est|è|es ahora|es|to|changed to|"
+    r"for the \w{2,12} is))?[ \t]{0,2}[:=]?[ \t]{0,2}[\"'#]?(?P<value>\d{4,8}|"
     r"\d{2,4}[A-Z]\d{0,4}|[A-Z]\d{3,6}[A-Z]?|"
     r"\d{3}[ -]\d{3})(?![\w-]|[.,:/]\d)",
     re.IGNORECASE,
@@ -73,10 +80,44 @@ _LOGIN_PAIR = re.compile(
     re.IGNORECASE,
 )
 _OF_CLIENT = re.compile(r"\b(?:mysql\w{0,5}|mariadb) [^\n|;&]{0,120}?(?<= -p)(?P<value>[^\s-]\S{5,63})")
+_OF_REGISTRY = re.compile(r"\blogin [^\n|;&]{0,120}?(?<= -p) ?(?P<value>(?![-$<{%*\"'])[^\s-]\S{5,127})")
+_OF_SHELL = re.compile(
+    r"(?:\bset -g?x|\bsetx|\bsetenv) \w{0,24}(?:KEY|TOKEN|SECRET|PASS\w{0,8}|"
+    r"PWD)\w{0,8} [\"']?(?P<value>(?=[^\s\"']{0,64}\d)(?![$<{%])[^\s\"']{6,256})"
+)
+_OR_ELSE = re.compile(
+    r"(?i:key|token|secret|password|salt)\w{0,8}[\])\"']{0,3}\s?(?:\|\||"
+    r"\?\?)\s?[\"'](?P<value>(?=[^\s\"']{0,64}\d)(?=[^\s\"']{0,64}[A-Za-z])(?![$<{%])[^\s\"']{8,256})[\"']"
+)
+"""What a program takes when nobody gave another."""
+_LOGGED_CODE = re.compile(
+    r"\b(?:otp|2fa|mfa)\b[^\n]{0,80}?\bcode[\"']?[=:] ?[\"']?(?P<value>\d{4,8})(?![\w-]|[.,:]\d)", re.IGNORECASE
+)
+_OF_NETWORK = re.compile(
+    r"\bssid\b[^\n]{0,64}(?:\n|[ ,;/|]{1,3})[ \t]{0,4}(?:wpa\d? )?(?:key|pass(?:word|phrase|wort)?|pw|schlüssel|clé|clave|"
+    r"chiave)[ \t]{0,2}[:=][ \t]{0,3}(?P<value>[^\s\"'<>]{6,64})",
+    re.IGNORECASE,
+)
+_BY_DEFAULT = re.compile(
+    r"(?:password|passwd|secret|token|"
+    r"api_key)\w{0,24}\"\s{0,4}\{[^{}\n]{0,120}?\bdefault\s{0,4}=\s{0,4}\"(?P<value>(?=[^\"\s]{0,64}\d)(?![$<{])[^\"\s]{6,128})\"",
+    re.IGNORECASE,
+)
+_KEYED_PIN = re.compile(
+    r"(?:account|card|user|atm|security|access|sim|door)_?pin[\"']?\s{0,2}[:=]\s{0,2}[\"']?(?P<value>\d{4,8})(?![\w-]|[.,]\d)",
+    re.IGNORECASE,
+)
+_CODE_FIRST = re.compile(
+    r"(?<![\w.,:/#-])(?P<value>\d{4,8}|\d{3}[ -]\d{3}|[A-Z]-\d{5,8}) (?:(?:is|as) (?:your|the|my)|ist (?:Ihr|dein)|"
+    r"est (?:votre|ton)|è il (?:tuo|suo)|"
+    r"es (?:tu|su)|is (?:je|uw)) (?:[\w-]{2,20} ){0,3}(?:code|otp|passcode|pin|codice|c[óo]digo|\w{2,16}code)(?![\w])",
+    re.IGNORECASE,
+)
+"""``143555 is your verification code``."""
 _PASSWORD = r"(?:pass(?:word|wort|code|phrase|wd)?|pwd?|kennwort|contraseña|mot de passe|wachtwoord|parola d['’]ordine|senha|mdp|psw|clave)"
 # A few words between the word and its value, or the value before it; then it must look like one.
 _SAID_OF = re.compile(
-    rf"(?<![A-Za-z_-]){_PASSWORD}(?:[^\n:=.!?]{{0,40}}?(?:['’]s| (?:is|are|ist|lautet|est|es|è|to)| ?[:=])| ?(?:→|->|⇒)|"
+    rf"(?:(?<![A-Za-z_-])|(?<=[A-Za-z]-)){_PASSWORD}(?:[^\n:=.!?]{{0,40}}?(?:['’]s| (?:is|are|ist|lautet|est|es|è|to)| ?[:=])| ?(?:→|->|⇒)|"
     r" (?:temporal|temporaire|provisoire|temporanea|provvisoria|tijdelijk|temporär)\w{0,2})[ \t]{1,3}[\"'`“]?(?P<value>[^\s\"'`”<>]{6,64})"
     rf"|(?<![A-Za-z])(?:use|using|try|with|nimm|mit|utilise|usa|gebruik) [\"'`“]?(?P<before>[^\s\"'`”<>]{{6,64}})[\"'`”]? "
     rf"(?:as|for|als|comme|come|como) "
@@ -106,6 +147,10 @@ _SAID_WORDS = Words(
         "router",
     )
 )
+_OR = re.compile(
+    r"[\"'`”]?,? (?:as well as|and then|and also|and|then|or|und|et|oder|ou|e|o|y|en|of) [\"'`“]?(?P<value>[^\s\"'`”<>]{6,64})"
+)
+"""A second one: ``the password Plum-81x as well as Pear-92y``."""
 _OPTION = re.compile(
     r"(?<![\w-])(?:--?(?:password|passwd|pass|pw|token|secret|api-?key|apikey|auth|client-secret)[ =]|sshpass -p ?|net use "
     r"[^\n]{3,80}? (?=\S{4,64} /u)|(?<= )-p(?='))"
@@ -126,7 +171,33 @@ _DIRECTLY = (
     (Words(("cookie",)), _SESSION),
     (Words(("sess=", "session=", "sessid=", "sessionid=", "session_id=", "session_token=", "sid=")), _SESSION_VALUE),
     (Words(("mysql", "mariadb")), _OF_CLIENT),
-    (Words(("pin ", " pin:", "code", "código", "codigo", "otp", "one-time", "one time")), _ENTRY_CODE),
+    (Words((" login ",)), _OF_REGISTRY),
+    (Words(("set -", "setx ", "setenv ")), _OF_SHELL),
+    (Words(("||", "??")), _OR_ELSE),
+    (Words(("otp", "2fa", "mfa")), _LOGGED_CODE),
+    (Words(("ssid",)), _OF_NETWORK),
+    (Words(("default",)), _BY_DEFAULT),
+    (Words(("_pin", 'pin"', "userpin", "cardpin")), _KEYED_PIN),
+    (Words(("code", "otp", "passcode", "kod", "codice", "código")), _CODE_FIRST),
+    (
+        Words(
+            (
+                " pin:",
+                "pin ",
+                "code",
+                "código",
+                "codigo",
+                "codice",
+                "clave",
+                "combination",
+                "combo",
+                "otp",
+                "one-time",
+                "one time",
+            )
+        ),
+        _ENTRY_CODE,
+    ),
 )
 _PAIR_WORDS = Words(("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "identifiant", "inlog"))
 
@@ -148,9 +219,15 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             value = text[match.start("value") : match.end("value")].rstrip(".,;:!?)")
             if _is_made_up(value):
                 yield Finding(match.start("value"), match.start("value") + len(value), "CREDENTIAL", "SECRET", 0.6)
+                another = _OR.match(text, match.end())
+                if another is not None:
+                    yield from _made_up(another)
     if _SAID_WORDS.any_within(lowered):
         for match in _SAID_OF.finditer(text):
             yield from _made_up(match)
+            another = _OR.match(text, match.end())
+            if another is not None:
+                yield from _made_up(another)
     if "-p" in lowered or "--" in lowered or "-token" in lowered or "net use" in lowered:
         for match in _OPTION.finditer(text):
             yield from _made_up(match)

@@ -45,7 +45,7 @@ _COLUMNS = (
     r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9 -]{2,9}"),
     _column("IBAN_CODE", "IBAN", r"iban", r"[A-Z]{2}\d{2}[A-Z0-9 ]{10,40}"),
     _column("CREDIT_CARD", "CARD", r"card_?(?:no|num)|\bcard\b|\bpan\b|credit_?card", r"\d[\d -]{10,22}\d"),
-    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|konto|routing|sort_?code|compte|cuenta|rekening|\bbsb\b",
+    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|bank_?acc|konto|routing|sort_?code|compte|cuenta|rekening|\bbsb\b",
     r"\d[\d -]{4,20}\d"),
     _column(
         "NATIONAL_ID", "ID",
@@ -54,14 +54,22 @@ _COLUMNS = (
         r"member_?(?:id|no)|\bitin\b|\bein\b|\butr\b|versicherung|s[ée]curit[ée]_soc",
         r"(?=(?:.*\d){4})[A-Za-z0-9][A-Za-z0-9 /.-]{4,22}",
     ),
+    _column(
+        "PERSONAL_NUMBER", "ID",
+        r"^(?:emp(?:loyee)?|staff|member(?:ship)?|patient|policy|badge|personnel|kunden|mitglieds?|personal|"
+        r"klant|adh[ée]rent)_?"
+        r"(?:no|nr|num|number|nummer)$|^badge$|^matricul",
+        r"(?=(?:.*\d){4})[A-Za-z0-9][A-Za-z0-9/.-]{3,22}", personal=False,
+    ),
     _column("CREDENTIAL", "SECRET", r"passw|\bsecret|api_?key|\btoken\b|\bpwd\b", r"(?=.*[\d!@#$%^&*])\S{6,512}"),
     _column("USERNAME", "USERNAME", r"user_?name|\blogin\b|\bhandle\b", r"[A-Za-z0-9][\w.-]{2,31}"),
     _column("STREET_ADDRESS", "ADDRESS", r"street|addr|anschrift|adres|indirizzo|direcci|stra(?:ß|ss)e|address_?line",
     r"(?=.*\d)(?=.*[A-Za-zÀ-ž]{3}).{5,80}"),
     _column("AGE", "AGE", r"\bage\b|\balter\b|\bedad\b|\bleeftijd\b", r"1[01]\d|[1-9]?\d", personal=False),
     _column("PERSON", "PERSON", r"(?:first|last|full|given|family|middle|customer|patient|employee|contact|holder|sur|"
-    r"display)_?name|surname|vorname|nachname|pr[ée]nom|cognome|apellido|achternaam|voornaam", _NAME),
+    r"display)_?name|surname|forename|vorname|nachname|pr[ée]nom|cognome|apellido|achternaam|voornaam", _NAME),
     _column("PERSON", "PERSON", r"^(?:name|nom|nombre|nome|naam|contact|customer|patient|employee|owner|holder|person|user|"
+    r"manager|line_manager|"
     r"client|tenant|member)$", _NAME, personal=False),
     _column("LOCATION", "LOCATION", r"^(?:city|town|ort|stadt|ville|citt[àa]|ciudad|plaats|woonplaats|state|province|region|"
     r"country|land|pays|paese)$", _NAME, personal=False),
@@ -69,7 +77,8 @@ _COLUMNS = (
     r"bedrijf)$", _NAME, personal=False),
 )  # fmt: skip
 _OF_PEOPLE = re.compile(
-    r"e_?mail|^(?:age|sex|gender|nationality|occupation|job_title|marital|salutation|hire|salary|department|dept)(?:_|$)"
+    r"e_?mail|^(?:age|sex|gender|nationality|occupation|job_title|marital|salutation|hire|salary|department|dept|desk|"
+    r"extension|badge|line_manager)(?:_|$)"
 )
 """What else only people have; beside a name."""
 _NOT_WORDS = re.compile(r"[^a-zà-ž0-9]+")
@@ -78,7 +87,7 @@ _WORTH_IT = (
     "ssn", "social", "dob", "birth", "geburt", "naissance", "nascita", "nacim", "geboor", "phone", "tel", "mobil", "cell", "fax",
     "zip", "post", "plz", "iban", "card", "account", "acct", "konto", "nhs", "nino", "passport",
     "licen", "aadha", "tax", "steuer", "nif", "dni", "bsn", "tfn", "medicare", "codice", "mrn", "mail", "street", "addr",
-    "adres", "name", "vorname", "nom", "cognome", "apellido", "passw", "login",
+    "adres", "name", "vorname", "nom", "cognome", "apellido", "passw", "login", "emp",
 )  # fmt: skip
 
 

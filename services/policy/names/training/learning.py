@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.policy.names.network import ENTITIES, LABELS, WIDTH, Floats, Ints, Network, mix
+from services.policy.names.network import ENTITIES, LABELS, WIDTH, WINDOW, Floats, Ints, Network, mix
 from services.policy.names.training.grammar import Document
 from services.policy.names.words import BUCKETS, FEATURES, IDENTITY, LISTED, LONGEST_PARTS, TOKEN, features, key, unlisted_rows
 
@@ -115,21 +115,17 @@ class Learner:
         on_x = (x > 0) * keep_x
         v = x * on_x
         u = v @ p["first"]
-        a1 = mix((u[inverse] * mask).reshape(len(ids), 5, WIDTH)) + p["first_bias"]
+        a1 = mix([u[inverse] * mask], len(ids), WINDOW) + p["first_bias"]
         keep_1 = (rng.random(a1.shape, np.float32) > DROPOUT) / np.float32(1 - DROPOUT) * mask
         on_1 = (a1 > 0) * keep_1
         h1 = a1 * on_1
         lengths = np.diff(lines, append=len(ids))
         share = (1 / lengths[:, None]).astype(np.float32)
         mean = np.add.reduceat(h1, lines, axis=0) * share
-        a2 = (
-            mix((h1 @ p["second"]).reshape(len(ids), 5, WIDTH))
-            + np.repeat(mean @ p["second_line"], lengths, axis=0)
-            + p["second_bias"]
-        )
+        a2 = mix([h1 @ p["second"]], len(ids), WINDOW) + np.repeat(mean @ p["second_line"], lengths, axis=0) + p["second_bias"]
         on_2 = (a2 > 0) * mask
         h2 = h1 + a2 * on_2
-        a3 = mix((h2 @ p["third"]).reshape(len(ids), 3, WIDTH)) + p["third_bias"]
+        a3 = mix([h2 @ p["third"]], len(ids), 3) + p["third_bias"]
         on_3 = (a3 > 0) * mask
         h3 = h2 + a3 * on_3
         z = h3 @ p["out"] + p["out_bias"]
@@ -149,12 +145,12 @@ class Learner:
         g |= {"third": h2.T @ spread, "third_bias": d3.sum(axis=0)}
         dh2 = dh3 + spread @ p["third"].T
         d2 = dh2 * on_2
-        spread = _unmix(d2, 5)
+        spread = _unmix(d2, WINDOW)
         lined = np.add.reduceat(d2, lines, axis=0)
         g |= {"second": h1.T @ spread, "second_bias": d2.sum(axis=0), "second_line": mean.T @ lined}
         dh1 = dh2 + spread @ p["second"].T + np.repeat((lined @ p["second_line"].T) * share, lengths, axis=0)
         d1 = dh1 * on_1
-        spread = _unmix(d1, 5) * mask
+        spread = _unmix(d1, WINDOW) * mask
         order = np.argsort(inverse, kind="stable")
         starts = np.searchsorted(inverse[order], np.arange(len(unique)))
         du = np.add.reduceat(spread[order], starts, axis=0)

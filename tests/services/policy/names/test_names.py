@@ -13,7 +13,7 @@ from services.policy.detection import Detector
 from services.policy.names import ModelBroken, NameFinder
 from services.policy.names.finder import MODEL
 from services.policy.names.kept import MAX_WORDS, KeptWords
-from services.policy.names.network import WIDTH, Floats
+from services.policy.names.network import WIDTH, WINDOW, Floats
 from services.policy.names.words import TOKEN, canonical, features
 
 CODE = Path(__file__).parent / "code.txt"
@@ -160,7 +160,8 @@ def test_words_beyond_what_is_kept_replace_the_oldest_and_every_text_gets_its_ow
     def vectors(words: Sequence[str]) -> Floats:
         worked_out.extend(words)
         return np.array(
-            [[float("".join(str("abcdefghij".index(letter)) for letter in word))] * WIDTH for word in words], np.float32
+            [[float("".join(str("abcdefghij".index(letter)) for letter in word))] * (WINDOW * WIDTH) for word in words],
+            np.float32,
         )
 
     kept = KeptWords(vectors)
