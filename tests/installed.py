@@ -18,12 +18,12 @@ READY_WITHIN_S = 90
 
 
 @contextmanager
-def installation(data: Path) -> Generator[tuple[str, str]]:
+def installation(data: Path, **environ: str) -> Generator[tuple[str, str]]:
     """Its address and the first admin key; its data are in ``data/up``, and what it prints is in ``data/output``."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "agentos.cli", "up", "--data", str(data / "up"), "--port", str(port)]
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")} | environ
     with (data / "output").open("w") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:

@@ -49,7 +49,7 @@ def test_the_kill_switch_is_timed_by_what_the_provider_noted() -> None:
 def test_redaction_compares_the_same_texts_which_nobody_has_seen() -> None:
     first, second = redaction.texts(1), redaction.texts(2)
     assert first.keys() == second.keys()
-    assert not set(first.values()) & set(second.values())
+    assert not {text for texts in first.values() for text in texts} & {text for texts in second.values() for text in texts}
     assert redaction.texts(1) == first
 
 

@@ -131,7 +131,34 @@ class Gates:
         await self.bus.send("gates.answer", (last_token(recorded),), answer, tenant=wanted.tenant, cause=recorded)
 
     def routes(self) -> list[Route]:
-        return [Route("gates.resolve", self.resolve), Route("gates.engage", self.engage), Route("gates.release", self.release)]
+        return [
+            Route("gates.resolve", self.resolve),
+            Route("gates.engage", self.engage),
+            Route("gates.release", self.release),
+            Route("gates.query", self.query),
+        ]
+
+    async def query(self, recorded: Recorded) -> None:
+        """Nobody is to be notified."""
+        assert isinstance(recorded.data, Query)
+        answer = (
+            Answer(ok=True, data={"targets": []})
+            if recorded.subject.split(".")[2] == "targets"
+            else Answer(ok=False, code="not_found", detail="there is no notification target of this name")
+        )
+        await self.bus.send("gates.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
+
+
+@dataclass
+class Policy:
+    """Says which rules decide: none."""
+
+    bus: Bus
+
+    async def query(self, recorded: Recorded) -> None:
+        assert isinstance(recorded.data, Query)
+        answer = Answer(ok=True, data={"version": 0, "revision": "test", "rules": [], "config": {}})
+        await self.bus.send("policy.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
 
 
 @dataclass
@@ -346,10 +373,12 @@ async def start(broker: Any) -> Backend:
     orchestrator = Orchestrator(await broker.connect("orchestrator"))
     gates = Gates(await broker.connect("gates"))
     ledger = Ledger(await broker.connect("ledger"))
+    policy = Policy(await broker.connect("policy"))
+    policy.bus.consume([Route("policy.query", policy.query)])
     orchestrator.bus.consume(orchestrator.routes())
     gates.bus.consume(gates.routes())
     ledger.bus.consume([Route("ledger.query", ledger.query)])
-    await asyncio.gather(orchestrator.bus.start(), gates.bus.start(), ledger.bus.start())
+    await asyncio.gather(orchestrator.bus.start(), gates.bus.start(), ledger.bus.start(), policy.bus.start())
     follower = asyncio.create_task(ledger.follow())
     return Backend(orchestrator, gates, ledger, await broker.connect("runner"), follower)
 

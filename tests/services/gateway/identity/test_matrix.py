@@ -85,6 +85,8 @@ NOBODYS: dict[str, str] = dict.fromkeys(
         "agent",
         "pack",
         "view",
+        "source",
+        "target",
     ),
     "xnobodysx",
 ) | {"letter": "999999"}
