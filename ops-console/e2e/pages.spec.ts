@@ -26,6 +26,8 @@ for (const scheme of ["light", "dark"] as const) {
       page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
       page.on("pageerror", (error) => errors.push(error.message));
       const look = async (name: string): Promise<void> => {
+        // What is not there yet is written as an ellipsis.
+        await expect(page.getByText("…", { exact: true })).toHaveCount(0);
         // The live feed keeps the network busy for ever: what is drawn last are the charts' first figures.
         await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
         if (FOLDER !== undefined) await page.screenshot({ path: path.join(FOLDER, `${name}-${scheme}-${size.width}.png`) });
