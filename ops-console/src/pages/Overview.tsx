@@ -32,10 +32,6 @@ export function Overview() {
   const recent = useQuery({ queryKey: ["tasks", "recent"], queryFn: () => page<Task>(api.GET("/api/v1/tasks", { params: { query: { limit: 8 } } })) });
   const costs = useQuery({ queryKey: ["costs", "day"], queryFn: () => item<Costs>(api.GET("/api/v1/costs", { params: { query: { by: "day" } } })), refetchInterval: 30_000 });
   const items = packs.data?.items ?? [];
-  const states = items.reduce<Record<string, number>>((sum, pack) => {
-    for (const [state, tasks] of Object.entries(pack.stats?.by_state ?? {})) sum[state] = (sum[state] ?? 0) + tasks;
-    return sum;
-  }, {});
   const held = pending.data?.items ?? [];
   const troubled = [...(parked.data?.items ?? []), ...(failed.data?.items ?? [])];
   const total = costs.data?.total;
@@ -47,7 +43,7 @@ export function Overview() {
       <div className="grid gap-3 grid-cols-2 lg:grid-cols-5">
         <Figure name="Wait for you" value={pending.data === undefined ? "…" : held.length >= 200 ? "200+" : count(held.length)} to="/approvals" strong={held.length > 0} />
         <Figure name="Not settled" value={packs.data === undefined ? "…" : short(items.reduce((sum, pack) => sum + unsettled(pack), 0))} to="/tasks" />
-        <Figure name="Settled" value={packs.data === undefined ? "…" : short(states["settled"] ?? 0)} to="/tasks" />
+        <Figure name="Settled" value={packs.data === undefined ? "…" : short(items.reduce((sum, pack) => sum + settled(pack), 0))} to="/tasks" />
         <Figure name="Model calls" value={total === undefined ? "…" : short(total.calls)} to="/cost" note={total !== undefined && total.simulated_calls > 0 ? `${short(total.simulated_calls)} simulated` : undefined} />
         <Figure name="Spent" value={total === undefined ? "…" : usd(total.cost_usd)} to="/cost" note={total !== undefined && Number(total.saved_usd) > 0 ? `${usd(total.saved_usd)} saved` : undefined} />
       </div>

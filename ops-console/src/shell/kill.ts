@@ -27,3 +27,8 @@ const OVER = new Set(["settled", "completed", "failed", "refused", "cancelled", 
 export function unsettled(pack: Pack): number {
   return Object.entries(pack.stats?.by_state ?? {}).reduce((sum, [state, tasks]) => sum + (OVER.has(state) ? 0 : tasks), 0);
 }
+
+/** Tasks of a pack that came to their end. */
+export function settled(pack: Pack): number {
+  return Object.entries(pack.stats?.by_state ?? {}).reduce((sum, [state, tasks]) => sum + (OVER.has(state) ? tasks : 0), 0);
+}
