@@ -11,7 +11,7 @@ import { count, short, tail, usd } from "../parts/format";
 import { Page, Panel } from "../parts/Page";
 import { Badge, Status } from "../parts/Status";
 import { Time } from "../parts/Time";
-import { unsettled, usePacks } from "../shell/kill";
+import { settled, unsettled, usePacks } from "../shell/kill";
 import { usePending } from "./approvals/queries";
 import { Curves } from "./Curves";
 import { about } from "./task/words";
