@@ -49,8 +49,18 @@ test("two hundred events a second refresh no more often than some do, and the la
     settle(position);
     await vi.advanceTimersByTimeAsync(5);
   }
-  await vi.advanceTimersByTimeAsync(2_000);
-  expect(refreshed.filter((kind) => kind === "tasks").length).toBe(6);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(refreshed.filter((kind) => kind === "tasks").length).toBe(5 + 1 + 3);
+});
+
+test("what the ledger has not taken in when an event is told is read again in a moment, and then no more", async () => {
+  settle(2);
+  await vi.advanceTimersByTimeAsync(1);
+  refreshed = [];
+  await vi.advanceTimersByTimeAsync(800);
+  expect(refreshed.filter((kind) => kind === "task").length).toBe(2);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(refreshed.filter((kind) => kind === "task").length).toBe(3);
 });
 
 test("a gap has everything read again", () => {

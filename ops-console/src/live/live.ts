@@ -35,20 +35,25 @@ export function stale(event: LiveEvent): string[] {
 }
 
 const EVERY_MS = 400;
+/** How often what an event touched is read once more after it: an event is told when it is stored, and the ledger takes it in a little later. */
+const ECHOES = 3;
 
 /** Refresh what the feed makes stale: the first event at once, those that follow many at a time, so that two hundred a second cost no more than two. */
 export function refreshFrom(client: QueryClient, source: Feed): () => void {
-  const waiting = new Set<string>();
+  /** Kinds, and how often each is still to be read. */
+  const waiting = new Map<string, number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
-    const kinds = [...waiting];
-    waiting.clear();
+    const kinds = [...waiting.keys()];
+    for (const [kind, left] of waiting) {
+      if (left > 1) waiting.set(kind, left - 1);
+      else waiting.delete(kind);
+    }
     timer = kinds.length === 0 ? undefined : setTimeout(flush, EVERY_MS);
     for (const kind of kinds) void client.invalidateQueries({ queryKey: [kind] }, { cancelRefetch: false });
   };
   const stopEvents = source.onEvent((event) => {
-    for (const kind of stale(event)) waiting.add(kind);
-    waiting.add("events");
+    for (const kind of [...stale(event), "events"]) waiting.set(kind, 1 + ECHOES);
     // After the event's own turn: what was missed comes in one go and is one refresh.
     timer ??= setTimeout(flush, 0);
   });
