@@ -204,6 +204,9 @@ def parse(text: str, *, aliases: Mapping[str, tuple[str, ...]] | None = None) ->
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else "?"
         raise ConfigurationRefused(f"line {line}: this is no YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # Characters that YAML does not allow, a date that is none, brackets without end.
+        raise ConfigurationRefused(f"this is no YAML: {error}") from None
     if read is None:
         read = {}
     if not isinstance(read, dict):

@@ -101,8 +101,9 @@ def test_a_candidate_configuration_gets_the_recorded_calls_or_is_refused_in_word
     told = api.post("models/simulate", json={"configuration": ROUTING, "last": 100})
     assert told.is_success, told.text
     assert {(row["was"]["calls"], row["becomes"]["completed"]) for row in told.json()["rows"]} == {(calls, calls)}
-    refused = api.post("models/simulate", json={"configuration": "aliases: [", "last": 100})
-    assert (refused.status_code, refused.json()["code"]) == (409, "configuration.refused"), refused.text
+    for bad in ("aliases: [", "\x06\x02", "since: 2020-99-99"):
+        refused = api.post("models/simulate", json={"configuration": bad, "last": 100})
+        assert (refused.status_code, refused.json()["code"]) == (409, "configuration.refused"), refused.text
 
 
 def test_a_backtest_shows_whom_another_configuration_would_have_stopped(api: httpx.Client, task: str) -> None:
