@@ -20,9 +20,14 @@ _NEW_OBJECTS = 10_000
 """Python's 700 come together several times in every message that is decoded, and what a message makes is freed by counting references."""
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """As ``asyncio.run``, with a collector of cycles that does not walk through what was imported, nor through every message."""
+def quiet_collector() -> None:
+    """Have the collector of cycles walk through neither what was imported, nor every message."""
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, 10, 20)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """As ``asyncio.run``, with ``quiet_collector``."""
+    quiet_collector()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)

@@ -1,7 +1,7 @@
 """Whose data does a task family hold? A blind index: keyed hashes of identifiers, so that a person is found and none can be listed.
 
-``<tenant>.<HMAC-SHA-256 of the normalised identifier>.<task family>`` in bucket ``subjects``. The key is derived from the master key, one a
-tenant: who has the broker's store alone can neither read the index nor try out guesses.
+``<tenant>.<HMAC-SHA-256 of a normalised identifier>[.<of another>…].<task family>`` in bucket ``subjects``: what is found at once is one
+entry. The key is derived from the master key, one a tenant: who has the broker's store alone can neither read the index nor try out guesses.
 """
 
 import asyncio
@@ -23,7 +23,10 @@ INDEXED = frozenset(
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 
 NOTED = 50_000
-"""How many entries an instance remembers to have written: a task asks many times with the same people in it."""
+"""How many identifiers of families an instance remembers to have noted: a task asks many times with the same people in it."""
+
+TOGETHER = 8
+"""How many identifiers stand in one entry at most. A person is looked for at each of so many places: seldom, while every call is noted."""
 
 
 class SubjectIndex:
@@ -33,7 +36,7 @@ class SubjectIndex:
         self._bucket = bus.bucket("subjects")
         self._ring = keys
         self._keys: dict[str, bytes] = {}
-        self._noted: set[str] = set()
+        self._noted: set[tuple[str, str, str]] = set()
 
     async def note(self, tenant: str, family: str, values: Iterable[tuple[str, str]]) -> None:
         """Family ``family`` holds these pairs of entity and value. For policy, before anyone can see what it redacted. Idempotent.
@@ -41,11 +44,12 @@ class SubjectIndex:
         Entities that lead to nobody are left out. Raises RetryLater without the broker: what cannot be found again is not let in.
         """
         named = {self.person(tenant, value) for entity, value in values if entity in INDEXED and normalised(value)}
-        fresh = {f"{tenant}.{person}.{family}" for person in named} - self._noted
+        fresh = sorted(person for person in named if (tenant, person, family) not in self._noted)
         if len(self._noted) + len(fresh) > NOTED:
             self._noted.clear()
-        await asyncio.gather(*(self._write(key) for key in fresh))
-        self._noted |= fresh
+        entries = (fresh[at : at + TOGETHER] for at in range(0, len(fresh), TOGETHER))
+        await asyncio.gather(*(self._write(".".join((tenant, *persons, family))) for persons in entries))
+        self._noted.update((tenant, person, family) for person in fresh)
 
     async def _write(self, key: str) -> None:
         try:
@@ -67,13 +71,16 @@ class SubjectIndex:
 
     async def families(self, tenant: str, person: str) -> list[str]:
         """The task families that hold data of ``person``, oldest first."""
-        return [key.rpartition(".")[2] for key in await self._bucket.keys(f"{tenant}.{person}.")]
+        places = (".".join((tenant, *("*" * place), person, ">")) for place in range(TOGETHER))
+        found = [entry for at in await asyncio.gather(*map(self._bucket.matching, places)) for entry in at]
+        return [entry.key.rpartition(".")[2] for entry in sorted(found, key=lambda entry: entry.revision)]
 
     async def forget(self, tenant: str, family: str) -> int:
-        """Erase every entry of a family; how many there were. For the gateway."""
-        entries = await self._bucket.matching(f"{tenant}.*.{family}")
-        erased = await asyncio.gather(*(self._bucket.erase(entry.key) for entry in entries))
-        return sum(erased)
+        """Erase every entry of a family; how many identifiers stood there. For the gateway."""
+        lengths = (".".join((tenant, *("*" * length), family)) for length in range(1, TOGETHER + 1))
+        keys = [entry.key for of in await asyncio.gather(*map(self._bucket.matching, lengths)) for entry in of]
+        erased = await asyncio.gather(*map(self._bucket.erase, keys))
+        return sum(key.count(".") - 1 for key, was_there in zip(keys, erased, strict=True) if was_there)
 
 
 def normalised(value: str) -> str:

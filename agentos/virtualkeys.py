@@ -1,14 +1,11 @@
 """The virtual keys as a service sees them: a live copy of bucket ``virtualkeys``. A revocation holds as soon as it is heard of."""
 
-import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import aclosing
 
 import structlog
 from pydantic import ValidationError
 
-from agentos.bus import Bus
-from agentos.bus.kv import entry_of
+from agentos.bus import Bus, LiveCopy
 from agentos.contracts.virtualkeys import VirtualKey
 
 log = structlog.get_logger(__name__)
@@ -19,9 +16,8 @@ class VirtualKeyTable:
 
     def __init__(self, bus: Bus) -> None:
         self._bucket = bus.bucket("virtualkeys")
-        self._tail = self._bucket.follow()
+        self._copy = LiveCopy(self._bucket, lambda entry: self._take(entry.key, entry.value))
         self._records: dict[str, VirtualKey] = {}
-        self._complete = asyncio.Event()
         self._listeners: list[Callable[[VirtualKey], None]] = []
 
     def on_revoked(self, listener: Callable[[VirtualKey], None]) -> None:
@@ -30,22 +26,16 @@ class VirtualKeyTable:
 
     async def follow(self) -> None:
         """Follow the bucket for ever."""
-        async with aclosing(self._tail.updates()) as updates:
-            async for raw in updates:
-                if raw is None:
-                    self._complete.set()
-                    continue
-                entry = entry_of(raw, "virtualkeys")
-                self._take(entry.key, entry.value)
+        await self._copy.follow()
 
     async def ready(self) -> None:
         """Wait until every key that exists is known."""
-        await self._complete.wait()
+        await self._copy.ready()
 
     @property
     def loaded(self) -> bool:
         """Whether every key that exists is known."""
-        return self._complete.is_set()
+        return self._copy.complete
 
     def known(self, key: str) -> VirtualKey | None:
         """The record of key ``key`` as of the last change that the broker told us."""
@@ -61,7 +51,7 @@ class VirtualKeyTable:
         Raises RetryLater when the broker does not answer.
         """
         known = self._records.get(key)
-        if known is not None and self._tail.live:
+        if known is not None and self._copy.live:
             return known
         entry = await self._bucket.get(key)
         return None if entry is None else self._take(key, entry.value)

@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other, each in a process of its own: ``python -m bench``."""
+"""Every benchmark but the console's, one after the other, each in a process of its own: ``python -m bench``."""
 
 import subprocess
 import sys

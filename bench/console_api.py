@@ -4,7 +4,7 @@
 
 100,000 tasks with ten events each unless told otherwise; a million of them is the size that the console is built for. The database stays
 in the folder, where one is named, and is used again. A star marks what is over its 200 ms. The query is run as the ledger runs it, its
-answer made into JSON; the broker and HTTP around it are measured by bench.console_page.
+answer made into JSON; bench.console_http adds gateway and broker.
 """
 
 import json
@@ -18,6 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from agentos.loop import quiet_collector
 from bench._seed import EACH, EVENTS_EACH, end_of, seed, task_id
 from services.ledger.queries import SQL_QUERIES
 from services.ledger.store import SqlStore
@@ -103,7 +104,7 @@ def _asked(count: int) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 @contextmanager
-def _database(kind: str, folder: Path) -> Generator[str]:
+def database(kind: str, folder: Path) -> Generator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder}/ledger.db"
         return
@@ -139,13 +140,14 @@ def _measured(store: SqlStore, count: int, rounds: int, only: str) -> None:
 
 
 def main() -> None:
+    quiet_collector()  # as the ledger's process has it
     given = dict(enumerate(sys.argv[1:]))
-    count, kind, rounds = int(given.get(0, 100_000)), given.get(1, "sqlite"), int(given.get(2, 20))
+    count, kind, rounds = int(given.get(0, 100_000)), given.get(1, "sqlite"), int(given.get(2, 40))
     kept = Path(given[3]) if 3 in given else None
     folder = kept or Path(tempfile.mkdtemp(prefix="agentos-console-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with _database(kind, folder) as url:
+        with database(kind, folder) as url:
             store = SqlStore(url)
             try:
                 store.migrate()

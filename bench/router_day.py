@@ -201,6 +201,9 @@ class _Listener:
     def say(self, attempt: int, target: str, delta: Delta) -> None:
         pass
 
+    async def begun(self) -> None:
+        """See ``Audience.begun``."""
+
     async def room(self) -> None:
         pass
 
@@ -246,6 +249,7 @@ async def _call(day: Day, selection: Selection, call: str, rng: random.Random) -
     errand = Errand(
         tenant=rng.choice(["acme", "globex"]),
         call=call,
+        context=context,
         request=request,
         chooser=selection,
         patience=plan.patience,

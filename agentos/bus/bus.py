@@ -11,19 +11,18 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import structlog
 from faststream.nats import NatsBroker
 from faststream.security import SASLPlaintext
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError
-from nats.js import JetStreamContext
-from nats.js.errors import APIError, NoStreamResponseError
 
 from agentos.bus import claim
 from agentos.bus.consume import Consumption, Route
 from agentos.bus.kv import KeyValue
+from agentos.bus.publishing import PUBLISH_TRIES, Publishing
 from agentos.bus.reading import HandedOut, Reading
 from agentos.bus.settings import BrokerSettings
 from agentos.bus.tail import HEARTBEAT_S, Raw, Start, Tail
@@ -43,12 +42,6 @@ SCHEDULER = "Nats-Scheduler"
 """The subject of the schedule that the broker fired, in what it fired."""
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
-TAKEN = (10071, 10164, 10077)
-"""JetStream's codes for "perhaps taken": a wrong expected sequence on one replica and on several, and a subject that holds its one
-message (which comes as a 503). Matched by code, never by class."""
-
-PUBLISH_TIMEOUT_S = 2.0
-PUBLISH_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +62,12 @@ class Bus:
         """Set when the connection is gone for good: the process must leave, so that its supervisor starts a new one."""
         self._broker = broker
         self._client: Client
-        self._js: JetStreamContext
+        self._publishing: Publishing
         self._reading: Reading
-        self._violations: set[str] = set()
         self._away = False
         self._consumption = Consumption(self, broker)
         self._on_disconnect: list[Callable[[], None]] = []
-        self._appends = counter("agentos_appends_total", "Facts appended.", ("service", "channel", "outcome"))
+        self._appends = cache(counter("agentos_appends_total", "Facts appended.", ("service", "channel", "outcome")).labels)
 
     # --- connection ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +116,8 @@ class Bus:
         box.append(bus)
         bus._client = await _first_connection(broker, service)
         bus._reading = Reading(bus._client)
-        bus._js = bus._client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+        bus._publishing = Publishing(bus._client, service)
+        await bus._publishing.start()
         bus._note_state()
         return bus
 
@@ -150,10 +143,8 @@ class Bus:
             )
             refusals.labels(self.service).inc()
         if "permissions violation for publish" in text.lower() and '"' in text:
-            if len(self._violations) > 1_000:
-                self._violations.clear()
             # nats-py hands the broker's error over in lower case.
-            self._violations.add(text.split('"')[1].lower())
+            self._publishing.note_violation(text.split('"')[1].lower())
         if isinstance(error, OSError):
             # One line an outage, not one a try.
             if self._away:
@@ -209,13 +200,13 @@ class Bus:
         except Conflict:
             standing = await self._standing(subject, surely=expect is None)
             if standing is None or standing.meta.event_id != meta.event_id:
-                self._appends.labels(self.service, channel, "conflict").inc()
+                self._appends(self.service, channel, "conflict").inc()
                 raise Conflict(
                     f"{subject} is taken by another fact" if standing else f"{subject}: the aggregate moved past {expect}",
                     existing=standing,
                 ) from None
             ack_seq, duplicate = standing.seq, True
-        self._appends.labels(self.service, channel, "duplicate" if duplicate else "recorded").inc()
+        self._appends(self.service, channel, "duplicate" if duplicate else "recorded").inc()
         return Appended(ack_seq, duplicate)
 
     async def _standing(self, subject: str, *, surely: bool) -> Recorded | None:
@@ -319,30 +310,8 @@ class Bus:
     async def _publish(
         self, subject: str, body: bytes, headers: Mapping[str, str], tries: int = PUBLISH_TRIES
     ) -> tuple[int, bool]:
-        """Publish until acknowledged. A time-out does not mean "not stored", so the same message is sent again."""
-        for attempt in range(tries):
-            if attempt:
-                await asyncio.sleep(min(0.1 * 2 ** (attempt - 1), 1.0))
-            try:
-                ack = await self._js.publish(subject, body, timeout=PUBLISH_TIMEOUT_S, headers=dict(headers))
-            except APIError as refused:
-                if refused.err_code in TAKEN:
-                    raise Conflict(f"{subject}: {refused.description}") from None
-                if refused.code is not None and refused.code < 500:
-                    raise Forbidden(
-                        f"the stream refused {subject}: {refused.description}", err_code=refused.err_code
-                    ) from refused
-            except MaxPayloadError:
-                raise NeverRetry(f"{len(body)} bytes are more than the broker takes in one message", code="too_large") from None
-            except (NoStreamResponseError, NatsError, TimeoutError):
-                if subject.lower() in self._violations:
-                    self._violations.discard(subject.lower())
-                    raise Forbidden(
-                        f"{self.service} may not publish {subject}; the channel table names the one service that may"
-                    ) from None
-            else:
-                return ack.seq, bool(ack.duplicate)
-        raise RetryLater(f"the broker did not acknowledge {subject}", code="broker_unavailable")
+        """All that this connection has stored goes through here."""
+        return await self._publishing.publish(subject, body, headers, tries)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -361,7 +330,7 @@ class Bus:
             await self.decode(raw) for raw in await self._reading.every_last("EVENTS", aggregate_pattern(tenant, aggregate, id))
         ]
 
-    async def decode(self, raw: Raw) -> Recorded:
+    async def decode(self, raw: Raw, deliveries: int = 1) -> Recorded:
         """The message with its payload, fetched by its claim check if it was too large to travel. Raises NeverRetry."""
         if "Nats-Stream" in raw.headers:
             # A read can be answered into any subject: that is how a service could have a message of its own stored as another's.
@@ -372,7 +341,7 @@ class Bus:
         body = raw.body
         if reference := raw.headers.get(claim.HEADER):
             body = await claim.check_out(self.bucket("payloads"), reference)
-        return decode(raw.subject, raw.headers, body, raw.seq)
+        return decode(raw.subject, raw.headers, body, raw.seq, deliveries)
 
     def tail(
         self, filters: tuple[str, ...], *, stream: str = "EVENTS", start: Start = "new", heartbeat_s: float = HEARTBEAT_S

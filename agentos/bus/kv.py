@@ -43,7 +43,7 @@ class KeyValue:
         reading: Reading,
         tail: Callable[[tuple[str, ...], str, float], Tail],
     ) -> None:
-        self._name = name
+        self.name = name
         self._publish = publish
         self._reading = reading
         self._tail = tail
@@ -74,7 +74,7 @@ class KeyValue:
         try:
             return await self._publish(self._subject(key), value, expected)
         except Conflict:
-            standing = await self._reading.last(f"KV_{self._name}", self._subject(key))
+            standing = await self._reading.last(f"KV_{self.name}", self._subject(key))
             if standing is not None and standing.headers.get(WRITE_ID) == write_id:
                 return standing.seq
             raise
@@ -94,24 +94,24 @@ class KeyValue:
         this service may not erase. Values that were overwritten by ``put`` before are not reached.
         """
         found = False
-        while (raw := await self._reading.last(f"KV_{self._name}", self._subject(key))) is not None:
-            await self._reading.erase(f"KV_{self._name}", raw.seq)
+        while (raw := await self._reading.last(f"KV_{self.name}", self._subject(key))) is not None:
+            await self._reading.erase(f"KV_{self.name}", raw.seq)
             found = True
         return found
 
     async def revisions(self, key: str) -> list[Entry]:
         """All that is kept of ``key``, oldest first; delete markers have no value."""
-        return [entry_of(raw, self._name) for raw in await self._reading.every(f"KV_{self._name}", self._subject(key))]
+        return [entry_of(raw, self.name) for raw in await self._reading.every(f"KV_{self.name}", self._subject(key))]
 
     async def erase_revision(self, revision: int) -> bool:
         """As ``erase``, of one revision; whether it was still there."""
-        return await self._reading.erase(f"KV_{self._name}", revision)
+        return await self._reading.erase(f"KV_{self.name}", revision)
 
     async def matching(self, pattern: str) -> list[Entry]:
-        """The live entries of a pattern of whole tokens, in which ``*`` stands for any one."""
-        if not all(token == "*" or is_token(token) for token in pattern.split(".")):
+        """The live entries of a pattern of whole tokens, in which ``*`` stands for any one, and a ``>`` at its end for all that follow."""
+        if not all(token == "*" or is_token(token) for token in pattern.removesuffix(".>").split(".")):
             raise ValueError(f"{pattern!r} is no pattern: tokens of A-Z a-z 0-9 _ - or *, separated by dots")
-        tail = self._tail((f"$KV.{self._name}.{pattern}",), f"KV_{self._name}", HEARTBEAT_S)
+        tail = self._tail((f"$KV.{self.name}.{pattern}",), f"KV_{self.name}", HEARTBEAT_S)
         return [entry async for entry in self._standing(tail)]
 
     async def keys(self, prefix: str = "") -> list[str]:
@@ -132,31 +132,31 @@ class KeyValue:
             async for raw in updates:
                 if raw is None:
                     return
-                entry = entry_of(raw, self._name)
+                entry = entry_of(raw, self.name)
                 if entry.value is not None:
                     yield entry
-        raise RetryLater(f"the connection closed before bucket {self._name} was read", code="broker_unavailable")
+        raise RetryLater(f"the connection closed before bucket {self.name} was read", code="broker_unavailable")
 
     async def watch(self, prefix: str = "") -> AsyncGenerator[Entry | None]:
         """All current entries, then None once, then every change for ever. See ``follow`` for a sign of life."""
         async with aclosing(self.follow(prefix).updates()) as updates:
             async for raw in updates:
-                yield None if raw is None else entry_of(raw, self._name)
+                yield None if raw is None else entry_of(raw, self.name)
 
     def follow(self, prefix: str = "", *, heartbeat_s: float = HEARTBEAT_S) -> Tail:
         """The tail beneath ``watch``, for those who must know how fresh it is."""
         if prefix and not (prefix.endswith(".") and is_key(prefix[:-1])):
             raise ValueError(f"{prefix!r} is no prefix: whole tokens, each with its dot, such as 'default.'")
-        return self._tail((f"$KV.{self._name}.{prefix}>",), f"KV_{self._name}", heartbeat_s)
+        return self._tail((f"$KV.{self.name}.{prefix}>",), f"KV_{self.name}", heartbeat_s)
 
     async def _read(self, key: str) -> Entry | None:
-        raw = await self._reading.last(f"KV_{self._name}", self._subject(key))
-        return None if raw is None else entry_of(raw, self._name)
+        raw = await self._reading.last(f"KV_{self.name}", self._subject(key))
+        return None if raw is None else entry_of(raw, self.name)
 
     def _subject(self, key: str) -> str:
         if not is_key(key):
             raise ValueError(f"{key!r} is no key: tokens of A-Z a-z 0-9 _ -, separated by dots")
-        return f"$KV.{self._name}.{key}"
+        return f"$KV.{self.name}.{key}"
 
 
 def is_key(text: str) -> bool:

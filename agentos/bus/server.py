@@ -78,7 +78,10 @@ class NatsServer:
         (self.folder / "authorization.conf").write_text(authorization_conf())
         config = self.folder / "nats-server.conf"
         config.write_text(self._config())
-        environment = {"PATH": os.environ.get("PATH", "")}
+        # The services need the other cores. On two, where the broker would take both, it spends a sixth of its time on handing work between
+        # its threads: 2.8 for 3.4 ms of processor time a governed call, 16 in flight, six pairs by turns.
+        threads = max(1, (os.cpu_count() or 1) // 2)
+        environment = {"PATH": os.environ.get("PATH", ""), "GOMAXPROCS": str(threads)}
         environment |= {f"NATS_{user.upper()}_PASSWORD": password for user, password in self.passwords.items()}
         self.process = await asyncio.create_subprocess_exec(
             find_binary(),

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from agentos.cli import (
+    agents,
     approvals,
     audit,
     budgets,
@@ -46,6 +47,7 @@ app.add_typer(people.users, name="user")
 app.add_typer(people.sessions, name="session")
 app.add_typer(policy.policy, name="policy")
 app.add_typer(reports.packs, name="pack")
+app.add_typer(agents.app, name="agent")
 app.add_typer(router.router, name="router")
 app.command("cost")(reports.cost)
 app.command("budgets")(budgets.budgets)

@@ -93,14 +93,14 @@ def stored(ctx: typer.Context, last: int, kind: str | None, call: str | None = N
     from services.policy.compare import Past
 
     found: list[Past] = []
-    before: str | None = None
+    cursor: str | None = None
     with api(ctx) as server:
         while len(found) < last:
-            page = server.get("policy/decisions", last=min(500, last), kind=kind, before=before, call=call)
+            page = server.get("policy/decisions", limit=min(500, last), kind=kind, cursor=cursor, call=call)
             made = (Past.of(item["type"], item["subject"].split(".")[3], item["data"]) for item in page["items"])
             found += [past for past in made if past is not None]
-            before = page["next_cursor"]
-            if before is None:
+            cursor = page["next_cursor"]
+            if cursor is None:
                 break
     return found[:last]
 

@@ -80,15 +80,22 @@ class Api:
         """The JSON answer."""
         return self._call("POST", path, json=body or {}, headers={"Idempotency-Key": idempotency_key or new_id()})
 
-    def patch(self, path: str, body: Any) -> Any:
-        """The JSON answer."""
-        return self._call("PATCH", path, json=body)
+    def patch(self, path: str, body: Any, *, if_match: str | None = None) -> Any:
+        """The JSON answer; with ``if_match`` only while the tag is still that one."""
+        return self._call("PATCH", path, json=body, headers={} if if_match is None else {"If-Match": if_match})
 
-    def delete(self, path: str) -> Any:
-        """The JSON answer."""
-        return self._call("DELETE", path)
+    def tag(self, path: str) -> str:
+        """The ETag of what stands there: to be sent with a change of it."""
+        return self._response("GET", path).headers["etag"]
+
+    def delete(self, path: str, **query: Any) -> Any:
+        """The JSON answer; query values that are None are left out."""
+        return self._call("DELETE", path, params={name: value for name, value in query.items() if value is not None})
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
+        return _checked(self._response(method, path, **options))
+
+    def _response(self, method: str, path: str, **options: Any) -> httpx.Response:
         for left in reversed(range(TRIES)):
             try:
                 response = self._http.request(method, path, **options)
@@ -103,7 +110,9 @@ class Api:
             if again and left:
                 time.sleep(_wait_s(response.headers))
                 continue
-            return _checked(response)
+            if response.is_error:
+                _checked(response)
+            return response
         raise AssertionError("unreachable")
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
@@ -177,6 +186,7 @@ _MEND = {
     401: "set AGENTOS_API_KEY to a valid key",
     403: "use a key whose role may do this, or ask an admin",
     404: "check the id",
+    412: "somebody else was faster: look at it again, then repeat the command",
     429: "wait a moment and try again",
     503: "wait a moment and try again; `agentos up` shows what is missing",
 }

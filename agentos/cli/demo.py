@@ -303,7 +303,7 @@ async def _account(stage: Stage) -> None:
     stage.act(6, "What it cost, and whether the log is whole")
     cost = await stage.get("costs", by="model")
     for row in cost["groups"]:
-        note = " (simulated: no money was spent)" if row.get("simulated_calls") else ""
+        note = " (simulated: no money was spent)" if row.get("simulated_attempts") else ""
         stage.console.print(
             f"model {row.get('model')}: {row['calls']} call(s), {row['input_tokens']} tokens in, "
             f"{row['output_tokens']} out, {row['cost_usd']} USD{note}"

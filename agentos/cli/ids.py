@@ -32,7 +32,7 @@ def decided(server: "Api", typed: str) -> str:
     """The same of whatever was decided on: a task, a call or an approval. A task is meant before its calls are."""
 
     def found() -> Iterable[str]:
-        page = server.get("policy/decisions", id_prefix=typed, last=_LOOKED_AT)
+        page = server.get("policy/decisions", id_prefix=typed, limit=_LOOKED_AT)
         return (item["subject"].split(".")[3] for item in page["items"])
 
     return _meant(typed, "decision", re.compile(f"{_TASK.pattern}|{_CALL.pattern}"), found)

@@ -64,9 +64,9 @@ def cost(
 
 _NOTES = (
     ("cached_calls", "from the response cache"),
-    ("unpriced_calls", "without a price"),
-    ("estimated_calls", "with estimated usage"),
-    ("simulated_calls", "simulated"),
+    ("unpriced_attempts", "without a price"),
+    ("estimated_attempts", "with estimated usage"),
+    ("simulated_attempts", "simulated"),
 )
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -122,7 +122,7 @@ def events(
 
     with api(ctx) as server:
         task = None if task is None else ids.task(server, task)
-        found = server.events(task, after) if follow else server.get("events", task=task, after=after, limit=limit)["items"]
+        found = server.events(task, after) if follow else server.get("events", task=task, cursor=after, limit=limit)["items"]
         for event in found:
             if as_json:
                 show.json_line(event)

@@ -130,14 +130,14 @@ def simulate(
     from services.router.replay import Gathered, replayed
 
     configuration = _loaded(config)
-    gathered, before = Gathered(), None
+    gathered, cursor = Gathered(), None
     with api(ctx) as server:
         while len(gathered.whole()) < last:
-            page = server.get("calls/recorded", limit=500, before=before)
+            page = server.get("calls/recorded", limit=500, cursor=cursor)
             for item in page["items"]:
                 gathered.add(item["type"], item["subject"].split(".")[3], item["data"])
-            before = page["next_cursor"]
-            if before is None:
+            cursor = page["next_cursor"]
+            if cursor is None:
                 break
     pasts = gathered.pasts()[-last:]
     said = replayed(pasts, configuration, PriceBook(configuration.prices), seed=seed)

@@ -34,7 +34,7 @@ def submit(
     from agentos.cli import show, timeline
 
     body: dict[str, Any] = {"type": type, "input": _json_object(input), "priority": priority, "max_attempts": max_attempts}
-    optional: dict[str, Any] = {"pack": pack, "deadline": deadline, "labels": _labels(label or [])}
+    optional: dict[str, Any] = {"pack": pack, "deadline": deadline, "labels": labels_of(label or [])}
     with api(ctx) as server:
         optional["depends_on"] = [ids.task(server, one) for one in depends_on or []]
         body |= {name: value for name, value in optional.items() if value}
@@ -108,6 +108,27 @@ def show_(
 
 
 @app.command()
+def logs(
+    ctx: typer.Context,
+    task: TaskId,
+    level: Annotated[str, typer.Option(help="debug, info, warning or error: this and what is worse.")] = "debug",
+    reveal: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Open the agent's own lines, which are sealed; the log keeps who did and why."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What happened to the task, a line each, with what its agent logged."""
+    from agentos.cli import log_lines, show
+
+    shown = log_lines.from_level(level)
+    with api(ctx) as server:
+        for line in log_lines.read(server, ids.task(server, task), reveal):
+            if line["level"] in shown:
+                show.json_line(line) if as_json else show.out.print(log_lines.text(line), soft_wrap=True)
+
+
+@app.command()
 def cancel(
     ctx: typer.Context,
     task: TaskId,
@@ -128,6 +149,47 @@ def retry(
     """Make another attempt of a task that ended or is parked."""
     body = {} if from_step is None else {"from_step": from_step}
     _said(ctx, task, "retry", body, "gets another attempt", as_json)
+
+
+@app.command()
+def update(
+    ctx: typer.Context,
+    task: TaskId,
+    priority: Annotated[str | None, typer.Option(help="high, normal or low.")] = None,
+    deadline: Annotated[str | None, typer.Option(help="ISO 8601 with a time zone; none takes it away.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="name=value, or name= to take it away; may be repeated. Others stay.")
+    ] = None,
+    max_attempts: Annotated[int | None, typer.Option(min=1, max=20)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change the terms of a task that has not ended, unless somebody else does at the same time."""
+    from agentos.cli import show
+
+    given = {"priority": priority, "max_attempts": max_attempts, "deadline": deadline}
+    change: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if deadline == "none":
+        change["deadline"] = None
+    with api(ctx) as server:
+        path = f"tasks/{ids.task(server, task)}"
+        # The tag first: what is changed after it is read is refused, not written over.
+        tag = server.tag(path)
+        if label:
+            change["labels"] = _relabelled(server.get(path).get("labels") or {}, label)
+        if not change:
+            raise typer.BadParameter("say what to change: --priority, --deadline, --label or --max-attempts")
+        terms = server.patch(path, change, if_match=tag)
+    if as_json:
+        show.print_json(terms)
+        return
+    labels = ", ".join(f"{name}={value}" for name, value in terms["labels"].items())
+    said = {"task": terms["id"], "priority": terms["priority"], "deadline": terms["deadline"], "labels": labels}
+    show.fields({name: show.text(value) for name, value in said.items() if value} | {"max attempts": terms["max_attempts"]})
+
+
+def _relabelled(labels: dict[str, str], given: list[str]) -> dict[str, str]:
+    """The labels with those that are given; one that is given without a value is gone."""
+    return {name: value for name, value in (labels | labels_of(given)).items() if value}
 
 
 def _said(ctx: typer.Context, task: str, verb: str, body: dict[str, Any], told: str, as_json: bool) -> None:
@@ -193,7 +255,8 @@ def _json_object(given: str) -> dict[str, Any]:
     return value  # pyright: ignore[reportUnknownVariableType] # a JSON object
 
 
-def _labels(given: list[str]) -> dict[str, str]:
+def labels_of(given: list[str]) -> dict[str, str]:
+    """``name=value`` pairs. A usage error for what is none."""
     found: dict[str, str] = {}
     for label in given:
         name, equals, value = label.partition("=")

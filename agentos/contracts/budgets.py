@@ -5,6 +5,7 @@ Amounts are integers inside: one request, one token, or a millionth of a million
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -30,6 +31,12 @@ class Sliding(Contract):
     sliding_s: int = Field(ge=SLICES, le=366 * 86_400)
 
 
+@lru_cache(4_096)
+def _account(budget: str, metric: Metric, window: str, *whose: str) -> str:
+    """Asked for several times a call."""
+    return f"{budget}-{derived_id(metric, window, *whose)[-12:]}"
+
+
 class Budget(Contract):
     """A budget as it applies to one call: ``key`` names whose it is, such as ``{"tenant": "acme", "pack": "engineering"}``."""
 
@@ -48,8 +55,7 @@ class Budget(Contract):
     def account(self) -> str:
         """Where its state stands, below the tenant. Another metric or window under the same id is another account."""
         window = self.window if isinstance(self.window, str) else f"sliding-{self.window.sliding_s}"
-        whose = [part for pair in sorted(self.key.items()) for part in pair]
-        return f"{self.id}-{derived_id(self.metric, window, *whose)[-12:]}"
+        return _account(self.id, self.metric, window, *(part for pair in sorted(self.key.items()) for part in pair))
 
     @property
     def provider(self) -> str | None:

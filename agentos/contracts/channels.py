@@ -6,12 +6,13 @@ Schemas are all derived from this table (``agentos.bus.generate``, ``agentos.bus
 
 from agentos.contracts import commands as c
 from agentos.contracts.channel import Channel, command, event, timer
-from agentos.contracts.events import approval, call, governance, identity, kill, notification, policy, privacy, task
+from agentos.contracts.events import agent, approval, call, governance, identity, kill, notification, policy, privacy, task
 from agentos.contracts.services import SERVICES
 
 CHANNELS: tuple[Channel, ...] = (
     # --- task: the life of a task -------------------------------------------------------------------------------------
     event("task.submitted", "orchestrator", task.TaskSubmitted, "A task exists; nothing runs yet."),
+    event("task.updated", "orchestrator", task.TaskUpdated, "A person changed the terms of an open task, for the n-th time.", ordinal=True),
     event("task.queued", "orchestrator", task.TaskQueued, "Attempt n asks to be admitted.", readers=("policy",), ordinal=True),
     event(
         "task.decided",
@@ -69,6 +70,7 @@ CHANNELS: tuple[Channel, ...] = (
         ordinal=True,
     ),
     event("step.recorded", "runner", task.StepRecorded, "A recorded effect of an agent: clock, randomness, sleep, subtask.", ordinal=True),
+    event("log.written", "runner", task.LogWritten, "Lines that an agent logged in an attempt, sealed.", ordinal=True),
     # --- call: a governed model call ----------------------------------------------------------------------------------
     event("call.requested", "runner", call.ModelCallRequested, "A pack asks for a model.", readers=("policy",)),
     event("call.received", "gateway", call.ModelCallRequested, "A client of the governed endpoint asks for a model.", readers=("policy",)),
@@ -256,6 +258,12 @@ CHANNELS: tuple[Channel, ...] = (
     ),
     event("kill.confirmed", "gates", kill.KillConfirmed, "What the switch had stopped by the n-th look.", ordinal=True),
     event("kill.drilled", "gates", kill.KillDrilled, "How soon every instance saw a switch."),
+    # --- agents -------------------------------------------------------------------------------------------------------
+    event(
+        "agent.changed", "router", agent.AgentChanged, "The n-th time that people register, change, pause, resume or take off an agent.",
+        ordinal=True,
+    ),
+    event("presence.changed", "router", agent.PresenceChanged, "For the n-th time an agent has come, or gone.", ordinal=True),
     # --- the edge and the audit ---------------------------------------------------------------------------------------
     event("delivery.received", "gateway", governance.DeliveryReceived, "A verified webhook delivery became a task."),
     event("apikey.changed", "gateway", governance.ApiKeyChanged, "An API key was created (1) or revoked (2).", ordinal=True),
@@ -279,6 +287,7 @@ CHANNELS: tuple[Channel, ...] = (
     command("orchestrator", "spawn", "runner", c.SubmitTask, "Make a subtask, once per id."),
     command("orchestrator", "cancel", "gateway", c.CancelTask, "Stop a task."),
     command("orchestrator", "retry", "gateway", c.RetryTask, "Make another attempt of a task that ended or is parked."),
+    command("orchestrator", "update", "gateway", c.UpdateTask, "Change priority, deadline, labels or attempts of an open task."),
     command("gates", "hold", "policy", c.HoldCall, "Ask a person about a call that policy holds."),
     command("gates", "resolve", "gateway", c.ResolveApproval, "Answer an approval."),
     command("gates", "comment", "gateway", c.CommentApproval, "Remark on an approval."),
@@ -290,6 +299,11 @@ CHANNELS: tuple[Channel, ...] = (
     command("gates", "confirm", "gateway", c.ConfirmRelease, "Confirm a release that takes two persons."),
     command("gates", "drill", "gateway", c.DrillKill, "Measure how soon a kill switch is seen."),
     command("gates", "trip", "policy", c.TripKill, "Engage a kill switch because a trigger tripped."),
+    command("router", "register", "gateway", c.RegisterAgent, "Register an agent, or take one back that was taken off."),
+    command("router", "update", "gateway", c.UpdateAgent, "Change what is said of an agent, if nobody else has meanwhile."),
+    command("router", "control", "gateway", c.ControlAgent, "Pause an agent, or let it go on."),
+    command("router", "control-pack", "gateway", c.ControlPack, "Pause all agents of a pack, or let all go on."),
+    command("router", "unregister", "gateway", c.UnregisterAgent, "Take an agent off."),
     command("policy", "publish", "gateway", c.PublishBundle, "Check a signed bundle of rules and let it decide."),
     # --- queries and answers ------------------------------------------------------------------------------------------
     Channel("ledger.query", "qry.ledger.*.*", "query", "gateway", c.Query, "Read a projection of the ledger.", ("ledger",)),

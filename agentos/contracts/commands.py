@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentos.contracts.base import Contract, Json, Principal, Sealed, Token, Utc
+from agentos.contracts.agents import AgentTerms
+from agentos.contracts.base import Contract, Json, Principal, Priority, Sealed, Token, Utc
 from agentos.contracts.events.kill import KillMode, KillScope
 from agentos.contracts.events.task import TaskSubmitted
 
@@ -32,6 +33,23 @@ class RetryTask(Contract):
     tenant: Token
     task: Token
     from_step: int | None = Field(default=None, ge=0)
+    by: Principal
+
+
+class UpdateTask(Contract):
+    """Change the terms of a task that has not ended; a term that is None stays, but for a deadline that ``no_deadline`` takes away.
+
+    ``revision`` is the number of the last change that the sender knows of (0: none); the command is refused when there was another.
+    """
+
+    tenant: Token
+    task: Token
+    revision: int = Field(ge=0)
+    priority: Priority | None = None
+    deadline: Utc | None = None
+    no_deadline: bool = False
+    labels: dict[str, str] | None = None
+    max_attempts: int | None = Field(default=None, ge=1, le=20)
     by: Principal
 
 
@@ -155,6 +173,60 @@ class PublishBundle(Contract):
     tenant: Token
     by: Principal
     bundle: dict[str, Json]
+
+
+class RegisterAgent(Contract):
+    """Register an external agent, or take back one that was taken off."""
+
+    tenant: Token
+    pack: Token
+    agent: Token
+    terms: AgentTerms
+    by: Principal
+
+
+class UpdateAgent(Contract):
+    """Give an agent that is at ``revision`` these terms. A hosted one that nobody has changed is at 0."""
+
+    tenant: Token
+    pack: Token
+    agent: Token
+    revision: int = Field(ge=0)
+    terms: AgentTerms
+    by: Principal
+
+
+class ControlAgent(Contract):
+    """Pause: nothing new starts there and tasks wait; what runs may finish. Resume: it goes on, also with what has waited."""
+
+    tenant: Token
+    pack: Token
+    agent: Token
+    action: Literal["pause", "resume"]
+    reason: str = Field(min_length=1, max_length=1_000)
+    by: Principal
+
+
+class ControlPack(Contract):
+    """Pause all agents of a pack, those that it declares and those registered under its name, or let all go on. Who is so already stays so."""
+
+    tenant: Token
+    pack: Token
+    action: Literal["pause", "resume"]
+    reason: str = Field(min_length=1, max_length=1_000)
+    by: Principal
+
+
+class UnregisterAgent(Contract):
+    """From now on the agent takes no task of the tenant, and its calls through the governed endpoint are refused."""
+
+    tenant: Token
+    pack: Token
+    agent: Token
+    revision: int | None = Field(default=None, ge=0)
+    """Only if it is at this revision; None whatever it is at."""
+    reason: str = Field(default="", max_length=1_000)
+    by: Principal
 
 
 class TimerDue(Contract):

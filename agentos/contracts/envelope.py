@@ -122,7 +122,7 @@ def encode_body(payload: Contract) -> bytes:
     return payload.__pydantic_serializer__.to_json(payload)
 
 
-def decode(subject: str, headers: Mapping[str, str], body: bytes, seq: int = 0) -> Recorded:
+def decode(subject: str, headers: Mapping[str, str], body: bytes, seq: int = 0, deliveries: int = 1) -> Recorded:
     """A message from its wire parts.
 
     Raises NeverRetry when the subject is not in the channel table or is another tenant's, the schema version is not one that
@@ -146,4 +146,4 @@ def decode(subject: str, headers: Mapping[str, str], body: bytes, seq: int = 0) 
         # Inputs are left out: a body that does not fit may hold anything.
         where = "; ".join(f"{'.'.join(map(str, e['loc'])) or '(root)'}: {e['msg']}" for e in bad.errors(include_input=False))
         raise NeverRetry(f"the body does not fit {channel.schema}: {where}", code="bad_payload") from None
-    return Recorded(subject, channel, meta, data, seq)
+    return Recorded(subject, channel, meta, data, seq, deliveries)

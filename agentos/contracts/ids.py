@@ -4,7 +4,6 @@ import hashlib
 import re
 import secrets
 import time
-import uuid
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -21,7 +20,7 @@ def uuid7(unix_ms: int, random_74: int) -> str:
     value |= ((random_74 >> 62) & 0xFFF) << 64
     value |= 0b10 << 62
     value |= random_74 & ((1 << 62) - 1)
-    return str(uuid.UUID(int=value))
+    return _canonical(value)
 
 
 def derived_id(*parts: str) -> str:
@@ -37,7 +36,13 @@ def derived_id(*parts: str) -> str:
     value = int.from_bytes(digest.digest()[:16], "big")
     value = (value & ~(0xF << 76)) | (0x8 << 76)
     value = (value & ~(0b11 << 62)) | (0b10 << 62)
-    return str(uuid.UUID(int=value))
+    return _canonical(value)
+
+
+def _canonical(value: int) -> str:
+    """A UUID of 128 bits as text."""
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def is_token(text: str) -> bool:

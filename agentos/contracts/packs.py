@@ -8,6 +8,8 @@ class AgentCard(Contract):
 
     name: str
     task_types: tuple[Token | str, ...]
+    tools: tuple[str, ...] = ()
+    """The tools that its tasks may ask for."""
 
 
 class ToolCard(Contract):
@@ -15,6 +17,7 @@ class ToolCard(Contract):
 
     name: str
     effect: str
+    description: str = ""
 
 
 class PackCard(Contract):
@@ -25,6 +28,7 @@ class PackCard(Contract):
     description: str
     agents: tuple[AgentCard, ...]
     tools: tuple[ToolCard, ...]
+    capabilities: tuple[str, ...] = ()
 
     def agent_for(self, task_type: str) -> str | None:
         """The agent that takes tasks of this type."""

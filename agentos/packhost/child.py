@@ -26,13 +26,15 @@ from agentos.packhost.sandbox import Confinement, SandboxUnavailable, confine
 from agentos.sdk.context import TaskInfo
 from agentos.sdk.driver import AgentRun, AtRest, Effect, Ended, task_factory
 from agentos.sdk.journal import Answer, canonical
+from agentos.sdk.logs import take_over
 from agentos.sdk.manifest import Pack
 from agentos.sdk.tools import ToolCall, ToolFailure, ToolResult
 
 SLOTS = struct.Struct("=QQ")
 """Shared memory: a counter that grows while the loop turns, and the number of the run whose step is being taken (0: none)."""
 _BEAT_S = 0.1
-_MAX_LOG_LINES = 1_000
+MAX_LOG_LINES = 1_000
+"""Of a run, that are sent: the others are counted."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -105,8 +107,8 @@ class _Host:
                 self._send({"t": "rest", "run": run, "delivered": event.delivered})
             case Ended():
                 self._runs.pop(run, None)
-                self._log_lines.pop(run, None)
-                self._send({"t": "ended", "run": run, **_bounded(asdict(event))})
+                unsent = max(self._log_lines.pop(run, 0) - MAX_LOG_LINES, 0)
+                self._send({"t": "ended", "run": run, **_bounded(asdict(event)), "unsent": unsent})
 
     async def _tool(self, run: int, frame: dict[str, Any]) -> None:
         call = ToolCall(**(frame["call"] | {"outbox": Path(frame["call"]["outbox"])}))
@@ -131,7 +133,7 @@ class _Host:
 
     def _log(self, run: int, level: str, event: str, fields: Mapping[str, Any]) -> None:
         lines = self._log_lines[run] = self._log_lines.get(run, 0) + 1
-        if lines <= _MAX_LOG_LINES:
+        if lines <= MAX_LOG_LINES:
             plain = {str(key)[:64]: str(value)[:500] for key, value in list(fields.items())[:20]}
             self._send({"t": "log", "run": run, "level": level, "event": str(event)[:500], "fields": plain})
 
@@ -196,7 +198,10 @@ def main() -> None:
                 handover,
             )
         pack = Pack.load(Path(hello["folder"]))
-        entries = pack.manifest.agents if hello["mode"] == "agents" else pack.manifest.tools
+        agents = hello["mode"] == "agents"
+        entries = pack.manifest.agents if agents else pack.manifest.tools
+        if agents:
+            take_over()
         host = _Host(pack, {entry.name: pack.function(entry.entry) for entry in entries}, sock, memory)
     except SandboxUnavailable as missing:
         sock.sendall(encode({"t": "broken", "run": 0, "code": "sandbox_unavailable", "message": str(missing)}))

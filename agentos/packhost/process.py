@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 import agentos
 from agentos.contracts.base import Contract
@@ -78,6 +78,8 @@ class EndedFrame(Contract):
     retryable: bool = False
     step: int | None = None
     trace: str = ""
+    unsent: int = Field(default=0, ge=0)
+    """Lines of ``ctx.log`` that were too many to send."""
 
 
 class LogFrame(Contract):

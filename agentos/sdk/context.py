@@ -49,12 +49,12 @@ class Port(Protocol):
         ...
 
     def log(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        """Write a line to the operator's log."""
+        """Write a line of the task's log."""
         ...
 
 
 class Log:
-    """The agent's log: ``ctx.log.info("triaged", severity="high")``. Not a step; says itself again when the agent runs again."""
+    """The agent's log: ``ctx.log.info("triaged", severity="high")``. Not a step; a line is kept once, sealed, however often the agent runs."""
 
     def __init__(self, write: Callable[[str, str, Mapping[str, Any]], None]) -> None:
         self._write = write

@@ -7,6 +7,7 @@ that is first in recorded order (see ``Journal.next_answer``).
 
 import asyncio
 import contextvars
+import threading
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
@@ -87,6 +88,11 @@ class _Driven(Coroutine[Any, Any, Any]):
             self._run.leave()
 
 
+def current_run() -> "AgentRun | None":
+    """The run that the caller's code belongs to."""
+    return _running.get()
+
+
 def task_factory(
     loop: asyncio.AbstractEventLoop, coro: Any, *, context: contextvars.Context | None = None
 ) -> asyncio.Task[Any]:
@@ -119,6 +125,8 @@ class AgentRun:
         self._emit = emit
         self._log = log
         self._enter, self.leave = enter, leave
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.get_ident()
         self._next = 0
         self._delivered = 0
         self._steps_taken = 0
@@ -132,7 +140,7 @@ class AgentRun:
         """Begin. The loop must have ``task_factory``."""
         context = contextvars.copy_context()
         context.run(_running.set, self)
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._main = loop.create_task(_as_coroutine(self._agent, self._context, self._input), context=context)
         self._main.add_done_callback(self._finished)
         self._settle()
@@ -165,7 +173,11 @@ class AgentRun:
         return step, future
 
     def log(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        self._log(level, event, fields)
+        if threading.get_ident() == self._thread:
+            self._log(level, event, fields)
+        elif self._loop is not None:
+            # An agent may compute in a thread of its own, and what it logs there goes out by the loop's pipe.
+            self._loop.call_soon_threadsafe(self._log, level, event, fields)
 
     # --- for the task factory -------------------------------------------------------------------------------------------
     def enter(self) -> None:

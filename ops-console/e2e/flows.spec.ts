@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+
 import { expect, test } from "@playwright/test";
 
 import { held, over, SECOND, signIn, submit, until } from "./system";
@@ -80,15 +82,34 @@ test("a task's timeline opens to its events, and sealed text is shown for a reas
   await until(request, task, held);
   await signIn(page, `/tasks/${task}`);
   await page.getByRole("button", { name: /simulated\/reader-1/ }).click();
-  await page.getByText("call.requested", { exact: true }).click();
-  await page.getByLabel(/because/).first().fill("checking what the reporter wrote");
-  await page.getByRole("button", { name: "Reveal" }).first().click();
-  await expect(page.getByRole("region", { name: "Revealed request" })).toContainText("alice.liddell@example.com");
+  const prompt = page.getByRole("region", { name: "Prompt" });
+  await expect(prompt.getByRole("region", { name: /After redaction/ })).toContainText("EMAIL");
+  await expect(prompt).not.toContainText("alice.liddell@example.com");
+  await prompt.getByLabel(/because/).fill("checking what the reporter wrote");
+  await prompt.getByRole("button", { name: "Reveal" }).click();
+  await expect(prompt.getByRole("region", { name: "Before redaction" }).locator("mark").filter({ hasText: "alice.liddell@example.com" })).toHaveAttribute("title", /EMAIL_\d+ stands for it/);
+  const answer = page.getByRole("region", { name: "Answer" });
+  await answer.getByLabel(/because/).fill("checking what the agent was told");
+  await answer.getByRole("button", { name: "Reveal" }).click();
+  await expect(answer.getByRole("region", { name: "As the provider gave it" })).toBeVisible();
   await page.keyboard.press("Escape");
   await page.getByRole("link", { name: "Audit" }).click();
   await page.getByLabel("Filter these events").fill("payload.revealed");
-  await page.getByText("payload.revealed", { exact: true }).first().click();
+  await page.getByText("payload.revealed", { exact: true }).nth(0).click();
+  await expect(page.getByText("checking what the agent was told").first()).toBeVisible();
+  await page.getByText("payload.revealed", { exact: true }).nth(1).click();
   await expect(page.getByText("checking what the reporter wrote").first()).toBeVisible();
+  const proof = page.getByRole("region", { name: /^Proof of event/ });
+  // An event can be proved once a checkpoint signs it.
+  await expect(async () => {
+    await page.getByRole("button", { name: "Inclusion proof" }).nth(1).click();
+    await expect(proof).toBeVisible({ timeout: 1_000 });
+  }).toPass({ timeout: 40_000 });
+  const saving = page.waitForEvent("download");
+  await proof.getByRole("button", { name: "Download the proof" }).click();
+  const saved = await saving;
+  expect(saved.suggestedFilename()).toMatch(/^agentos-proof-\d+\.json$/);
+  expect(JSON.parse(await readFile(await saved.path(), "utf8"))).toMatchObject({ format: "agentos-audit-inclusion" });
   await page.getByRole("button", { name: "Verify the chain" }).click();
   await expect(page.getByText("whole", { exact: true })).toBeVisible({ timeout: 60_000 });
 });

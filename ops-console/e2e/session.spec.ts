@@ -116,7 +116,7 @@ test("every event arrives once, in order, across a connection that is cut again 
   const from = Math.min(...told.keys());
   await expect(async () => {
     const arrived = await page.evaluate(() => (window as unknown as { arrived: number[] }).arrived);
-    const listed = await request.get(`/api/v1/events?limit=200&after=${from - 1}`, { headers });
+    const listed = await request.get(`/api/v1/events?limit=200&cursor=${from - 1}`, { headers });
     const stored = ((await listed.json()) as { items: { seq: number }[] }).items.map((each) => each.seq);
     expect(stored.length).toBeGreaterThan(10);
     expect(arrived.filter((position) => position <= Math.max(...stored))).toEqual(stored);

@@ -54,3 +54,14 @@ export async function until(request: APIRequestContext, task: string, holds: (ro
 
 export const held = (row: TaskRow): boolean => row.approvals.some((each) => each.state === "pending");
 export const over = (row: TaskRow): boolean => row.state === "settled";
+
+/** What other specs left waiting in this installation is like what is asked here: the inbox begins empty. */
+export async function refuseAll(request: APIRequestContext): Promise<void> {
+  const headers = { Authorization: `Bearer ${OPERATOR()}` };
+  const waiting = async (): Promise<{ id: string; digest: string }[]> =>
+    ((await (await request.get("/api/v1/approvals?state=pending&limit=200", { headers })).json()) as { items: { id: string; digest: string }[] }).items;
+  await expect(async () => {
+    for (const { id, digest } of await waiting()) await request.post(`/api/v1/approvals/${id}/resolve`, { headers, data: { outcome: "rejected", digest } });
+    expect(await waiting()).toEqual([]);
+  }).toPass({ timeout: 60_000 });
+}

@@ -1,12 +1,23 @@
-import { type APIRequestContext, expect, test } from "@playwright/test";
+import { expect, test } from "@playwright/test";
 
-import { GRACE, held, OPERATOR, over, SECOND, signIn, submit, until } from "./system";
+import { GRACE, held, OPERATOR, over, refuseAll, SECOND, signIn, submit, until } from "./system";
 
 test("a refusal ends the call, and its task goes on without it", async ({ page, request }) => {
   const task = await submit(request, "The cart forgets its items");
   await until(request, task, held);
   await signIn(page, "/approvals");
   await page.getByRole("list", { name: "Approvals" }).getByRole("button", { name: /The cart forgets its items/ }).click();
+  const risk = page.getByRole("region", { name: "Risk" });
+  await expect(risk).toContainText(/It (sends something out|changes something outside of the task)\./);
+  await expect(page.getByText("for issue tracker").first()).toBeVisible();
+  await page.keyboard.press("c");
+  await page.getByLabel(/^Comment/).fill("Asked the reporter again; no answer yet.");
+  await page.reload();
+  await page.getByRole("list", { name: "Approvals" }).getByRole("button", { name: /The cart forgets its items/ }).click();
+  await page.keyboard.press("c");
+  await expect(page.getByLabel(/^Comment/)).toHaveValue("Asked the reporter again; no answer yet.");
+  await page.getByRole("button", { name: "Add comment" }).click();
+  await expect(page.getByRole("region", { name: "Remarks" })).toContainText("Asked the reporter again; no answer yet.");
   await page.keyboard.press("r");
   await expect(page.getByText("github.comment rejected")).toBeVisible();
   await until(request, task, over);
@@ -100,6 +111,8 @@ test("a stop says what it will hit and lists what it stopped; a global one is le
   await other.getByRole("button", { name: "Confirm release" }).click();
   await expect(page.getByRole("alert").filter({ hasText: "is stopped" })).toHaveCount(0);
   await context.close();
+  const past = page.getByRole("region", { name: "Released switches", exact: true });
+  await expect(past.getByRole("row", { name: /two people and a drill.*the second of two/ })).toContainText("everything");
 });
 
 test("a drill shows how soon every instance saw the switch", async ({ page }) => {
@@ -108,6 +121,7 @@ test("a drill shows how soon every instance saw the switch", async ({ page }) =>
   const figures = page.getByRole("region", { name: /^Drill: 20 rounds/ });
   await expect(figures).toBeVisible({ timeout: 45_000 });
   await expect(figures.getByRole("row")).not.toHaveCount(1);
+  await expect(page.getByRole("list", { name: "Drills, newest first" }).getByRole("listitem").first()).toContainText(/20 rounds.* by you: drill from the console.*99 of 100 within/);
 });
 
 test("what comes in as script is text on every page", async ({ page, request }) => {
@@ -140,11 +154,30 @@ test("the overview leads whoever is new to what waits, with one button", async (
   await until(request, task, over);
 });
 
-/** What other specs left waiting in this installation is like what is asked here: the inbox begins empty. */
-async function refuseAll(request: APIRequestContext): Promise<void> {
-  const headers = { Authorization: `Bearer ${OPERATOR()}` };
-  const waiting = async (): Promise<{ id: string; digest: string }[]> =>
-    ((await (await request.get("/api/v1/approvals?state=pending&limit=200", { headers })).json()) as { items: { id: string; digest: string }[] }).items;
-  for (const { id, digest } of await waiting()) await request.post(`/api/v1/approvals/${id}/resolve`, { headers, data: { outcome: "rejected", digest } });
-  await expect.poll(async () => (await waiting()).length).toBe(0);
-}
+test("an open task's terms are changed past somebody else's change, and what its agent logged is read for a reason", async ({ page, request }) => {
+  const task = await submit(request, "Invoices show the wrong year");
+  await until(request, task, held);
+  await signIn(page, `/tasks/${task}`);
+  await page.getByRole("button", { name: "Edit", exact: true }).click();
+  const dialog = page.getByRole("dialog", { name: "Edit this task" });
+  await dialog.getByLabel("Attempts at most").fill("7");
+  const headers = { Authorization: `Bearer ${OPERATOR()}`, "If-Match": "*" };
+  expect((await request.patch(`/api/v1/tasks/${task}`, { headers, data: { priority: "high" } })).status()).toBe(200);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog.getByRole("status")).toContainText("changed priority to high meanwhile");
+  await expect(dialog.getByLabel("Attempts at most")).toHaveValue("7");
+  await expect(dialog.getByLabel("Priority")).toHaveValue("high");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog).toHaveCount(0);
+  const facts = page.getByRole("region", { name: "Task", exact: true });
+  await expect(facts).toContainText("high");
+  await expect(facts).toContainText("1 of 7");
+  await page.getByRole("button", { name: "Open the log" }).click();
+  const log = page.getByRole("region", { name: "Log", exact: true });
+  await log.getByRole("button", { name: "Read them" }).click();
+  await log.getByLabel(/Reveal sealed/).fill("a wrong label");
+  await log.getByRole("button", { name: "Reveal", exact: true }).click();
+  await expect(log.getByRole("list", { name: "The agent's own lines" })).toContainText("triaged");
+  await refuseAll(request);
+  await until(request, task, over);
+});

@@ -8,7 +8,7 @@ from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import NotFound
 from agentos.contracts.events.call import CallDecided, ModelCallRequested, ModelCallSettled, ToolCallRequested, ToolCallSettled
 from agentos.contracts.events.privacy import PayloadRevealed
-from agentos.contracts.events.task import TaskSettled, TaskSubmitted
+from agentos.contracts.events.task import LogWritten, TaskSettled, TaskSubmitted
 from services.gateway import disclosure, ledger
 from services.gateway.disclosure import opened
 from services.gateway.erasure import Target, tasks_of
@@ -58,6 +58,11 @@ async def _task(gateway: Gateway, tenant: str, row: dict[str, Any]) -> dict[str,
                 told["result"] = await opened(gateway, tenant, event.data.result)
             case _:
                 continue
+    told["logs"] = [
+        {"attempt": event.data.attempt, "lines": await opened(gateway, tenant, event.data.lines)}
+        for event in await gateway.bus.load(tenant, "log", str(row["id"]))
+        if isinstance(event.data, LogWritten) and event.data.lines is not None
+    ]
     listed = await ledger.ask(gateway.bus, gateway.answers, tenant, "tasks.get", id=row["id"])
     calls = cast("list[dict[str, Any]]", listed.get("calls", []))
     told["calls"] = [await _call(gateway, tenant, call) for call in calls]

@@ -17,6 +17,7 @@ from agentos.sealing import MasterKey
 from agentos.service import serve
 from agentos.subjects import SubjectIndex
 from services.gateway import problems
+from services.gateway.agents import Agents
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer, RoleTable
@@ -25,6 +26,7 @@ from services.gateway.edge import ACCESS
 from services.gateway.endpoint import http as endpoint_http
 from services.gateway.endpoint.parts import open_endpoint
 from services.gateway.http import (
+    agents,
     approvals,
     audit,
     auth,
@@ -40,6 +42,7 @@ from services.gateway.http import (
     live,
     oidc,
     ops,
+    pack_control,
     payloads,
     policy,
     privacy,
@@ -74,6 +77,8 @@ ROUTERS = (
     audit,
     deadletters,
     ops,
+    agents,
+    pack_control,
     budgets,
     events,
     keys,
@@ -116,7 +121,11 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
-        description="Tasks, approvals, the kill switch, audit and cost. Every error is an RFC 9457 problem document.",
+        description=(
+            "Tasks, approvals, the kill switch, audit and cost. Every error is an RFC 9457 problem document. What is read with "
+            "`Agentos-Position: <position>` is as new as that event of the live feed; `Agentos-Behind` in the answer says that it "
+            "could not be so within a second."
+        ),
         routes=app.routes,
     )
     components = document.setdefault("components", {})
@@ -147,7 +156,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                 operation["security"] = [{"refreshCookie": []}] if cookie else []
             elif access is not None:
                 operation["security"] = [{"apiKey": []}, {"accessToken": []}]
-                if method == "post":
+                if method in ("post", "patch"):
                     operation.setdefault("parameters", []).append(idempotency)
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
@@ -186,6 +195,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
                 authorizer=authorizer or table,
                 idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
                 packs=LivePacks(bus),
+                agents=Agents(bus),
                 sources=configured,
                 endpoint=endpoint,
                 feed=feed,

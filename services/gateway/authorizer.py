@@ -16,14 +16,15 @@ from services.gateway.identity.callers import Caller
 log = structlog.get_logger(__name__)
 
 Action = Literal[
-    "tasks.read", "tasks.submit", "tasks.cancel", "tasks.retry",
+    "tasks.read", "tasks.submit", "tasks.cancel", "tasks.retry", "tasks.update",
     "approvals.read", "approvals.resolve", "approvals.delegate",
     "kill.read", "kill.engage", "kill.release", "kill.drill",
     "audit.read", "audit.export",
     "policy.read", "policy.publish",
     "privacy.erase", "privacy.export", "payloads.reveal",
     "cost.read", "budgets.read", "packs.read", "events.read",
-    "keys.manage", "users.read", "users.manage", "metrics.read", "deadletters.manage",
+    "agents.manage", "agents.control", "agents.heartbeat",
+    "keys.manage", "users.read", "users.manage", "metrics.read", "deadletters.manage", "deadletters.adopt",
 ]  # fmt: skip
 Access = Action | Literal["anyone", "signed-in"]
 """What a route asks of its callers."""

@@ -29,9 +29,16 @@ class Message:
     body: bytes
 
 
+def sees_nobodys(gateway: Gateway, tenant: str) -> bool:
+    """Whether the tenant is the installation's own: only there are letters shown that do not say whose they are."""
+    return tenant == gateway.settings.tenant
+
+
 async def row_of(gateway: Gateway, tenant: str, letter: int) -> dict[str, Any]:
     """What the ledger has of a dead letter. Raises NotFound."""
-    data = await ledger.ask(gateway.bus, gateway.answers, tenant, "deadletters.get", seq=letter)
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, tenant, "deadletters.get", seq=letter, nobodys=sees_nobodys(gateway, tenant)
+    )
     return cast("dict[str, Any]", data["dead_letter"])
 
 
@@ -67,10 +74,13 @@ def readable(body: bytes) -> Json:
 async def settle(gateway: Gateway, caller: Caller, letter: int, outcome: Literal["retried", "discarded"], reason: str) -> bool:
     """Write down what is to become of a dead letter, once; whether that stood already.
 
-    The fact is also what its service acts on, so that a second click, or a second person, finds it done. Raises NotFound, and a 409
-    problem when the other was decided before, or there is nothing to try again.
+    The fact is also what its service acts on, so that a second click, or a second person, finds it done. Raises NotFound, a 403
+    problem for what does not say whose it is when the caller may not settle that, and a 409 problem when the other was decided before,
+    or there is nothing to try again.
     """
     row = await row_of(gateway, caller.tenant, letter)
+    if row["tenant"] != caller.tenant and not await gateway.authorizer.allowed(caller, "deadletters.adopt"):
+        raise Problem(403, "forbidden", "it does not say whose it is: only an administrator of the installation settles it")
     if outcome == "retried" and not retryable(row):
         raise Problem(409, "not_retryable", "the message is gone, or nobody waits for it any more: discard it", settled=True)
     fact = DeadLetterSettled(

@@ -99,7 +99,7 @@ async def _event(gateway: Gateway, tenant: str, event: str) -> Recorded:
 def _task(recorded: Recorded) -> str | None:
     """The task that an event belongs to, where it says so."""
     subject = EventSubject.parse(recorded.subject)
-    if subject.aggregate == "task":
+    if subject.aggregate in ("task", "log"):
         return subject.id
     return getattr(getattr(recorded.data, "context", None), "task", None)
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from services.gateway import strict_json
+from services.gateway import positions, strict_json
 from services.gateway.admission import admit
 from services.gateway.authorizer import Access, Action
 from services.gateway.idempotency import HEADER, check_key, scope
@@ -128,8 +128,10 @@ class GuardedRoute(APIRoute):
                 caller = await admit(gateway, request, access)
                 if request.method in _BODY_METHODS:
                     check_json(limited, await limited.body())
+                if request.method == "GET":
+                    return await positions.as_told(limited, endpoint)
                 key = request.headers.get(HEADER)
-                if key is None or request.method != "POST":
+                if key is None or request.method not in ("POST", "PATCH"):
                     return await endpoint(limited)
                 request.state.idempotency_scope = scope(caller, request.url.path, key)
                 if unkept:

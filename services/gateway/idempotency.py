@@ -29,7 +29,7 @@ REPLAYED = "Idempotent-Replayed"
 KEY, PURPOSE = "idempotency", "idempotency.answer"
 """Name and purpose of the data key that seals stored answers, one a tenant."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_KEPT_HEADERS = ("location", "content-type")
+_KEPT_HEADERS = ("location", "content-type", "etag")
 
 log = structlog.get_logger(__name__)
 

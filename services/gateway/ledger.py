@@ -6,14 +6,17 @@ from typing import Any, Literal, cast
 from agentos.bus import Bus
 from agentos.contracts.commands import Query
 from agentos.contracts.ids import new_id
+from services.gateway import positions
 from services.gateway.answers import Answers
+from services.gateway.problems import Problem
 
 What = Literal[
     "tasks.list", "tasks.get", "tasks.events", "approvals.list", "approvals.get", "calls.get", "calls.recorded", "events.list", "cost",
-    "packs.stats",
+    "costs.routing",
+    "packs.stats", "agents.metrics", "agents.log",
     "ledger.status", "audit.status", "audit.verify", "audit.export", "audit.prove", "audit.consistency",
     "system.pulse", "system.overview", "tasks.stats", "tasks.timeline", "decisions.list", "tasks.family", "calls.family", "events.find",
-    "deadletters.list", "deadletters.get", "events.search",
+    "policy.hits", "deadletters.list", "deadletters.get", "events.search", "kill.list",
 ]  # fmt: skip
 
 VERIFY_TIMEOUT = timedelta(seconds=50)
@@ -23,9 +26,26 @@ _SEALED = frozenset({"alg", "key", "purpose", "nonce", "ciphertext"})
 
 
 async def ask(bus: Bus, answers: Answers, tenant: str, what: What, **arguments: Any) -> dict[str, Any]:
-    """The data of the ledger's answer; arguments that are None are left out. Raises the problem of its refusal, or a 503."""
+    """The data of the ledger's answer; arguments that are None are left out. Raises the problem of its refusal, or a 503.
+
+    Where the reader was told of an event, what is answered is as new, if the ledger can be there in a moment (``positions``).
+    """
+    told = positions.current()
+    if told is None or told.behind or "min_seq" in arguments:
+        return await _ask(bus, answers, tenant, what, arguments)
+    try:
+        return await _ask(bus, answers, tenant, what, {**arguments, "min_seq": told.position, "wait_ms": positions.WAIT_MS})
+    except Problem as problem:
+        if problem.code != "behind":
+            raise
+        told.behind = True
+        return await _ask(bus, answers, tenant, what, arguments)
+
+
+async def _ask(bus: Bus, answers: Answers, tenant: str, what: What, arguments: dict[str, Any]) -> dict[str, Any]:
     request = new_id()
-    query = Query(tenant=tenant, arguments={name: value for name, value in arguments.items() if value is not None})
+    given = {name: value for name, value in arguments.items() if value is not None}
+    query = Query(tenant=tenant, arguments=given)
 
     async def send() -> None:
         # A name of two words is one token of the subject.

@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import cache
 from typing import Any
 
 import structlog
@@ -24,9 +25,13 @@ class Observed:
     def __init__(self, app: ASGIApp, peers: Peers) -> None:
         self._app = app
         self._peers = peers
-        self._requests = counter("agentos_http_requests_total", "Requests answered.", ("route", "method", "status"))
-        self._seconds = histogram(
-            "agentos_http_request_seconds", "From the request's head to the answer's end.", ("route", "method")
+        self._requests = cache(
+            counter("agentos_http_requests_total", "Requests answered.", ("route", "method", "status")).labels
+        )
+        self._seconds = cache(
+            histogram(
+                "agentos_http_request_seconds", "From the request's head to the answer's end.", ("route", "method")
+            ).labels
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,8 +62,8 @@ class Observed:
             route, method = _route(scope), str(scope["method"])
             if route == "(none)" or method not in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
                 method = "(any)" if route == "(none)" else method
-            self._requests.labels(route, method, str(status)).inc()
-            self._seconds.labels(route, method).observe(took)
+            self._requests(route, method, str(status)).inc()
+            self._seconds(route, method).observe(took)
             log.info("request", route=route, method=scope["method"], status=status, took_ms=round(took * 1000, 1))
 
 

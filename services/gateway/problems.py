@@ -93,11 +93,14 @@ def unavailable(detail: str, *, code: str = "unavailable", retry_after_s: int = 
 
 STATUS_OF = {
     "not_found": 404,
+    "stale": 412,
+    "deadline_over": 422,
     "forbidden": 403,
     "wrong_role": 403,
     "self_approval": 403,
     "same_person": 403,
     "conflict": 409,
+    "stale_revision": 412,
     "unavailable": 503,
     "bundle.malformed": 422,
     "bundle.bad_signature": 422,

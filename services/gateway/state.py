@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from agentos.bus import Bus
 from agentos.keyring import KeyRing
 from agentos.subjects import SubjectIndex
+from services.gateway.agents import Agents
 from services.gateway.answers import Answers
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import Authorizer
@@ -47,6 +48,7 @@ class Gateway:
     authorizer: Authorizer
     idempotency: Idempotency
     packs: LivePacks
+    agents: Agents
     sources: Mapping[str, Source]
     endpoint: Endpoint
     feed: Feed

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from agentos.contracts.commands import Answer, CancelTask, RetryTask
+from agentos.contracts.commands import Answer, CancelTask, RetryTask, UpdateTask
 from agentos.contracts.errors import AgentOSError
 from agentos.contracts.ids import derived_id, new_id
 from agentos.sealing import KeyErased
 from services.gateway import erasure
+from services.gateway.http.models import TaskChange
 from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem, as_problem
 from services.gateway.state import Gateway
@@ -32,6 +33,22 @@ async def retry(gateway: Gateway, caller: Caller, task: str, from_step: int | No
     return await _send(gateway, caller, "orchestrator.retry", made, task, request)
 
 
+async def update(gateway: Gateway, caller: Caller, task: str, revision: int, change: TaskChange, request: str) -> Answer:
+    """Change what may be changed of an open task, if nobody did since ``revision``."""
+    made = UpdateTask(
+        tenant=caller.tenant,
+        task=task,
+        revision=revision,
+        priority=change.priority,
+        deadline=change.deadline,
+        no_deadline="deadline" in change.model_fields_set and change.deadline is None,
+        labels=change.labels,
+        max_attempts=change.max_attempts,
+        by=caller.principal,
+    )
+    return await _send(gateway, caller, "orchestrator.update", made, task, request)
+
+
 async def each(tasks: Sequence[str], scope: str | None, act: Callable[[str, str], Awaitable[Answer]]) -> list[dict[str, Any]]:
     """Do ``act`` with every task and the id of its request; what became of each, in their order. None stops another."""
     slots = asyncio.Semaphore(AT_ONCE)
@@ -51,7 +68,7 @@ async def each(tasks: Sequence[str], scope: str | None, act: Callable[[str, str]
 
 
 async def _send(
-    gateway: Gateway, caller: Caller, channel: str, made: CancelTask | RetryTask, task: str, request: str
+    gateway: Gateway, caller: Caller, channel: str, made: CancelTask | RetryTask | UpdateTask, task: str, request: str
 ) -> Answer:
     async def send() -> None:
         await gateway.bus.send(channel, (request,), made, tenant=caller.tenant, correlation_id=task)

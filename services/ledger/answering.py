@@ -13,11 +13,14 @@ from agentos.contracts.errors import NotFound
 
 
 class Arguments(BaseModel):
-    """What every query takes: ``min_seq`` makes it wait until the ledger has folded that event (read your writes)."""
+    """What every query takes: ``min_seq`` makes it wait until the ledger has folded that event (read your writes), and ``wait_ms`` no
+    longer than that, and not at all where the ledger cannot be there in a moment.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    min_seq: int = Field(default=0, ge=0)
+    min_seq: int = Field(default=0, ge=0, lt=2**63)
+    wait_ms: int | None = Field(default=None, ge=0, le=10_000)
 
 
 class Page(Arguments):

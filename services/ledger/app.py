@@ -84,6 +84,7 @@ async def rebuild(settings: Settings, broker_settings: BrokerSettings, stop: asy
             closing.push_async_callback(asyncio.to_thread, writer.close)
             await writer.open()
             await _until_first(writer.events.run(), writer.dead_letters.run(), _level(writer), stop.wait())
+            await asyncio.to_thread(store.complete)
             after = await asyncio.to_thread(store.head)
             hashes = await asyncio.to_thread(store.hashes, before.seq, before.seq)
             same_chain = before.seq == 0 or hashes.get(before.seq) == before.chain

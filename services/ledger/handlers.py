@@ -92,7 +92,7 @@ class Queries:
         except ValidationError as bad:
             where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in bad.errors(include_input=False))
             return Answer(ok=False, code="bad_query", detail=where)
-        if not await self._writer.wait_for(args.min_seq, self._wait_s):
+        if not await self._reached(args):
             detail = f"the ledger stands at {self._writer.progress.position}, before {args.min_seq}; ask again"
             return Answer(ok=False, code="behind", detail=detail)
         try:
@@ -107,6 +107,12 @@ class Queries:
             log.warning("database_unavailable", fault=str(fault.orig)[:300])
             return Answer(ok=False, code="unavailable", detail="the ledger's database does not answer; ask again")
         raise LookupError(name)
+
+    async def _reached(self, args: Arguments) -> bool:
+        if args.wait_ms is None:
+            return await self._writer.wait_for(args.min_seq, self._wait_s)
+        # Who would rather have what there is than wait does not hold a reader's place for what a moment cannot bring.
+        return self._writer.near(args.min_seq) and await self._writer.wait_for(args.min_seq, args.wait_ms / 1000)
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await self._run(lambda: self._store.read(query))

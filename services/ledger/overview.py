@@ -30,6 +30,8 @@ class Window(Arguments):
     window: Literal["15m", "1h", "6h", "24h", "7d", "30d"] = "1h"
     until: Utc | None = None
     """Its end, now unless told."""
+    nobodys: bool = False
+    """Whether dead letters that do not say whose they are count too."""
 
 
 def pulse(tx: Connection, tenant: str, _: Arguments) -> Json:
@@ -74,7 +76,7 @@ def overview(tx: Connection, tenant: str, args: Window) -> Json:
         "tasks": open_tasks(tx, tenant),
         "approvals_pending": _open(tx, t.approvals, tenant, "pending"),
         "kill_engaged": _open(tx, t.kill_switches, tenant, "engaged"),
-        "dead_letters": counted_up_to(tx, _letters(tenant)),
+        "dead_letters": counted_up_to(tx, _letters(tenant, nobodys=args.nobodys)),
         "most_counted": MOST_COUNTED,
         "position": position(tx),
     }
@@ -87,8 +89,8 @@ def open_tasks(tx: Connection, tenant: str) -> dict[str, int]:
     return {row.state: row.n for row in tx.execute(query)}
 
 
-def _letters(tenant: str) -> Select[Any]:
-    return dead_letters.letters(tenant).where(t.settled_letters.c.outcome.is_(None))
+def _letters(tenant: str, *, nobodys: bool) -> Select[Any]:
+    return dead_letters.letters(tenant, nobodys=nobodys).where(t.settled_letters.c.outcome.is_(None))
 
 
 def _open(tx: Connection, table: Any, tenant: str, state: str) -> int:

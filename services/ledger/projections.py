@@ -8,7 +8,7 @@ import structlog
 
 from agentos.contracts.envelope import CAUSATION, CORRELATION, EVENT_ID, SCHEMA, TRACEPARENT, digest
 from agentos.contracts.errors import NeverRetry
-from services.ledger.domain import approvals, calls, charges, governance, rhythm, tasks
+from services.ledger.domain import approvals, calls, charges, governance, rhythm, rulehits, savings, tasks
 from services.ledger.domain.facts import Fact, Incoming, Row, read_fact
 
 log = structlog.get_logger(__name__)
@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 Key = tuple[str, str, str]
 """Table, tenant, id."""
 Evolve = Callable[[Row, Fact, Any], Row]
+Change = tuple[Key, Evolve, Fact]
+"""One fact's work on one row."""
 
 BLANKS: dict[str, Row] = {
     "tasks": tasks.BLANK,
@@ -26,12 +28,20 @@ BLANKS: dict[str, Row] = {
     "deliveries": governance.DELIVERY,
     "audit_checkpoints": governance.CHECKPOINT,
     "rhythm": rhythm.BLANK,
+    "rule_hits": rulehits.BLANK,
+    "savings": savings.BLANK,
+    "violations": governance.VIOLATION,
     "settled_letters": governance.SETTLED_LETTER,
 }
 
 
 def _own(fact: Fact) -> tuple[str, ...]:
     return (fact.subject.id,)
+
+
+def _each(fact: Fact) -> tuple[str, ...]:
+    """A row a fact, of those that repeat."""
+    return (f"{fact.subject.id}.{fact.subject.ordinal}",)
 
 
 def _task(fact: Fact) -> tuple[str, ...]:
@@ -47,8 +57,9 @@ def _tasks(fact: Fact) -> tuple[str, ...]:
 
 PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolve], ...]] = {
     "task.submitted": (("tasks", _own, tasks.submitted), ("rhythm", rhythm.spans_of, rhythm.submitted)),
+    "task.updated": (("tasks", _own, tasks.updated),),
     "task.queued": (("tasks", _own, tasks.queued),),
-    "task.decided": (("tasks", _own, tasks.decided),),
+    "task.decided": (("tasks", _own, tasks.decided), ("rule_hits", rulehits.spans_of, rulehits.decided)),
     "task.routed": (("tasks", _own, tasks.routed),),
     "task.started": (("tasks", _own, tasks.started),),
     "task.suspended": (("tasks", _own, tasks.suspended),),
@@ -62,17 +73,26 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "call.requested": (("calls", _own, calls.model_requested),),
     "call.received": (("calls", _own, calls.model_requested),),
     "call.abandoned": (),
-    "call.decided": (("calls", _own, calls.decided), ("rhythm", rhythm.spans_of, rhythm.decided)),
+    "call.decided": (
+        ("calls", _own, calls.decided),
+        ("rhythm", rhythm.spans_of, rhythm.decided),
+        ("rule_hits", rulehits.spans_of, rulehits.decided),
+    ),
     "call.attempted": (("calls", _own, calls.attempted), ("charges", charges.of_attempted, charges.attempted)),
     "call.settled": (
         ("calls", _own, calls.model_settled),
         ("tasks", _task, tasks.model_call_settled),
         ("charges", charges.of_settled, charges.settled),
         ("rhythm", rhythm.spans_of, rhythm.model_call_settled),
+        ("savings", savings.spans_of, savings.settled),
     ),
     "call.inspected": (),
     "tool.requested": (("calls", _own, calls.tool_requested),),
-    "tool.decided": (("calls", _own, calls.decided), ("rhythm", rhythm.spans_of, rhythm.decided)),
+    "tool.decided": (
+        ("calls", _own, calls.decided),
+        ("rhythm", rhythm.spans_of, rhythm.decided),
+        ("rule_hits", rulehits.spans_of, rulehits.decided),
+    ),
     "tool.attempted": (("calls", _own, calls.attempted),),
     "tool.settled": (
         ("calls", _own, calls.tool_settled),
@@ -80,16 +100,17 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
         ("rhythm", rhythm.spans_of, rhythm.tool_call_settled),
     ),
     "tool.inspected": (),
-    "violation.noted": (),
+    "log.written": (),
+    "violation.noted": (("violations", _each, governance.violation_noted),),
     "violation.reported": (),
     "checkpoint.requested": (),
-    "checkpoint.decided": (),
+    "checkpoint.decided": (("rule_hits", rulehits.spans_of, rulehits.decided),),
     "approval.requested": (("approvals", _own, approvals.requested),),
     "approval.answered": (("approvals", _own, approvals.answered),),
-    "approval.ruled": (("approvals", _own, approvals.ruled),),
+    "approval.ruled": (("approvals", _own, approvals.ruled), ("rule_hits", rulehits.spans_of, rulehits.decided)),
     "approval.commented": (("approvals", _own, approvals.commented),),
     "approval.edited": (),
-    "approval.revised": (("approvals", _own, approvals.revised),),
+    "approval.revised": (("approvals", _own, approvals.revised), ("rule_hits", rulehits.spans_of, rulehits.decided)),
     "approval.escalated": (("approvals", _own, approvals.escalated),),
     "approval.frozen": (("approvals", _own, approvals.frozen),),
     "approval.thawed": (("approvals", _own, approvals.thawed),),
@@ -116,6 +137,8 @@ PROJECTIONS: dict[str, tuple[tuple[str, Callable[[Fact], tuple[str, ...]], Evolv
     "kill.unconfirmed": (),
     "kill.confirmed": (("kill_switches", _own, governance.kill_confirmed),),
     "kill.drilled": (),
+    "agent.changed": (),
+    "presence.changed": (),
     "delivery.received": (("deliveries", _own, governance.delivery_received),),
     "apikey.changed": (),
     "user.changed": (),
@@ -150,39 +173,39 @@ def read(batch: Iterable[Incoming]) -> Read:
             log.error(
                 "event cannot be read", seq=incoming.seq, subject=incoming.subject, code=problem.code, detail=problem.detail
             )
-            events.append(_event_row(incoming, None, f"{problem.code}: {problem.detail}"))
+            events.append(_unread_row(incoming, f"{problem.code}: {problem.detail}"))
         else:
             facts.append(fact)
-            events.append(_event_row(incoming, fact, None))
+            events.append(_event_row(incoming, fact))
     return Read(events, facts)
 
 
-def keys(facts: Iterable[Fact]) -> set[Key]:
-    """The rows that ``facts`` change, which the fold must be given where they exist."""
-    return {
-        (table, fact.subject.tenant, id_)
+def changes(facts: Iterable[Fact]) -> list[Change]:
+    """What ``facts``, in stream order, change. The fold must be given each row that exists of those that are named."""
+    return [
+        ((table, fact.subject.tenant, id_), evolve, fact)
         for fact in facts
-        for table, ids, _ in PROJECTIONS[fact.channel.name]
-        for id_ in ids(fact)
-    }
+        for table, ids_of, evolve in PROJECTIONS[fact.channel.name]
+        for id_ in ids_of(fact)
+    ]
 
 
-def fold(rows: Mapping[Key, Row], facts: Iterable[Fact]) -> dict[Key, Row]:
-    """The rows that ``facts``, in stream order, leave behind. Pure; ``rows`` holds what exists of ``keys(facts)``.
+def fold(rows: Mapping[Key, Row], todo: Iterable[Change]) -> dict[Key, Row]:
+    """The rows that ``todo``, in stream order, leaves behind. Pure; ``rows`` holds what exists of those that it names.
 
     Folding a batch and then the next gives the rows that folding both at once gives.
     """
     changed: dict[Key, Row] = {}
-    for fact in facts:
-        for table, ids_of, evolve in PROJECTIONS[fact.channel.name]:
-            for id_ in ids_of(fact):
-                key = (table, fact.subject.tenant, id_)
-                row = changed.get(key) or rows.get(key) or _blank(key, fact.seq)
-                stamp: Row = (
-                    {"last_seq": fact.seq, "updated_at": fact.meta.time} if table == "tasks" else {"last_seq": fact.seq}
-                )
-                changed[key] = evolve(row, fact, fact.data) | stamp
-    return {key: storable(tasks.derived(row) if key[0] == "tasks" else row) for key, row in changed.items()}
+    for key, evolve, fact in todo:
+        row = changed.get(key) or rows.get(key) or _blank(key, fact.seq)
+        evolved = evolve(row, fact, fact.data)
+        if evolved is row:
+            evolved = row.copy()
+        evolved["last_seq"] = fact.seq
+        if key[0] == "tasks":
+            evolved["updated_at"] = fact.meta.time
+        changed[key] = evolved
+    return {key: storable(tasks.derived(row, rows.get(key)) if key[0] == "tasks" else row) for key, row in changed.items()}
 
 
 def _blank(key: Key, seq: int) -> Row:
@@ -214,13 +237,39 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _event_row(incoming: Incoming, fact: Fact | None, problem: str | None) -> Row:
+def _event_row(incoming: Incoming, fact: Fact) -> Row:
+    subject, meta, payload = fact.subject, fact.meta, incoming.payload
+    row: Row = {
+        "seq": incoming.seq,
+        "time": meta.time,
+        "tenant": subject.tenant,
+        "subject": incoming.subject,
+        "aggregate": subject.aggregate,
+        "id": subject.id,
+        "fact": subject.fact,
+        "ordinal": subject.ordinal,
+        "event_id": meta.event_id,
+        "correlation_id": meta.correlation_id,
+        "causation_id": meta.causation_id,
+        "schema": meta.schema,
+        "traceparent": meta.traceparent,
+        "body_digest": digest(incoming.body),
+        "body_bytes": len(payload),
+        "body": payload.decode(),
+        "raw": None,
+        "problem": None,
+    }
+    told = f"{incoming.subject}{meta.event_id}{meta.correlation_id}{meta.causation_id}{meta.traceparent}"
+    return row if told.isascii() and "\0" not in told else storable(row)
+
+
+def _unread_row(incoming: Incoming, problem: str) -> Row:
     subject = clean(incoming.subject)
     parts = subject.split(".")
     headers = incoming.headers
     return {
         "seq": incoming.seq,
-        "time": fact.meta.time if fact is not None else None,
+        "time": None,
         "tenant": parts[1] if len(parts) > 1 else "",
         "subject": subject,
         "aggregate": parts[2] if len(parts) > 2 else "",
@@ -234,9 +283,9 @@ def _event_row(incoming: Incoming, fact: Fact | None, problem: str | None) -> Ro
         "traceparent": _header(headers, TRACEPARENT),
         "body_digest": digest(incoming.body),
         "body_bytes": len(incoming.payload),
-        "body": incoming.payload.decode() if fact is not None else None,
-        "raw": None if fact is not None else incoming.body,
-        "problem": None if problem is None else clean(problem),
+        "body": None,
+        "raw": incoming.body,
+        "problem": clean(problem),
     }
 
 

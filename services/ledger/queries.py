@@ -7,19 +7,28 @@ page, null on the last one.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, Text, and_, case, distinct, func, literal, not_, or_, select, type_coerce
+from sqlalchemy import Connection, Select, Text, and_, func, not_, or_, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
-from agentos.contracts.base import Json, Utc
+from agentos.contracts.base import Json
 from agentos.contracts.errors import NotFound
-from services.ledger import dead_letters, event_search, overview, task_lists, timelines
+from services.ledger import (
+    agents,
+    costs,
+    dead_letters,
+    event_search,
+    overview,
+    routing_savings,
+    rule_hits,
+    task_lists,
+    timelines,
+)
 from services.ledger import tables as t
 from services.ledger.answering import Arguments, ById, Page, Prefix, one_of, present, rows_of
-from services.ledger.store import decimal_sum
+from services.ledger.domain.risk import Known, risk_of
 from services.ledger.timeline import attempts, timeline_entry
 
 
@@ -77,18 +86,6 @@ class CallsRecorded(Arguments):
 
     limit: int = Field(default=200, ge=1, le=500)
     cursor: str | None = Field(default=None, pattern=r"^[0-9]{1,18}$")
-
-
-Dimension = Literal["tenant", "pack", "agent", "model", "provider", "task_type", "api_key", "user", "day"]
-
-
-class CostBy(Arguments):
-    """Money by one dimension or by several together; ``since`` and ``until`` are of the attempts' beginnings."""
-
-    by: tuple[Dimension, ...] = Field(default=("pack",), min_length=1, max_length=len(get_args(Dimension)))
-    since: Utc | None = None
-    until: Utc | None = None
-    pack: str | None = Field(default=None, max_length=128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +146,9 @@ def events_list(tx: Connection, tenant: str, args: EventsList) -> Json:
     for column, wanted in filters:
         if wanted is not None:
             query = query.where(column == wanted)
+    if args.id is not None and args.aggregate is None:
+        # An id is found under its kind, for which there is an index.
+        query = query.where(e.aggregate.in_(event_search.aggregates(tx, tenant)))
     if args.undecodable:
         query = query.where(e.problem.is_not(None))
     return _events(tx, query, args.limit)
@@ -230,12 +230,14 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
         query = query.where(_as_text(c.reasons) == json.dumps(one["reasons"], separators=(",", ":")))
     page = _page(tx, query, c.first_seq, args, "approvals")
     _add_history(tx, tenant, page["approvals"])
+    _add_risk(tx, tenant, page["approvals"])
     return page
 
 
 def approvals_get(tx: Connection, tenant: str, args: ById) -> Json:
     approval = one_of(tx, t.approvals, tenant, args.id, "approval")
     _add_history(tx, tenant, [approval])
+    _add_risk(tx, tenant, [approval])
     return {"approval": approval}
 
 
@@ -253,6 +255,23 @@ def _add_history(tx: Connection, tenant: str, approvals: list[dict[str, Any]]) -
         row["history"] = counted.get((row["pack"], row["target"]), {})
         votes: list[dict[str, Any]] = row["votes"] or []
         row["approvals"] = sum(vote["outcome"] == "approved" for vote in votes)
+
+
+def _add_risk(tx: Connection, tenant: str, approvals: list[dict[str, Any]]) -> None:
+    """What is known of each that makes it risky: of its call, which has its id, and of its task."""
+    c, k = t.calls.c, t.tasks.c
+    ids, tasks = [row["id"] for row in approvals], {row["task"] for row in approvals}
+    of_calls = select(c.id, c.effect, c.entities).where(c.tenant == tenant, c.id.in_(ids))
+    calls = {row.id: row for row in tx.execute(of_calls)}
+    untrusted = {
+        row.id: row.untrusted for row in tx.execute(select(k.id, k.untrusted).where(k.tenant == tenant, k.id.in_(tasks)))
+    }
+    for row in approvals:
+        call = calls.get(row["id"])
+        known = Known(untrusted=untrusted.get(row["task"]))
+        if call is not None:
+            known = Known(call.effect, call.entities, known.untrusted)
+        row["risk"] = risk_of(row, known)
 
 
 def kill_list(tx: Connection, tenant: str, args: KillList) -> Json:
@@ -284,105 +303,6 @@ def calls_recorded(tx: Connection, tenant: str, args: CallsRecorded) -> Json:
     return {"events": page["events"], "cursor": None if page["after"] is None else str(page["after"])}
 
 
-_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-
-
-MOST_GROUPS = 10_000
-"""Of one answer; the total is of all."""
-
-
-def cost(tx: Connection, tenant: str, args: CostBy) -> Json:
-    """What attempts at providers cost, failed and broken off ones included, and what cached answers saved.
-
-    ``cost_usd`` is the known money only: calls of which something has no price are counted beside it. A call with attempts in several
-    groups (two providers, two days) counts as a call in each, and once in the total.
-    """
-    c, x = t.calls.c, t.charges.c
-    of: dict[str, ColumnElement[Any]] = {
-        "tenant": x.tenant,
-        "pack": c.pack,
-        "agent": c.agent,
-        "model": x.model,
-        "provider": x.provider,
-        "task_type": c.task_type,
-        "api_key": c.api_key,
-        "user": c.end_user,
-        "day": x.day,
-    }
-    whose = and_(c.tenant == x.tenant, c.id == x.call)
-    wanted = [x.tenant == tenant]
-    if args.since is not None:
-        wanted.append(x.started_at >= args.since)
-    if args.until is not None:
-        wanted.append(x.started_at < args.until)
-    if args.pack is not None:
-        wanted.append(c.pack == args.pack)
-    source = t.charges.outerjoin(t.calls, whose)
-    by = tuple(dict.fromkeys(args.by))
-    keys = [of[name] for name in by]
-    named = [column.label(name) for name, column in zip(by, keys, strict=True)]
-    grouped = select(*named, *_charged(x)).select_from(source).where(*wanted).group_by(*keys).order_by(*keys)
-    groups = rows_of(tx, grouped.limit(MOST_GROUPS + 1))
-    (total,) = rows_of(tx, select(*_charged(x)).select_from(source).where(*wanted))
-    return {"by": list(by), "groups": groups[:MOST_GROUPS], "total": total, "more": len(groups) > MOST_GROUPS}
-
-
-def _charged(x: Any) -> list[ColumnElement[Any]]:
-    def calls_with(flag: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.count(distinct(case((flag, x.call))))
-
-    def tokens(name: str) -> ColumnElement[int]:
-        return func.coalesce(func.sum(x[name]), 0)
-
-    return [
-        func.count(distinct(x.call)).label("calls"),
-        _count_if(not_(x.cached)).label("attempts"),
-        _count_if(x.cached).label("cached_calls"),
-        calls_with(x.unpriced).label("unpriced_calls"),
-        calls_with(x.simulated).label("simulated_calls"),
-        calls_with(x.estimated).label("estimated_calls"),
-        func.coalesce(decimal_sum(x.cost_usd), literal(Decimal(0), t.Money())).label("cost_usd"),
-        func.coalesce(decimal_sum(x.saved_usd), literal(Decimal(0), t.Money())).label("saved_usd"),
-        *(tokens(name).label(name) for name in _TOKENS),
-    ]
-
-
-_COUNTS = ("calls", "unpriced_calls", "simulated_calls")
-
-
-def _spent(c: Any) -> list[ColumnElement[Any]]:
-    return [
-        func.count().label("calls"),
-        _count_if(c.unpriced).label("unpriced_calls"),
-        _count_if(c.simulated).label("simulated_calls"),
-        decimal_sum(c.cost_usd).label("cost_usd"),
-        *(func.sum(c[name]).label(name) for name in _TOKENS),
-    ]
-
-
-def packs_stats(tx: Connection, tenant: str, _: Arguments) -> Json:
-    """Per pack: its tasks by state and outcome, and what its calls came to."""
-    c, k = t.tasks.c, t.calls.c
-    packs: dict[str, dict[str, Any]] = {}
-    counted = select(c.pack, c.state, c.outcome, func.count().label("n"), func.sum(c.refusals).label("refusals"))
-    for row in tx.execute(counted.where(c.tenant == tenant, c.pack.is_not(None)).group_by(c.pack, c.state, c.outcome)):
-        stats = packs.setdefault(row.pack, _no_stats(row.pack))
-        stats["tasks"] += row.n
-        stats["refusals"] += int(row.refusals)
-        name = row.outcome if row.state == "settled" else row.state
-        stats["by_state"][name] = stats["by_state"].get(name, 0) + row.n
-    spent = select(k.pack, *_spent(k)).where(k.tenant == tenant, k.kind == "model", k.state == "settled").group_by(k.pack)
-    for row in rows_of(tx, spent):
-        if row["pack"] is not None:
-            packs.setdefault(row["pack"], _no_stats(row["pack"])).update(row)
-    return {"packs": [packs[name] for name in sorted(packs)]}
-
-
-def _no_stats(pack: str) -> dict[str, Any]:
-    counts = dict.fromkeys((*_COUNTS, *_TOKENS), 0)
-    return {"pack": pack, "tasks": 0, "refusals": 0, "by_state": {}, "cost_usd": "0", **counts}
-
-
 SQL_QUERIES: Mapping[str, SqlQuery] = {
     "tasks.list": SqlQuery(task_lists.TasksList, task_lists.tasks_list),
     "tasks.stats": SqlQuery(task_lists.TaskStats, task_lists.tasks_stats),
@@ -398,14 +318,18 @@ SQL_QUERIES: Mapping[str, SqlQuery] = {
     "kill.list": SqlQuery(KillList, kill_list),
     "events.search": SqlQuery(event_search.EventsSearch, event_search.events_search),
     "events.list": SqlQuery(EventsList, events_list),
+    "costs.routing": SqlQuery(routing_savings.RoutingSaved, routing_savings.costs_routing),
+    "policy.hits": SqlQuery(rule_hits.RuleHits, rule_hits.policy_hits),
     "decisions.list": SqlQuery(DecisionsList, decisions_list),
-    "cost": SqlQuery(CostBy, cost),
+    "cost": SqlQuery(costs.CostBy, costs.cost),
     "calls.get": SqlQuery(ById, calls_get),
     "calls.family": SqlQuery(Family, calls_family),
     "calls.recorded": SqlQuery(CallsRecorded, calls_recorded),
     "deadletters.list": SqlQuery(dead_letters.DeadLetters, dead_letters.deadletters_list),
     "deadletters.get": SqlQuery(dead_letters.OneLetter, dead_letters.deadletters_get),
-    "packs.stats": SqlQuery(Arguments, packs_stats),
+    "agents.metrics": SqlQuery(agents.AgentMetrics, agents.agents_metrics),
+    "agents.log": SqlQuery(agents.AgentLog, agents.agents_log),
+    "packs.stats": SqlQuery(Arguments, costs.packs_stats),
 }
 
 
@@ -436,7 +360,3 @@ def _events(tx: Connection, query: Select[Any], limit: int) -> dict[str, Any]:
 
 def _as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
     return type_coerce(column, Text)  # labels are JSON in text; the search term is no JSON
-
-
-def _count_if(flag: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.coalesce(func.sum(case((flag, 1), else_=0)), 0)

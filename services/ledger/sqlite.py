@@ -21,6 +21,10 @@ class _DecimalSum:
         return format(self._sum, "f")
 
 
+def _decimal_add(one: str, other: str) -> str:
+    return format(Decimal(one) + Decimal(other), "f")
+
+
 def prepare_sqlite(engine: Engine, *, begin: str) -> None:
     """WAL, one writer, exact sums; ``begin`` opens transactions explicitly, for Python's driver would leave reads outside of any."""
 
@@ -30,6 +34,7 @@ def prepare_sqlite(engine: Engine, *, begin: str) -> None:
             connection.execute(f"PRAGMA {pragma}").close()
         aggregate: Any = _DecimalSum  # the driver's stub knows aggregates of integers only
         connection.create_aggregate("decimal_sum", 1, aggregate)
+        connection.create_function("decimal_add", 2, _decimal_add, deterministic=True)
 
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql(begin)

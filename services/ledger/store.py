@@ -1,27 +1,25 @@
 """The SQL port: position, chain and rows move together in one transaction, on SQLite and on PostgreSQL."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import structlog
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Dialect, Table, create_engine, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, create_engine, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import GenericFunction
 
 from agentos.contracts.errors import AgentOSError
-from services.ledger import projections, tables
+from services.ledger import projections, rebuilding, tables
 from services.ledger.audit import chain, merkle
 from services.ledger.audit.chain import Checkpoint
+from services.ledger.domain import rollups
 from services.ledger.domain.deadletters import dead_letter_row
 from services.ledger.domain.facts import Incoming, Row
+from services.ledger.driver import Cursor, Statements, transaction
 from services.ledger.projections import Key
 from services.ledger.sqlite import prepare_sqlite
 
@@ -67,7 +65,7 @@ class Store(Protocol):
     """All methods block; the caller keeps them off the event loop. One writer, any number of readers."""
 
     def migrate(self) -> None:
-        """Bring the database to the newest revision. Idempotent."""
+        """Bring the database to the newest revision, with all its indexes. Idempotent."""
         ...
 
     def head(self) -> Head:
@@ -119,25 +117,16 @@ class Store(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget everything, in one transaction: the next fold begins from nothing."""
+        """Forget everything, in one transaction: the next fold begins from nothing, and without indexes until ``complete``."""
+        ...
+
+    def complete(self) -> None:
+        """Make the indexes that ``reset`` left out. Idempotent."""
         ...
 
     def close(self) -> None:
         """Give every connection back."""
         ...
-
-
-class decimal_sum(GenericFunction[Any]):  # noqa: N801 - an SQL function has an SQL name
-    """Exact sum of a Money column: ``sum`` on PostgreSQL, an aggregate of our own on SQLite."""
-
-    type = tables.Money()
-    inherit_cache = True
-    name = "decimal_sum"
-
-
-@compiles(decimal_sum, "postgresql")
-def _sum_on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:  # pyright: ignore[reportUnusedFunction] - registered
-    return f"sum({compiler.process(element.clauses, **kw)})"
 
 
 class SqlStore:
@@ -150,7 +139,10 @@ class SqlStore:
             self._upsert: Any = postgresql.insert
             self._writer = create_engine(parsed, pool_size=1, max_overflow=1, pool_pre_ping=True)
             reads = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            self._reader = create_engine(parsed, pool_size=4, pool_pre_ping=True).execution_options(**reads)
+            # Which index is best depends on what is asked for: a plan that is kept for any value reads ten times as much.
+            planned_each_time = {"prepare_threshold": None}
+            reader = create_engine(parsed, pool_size=4, pool_pre_ping=True, connect_args=planned_each_time)
+            self._reader = reader.execution_options(**reads)
         elif parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._upsert = sqlite.insert
@@ -160,9 +152,7 @@ class SqlStore:
             prepare_sqlite(self._reader, begin="BEGIN")
         else:
             raise ValueError(f"the ledger keeps its rows in sqlite:///<file> or postgresql://…, not in {parsed.drivername}")
-        self._append_events = _appender(tables.events, self._writer.dialect)
-        self._append_hashes = _appender(tables.audit_chain, self._writer.dialect)
-        self._upserts = {name: self._upsert_statement(name) for name in tables.PROJECTED}
+        self._say = Statements(self._writer.dialect)
 
     @property
     def dialect(self) -> str:
@@ -180,13 +170,14 @@ class SqlStore:
             command.upgrade(config, "head")
             begin = self._upsert(tables.positions).on_conflict_do_nothing()
             connection.execute(begin, [{"stream": stream, "seq": 0, "undecodable": 0} for stream in (EVENTS, DLQ)])
+        self.complete()
 
     def head(self) -> Head:
         return self.read(_head)
 
     def apply(self, batch: Sequence[Incoming]) -> Applied:
-        with self._writer.begin() as tx:
-            head = _head(tx)
+        with transaction(self._writer) as tx:
+            head = _checked(*self._say.head(tx, EVENTS))
             fresh = [incoming for incoming in batch if incoming.seq > head.seq]
             if not fresh:
                 return Applied(head, len(batch), 0)
@@ -197,13 +188,17 @@ class SqlStore:
                     )
             hashes = chain.links(head.chain, fresh)
             read = projections.read(fresh)
-            changed = projections.fold(self._load(tx, projections.keys(read.facts)), read.facts)
-            self._append_events(tx, read.events)
-            self._append_hashes(tx, [{"seq": i.seq, "hash": h} for i, h in zip(fresh, hashes, strict=True)])
-            _grow_tree(tx, head.seq, len(fresh))
+            todo = projections.changes(read.facts)
+            before = self._load(tx, {key for key, _, _ in todo})
+            changed = projections.fold(before, todo)
+            self._say.append(tx, "events", read.events)
+            self._say.append_hashes(tx, head.seq + 1, hashes)
+            self._grow_tree(tx, head.seq, hashes)
             self._save(tx, changed)
+            for name, more in rollups.changes(before, changed).items():
+                self._say.add(tx, name, more)
             undecodable = head.undecodable + len(fresh) - len(read.facts)
-            _move(tx, EVENTS, head.seq, fresh[-1].seq, undecodable)
+            self._move(tx, EVENTS, head.seq, fresh[-1].seq, undecodable)
         checkpoints = sum(1 for fact in read.facts if fact.channel.name == "audit.checkpointed")
         return Applied(Head(fresh[-1].seq, hashes[-1], undecodable), len(batch) - len(fresh), len(fresh) - checkpoints)
 
@@ -211,14 +206,14 @@ class SqlStore:
         return self.read(lambda tx: _position(tx, DLQ)[0])
 
     def apply_dead_letters(self, batch: Sequence[Incoming]) -> int:
-        with self._writer.begin() as tx:
-            position, undecodable = _position(tx, DLQ)
+        with transaction(self._writer) as tx:
+            position, undecodable, _ = self._say.head(tx, DLQ)
             fresh = [incoming for incoming in batch if incoming.seq > position]
             if not fresh:
                 return position
             rows = [projections.storable(dead_letter_row(incoming)) for incoming in fresh]
-            tx.execute(insert(tables.dead_letters), rows)
-            _move(tx, DLQ, position, fresh[-1].seq, undecodable + sum(row["problem"] is not None for row in rows))
+            self._say.append(tx, "dead_letters", rows)
+            self._move(tx, DLQ, position, fresh[-1].seq, undecodable + sum(row["problem"] is not None for row in rows))
             return fresh[-1].seq
 
     def hashes(self, first: int, last: int) -> dict[int, bytes]:
@@ -263,56 +258,57 @@ class SqlStore:
 
     def reset(self) -> None:
         with self._writer.begin() as tx:
-            for table in tables.ALL:
-                if table is not tables.positions:
-                    tx.execute(delete(table))
+            rebuilding.empty(tx)
             tx.execute(update(tables.positions).values(seq=0, undecodable=0))
+
+    def complete(self) -> None:
+        rebuilding.complete(self._writer)
 
     def close(self) -> None:
         self._reader.dispose()
         self._writer.dispose()
 
-    def _load(self, tx: Connection, keys: Iterable[Key]) -> dict[Key, Row]:
+    def _move(self, tx: Cursor, stream: str, old: int, new: int, undecodable: int) -> None:
+        if not self._say.move(tx, stream, old, new, undecodable):
+            raise Moved(
+                f"{stream} moved on from {old} while this ledger was writing: another process writes to the same database"
+            )
+
+    def _load(self, tx: Cursor, keys: Iterable[Key]) -> dict[Key, Row]:
         wanted: dict[tuple[str, str], list[str]] = {}
         for table, tenant, id_ in keys:
             wanted.setdefault((table, tenant), []).append(id_)
-        found: dict[Key, Row] = {}
-        for (name, tenant), ids in wanted.items():
-            table = tables.PROJECTED[name]
-            for chunk in _chunks(ids, 500):
-                query = select(table).where(table.c.tenant == tenant, table.c.id.in_(chunk))
-                for row in tx.execute(query).mappings():
-                    found[name, tenant, row["id"]] = dict(row)
-        return found
+        return {
+            (table, tenant, row["id"]): row
+            for (table, tenant), ids in wanted.items()
+            for row in self._say.find(tx, table, tenant, ids)
+        }
 
-    def _save(self, tx: Connection, changed: Mapping[Key, Row]) -> None:
+    def _save(self, tx: Cursor, changed: Mapping[Key, Row]) -> None:
         by_table: dict[str, list[Row]] = {}
         for (name, _, _), row in changed.items():
             by_table.setdefault(name, []).append(row)
         for name, rows in by_table.items():
-            tx.execute(self._upserts[name], rows)
+            self._say.put(tx, name, rows)
 
-    def _upsert_statement(self, name: str) -> Any:
-        table = tables.PROJECTED[name]
-        statement = self._upsert(table)
-        columns = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
-        return statement.on_conflict_do_update(index_elements=["tenant", "id"], set_=columns)
+    def _grow_tree(self, tx: Cursor, size: int, more: Sequence[bytes]) -> None:
+        def leaves(first: int, count: int) -> list[bytes]:
+            stored = min(count, max(0, size - first))
+            ahead = first + stored - size
+            return [*_all(self._say.leaves(tx, first, stored), first, stored), *more[ahead : ahead + count - stored]]
 
+        def node(level: int, place: int) -> bytes:
+            return _there(self._say.node(tx, level, place), level, place)
 
-def _appender(table: Table, dialect: Dialect) -> Callable[[Connection, list[Row]], None]:
-    """Inserts full rows through the driver, with the statement compiled once: Core's work on each parameter costs a fifth of a rebuild."""
-    compiled = insert(table).compile(dialect=dialect)
-    statement, names = str(compiled), [column.name for column in table.columns]
-    converters = {c.name: convert for c in table.columns if (convert := c.type.dialect_impl(dialect).bind_processor(dialect))}
-    positional = itemgetter(*names) if dialect.positional else None
-
-    def append(tx: Connection, rows: list[Row]) -> None:
-        if converters:
-            rows = [row | {name: convert(row[name]) for name, convert in converters.items()} for row in rows]
-        values: Any = rows if positional is None else [positional(row) for row in rows]
-        tx.exec_driver_sql(statement, values)
-
-    return append
+        try:
+            nodes = merkle.completed(size, len(more), leaves, node)
+        except StreamGap as gap:
+            # Folding goes on, so that the verification can be asked and names the place; nothing is signed over such a tree.
+            log.error("audit_tree_broken", detail=gap.detail)
+            return
+        if nodes:
+            rows = [{"level": level, "place": place, "hash": hash_} for (level, place), hash_ in nodes.items()]
+            self._say.append(tx, "audit_nodes", rows)
 
 
 def _checkpoint(row: Mapping[Any, Any]) -> Checkpoint:
@@ -322,7 +318,10 @@ def _checkpoint(row: Mapping[Any, Any]) -> Checkpoint:
 def _leaves(tx: Connection, first: int, count: int) -> list[bytes]:
     c = tables.audit_chain.c
     query = select(c.hash).where(c.seq > first, c.seq <= first + count).order_by(c.seq)
-    found = [bytes(hash_) for hash_ in tx.execute(query).scalars()]
+    return _all([bytes(hash_) for hash_ in tx.execute(query).scalars()], first, count)
+
+
+def _all(found: list[bytes], first: int, count: int) -> list[bytes]:
     if len(found) != count:
         raise StreamGap(
             f"the audit chain has {len(found)} of {count} hashes after {first}: the database was changed from outside"
@@ -335,27 +334,15 @@ def _node_reader(tx: Connection) -> merkle.Node:
 
     def node(level: int, place: int) -> bytes:
         found = tx.execute(select(c.hash).where(c.level == level, c.place == place)).scalar_one_or_none()
-        if found is None:
-            raise StreamGap(f"the Merkle tree has no node {place} of level {level}: the database was changed from outside")
-        return bytes(found)
+        return _there(None if found is None else bytes(found), level, place)
 
     return node
 
 
-def _grow_tree(tx: Connection, size: int, added: int) -> None:
-    try:
-        nodes = _new_nodes(tx, size, added)
-    except StreamGap as gap:
-        # Folding goes on, so that the verification can be asked and names the place; nothing is signed over such a tree.
-        log.error("audit_tree_broken", detail=gap.detail)
-        return
-    if nodes:
-        rows = [{"level": level, "place": place, "hash": hash_} for (level, place), hash_ in nodes.items()]
-        tx.execute(insert(tables.audit_nodes), rows)
-
-
-def _new_nodes(tx: Connection, size: int, added: int) -> dict[tuple[int, int], bytes]:
-    return merkle.completed(size, added, lambda first, count: _leaves(tx, first, count), _node_reader(tx))
+def _there(found: bytes | None, level: int, place: int) -> bytes:
+    if found is None:
+        raise StreamGap(f"the Merkle tree has no node {place} of level {level}: the database was changed from outside")
+    return found
 
 
 def _position(tx: Connection, stream: str) -> tuple[int, int]:
@@ -365,24 +352,15 @@ def _position(tx: Connection, stream: str) -> tuple[int, int]:
 
 def _head(tx: Connection) -> Head:
     seq, undecodable = _position(tx, EVENTS)
+    link = tables.audit_chain.c
+    return _checked(seq, undecodable, tx.execute(select(link.hash).where(link.seq == seq)).scalar_one_or_none())
+
+
+def _checked(seq: int, undecodable: int, hash_: bytes | None) -> Head:
     if seq == 0:
         return Head(0, chain.GENESIS, undecodable)
-    hash_ = tx.execute(select(tables.audit_chain.c.hash).where(tables.audit_chain.c.seq == seq)).scalar_one_or_none()
     if hash_ is None:
         raise StreamGap(
             f"the ledger stands at {seq}, but its audit chain has no hash there: the database was changed from outside"
         )
     return Head(seq, bytes(hash_), undecodable)
-
-
-def _move(tx: Connection, stream: str, old: int, new: int, undecodable: int) -> None:
-    at = tables.positions
-    moved = tx.execute(update(at).where(at.c.stream == stream, at.c.seq == old).values(seq=new, undecodable=undecodable))
-    if moved.rowcount != 1:
-        raise Moved(f"{stream} moved on from {old} while this ledger was writing: another process writes to the same database")
-
-
-def _chunks(items: list[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

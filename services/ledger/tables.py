@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TEXT, TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
+from services.ledger.domain import rollups
 from services.ledger.domain.rhythm import COUNTS as RHYTHM
 
 
@@ -43,6 +44,21 @@ class Money(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+def utc(value: datetime) -> datetime:
+    """The same moment, told in UTC."""
+    if value.tzinfo is UTC:
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # the first or last day of the calendar, in another zone
+        return value.replace(tzinfo=UTC)
+
+
+def utc_text(value: datetime) -> str:
+    """A moment as SQLite has it."""
+    return utc(value).isoformat("T", "microseconds")
+
+
 class UtcTime(TypeDecorator[datetime]):
     """A moment in UTC: TIMESTAMPTZ on PostgreSQL, ISO 8601 text of fixed width (so that it sorts) on SQLite."""
 
@@ -55,17 +71,15 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if value.tzinfo is not UTC:
-            try:
-                value = value.astimezone(UTC)
-            except OverflowError:  # the first or last day of the calendar, in another zone
-                value = value.replace(tzinfo=UTC)
-        return value if dialect.name == "postgresql" else value.isoformat(timespec="microseconds")
+        return utc(value) if dialect.name == "postgresql" else utc_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(UTC)
+
+
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Json(TypeDecorator[Any]):
@@ -75,7 +89,7 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value, separators=(",", ":"))
+        return None if value is None else _compact(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)
@@ -170,12 +184,13 @@ tasks = Table(
     Index("tasks_changed", "tenant", "last_seq"),
     Index("tasks_dearest", "tenant", "cost_nano_usd", "first_seq"),
     Index("tasks_longest", "tenant", "duration_ms", "first_seq"),
-    Index("tasks_state", "tenant", "state", "first_seq"),
+    Index("tasks_state", "tenant", "state", "first_seq", "pack"),
     Index("tasks_outcome", "tenant", "outcome", "first_seq"),
     Index("tasks_type", "tenant", "type", "first_seq"),
     Index("tasks_pack", "tenant", "pack", "first_seq"),
     Index("tasks_requester", "tenant", "requester", "first_seq"),
-    Index("tasks_agent", "tenant", "agent", "first_seq"),
+    # What an agent's figures are counted from, so that counting reads no row.
+    Index("tasks_agent", "tenant", "agent", "first_seq", "pack", "state", "outcome", "duration_ms", "tool_calls", "refusals"),
     Index("tasks_priority", "tenant", "priority", "first_seq"),
     Index(
         "tasks_parent",
@@ -210,7 +225,9 @@ charges = Table(
     "charges",
     metadata,
     *_key(),
-    *_texts("call", "provider", "model", "key", "outcome", "day"),
+    Column("call", Text),
+    Column("number", BigInteger, nullable=False),
+    *_texts("task_type", "pack", "agent", "api_key", "end_user", "provider", "model", "key", "outcome", "day"),
     *_times("started_at"),
     *(Column(name, Boolean, nullable=False) for name in ("estimated", "simulated", "cached", "unpriced")),
     Column("cost_usd", Money, nullable=False),
@@ -218,6 +235,25 @@ charges = Table(
     *_numbers(*_TOKENS),
     *_numbers("first_seq", "last_seq"),
     Index("charges_time", "tenant", "started_at"),
+)
+
+spend = Table(
+    "spend",
+    metadata,
+    *(Column(name, Text, primary_key=True) for name in rollups.KEYS["spend"]),
+    *_numbers(*rollups.SPENT),
+    *(Column(name, Money, nullable=False) for name in rollups.MONEY),
+    sqlite_with_rowid=False,
+)
+"""Sums of ``charges``; see ``domain.rollups``. A dimension that does not part the sum, or has no value, is empty."""
+
+pack_totals = Table(
+    "pack_totals",
+    metadata,
+    *(Column(name, Text, primary_key=True) for name in rollups.KEYS["pack_totals"]),
+    *_numbers(*rollups.TOTALLED),
+    Column("cost_usd", Money, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 approvals = Table(
@@ -248,6 +284,37 @@ rhythm = Table(
     *_jsons("latencies"),
     *_numbers("first_seq", "last_seq"),
 )
+
+rule_hits = Table(
+    "rule_hits",
+    metadata,
+    *_key(),
+    *_texts("rule"),
+    *_numbers("decided", "watched"),
+    *_times("last_at"),
+    *_numbers("first_seq", "last_seq"),
+)
+
+savings = Table(
+    "savings",
+    metadata,
+    *_key(),
+    *_numbers("calls", "compared"),
+    Column("cost_usd", Money, nullable=False),
+    Column("dearest_usd", Money, nullable=False),
+    *_times("first_at"),
+    *_numbers("first_seq", "last_seq"),
+)
+
+violations = Table(
+    "violations",
+    metadata,
+    *_key(),
+    *_texts("pack", "agent"),
+    *_numbers("first_seq", "last_seq"),
+    Index("violations_agent", "tenant", "pack", "agent", "first_seq"),
+)
+"""Whose each ``violation.noted`` is; all else of it stands in ``events``."""
 
 kill_switches = Table(
     "kill_switches",
@@ -333,9 +400,25 @@ settled_letters = Table(
 
 PROJECTED: dict[str, Table] = {
     table.name: table
-    for table in (tasks, calls, charges, approvals, rhythm, kill_switches, deliveries, audit_checkpoints, settled_letters)
+    for table in (
+        tasks,
+        calls,
+        charges,
+        approvals,
+        rhythm,
+        rule_hits,
+        savings,
+        violations,
+        kill_switches,
+        deliveries,
+        audit_checkpoints,
+        settled_letters,
+    )
 }
 """Tables whose rows are folded, by (tenant, id)."""
 
-ALL: tuple[Table, ...] = (positions, events, audit_chain, audit_nodes, dead_letters, *PROJECTED.values())
+ROLLED_UP: dict[str, Table] = {table.name: table for table in (spend, pack_totals)}
+"""Tables of sums over projected rows."""
+
+ALL: tuple[Table, ...] = (positions, events, audit_chain, audit_nodes, dead_letters, *PROJECTED.values(), *ROLLED_UP.values())
 """What is folded from the streams."""

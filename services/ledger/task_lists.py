@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 from sqlalchemy import (
+    BindParameter,
+    Column,
     Connection,
     Integer,
     Select,
     and_,
     bindparam,
+    case,
     false,
     func,
     literal,
@@ -71,7 +74,10 @@ class TaskStats(TaskFilters):
 
 
 def tasks_list(tx: Connection, tenant: str, args: TasksList) -> Json:
-    """One page, in the order asked for; with ``count`` also how many there are, counted up to 10,000."""
+    """One page, in the order asked for; with ``count`` also how many there are, counted up to 10,000.
+
+    Where a search finds many, those of them are counted that are among the newest 30,000 tasks; ``more`` says that there may be others.
+    """
     c = t.tasks.c
     columns: dict[str, tuple[ColumnElement[int], ...]] = {
         "created": (c.first_seq,),
@@ -89,7 +95,7 @@ def tasks_list(tx: Connection, tenant: str, args: TasksList) -> Json:
             edge: Any = tuple(after) if len(after) > 1 else after[0]
             query = query.where(beyond < edge if args.order == "desc" else beyond > edge)
     # Few tasks are sorted; of many, the index of this order is followed until the page is full.
-    sorting = [column + 0 for column in order] if found_by.few else [*order]
+    sorting = [column + 0 for column in order] if found_by.few or (found_by.driven and args.sort != "created") else [*order]
     ordered = query.order_by(*(column.desc() if args.order == "desc" else column.asc() for column in sorting))
     found = rows_of(tx, ordered.limit(args.limit + 1))
     more = len(found) > args.limit
@@ -104,13 +110,15 @@ def tasks_list(tx: Connection, tenant: str, args: TasksList) -> Json:
 
 
 def tasks_stats(tx: Connection, tenant: str, args: TaskStats) -> Json:
-    """How many tasks stand in each state and outcome, each counted up to 10,000; under a filter, among its newest 10,000."""
+    """How many tasks stand in each state and outcome, each counted up to 10,000; under a filter, among its newest 10,000.
+
+    Where a search finds many, those of them are counted that are among the newest 30,000 tasks.
+    """
     c = t.tasks.c
     found_by = _narrow(tx, tenant, args)
     counted: dict[str, int] = {}
     if found_by.filtered:
-        newest = found_by.of(select(c.state, c.outcome)).order_by((c.first_seq + 0 if found_by.few else c.first_seq).desc())
-        some = newest.limit(MOST_COUNTED).subquery()
+        some = found_by.newest(c.state, c.outcome).limit(MOST_COUNTED).subquery()
         grouped = select(some.c.state, some.c.outcome, func.count().label("n")).group_by(some.c.state, some.c.outcome)
         for row in tx.execute(grouped):
             counted[row.outcome if row.state == "settled" else row.state] = row.n
@@ -133,8 +141,13 @@ def counted_up_to(tx: Connection, query: Select[Any], most: int = MOST_COUNTED) 
 
 
 def _count(tx: Connection, found_by: "_Narrowed") -> Json:
-    n = counted_up_to(tx, found_by.of(select(literal(1))))
-    return {"n": min(n, MOST_COUNTED), "more": n > MOST_COUNTED}
+    n = counted_up_to(
+        tx, found_by.newest(t.tasks.c.first_seq) if found_by.sifted is not None else found_by.of(select(literal(1)))
+    )
+    more = n > MOST_COUNTED
+    if found_by.sifted is not None and not more:
+        more = counted_up_to(tx, found_by.of(select(literal(1)), sifting=False), LOOKED_THROUGH) > LOOKED_THROUGH
+    return {"n": min(n, MOST_COUNTED), "more": more}
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -147,72 +160,161 @@ FEW = 5_000
 """As many are quickly sorted; and where a filter finds more, a page of them is full after some ten thousand of a million."""
 
 
+SOME = 50_000
+"""As many of one of several filters are still sooner read and sorted than all of the others' are looked through."""
+LOOKED_THROUGH = 30_000
+"""How many tasks are read to count what a search finds that finds many."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Narrowed:
-    """How the tasks of a list are found: ``narrow`` is the filter that leaves few, where there is one."""
+    """How the tasks of a list are found: ``narrow`` is the filter that leaves few, where there is one.
+
+    ``sifted`` is what each row has to be looked at for, where no index finds it: a search that finds many.
+    """
 
     conditions: tuple[ColumnElement[bool], ...]
+    sifted: ColumnElement[bool] | None
     narrow: Select[Any] | None
+    driven: bool
+    """One of several filters leaves some thousands: they are found by its index, and are to be sorted where that is in another order."""
     filtered: bool
 
     @property
     def few(self) -> bool:
         return self.narrow is not None
 
-    def of(self, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    def of(self, query: Select[*tuple[Any, ...]], *, sifting: bool = True) -> Select[*tuple[Any, ...]]:
         query = query.select_from(t.tasks).where(*self.conditions)
+        if sifting and self.sifted is not None:
+            query = query.where(self.sifted)
         return query if self.narrow is None else query.where(t.tasks.c.first_seq.in_(self.narrow))
+
+    def newest(self, *columns: Column[Any]) -> Select[*tuple[Any, ...]]:
+        """The newest first; of a search that finds many, those among the newest tasks."""
+        c = t.tasks.c
+        order = (c.first_seq + 0 if self.few else c.first_seq).desc()
+        if self.sifted is None:
+            return self.of(select(*columns)).order_by(order)
+        looked = (
+            self.of(select(*columns, self.sifted.label("has")), sifting=False).order_by(order).limit(LOOKED_THROUGH).subquery()
+        )
+        return select(*(looked.c[column.name] for column in columns)).where(looked.c.has)
 
 
 def _narrow(tx: Connection, tenant: str, args: TaskFilters) -> _Narrowed:
-    """Look which of the filters leaves the fewest, each in its own index and no further than FEW: no planner knows that of a value."""
+    """Look which of the filters leaves the fewest, each in its own index, and no further than matters: no planner knows that of a value."""
     c = t.tasks.c
-    filters: list[ColumnElement[bool]] = []
+    filters: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = []
     if args.state:
-        filters.append(c.state == args.state[0] if len(args.state) == 1 else c.state.in_(args.state))
+        spelt = func.coalesce(c.state, "").in_(args.state)
+        filters.append((c.state == args.state[0] if len(args.state) == 1 else c.state.in_(args.state), spelt))
     for column, wanted in (
         (c.outcome, args.outcome), (c.type, args.type), (c.pack, args.pack), (c.agent, args.agent), (c.requester, args.requester),
         (c.parent, args.parent), (c.priority, args.priority),
     ):  # fmt: skip
         if wanted is not None:
-            filters.append(column == wanted)
-    if args.since is not None:
-        filters.append(c.first_seq >= seq_at(tx, args.since))
-    if args.until is not None:
-        filters.append(c.first_seq < seq_at(tx, args.until))
-    if args.cost_from is not None:
-        filters.append(c.cost_nano_usd >= int(args.cost_from * 1_000_000_000))
-    if args.cost_to is not None:
-        filters.append(c.cost_nano_usd <= int(args.cost_to * 1_000_000_000))
-    candidates = [(each, select(c.first_seq).where(c.tenant == tenant, each)) for each in filters]
+            filters.append((column == wanted, func.coalesce(column, "") == wanted))
+    bounds: list[tuple[ColumnElement[int], Any, Any]] = [
+        (c.first_seq, args.since and seq_at(tx, args.since), args.until and seq_at(tx, args.until) - 1),
+        (c.cost_nano_usd, _nano(args.cost_from), _nano(args.cost_to)),
+    ]
+    for column, lowest, highest in bounds:
+        filters += [] if lowest is None else [(column >= lowest, column + 0 >= lowest)]
+        filters += [] if highest is None else [(column <= highest, column + 0 <= highest)]
+    candidates = [_Candidate(select(c.first_seq).where(c.tenant == tenant, each), each, None, spelt) for each, spelt in filters]
     conditions = [c.tenant == tenant]
     if args.id_prefix is not None:
         conditions.append(c.id.startswith(args.id_prefix, autoescape=True))
+    sifted: list[ColumnElement[bool]] = []
     for typed in (args.q, args.id_prefix):
         # Words find the few that an id may be: no index answers LIKE whatever the database's collation is.
         if typed is not None:
-            found, each = _searched(tx, tenant, typed)
-            candidates.append((each, found))
-    counted = [(counted_up_to(tx, found, FEW), number) for number, (_, found) in enumerate(candidates)]
-    least, narrowest = min(counted, default=(FEW + 1, -1))
-    rest = [each for number, (each, _) in enumerate(candidates) if number != narrowest or least > FEW]
-    return _Narrowed((*conditions, *rest), candidates[narrowest][1] if least <= FEW else None, bool(candidates))
+            found = _searched(tx, tenant, typed)
+            if found.rows is None:
+                sifted.append(found.whole)
+            else:
+                candidates.append(found)
+    most = FEW if len(candidates) < 2 else SOME
+    counted = [(counted_up_to(tx, each.rows, most), place) for place, each in enumerate(candidates) if each.rows is not None]
+    least, narrowest = min(counted, default=(SOME + 1, -1))
+    narrow = candidates[narrowest] if least <= FEW else None
+    driving = candidates[narrowest] if FEW < least <= most and candidates[narrowest].spelt is not None else None
+    for each in candidates:
+        if each is narrow:
+            conditions += [] if each.rest is None else [each.rest]
+        elif each.spelt is None:
+            sifted.append(each.whole)
+        else:
+            conditions.append(each.whole if driving in (None, each) else each.spelt)
+    if narrow is not None:
+        # Few are read in any case.
+        conditions, sifted = [*conditions, *sifted], []
+    return _Narrowed(
+        tuple(conditions), and_(*sifted) if sifted else None, None if narrow is None else narrow.rows, driving is not None,
+        filtered=bool(candidates or sifted),
+    )  # fmt: skip
 
 
-def _searched(tx: Connection, tenant: str, typed: str) -> tuple[Select[Any], ColumnElement[bool]]:
-    """The places of the tasks that what was typed finds, from the index of words; and, of a row that is read anyway, whether it has them."""
+def _nano(usd: Decimal | None) -> int | None:
+    return None if usd is None else int(usd * 1_000_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A filter: the places of the tasks that an index finds by it, ``rest`` of it that these have to be looked at for, and all of it.
+
+    ``rows`` is None for a search that an index had better not be asked for. ``spelt`` says the same as ``whole``, so that no index is used
+    for it; a search has none.
+    """
+
+    rows: Select[Any] | None
+    whole: ColumnElement[bool]
+    rest: ColumnElement[bool] | None
+    spelt: ColumnElement[bool] | None = None
+
+
+SAMPLE = 2_000
+COMMON = 20
+"""Among so many of the newest tasks, a word that as many have is common: reading through tasks finds a page of them sooner than the index
+of words, which has to gather all that have it first."""
+
+
+def _searched(tx: Connection, tenant: str, text_typed: str) -> _Candidate:
+    """What was typed: its rare words are looked up in the index, its common ones are looked for in the rows."""
+    typed = words.typed(text_typed)
+    if not typed:
+        return _Candidate(select(t.tasks.c.first_seq).where(false()), false(), None)
     c = t.tasks.c
-    sqlite = tx.dialect.name == "sqlite"
-    wanted = words.for_sqlite(typed) if sqlite else words.for_postgresql(typed)
-    if wanted is None:
-        return select(c.first_seq).where(false()), false()
-    stands = func.instr if sqlite else func.strpos
-    has = and_(*(stands(" " + c.words, f" {word}") > 0 for word in words.typed(typed)))
-    if sqlite:
-        matching = text("tasks_words MATCH :wanted").bindparams(bindparam("wanted", wanted, unique=True))
-        return select(literal_column("tasks_words.rowid", Integer).label("first_seq")).select_from(_WORDS).where(matching), has
-    matching = text("array_to_tsvector(string_to_array(tasks.words, ' ')) @@ CAST(:wanted AS tsquery)")
-    return select(c.first_seq).where(c.tenant == tenant, matching.bindparams(bindparam("wanted", wanted, unique=True))), has
+    newest = select(c.words).where(c.tenant == tenant).order_by(c.first_seq.desc()).limit(SAMPLE).subquery()
+    having = [
+        func.sum(case((_has(tx, newest.c.words, word), 1), else_=0)).label(f"n{place}") for place, word in enumerate(typed)
+    ]
+    counted = tx.execute(select(*having)).one()
+    rare = [word for word, n in zip(typed, counted, strict=True) if (n or 0) < COMMON]
+    whole = and_(*(_has(tx, c.words, word) for word in typed))
+    if not rare:
+        return _Candidate(None, whole, None)
+    common = [_has(tx, c.words, word) for word in typed if word not in rare]
+    return _Candidate(_having(tx, tenant, rare), whole, and_(*common) if common else None)
+
+
+def _has(tx: Connection, column: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    """Whether a word in the column begins so."""
+    stands = func.instr if tx.dialect.name == "sqlite" else func.strpos
+    return stands(" " + column, f" {word}") > 0
+
+
+def _having(tx: Connection, tenant: str, typed: list[str]) -> Select[Any]:
+    """The places of the tasks that have words which begin so, from the index of words."""
+    c = t.tasks.c
+    if tx.dialect.name == "sqlite":
+        wanted: BindParameter[str] = bindparam("wanted", words.for_sqlite(typed), unique=True)
+        matching = text("tasks_words MATCH :wanted").bindparams(wanted)
+        return select(literal_column("tasks_words.rowid", Integer).label("first_seq")).select_from(_WORDS).where(matching)
+    wanted: BindParameter[str] = bindparam("wanted", words.for_postgresql(typed), unique=True)
+    matching = text("array_to_tsvector(string_to_array(tasks.words, ' ')) @@ CAST(:wanted AS tsquery)").bindparams(wanted)
+    return select(c.first_seq).where(c.tenant == tenant, matching)
 
 
 _WORDS = table("tasks_words")

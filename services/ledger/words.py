@@ -12,15 +12,19 @@ MOST_WORDS = 64
 MOST_TYPED = 8
 
 
+NAMED = ("id", "type", "pack", "agent", "requester", "fault_code", "parent", "labels")
+"""Columns of a task that it can be found by. Never what a pack or a model said."""
+
+
 def words_of(text: str) -> list[str]:
     """The words in ``text``, each once, in their order."""
     return list(dict.fromkeys(word[:64] for word in _WORD.findall(text.lower())))
 
 
 def of_task(row: dict[str, Any]) -> str:
-    """What a task can be found by: ids, type, pack, agent, requester, labels, the code of its fault. Never what a pack or a model said."""
+    """What a task can be found by: the words of all that it is named by."""
     labels: dict[str, str] = row["labels"] or {}
-    parts = (row["id"], row["type"], row["pack"], row["agent"], row["requester"], row["fault_code"], row["parent"])
+    parts = (row[name] for name in NAMED if name != "labels")
     found = words_of(" ".join([*(part for part in parts if part), *labels, *labels.values()]))
     return " ".join(found[:MOST_WORDS])
 
@@ -30,11 +34,11 @@ def typed(text: str) -> list[str]:
     return words_of(text)[:MOST_TYPED]
 
 
-def for_sqlite(text: str) -> str | None:
-    """As FTS5 looks for it; None where nothing can be looked for."""
-    return " ".join(f'"{word}"*' for word in typed(text)) or None
+def for_sqlite(typed: list[str]) -> str:
+    """As FTS5 looks for them."""
+    return " ".join(f'"{word}"*' for word in typed)
 
 
-def for_postgresql(text: str) -> str | None:
-    """As a tsquery; None where nothing can be looked for."""
-    return " & ".join(f"'{word}':*" for word in typed(text)) or None
+def for_postgresql(typed: list[str]) -> str:
+    """As a tsquery."""
+    return " & ".join(f"'{word}':*" for word in typed)

@@ -29,6 +29,9 @@ T = TypeVar("T")
 TENANT = "system"
 """Under which the ledger's own events stand: the chain runs over all tenants."""
 
+NEAR_BATCHES = 10
+"""What lies no more transactions ahead of the fold is there in a moment, in ordinary work."""
+
 DEAD_LETTER_FILTERS = ("dlq.>", "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>")
 """Dead letters, and the broker's word on messages that crashed every consumer that took them. (A terminated one has its dead letter.)"""
 
@@ -114,6 +117,10 @@ class Writer:
         """Whether the fold reached ``seq`` within the time. The transaction that has it waits for no company."""
         with self.events.wanted(seq):
             return await self.progress.wait_for(seq, timeout_s)
+
+    def near(self, seq: int) -> bool:
+        """Whether the fold has ``seq``, or may have it in a moment: a few transactions lie between."""
+        return seq - self.progress.position <= NEAR_BATCHES * self._settings.batch_events
 
     def close(self) -> None:
         """Wait for the transaction in progress; take no more."""

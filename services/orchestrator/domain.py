@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from agentos.contracts.base import Contract, Fault, Principal
-from agentos.contracts.commands import CancelTask, RetryTask
+from agentos.contracts.commands import CancelTask, RetryTask, UpdateTask
 from agentos.contracts.errors import NotFound, Refused
 from agentos.contracts.events.task import (
     Outcome,
@@ -25,6 +25,8 @@ from agentos.contracts.events.task import (
     TaskSettled,
     TaskSubmitted,
     TaskSuspended,
+    TaskUpdated,
+    Term,
 )
 
 SERVICE = Principal(kind="service", id="orchestrator")
@@ -35,6 +37,11 @@ class Task:
     """A task so far. Dictionaries are by ordinal: attempt, or for suspensions their count."""
 
     submitted: TaskSubmitted | None = None
+    """The submission, with the terms that hold now."""
+    revision: int = 0
+    """How often its terms were changed."""
+    deadline_set: int = 0
+    """The revision that the deadline is of: a timer of an older one counts no more."""
     queued: Mapping[int, TaskQueued] = field(default_factory=dict[int, TaskQueued])
     decided: Mapping[int, TaskDecided] = field(default_factory=dict[int, TaskDecided])
     routed: Mapping[int, TaskRouted] = field(default_factory=dict[int, TaskRouted])
@@ -77,6 +84,11 @@ def evolve(task: Task, event: Contract, ordinal: int) -> Task:
     match event:
         case TaskSubmitted():
             return replace(task, submitted=event)
+        case TaskUpdated():
+            if task.submitted is None:
+                return task
+            deadline_set = ordinal if "deadline" in event.changed else task.deadline_set
+            return replace(task, submitted=event.applied_to(task.submitted), revision=ordinal, deadline_set=deadline_set)
         case TaskQueued():
             return replace(task, queued={**task.queued, ordinal: event})
         case TaskDecided():
@@ -150,9 +162,56 @@ def submit(task: Task, submitted: TaskSubmitted) -> list[Effect]:
     return [*effects, Write("task.submitted", submitted, None)]
 
 
+SOONEST = timedelta(seconds=5)
+"""How far ahead a changed deadline has to lie: its timer must not fire before the change stands."""
+
+
+def update(task: Task, command: UpdateTask, now: datetime) -> list[Effect]:
+    """Change the terms. Raises NotFound, or Refused: another change was first, the task has ended, the deadline is over."""
+    if task.submitted is None:
+        raise NotFound("there is no such task")
+    if command.revision != task.revision:
+        raise Refused("the task was changed since you looked at it: look again", code="stale")
+    if task.outcome is not None:
+        raise Refused(
+            f"the task has ended already ({task.outcome}): submit a new one, or retry it first", code="already_settled"
+        )
+    if task.attempt in task.cancelling:
+        raise Refused("the task is being stopped", code="stopping")
+    if command.deadline is not None and command.deadline < now + SOONEST:
+        raise Refused(
+            f"the deadline must lie at least {SOONEST.seconds} seconds ahead; to stop the task cancel it", code="deadline_over"
+        )
+    before = task.submitted
+    terms = TaskUpdated(
+        priority=command.priority or before.priority,
+        deadline=None if command.no_deadline else command.deadline or before.deadline,
+        labels=before.labels if command.labels is None else command.labels,
+        max_attempts=command.max_attempts or before.retry.max_attempts,
+        changed=(),
+        by=command.by,
+    )
+    stood: dict[Term, object] = {
+        "priority": before.priority, "deadline": before.deadline, "labels": before.labels, "max_attempts": before.retry.max_attempts,
+    }  # fmt: skip
+    changed = tuple(name for name, value in stood.items() if getattr(terms, name) != value)
+    if not changed:
+        return []
+    number = task.revision + 1
+    effects: list[Effect] = []
+    if "deadline" in changed and terms.deadline is not None:
+        effects.append(Timer("deadline", number, terms.deadline))
+    return [*effects, Write("task.updated", terms.model_copy(update={"changed": changed}), number)]
+
+
 def cancel(task: Task, command: CancelTask) -> list[Effect]:
     """Stop the task. Raises NotFound or Refused (already settled)."""
     return _stop(task, "cancelled", command.reason, command.by)
+
+
+def deadline_due(task: Task, number: int) -> list[Effect]:
+    """The timer of the deadline that revision ``number`` set has fired; one that was changed since says nothing."""
+    return expire(task) if number == task.deadline_set else []
 
 
 def expire(task: Task) -> list[Effect]:

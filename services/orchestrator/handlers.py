@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from agentos.bus import Bus, Route
-from agentos.contracts.commands import Answer, CancelTask, RetryTask, SubmitTask, TimerDue
+from agentos.contracts.base import Json
+from agentos.contracts.commands import Answer, CancelTask, RetryTask, SubmitTask, TimerDue, UpdateTask
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict, NeverRetry, Refused
 from agentos.contracts.events.approval import ApprovalResolved
@@ -34,6 +35,7 @@ class Orchestrator:
             Route("orchestrator.spawn", self.on_submit),
             Route("orchestrator.cancel", self.on_cancel),
             Route("orchestrator.retry", self.on_retry),
+            Route("orchestrator.update", self.on_update),
             Route("task.decided", self.on_task_event),
             Route("task.routed", self.on_task_event),
             Route("task.suspended", self.on_task_event),
@@ -67,6 +69,13 @@ class Orchestrator:
         command = message.payload(RetryTask)
         await self._command(message, command.tenant, command.task, lambda state: domain.retry(state, command))
 
+    async def on_update(self, message: Recorded) -> None:
+        """Change the terms of an open task."""
+        command = message.payload(UpdateTask)
+        await self._command(
+            message, command.tenant, command.task, lambda state: domain.update(state, command, datetime.now(UTC))
+        )
+
     async def _command(self, message: Recorded, tenant: str, task: str, decide: Callable[[Task], list[Effect]]) -> None:
         request = message.subject.split(".")[3]
         try:
@@ -74,7 +83,8 @@ class Orchestrator:
         except Refused as refused:
             await self._answer(message, request, Answer(ok=False, code=refused.code, detail=refused.detail))
             return
-        await self._answer(message, request, Answer(ok=True, data={"task": task, "attempt": state.attempt}))
+        said: dict[str, Json] = {"task": task, "attempt": state.attempt, "revision": state.revision}
+        await self._answer(message, request, Answer(ok=True, data=said))
 
     async def _answer(self, message: Recorded, request: str, answer: Answer) -> None:
         await self._bus.send("orchestrator.answer", (request,), answer, tenant=message.meta.tenant, cause=message)
@@ -114,7 +124,7 @@ class Orchestrator:
     async def on_deadline_due(self, message: Recorded) -> None:
         """A deadline has passed."""
         due, task = _timer(message)
-        await self._decide(due.tenant, task, message, domain.expire)
+        await self._decide(due.tenant, task, message, lambda state: domain.deadline_due(state, due.ordinal))
 
     async def on_wake_due(self, message: Recorded) -> None:
         """A sleep is over."""

@@ -27,6 +27,8 @@ _LEAST = 30
 """Instructions of fewer letters are a sentence that anybody may say."""
 _MAX_PROMPT = 200_000
 _MAX_ANSWER = 400_000
+_QUICK = 4_000_000
+"""Characters of the one times those of the other: beyond it, looking for pieces one by one takes longer than making sets of them."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ :]?){16,}")
 _BLANKS = re.compile(r"\s+")
@@ -80,10 +82,13 @@ def leak_of(answer: str, request: ModelRequest) -> tuple[float, bool]:
     letters = "".join(prompt)
     if len(letters) < _LEAST:
         return 0.0, False
-    own = _pieces(letters)
+    own: set[str] | None = None
     public: set[str] | None = None
     best = 0.0
     for shape in _shapes(answer[:_MAX_ANSWER]):
+        if _apart(shape, letters):
+            continue
+        own = own or _pieces(letters)
         there = _pieces(shape) & own
         if not there:
             continue
@@ -99,6 +104,17 @@ def leak_of(answer: str, request: ModelRequest) -> tuple[float, bool]:
         if share >= LEAKED_SHARE or _runs(prompt, covered, shape):
             return best, True
     return best, False
+
+
+def _apart(shape: str, letters: str) -> bool:
+    """True where the two have no piece in common, False where they may: what nearly every answer is let go by.
+
+    A piece that both have holds one of the half pieces that ``shape`` is cut into.
+    """
+    half = _PIECE // 2
+    if len(shape) * len(letters) > _QUICK:
+        return False
+    return not any(shape[start : start + half] in letters for start in range(0, len(shape) - half + 1, half))
 
 
 def _covered(letters: str, there: set[str]) -> bytearray:

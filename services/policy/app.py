@@ -46,6 +46,7 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
         beside = [
             _beside("policy-bundles", bundles.follow()),
             _beside("virtual-keys", policy.virtual_keys.follow()),
+            _beside("agents", policy.agents.follow()),
             _beside("triggers", Triggers(bus, evaluator).run()),
             _beside("budget-sweeper", Sweeper(bus, budgets).run()),
             _beside("permissions", PermissionsTable(bus, evaluator).run()),

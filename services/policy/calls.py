@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from agentos.agents import AgentTable
 from agentos.contracts.base import Contract, Json, Principal
 from agentos.contracts.budgets import Budget
 from agentos.contracts.errors import NeverRetry
@@ -54,6 +55,7 @@ class CallRules:
         budgets: Budgets,
         routing: RoutingRules,
         virtual_keys: VirtualKeyTable,
+        agents: AgentTable,
     ) -> None:
         self._budgets = budgets
         self._evaluator = evaluator
@@ -62,6 +64,7 @@ class CallRules:
         self._record = record
         self._routing = routing
         self._virtual_keys = virtual_keys
+        self._agents = agents
 
     async def on_model(self, tenant: str, call: str, asked: ModelCallRequested, asked_at: datetime) -> Ruled:
         """May this model call be made, what of it may leave, and is there money for it?"""
@@ -165,6 +168,8 @@ class CallRules:
             raise NeverRetry("the virtual key has expired", code="key.expired")
         if not key.permits(model):
             raise NeverRetry("the virtual key does not cover this model", code="key.model")
+        if (state := await self._agents.find(tenant, context.pack, context.agent)) != "active":
+            raise NeverRetry(f"the agent {context.pack}/{context.agent} is {state}", code=f"agent.{state}")
         return key.budgets
 
     async def on_tool(self, tenant: str, call: str, asked: ToolCallRequested) -> Ruled:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from agentos.agents import AgentTable
 from agentos.bus import Bus, Route
 from agentos.contracts.commands import HoldCall
 from agentos.contracts.envelope import Recorded
@@ -55,7 +56,8 @@ class Policy:
         reader = Reader(vaults, self._record, self.inspection, Plans(evaluator))
         self._routing = RoutingRules(evaluator, budgets.prices)
         self.virtual_keys = VirtualKeyTable(bus)
-        self.calls = CallRules(evaluator, keys, reader, self._record, budgets, self._routing, self.virtual_keys)
+        self.agents = AgentTable(bus)
+        self.calls = CallRules(evaluator, keys, reader, self._record, budgets, self._routing, self.virtual_keys, self.agents)
         self.checkpoints = CheckpointRules(bus, evaluator, keys, kill, reader)
         self._approvals = ApprovalRules(bus, evaluator, keys, self.calls)
         self._waiting = WaitingCalls(bus, self.on_call_requested)

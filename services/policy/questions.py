@@ -32,6 +32,7 @@ Action = Literal[
     "tasks.submit",
     "tasks.cancel",
     "tasks.retry",
+    "tasks.update",
     "approvals.read",
     "approvals.resolve",
     "kill.read",
@@ -55,6 +56,10 @@ Action = Literal[
     "users.read",
     "users.manage",
     "deadletters.manage",
+    "deadletters.adopt",
+    "agents.manage",
+    "agents.control",
+    "agents.heartbeat",
 ]
 """Everything the API can be asked to do; ``data.json`` says which role may."""
 

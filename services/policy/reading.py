@@ -39,11 +39,10 @@ class Reader:
         self, tenant: str, family: str, context: CallContext, kind: str, read: Read[T], *happened: Happened, model: str = "*"
     ) -> Reading[T]:
         """Redact ``read`` for where a request of this kind goes; note in the history what ``happened``. The history is as it was before."""
-        history, (plan, providers), analyses, standing = await asyncio.gather(
-            self._history(tenant, family, context, *happened),
+        (plan, providers), analyses, (history, standing) = await asyncio.gather(
             self._plans.of(tenant, context, kind, model),
             self._vaults.analyses(read),
-            self._standing(tenant, family, context),
+            self._before(tenant, family, context, *happened),
         )
         redacted = await self._vaults.redact(tenant, family, read, analyses, plan, standing)
         return Reading(history, analyses, redacted, providers)
@@ -52,8 +51,13 @@ class Reader:
         """Have the placeholders of a call that is alone at hand for when it is read again."""
         await self._vaults.keep(tenant, family, reading.redacted.placeholders)
 
-    async def _standing(self, tenant: str, family: str, context: CallContext) -> Standing | None:
-        return None if context.alone else await self._vaults.standing(tenant, family)
+    async def _before(
+        self, tenant: str, family: str, context: CallContext, *happened: Happened
+    ) -> tuple[FamilyHistory, Standing | None]:
+        """What the family has seen, and its placeholders; none of a call that is alone in it."""
+        if context.alone:
+            return await self._history(tenant, family, context, *happened), None
+        return await asyncio.gather(self._history(tenant, family, context, *happened), self._vaults.standing(tenant, family))
 
     async def _history(self, tenant: str, family: str, context: CallContext, *happened: Happened) -> FamilyHistory:
         # What the family has seen by now counts, whether or not it was looked at already.

@@ -53,7 +53,7 @@ _OF_A_PROGRAM = re.compile(r"[A-Z]_$")
 
 KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     *((word, _ANY) for word in ("password", "passwd", "passwort", "passphrase", "passkey", "kennwort", "contraseña", "wachtwoord",
-    "mot de passe", "secret")),
+    "mot de passe", "hasło", "heslo", "lösenord", "passord", "adgangskode", "salasana", "secret")),
     ("token", _TOKEN_BEGINS),
     ("pwd", _WORD_BEGINS),
     ("pass", _ALONE),

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from adapters import registry
 from adapters.simulated import SimulatedAdapter
+from agentos.agents import AgentTable
 from agentos.bus import BrokerSettings, Bus, keep_trying
 from agentos.ending import end
 from agentos.keyring import KeyRing
@@ -14,10 +15,12 @@ from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
 from agentos.service import serve
 from services.router import catalogue, health, reloading
+from services.router.agents import AgentRegistry
 from services.router.asking import RoutingQueries
 from services.router.attempts import utc_now
 from services.router.book import PriceBook
 from services.router.calls import ModelCalls
+from services.router.comings import Comings
 from services.router.configuration import load
 from services.router.handlers import Router
 from services.router.presence import LivePacks
@@ -40,9 +43,9 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
     selection = Selection(turns, configuration, book, now=utc_now)
 
     async def body(bus: Bus, stop: asyncio.Event) -> None:
-        kill, packs = KillSwitch(bus), LivePacks(bus)
+        kill, packs, agents = KillSwitch(bus), LivePacks(bus), AgentTable(bus)
         calls = ModelCalls(bus, KeyRing(bus, master), kill, selection)
-        router = Router(bus, packs, kill, calls, settings.concurrency)
+        router = Router(bus, packs, agents, kill, calls, settings.concurrency)
 
         async def publish() -> None:
             aliases = {name: alias.targets for name, alias in selection.configuration.aliases.items()}
@@ -53,6 +56,8 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
         await kill.start()
         await packs.start()
         followers = [
+            asyncio.create_task(agents.follow(), name="agents"),
+            asyncio.create_task(Comings(bus, packs, agents).run(), name="comings"),
             asyncio.create_task(router.follow_stops(), name="stops"),
             asyncio.create_task(router.follow_waiting(), name="waiting"),
             asyncio.create_task(health.publish(bus, turns, selection, utc_now), name="health"),
@@ -62,7 +67,9 @@ async def run(settings: Settings, broker: BrokerSettings, stop: asyncio.Event) -
                 asyncio.create_task(reloading.follow(settings.config, default, selection, publish), name="configuration")
             )
         try:
-            bus.consume([*router.routes(), *RoutingQueries(bus).routes()])
+            # Before a task is routed: it must be known whose agents are paused.
+            await agents.ready()
+            bus.consume([*router.routes(), *RoutingQueries(bus).routes(), *AgentRegistry(bus).routes()])
             await bus.start()
             await stop.wait()
         finally:

@@ -12,6 +12,7 @@ import structlog
 
 from adapters.port import Answer, ModelAdapter, ProviderError, RateLimits, UnsupportedRequest
 from agentos.contracts.base import Fault
+from agentos.contracts.events.call import CallContext
 from agentos.contracts.model import (
     Delta,
     ModelRequest,
@@ -61,6 +62,10 @@ class Audience(Protocol):
         """Pass on a piece of what ``target`` says. Never blocks, never fails."""
         ...
 
+    async def begun(self) -> None:
+        """Let the first piece get on its way, however much follows it at once."""
+        ...
+
     async def room(self) -> None:
         """Wait until it has caught up."""
         ...
@@ -81,6 +86,7 @@ class Errand:
 
     tenant: str
     call: str
+    context: CallContext
     request: ModelRequest
     chooser: Chooser
     patience: Patience
@@ -273,7 +279,8 @@ class AttemptRun:
                     return True
                 delta = TextDelta(text=text) if len(text) != len(delta.text) else delta
             self._skip_blanks = False
-        if self._first_token is None:
+        first = self._first_token is None
+        if first:
             if not self._floor.take(self):
                 return False
             self._first_token = self._loop.time() - self._clock
@@ -281,6 +288,8 @@ class AttemptRun:
         audience = self._errand.audience
         assert audience is not None, "only what somebody listens to is streamed"  # noqa: S101 - an invariant
         audience.say(self.number, self.target.name, delta)
+        if first:
+            await audience.begun()
         if self.gathered.size >= 4 * self._look_at:
             self._look_at = self.gathered.tokens + LOOK_EVERY
             if self._beyond():

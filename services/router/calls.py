@@ -132,6 +132,7 @@ class ModelCalls:
         errand = Errand(
             tenant=flight.tenant,
             call=flight.call,
+            context=decided.context,
             request=request,
             chooser=self._chooser,
             patience=plan.patience,
@@ -191,7 +192,14 @@ class ModelCalls:
         for number, (target, gathered) in before.attempts.items():
             if number not in noted:
                 made.append(lost := self._lost(number, target, request, gathered))
-                attempted = CallAttempted(target=target, started_at=lost.started_at, duration_ms=0, fault=_LOST, attempt=lost)
+                attempted = CallAttempted(
+                    context=flight.decided.context,
+                    target=target,
+                    started_at=lost.started_at,
+                    duration_ms=0,
+                    fault=_LOST,
+                    attempt=lost,
+                )
                 await book.note(attempted, number)
         return tuple(made), before.whole
 

@@ -294,6 +294,7 @@ class Execution:
         self._running.remove(run)
         self._earlier.append(attempt)
         attempted = CallAttempted(
+            context=self._errand.context,
             target=attempt.target,
             started_at=attempt.started_at,
             duration_ms=attempt.duration_ms,

@@ -2,10 +2,12 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from typing import cast
 
 import structlog
 
+from agentos.agents import AgentTable
 from agentos.bus import Bus, Entry, Route
 from agentos.contracts.base import Json
 from agentos.contracts.commands import WorkItem
@@ -26,8 +28,13 @@ log = structlog.get_logger(__name__)
 class Router:
     """Handlers of the router."""
 
-    def __init__(self, bus: Bus, packs: LivePacks, kill: KillSwitch, calls: ModelCalls, concurrency: int) -> None:
+    def __init__(
+        self, bus: Bus, packs: LivePacks, agents: AgentTable, kill: KillSwitch, calls: ModelCalls, concurrency: int
+    ) -> None:
         self._bus = bus
+        self._agents = agents
+        # Whoever was paused may go on, with what waits for it.
+        agents.on_changed(packs.changed.set)
         self._kill = kill
         self._packs = packs
         self._calls = calls
@@ -100,7 +107,8 @@ class Router:
                 raise RetryLater(f"attempt {attempt} of {subject.id} was decided but its queueing cannot be read yet")
             asked = queued.payload(TaskQueued)
             permitted = _permitted(message.payload(TaskDecided))
-            routed = packs.route(asked.type, asked.pack, asked.priority, self._packs.alive(), permitted)
+            stands = partial(self._agents.known, subject.tenant)
+            routed = packs.route(asked.type, asked.pack, asked.priority, self._packs.alive(), permitted, stands)
             if routed is None:
                 return False
             work = Work(subject.tenant, pack=routed.pack, agent=routed.agent, task=subject.id)

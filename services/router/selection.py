@@ -56,14 +56,17 @@ class Selection:
 
     def __init__(self, turns: Turns, configuration: Configuration, book: Book, *, now: Callable[[], datetime]) -> None:
         self._turns, self._configuration, self._book, self._now = turns, configuration, book, now
+        self._digest = configuration.digest
         self._stuck: OrderedDict[str, tuple[str, datetime]] = OrderedDict()
         self._abilities: dict[str, Ability] = {}
+        self._targets: dict[str, Target] = {}
         self._may_hedge: dict[str, float] = {}
 
     def configure(self, configuration: Configuration) -> None:
         """From now on this one holds; calls that have begun keep their plan."""
-        self._configuration = configuration
+        self._configuration, self._digest = configuration, configuration.digest
         self._abilities.clear()
+        self._targets.clear()
         self._turns.configure(configuration)
         self._book.configure(configuration.prices)
 
@@ -118,7 +121,7 @@ class Selection:
             chain=tuple(chain),
             candidates=candidates,
             sticky=sticky,
-            config=configuration.digest,
+            config=self._digest,
         )
         own = alias.cache if alias is not None else None
         return Plan(
@@ -145,8 +148,12 @@ class Selection:
         return pool.keys[0].adapter.features(model) if pool is not None else Features()
 
     def _target(self, name: str) -> Target:
-        provider, _, model = name.partition("/")
-        return Target(provider, model, _less(self._adapter_features(name), self._configuration.model(name)))
+        found = self._targets.get(name)
+        if found is None:
+            provider, _, model = name.partition("/")
+            features = _less(self._adapter_features(name), self._configuration.model(name))
+            found = self._targets[name] = Target(provider, model, features)
+        return found
 
     def _standing(self, place: int, ability: Ability, needs: Needs, now: datetime) -> Standing:
         known = self._turns.known(ability.target)
@@ -231,9 +238,7 @@ class Selection:
         self._may_hedge[name] = min(10.0, self._may_hedge.get(name, 1.0) + hedge.at_most)
 
     def _nobody(self, request: ModelRequest, ordering: Ordering, candidates: tuple[ModelCandidate, ...], fault: Fault) -> Plan:
-        routing = ModelRouting(
-            requested=request.model, ordering=ordering, chain=(), candidates=candidates, config=self._configuration.digest
-        )
+        routing = ModelRouting(requested=request.model, ordering=ordering, chain=(), candidates=candidates, config=self._digest)
         return Plan(routing, (), fault=fault)
 
 

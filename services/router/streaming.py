@@ -27,6 +27,8 @@ OUTSTANDING = 8
 """Publications at once that are not acknowledged yet."""
 TOGETHER_S = 0.02
 """What comes while a publication is on its way is published together, after this long at most."""
+_TURNS = 4
+"""Of the loop, until a piece is on its way: to wake up, to seal it, to publish it, to write it to the connection."""
 BACKLOG = 512
 """So many pieces may wait to be published before the provider is held up."""
 
@@ -47,7 +49,8 @@ class AnswerStream:
         self._closing = False
         self._lost = False
         self._outstanding: set[asyncio.Task[None]] = set()
-        self._publishing: asyncio.Task[None] | None = None
+        # At once: its key is read while the provider is asked, and not when the first piece waits for it.
+        self._publishing = asyncio.create_task(self._publish(), name="answer-stream")
 
     @property
     def crowded(self) -> bool:
@@ -59,10 +62,12 @@ class AnswerStream:
         if self._lost:
             return
         self._pending.append((attempt, target, delta))
-        if self._publishing is None:
-            self._publishing = asyncio.create_task(self._publish(), name="answer-stream")
-        else:
-            self._wake.set()
+        self._wake.set()
+
+    async def begun(self) -> None:
+        """See ``Audience.begun``. A provider's answer may come in one read, and would be gone through before anything else runs."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def room(self) -> None:
         """See ``Audience.room``."""
@@ -74,13 +79,12 @@ class AnswerStream:
         """Publish what is left. Comes back when that is acknowledged, or failed."""
         self._closing = True
         self._wake.set()
-        if self._publishing is not None:
-            try:
-                await self._publishing
-            finally:
-                self._publishing.cancel()
-                for task in self._outstanding:
-                    task.cancel()
+        try:
+            await self._publishing
+        finally:
+            self._publishing.cancel()
+            for task in self._outstanding:
+                task.cancel()
 
     async def _publish(self) -> None:
         try:

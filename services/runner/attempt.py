@@ -18,6 +18,7 @@ from agentos.sdk.journal import IMMEDIATE
 from agentos.sdk.manifest import AgentEntry
 from services.runner.domain import CRASHED, ESCAPING, HUNG, TIMED_OUT, Finish
 from services.runner.hosts import Hosts
+from services.runner.pack_log import PackLog
 from services.runner.steps import Given, Note, Steps
 
 log = structlog.get_logger(__name__)
@@ -111,6 +112,7 @@ class Attempt:
         hosts: Hosts,
         suspend_after: timedelta,
         tried: Callable[[Tried], bool],
+        said: PackLog,
     ) -> None:
         """``tried`` takes down what the agent tries, and says whether that is enough."""
         self._item = item
@@ -119,6 +121,7 @@ class Attempt:
         self._hosts = hosts
         self._suspend_after = suspend_after.total_seconds()
         self._tried = tried
+        self._said = said
         self._mail: asyncio.Queue[object] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
@@ -166,6 +169,7 @@ class Attempt:
                 self._mail.put_nowait(message)
         self._number = number = self._hosts.next_number()
         task = {"id": self._item.task, "type": task_type, "attempt": self._item.attempt}
+        self._said.again()
         host.begin(number, {"t": "agent", "agent": self._agent.name, "task": task, "input": task_input}, self._mail.put_nowait)
         try:
             return await self._serve(host, number)
@@ -238,7 +242,7 @@ class Attempt:
             case Died():
                 return message
             case LogFrame():
-                self._log(message)
+                self._said.take(message)
             case _Failed(error):
                 return self._failed(error)
             case _Stop():
@@ -281,6 +285,7 @@ class Attempt:
         return Suspend(note.waiting_for, note.on)
 
     def _ended(self, frame: EndedFrame) -> Done:
+        self._said.unsent(frame.unsent)
         if frame.trace:
             log.debug("agent_raised", task=self._item.task, trace=self._steps.hide(frame.trace))
         finish = Finish(frame.outcome, frame.code, frame.message, retryable=frame.retryable, step=frame.step)
@@ -316,13 +321,12 @@ class Attempt:
         host.cancel(number)
         try:
             async with asyncio.timeout(within.total_seconds()):
-                while not isinstance(await self._mail.get(), EndedFrame | Died):
-                    pass
+                while not isinstance(message := await self._mail.get(), Died):
+                    if isinstance(message, LogFrame):
+                        self._said.take(message)
+                    elif isinstance(message, EndedFrame):
+                        self._said.unsent(message.unsent)
+                        break
         except TimeoutError:
             self.confirmed_stopped = False
         return Done(finish)
-
-    def _log(self, frame: LogFrame) -> None:
-        hide = self._steps.hide
-        fields = {hide(key): hide(value) for key, value in frame.fields.items()}
-        getattr(log, frame.level)("pack_log", pack=self._item.pack, task=self._item.task, said=hide(frame.event), fields=fields)

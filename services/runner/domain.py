@@ -15,6 +15,7 @@ from agentos.contracts.events.task import (
     TaskStarted,
     TaskSubmitted,
     TaskSuspended,
+    TaskUpdated,
 )
 from agentos.packhost.hiding import Hider
 from agentos.sdk.context import failure, refusal
@@ -51,6 +52,9 @@ def evolve(view: TaskView, event: Contract, ordinal: int) -> TaskView:
     match event:
         case TaskSubmitted():
             return replace(view, submitted=event)
+        case TaskUpdated():
+            # Subtasks that are made from now on inherit the new priority and deadline.
+            return view if view.submitted is None else replace(view, submitted=event.applied_to(view.submitted))
         case TaskQueued():
             return replace(view, queued={**view.queued, ordinal: event})
         case TaskSuspended():

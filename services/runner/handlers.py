@@ -27,6 +27,7 @@ from services.runner.answers import Answers
 from services.runner.attempt import Attempt, Done, Suspend
 from services.runner.domain import Finish, TaskView
 from services.runner.hosts import Hosts
+from services.runner.pack_log import PackLog
 from services.runner.settings import Settings
 from services.runner.steps import Steps
 
@@ -126,21 +127,27 @@ class Runner:
                 self._bus, self._answers, message, item, view, self._packs[item.pack].manifest, self._keys,
                 replaying=replaying, suspend_after=self._settings.runner_suspend_after,
             )  # fmt: skip
+            said = PackLog(self._bus, message, item, steps.seal)
             given = await steps.open_input()
+            await said.open(replaying=replaying)
         except NeverRetry as unreadable:
             # An erased key or a broken seal: the task must end, not vanish among the dead letters.
             await self._end(message, item, Done(Finish("failed", unreadable.code, unreadable.detail)), None)
             return
         violations = self._violations(message, item, steps)
         attempt = Attempt(
-            item, agent, steps, self._hosts, self._settings.runner_suspend_after, lambda tried: self._enough(violations, tried)
-        )
+            item, agent, steps, self._hosts, self._settings.runner_suspend_after,
+            lambda tried: self._enough(violations, tried), said,
+        )  # fmt: skip
+        over = False
         try:
             async with self._listed(item, attempt):
                 came = await attempt.run(given, view.submitted.type)
+            over = isinstance(came, Done)
         finally:
             steps.close()
             await violations.close()
+            await said.close(over=over)
         if attempt.killed_by is not None:
             await self._note_killed(message, item, attempt, attempt.killed_by)
         match came:

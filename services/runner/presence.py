@@ -25,8 +25,12 @@ def card(pack: Pack) -> PackCard:
         pack=manifest.name,
         version=manifest.version,
         description=manifest.description,
-        agents=tuple(AgentCard(name=agent.name, task_types=tuple(agent.task_types)) for agent in manifest.agents),
-        tools=tuple(ToolCard(name=tool.name, effect=tool.effect) for tool in manifest.tools),
+        agents=tuple(
+            AgentCard(name=agent.name, task_types=tuple(agent.task_types), tools=manifest.tools_of(agent.name))
+            for agent in manifest.agents
+        ),
+        tools=tuple(ToolCard(name=tool.name, effect=tool.effect, description=tool.description) for tool in manifest.tools),
+        capabilities=tuple(manifest.capabilities),
     )
 
 

@@ -107,9 +107,10 @@ class Steps:
     async def seal_result(self, result: Any) -> tuple[Sealed, str]:
         """The sealed result and its digest."""
         plain = canonical(result)
-        return await self._seal(RESULT, plain), digest(plain)
+        return await self.seal(RESULT, plain), digest(plain)
 
-    async def _seal(self, purpose: str, plaintext: bytes) -> Sealed:
+    async def seal(self, purpose: str, plaintext: bytes) -> Sealed:
+        """Sealed with the key of the task's family."""
         return await self._keys.seal(self._item.tenant, self._key_name, purpose, plaintext)
 
     async def _open(self, purpose: str, sealed: Sealed) -> bytes:
@@ -254,7 +255,7 @@ class Steps:
     async def _model_request(self, step: Step, request: Any) -> ModelCallRequested:
         wanted = ModelRequest.model_validate(request)
         return ModelCallRequested(
-            context=self._context(step.ordinal), model=wanted.model, request=await self._seal(REQUEST, wanted.model_dump_json().encode()),
+            context=self._context(step.ordinal), model=wanted.model, request=await self.seal(REQUEST, wanted.model_dump_json().encode()),
             digest=step.digest, max_output_tokens=wanted.max_output_tokens,
         )  # fmt: skip
 
@@ -267,7 +268,7 @@ class Steps:
             destinations=tool.destinations if tool is not None else (),
             # What is not declared is asked for all the same, at its worst: the policy's refusal is the record of it.
             effect=tool.effect if tool is not None else "egress",
-            arguments=await self._seal(ARGUMENTS, canonical(request["arguments"])), digest=step.digest,
+            arguments=await self.seal(ARGUMENTS, canonical(request["arguments"])), digest=step.digest,
         )  # fmt: skip
 
     async def _model_answer(self, settled: ModelCallSettled, *, wants_json: bool) -> Answer:
@@ -295,7 +296,7 @@ class Steps:
         cid = call_id(self._item.task, step.ordinal, epoch)
         question = str(request["question"])[:_LONGEST_QUESTION].encode("utf-8", "replace")
         asked = CheckpointRequested(
-            context=self._context(step.ordinal), question=await self._seal(QUESTION, question), digest=step.digest
+            context=self._context(step.ordinal), question=await self.seal(QUESTION, question), digest=step.digest
         )
         async with self._awaiting(self._subject("approval", cid, "resolved")) as resolved:
             async with self._awaiting(self._subject("checkpoint", cid, "decided")) as decided:
@@ -363,7 +364,7 @@ class Steps:
         task = TaskSubmitted(
             type=request["type"],
             # The whole family shares one data key, so that erasing the task erases what it spread.
-            input=await self._seal(INPUT, plain),
+            input=await self.seal(INPUT, plain),
             input_digest=digest(plain),
             requester=Principal(kind="pack", id=self._item.pack),
             priority=self._submitted.priority,

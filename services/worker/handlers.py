@@ -212,6 +212,7 @@ class Worker:
                 return
             delay = self._settings.worker_first_delay * 2 ** (attempt - 1)
             attempted = CallAttempted(
+                context=decided.context,
                 target=tool.name,
                 started_at=started,
                 duration_ms=_ms(datetime.now(UTC) - started),

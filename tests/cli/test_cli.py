@@ -13,6 +13,9 @@ import pytest
 
 from agentos.contracts.budgets import Budget, BudgetState
 from agentos.contracts.envelope import encode_body
+from agentos.contracts.events.privacy import PayloadRevealed
+from agentos.contracts.events.task import LogWritten
+from services.router.agents import AgentRegistry
 
 
 @dataclass
@@ -64,6 +67,43 @@ async def test_the_beginning_of_an_id_is_enough_where_only_one_begins_so(run: An
     assert f"task {task} is being cancelled" in (await run("task", "cancel", task[:8], "--reason", "x")).out
     assert (await run("task", "show", "no-such-task")).code == 1
     assert (await run("task", "show", task[:5])).code == 1
+
+
+async def test_a_tasks_log_shows_what_is_worse_than_asked_and_an_agents_own_lines_for_a_reason(edge: Any, run: Any) -> None:
+    task = (await run("task", "submit", "report", "--json")).json()["task"]
+    own = [{"at": "2026-01-02T03:04:05.678+00:00", "level": "error", "text": "no\x1b[2J stock", "fields": {"item": "[b]7"}}]
+    await edge.gateway.keyring.create("default", task)
+    sealed = await edge.gateway.keyring.seal("default", task, "task.log", json.dumps(own).encode())
+    said = LogWritten(pack="shop", agent="main", attempt=1, first=1, levels={"error": 1}, lines=sealed)
+    await edge.backend.bus.append("log.written", task, said, tenant="default", ordinal="1-1", correlation_id=task)
+    await edge.backend.eventually(lambda: any(e.data == said for e in edge.backend.ledger.events))
+    closed = (await run("task", "logs", task)).out
+    assert "report submitted by admin" in closed
+    assert "shop/main logged 1 line (sealed: --reveal REASON opens it)" in closed
+    opened = await run("task", "logs", task, "--level", "warning", "--reveal", "stock is wrong")
+    assert opened.out.split() == ["2026-01-02", "03:04:05.678", "error", "no\N{REPLACEMENT CHARACTER}[2J", "stock", "item=[b]7"]
+    [line] = [
+        json.loads(line)
+        for line in (await run("task", "logs", task, "--level", "error", "--reveal", "again", "--json")).out.splitlines()
+    ]
+    assert (line["text"], line["fields"], line["type"]) == ("no\x1b[2J stock", {"item": "[b]7"}, "log.written")
+    revealed = [e.data for e in edge.backend.ledger.events if isinstance(e.data, PayloadRevealed)]
+    assert [(one.task, one.purpose, one.reason) for one in revealed] == [
+        (task, "task.log", "stock is wrong"), (task, "task.log", "again"),
+    ]  # fmt: skip
+    assert (await run("task", "logs", task, "--level", "loud")).code == 2
+
+
+async def test_a_tasks_terms_are_changed_and_labels_that_are_not_named_stay(edge: Any, run: Any) -> None:
+    task = (await run("task", "submit", "report", "--label", "team=a", "--label", "risk=low", "--json")).json()["task"]
+    await edge.backend.eventually(lambda: edge.backend.ledger.events)
+    changed = await run("task", "update", task[:8], "--priority", "high", "--label", "team=b", "--label", "risk=", "--json")
+    assert changed.code == 0, changed.err
+    assert (changed.json()["priority"], changed.json()["labels"], changed.json()["revision"]) == ("high", {"team": "b"}, 1)
+    assert "2126-01-31" in (await run("task", "update", task, "--deadline", "2126-01-31T12:00:00Z")).out
+    assert (await run("task", "update", task, "--deadline", "none", "--json")).json()["deadline"] is None
+    assert (await run("task", "update", task)).code == 2
+    assert (await run("task", "update", "no-such-task", "--priority", "low")).code == 1
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("completed", 0), ("failed", 1)])
@@ -119,6 +159,28 @@ async def test_reports_and_audit(edge: Any, run: Any, tmp_path: Path) -> None:
     offline = await run("audit", "verify", "--file", str(file), "--json")
     assert offline.code == 1
     assert offline.json()["problems"]
+
+
+async def test_agents_are_registered_changed_paused_shown_and_taken_off(edge: Any, run: Any, broker: Any) -> None:
+    bus = await broker.connect("router")
+    bus.consume(AgentRegistry(bus).routes())
+    await bus.start()
+    await edge.backend.announce("engineering", "report")
+    assert "engineering/triage" in (await run("agent", "list")).out
+    made = await run("agent", "register", "crew/scout", "--description", "looks [b]ahead", "--label", "site=north", "--json")
+    assert (made.code, made.json()["labels"]) == (0, {"site": "north"}), made.err
+    assert (await run("agent", "update", "crew/scout", "--silent-after", "30", "--json")).json()["silent_after_s"] == 30
+    shown = (await run("agent", "show", "crew/scout")).out
+    for word in ("crew/scout", "external", "not seen", "looks [b]ahead", "site=north"):
+        assert word in shown
+    assert "paused" in (await run("agent", "control", "crew/scout", "pause", "--reason", "a look")).out
+    twice = await run("agent", "control", "crew/scout", "pause", "--reason", "a look")
+    assert (twice.code, "paused already" in twice.err) == (1, True)
+    assert "going on: scout" in (await run("agent", "control", "crew", "resume", "--reason", "fine")).out
+    assert "unregistered" in (await run("agent", "unregister", "crew/scout", "--reason", "sold")).out
+    assert (await run("agent", "show", "scout")).code == 2
+    assert (await run("agent", "update", "crew/scout")).code == 2
+    assert (await run("agent", "show", "crew/nobody")).code == 1
 
 
 async def test_budgets_are_listed_with_whose_they_are_and_what_is_left(broker: Any, run: Any) -> None:

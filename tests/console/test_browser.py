@@ -1,15 +1,23 @@
 """The ops console in a real browser, against a real installation: `agentos up` with the demo's pack and the simulated model."""
 
+import asyncio
+import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import nats
 import pytest
 
+from agentos.contracts.envelope import Meta, encode_headers
+from agentos.contracts.ids import new_id
+from tests.console.seeded import seed
 from tests.installed import ROOT, installation, make_key
 
 CONSOLE = ROOT / "ops-console"
@@ -17,7 +25,9 @@ CONSOLE = ROOT / "ops-console"
 # A spec is many tests in a browser.
 pytestmark = pytest.mark.timeout(900)
 
-SPECS = sorted(spec.name.removesuffix(".spec.ts") for spec in (CONSOLE / "e2e").glob("*.spec.ts"))
+SLOW = {"kill"}
+"""Specs whose model takes its time to answer, so that a call in flight can be stopped."""
+SPECS = sorted({spec.name.removesuffix(".spec.ts") for spec in (CONSOLE / "e2e").glob("*.spec.ts")} - SLOW)
 
 
 @dataclass(frozen=True)
@@ -46,21 +56,66 @@ def chromium() -> str:
     )
     if os.environ.get("CI") == "true":
         pytest.fail(f"{missing} is missing")
+    # A machine without Chromium or Node has no browser to test in; where CI runs, this fails.
     pytest.skip(f"{missing} is missing: the console was not tested in a browser")
 
 
 @pytest.fixture(scope="module")
 def running(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     del chromium  # nothing is started where it cannot be looked at
-    with installation(tmp_path_factory.mktemp("console")) as (url, key):
-        grace = {"username": "grace", "name": "Grace H.", "password": "a long enough password"}
-        made = httpx.post(f"{url}/api/v1/auth/setup", json=grace, trust_env=False)
-        assert made.status_code == 201, made.text
-        sender, second = (
-            make_key(url, key, "issue tracker", "operator"),
-            make_key(url, key, "Bob of the second desk", "approver"),
-        )
-        yield Running(url, key, sender, second)
+    data = tmp_path_factory.mktemp("console")
+    (data / "secret").touch(mode=0o600)
+    (data / "secret").write_text("a secret of the tracker's, long enough")
+    source = {"kind": "github", "secret_file": str(data / "secret"), "events": {"issues.opened": "issue-triage"}}
+    (data / "sources.json").write_text(json.dumps({"tracker": source}))
+    # Signed every few seconds: nobody waits a minute to see an event proved.
+    environ = {"AGENTOS_GATEWAY_SOURCES_FILE": str(data / "sources.json"), "AGENTOS_LEDGER_CHECKPOINT_INTERVAL": "PT3S"}
+    with installation(data, **environ) as (url, key):
+        asyncio.run(_unreadable(data / "up", "first", "second"))
+        yield _with_people(url, key)
+
+
+@pytest.fixture(scope="module")
+def million(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An installation with a million tasks behind it."""
+    del chromium
+    data = tmp_path_factory.mktemp("million")
+    with installation(data) as (url, key):
+        people = _with_people(url, key)
+    seed(data / "up" / "ledger" / "ledger.db", 1_000_000)
+    with installation(data) as (url, key):
+        yield replace(people, url=url)
+
+
+@pytest.fixture(scope="module")
+def slow(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An installation whose model takes a minute over each answer."""
+    del chromium
+    with installation(tmp_path_factory.mktemp("slow"), AGENTOS_ROUTER_SIMULATED_LATENCY_MS="60000") as (url, key):
+        yield _with_people(url, key)
+
+
+def _with_people(url: str, key: str) -> Running:
+    grace = {"username": "grace", "name": "Grace H.", "password": "a long enough password"}
+    made = httpx.post(f"{url}/api/v1/auth/setup", json=grace, trust_env=False)
+    assert made.status_code == 201, made.text
+    sender, second = (
+        make_key(url, key, "issue tracker", "operator"),
+        make_key(url, key, "Bob of the second desk", "approver"),
+    )
+    return Running(url, key, sender, second)
+
+
+async def _unreadable(data: Path, *names: str) -> None:
+    """Commands of a version that nobody here reads, as a newer gateway would send them: each becomes a dead letter."""
+    listen = re.search(r'listen: "([^"]+)"', (data / "broker" / "nats-server.conf").read_text())
+    assert listen is not None
+    password = (data / "secrets" / "nats-gateway.password").read_text().strip()
+    client = await nats.connect(f"nats://{listen[1]}", user="gateway", password=password, inbox_prefix=b"_INBOX_gateway")
+    for name in names:
+        headers = encode_headers(Meta(new_id(), "orchestrator.cancel/99", "default", name, name, datetime.now(UTC)))
+        await client.request(f"cmd.orchestrator.cancel.{name}", b"{}", headers=headers, timeout=10)
+    await client.close()
 
 
 @pytest.fixture
@@ -75,6 +130,15 @@ def unclaimed(chromium: str, tmp_path: Path) -> Iterator[Running]:
 def test_the_console_holds_in_a_browser(running: Running, chromium: str, spec: str) -> None:
     """Its operators' flows work with live events, and its pages have no accessibility violation, error or overflow."""
     _play(f"{spec}.spec.ts", running, chromium)
+
+
+@pytest.mark.parametrize("spec", sorted(SLOW))
+def test_what_runs_is_stopped_in_a_browser(slow: Running, chromium: str, spec: str) -> None:
+    _play(f"{spec}.spec.ts", slow, chromium)
+
+
+def test_a_million_tasks_are_searched_in_a_browser(million: Running, chromium: str) -> None:
+    _play("million/search.spec.ts", million, chromium)
 
 
 def test_the_first_page_makes_the_administrator_who_is_led_to_what_waits(unclaimed: Running, chromium: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agentos.contracts.errors import Refused
 from agentos.keyring import KeyRing
 from agentos.sealing import MasterKey
-from agentos.subjects import SubjectIndex, normalised
+from agentos.subjects import TOGETHER, SubjectIndex, normalised
 from tests.conftest import Broker
 
 TENANT = "default"
@@ -43,6 +43,21 @@ async def test_a_person_is_found_by_any_spelling_and_forgotten_with_the_family(b
     assert await families("ann@example.org") == ["f2"]
     assert await gateway.forget(TENANT, "f1") == 0
     assert await gateway.families("other", gateway.person("other", "ann@example.org")) == ["f3"]
+
+
+async def test_however_many_are_found_at_once_each_is_found_again_and_all_are_forgotten(
+    broker: Broker, master: MasterKey
+) -> None:
+    policy, gateway = await index(broker, "policy", master), await index(broker, "gateway", master)
+    people = [f"person{number}@example.org" for number in range(2 * TOGETHER + 3)]
+    await policy.note(TENANT, "f1", [("EMAIL", person) for person in people])
+    await policy.note(TENANT, "f2", [("EMAIL", person) for person in people[::2]])
+    for number, person in enumerate(people):
+        both = ["f1", "f2"] if number % 2 == 0 else ["f1"]
+        assert await gateway.families(TENANT, gateway.person(TENANT, person)) == both
+    assert await gateway.forget(TENANT, "f1") == len(people)
+    assert await gateway.families(TENANT, gateway.person(TENANT, people[0])) == ["f2"]
+    assert await gateway.families(TENANT, gateway.person(TENANT, people[1])) == []
 
 
 async def test_the_brokers_files_hold_no_identifier_and_after_forgetting_no_trace_of_it(

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -80,6 +81,10 @@ def test_every_command_exists(page: str, line: str, tmp_path: Path, monkeypatch:
             assert importlib.util.find_spec(module) is not None, f"{page}: no module {module}"
         case ["docker", "compose", "-f", file, *_]:
             assert (ROOT / file).is_file(), f"{page}: no file {file}"
+        case ["curl", *rest]:
+            (path,) = (urlsplit(word).path for word in rest if word.startswith("http://"))
+            paths = json.loads((ROOT / "ops-console" / "openapi.json").read_text())["paths"]
+            assert any(re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", each), path) for each in paths), f"{page}: no route {path}"
         case [first, *_]:
             assert (ROOT / first).is_file(), f"{page}: {first} is neither known here nor a file of this repository"
         case _:

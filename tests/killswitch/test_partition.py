@@ -7,6 +7,7 @@ import nats
 import pytest
 
 from adapters.openai import OpenAIAdapter
+from agentos.agents import AgentTable
 from agentos.bus import Bus
 from agentos.bus.provision import provision
 from agentos.contracts.errors import RetryLater
@@ -42,7 +43,7 @@ async def test_a_router_that_is_cut_off_makes_no_call_although_decided_ones_are_
         kill, packs = KillSwitch(bus), LivePacks(bus)
         turns = Turns({"openai": (("openai#1", adapter),)}, Configuration(), now=utc_now, jitter=lambda: 0.5)
         calls = ModelCalls(bus, KeyRing(bus, master), kill, Selection(turns, Configuration(), PriceBook(), now=utc_now))
-        router = Router(bus, packs, kill, calls, concurrency=2)
+        router = Router(bus, packs, AgentTable(bus), kill, calls, concurrency=2)
         await kill.start()
         await packs.start()
         bus.consume(router.routes())

@@ -126,3 +126,18 @@ def test_the_packs_page_and_a_decision_can_be_read(api: httpx.Client, task: str)
     assert pack["name"] == "engineering"
     decisions = shown(api, "policy/decisions", lambda told: len(told["items"]) >= 3)["items"]
     assert {each["data"]["verdict"] for each in decisions} == {"allow", "hold"}
+
+
+def test_a_waiting_task_is_changed_by_who_has_seen_it_and_an_ended_one_is_not(api: httpx.Client, task: str) -> None:
+    tag = api.get(f"tasks/{task}").headers["ETag"]
+    assert api.patch(f"tasks/{task}", json={"priority": "high"}).json()["code"] == "if_match_needed"
+    changed = api.patch(f"tasks/{task}", json={"priority": "high", "labels": {"team": "billing"}}, headers={"If-Match": tag})
+    assert (changed.status_code, changed.json()["revision"]) == (200, 1), changed.text
+    stale = api.patch(f"tasks/{task}", json={"priority": "low"}, headers={"If-Match": tag})
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale")
+    found = shown(api, "tasks?q=billing", lambda told: bool(told["items"]))
+    assert [(row["id"], row["priority"]) for row in found["items"]] == [(task, "high")]
+    assert api.post(f"tasks/{task}/cancel", json={"reason": "only looked at"}).status_code == 202
+    shown(api, f"tasks/{task}", lambda row: row["state"] == "settled")
+    over = api.patch(f"tasks/{task}", json={"priority": "low"}, headers={"If-Match": changed.headers["ETag"]})
+    assert (over.status_code, over.json()["code"]) == (409, "already_settled")

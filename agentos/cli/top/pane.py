@@ -66,7 +66,7 @@ class Pane(Vertical):
 
     async def load(self) -> None:
         """Read and show. Raises Failure where nobody answers or the request is refused."""
-        raise NotImplementedError
+        raise NotImplementedError  # each pane reads what is its own; Textual's metaclass leaves no room for ABC's
 
     async def refresh_now(self) -> None:
         """Read and show; a refusal is shown too, and what was there stays."""

@@ -97,7 +97,7 @@ def _tokens(group: dict[str, Any]) -> str:
 
 def _notes(group: dict[str, Any]) -> str:
     """What makes the figure less than a bill."""
-    notes = (("simulated_calls", "simulated"), ("unpriced_calls", "without a price"), ("estimated_calls", "estimated"))
+    notes = (("simulated_attempts", "simulated"), ("unpriced_attempts", "without a price"), ("estimated_attempts", "estimated"))
     return ", ".join(f"{group[name]} {word}" for name, word in notes if group.get(name))
 
 

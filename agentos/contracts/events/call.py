@@ -147,6 +147,7 @@ class CallAttempted(Contract):
     For a model call ``attempt`` says what it used and cost; an attempt that lost against its hedge stands here too, with no next.
     """
 
+    context: CallContext
     target: str
     started_at: Utc
     duration_ms: int

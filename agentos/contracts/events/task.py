@@ -39,6 +39,29 @@ class TaskSubmitted(Contract):
     labels: dict[str, str] = Field(default_factory=dict)
 
 
+Term = Literal["priority", "deadline", "labels", "max_attempts"]
+
+
+class TaskUpdated(Contract):
+    """A person changed the terms of an open task; ``n`` counts such changes. All terms are named as they are from now on.
+
+    A priority holds from the next time that the task is handed to a pack: what waits in a queue already keeps its place there.
+    """
+
+    priority: Priority
+    deadline: Utc | None
+    labels: dict[str, str]
+    max_attempts: int = Field(ge=1, le=20)
+    changed: tuple[Term, ...]
+    by: Principal
+
+    def applied_to(self, submitted: TaskSubmitted) -> TaskSubmitted:
+        """The submission with these terms."""
+        retry = submitted.retry.model_copy(update={"max_attempts": self.max_attempts})
+        terms = {"priority": self.priority, "deadline": self.deadline, "labels": self.labels, "retry": retry}
+        return submitted.model_copy(update=terms)
+
+
 class TaskQueued(Contract):
     """Attempt n asks to be admitted. Emitted on submission, when dependencies are settled, when a retry is due, on operator retry."""
 
@@ -152,6 +175,33 @@ class TaskSettled(Contract):
     result: Sealed | None = None
     result_digest: str | None = None
     reasons: tuple[str, ...] = ()
+
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class LogWritten(Contract):
+    """What an agent said of itself in an attempt, some lines at a time; ``<n>`` is ``<attempt>-<first>``.
+
+    The lines may hold anything, so they are sealed: a JSON list of ``{"at", "level", "text", "fields"}``. In clear stands how many there are
+    of each level. An agent that runs again from its recorded steps says the same again; what stands already is not written twice.
+    """
+
+    pack: Token
+    agent: Token
+    attempt: int = Field(ge=1)
+    first: int = Field(ge=1)
+    """The number of the first of these lines within the attempt."""
+    levels: dict[LogLevel, int] = Field(default={})
+    lines: Sealed | None = None
+    """None where none is kept: such an event says only how many were dropped."""
+    dropped: int = Field(default=0, ge=0)
+    """Lines of the attempt that were too many, or too much: said once, at its end."""
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return sum(self.levels.values())
 
 
 class StepRecorded(Contract):

@@ -1,6 +1,7 @@
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters -- whoever asks says which of `rows.ts` it is */
 import createClient from "openapi-fetch";
 
+import { readOlder, toldUpTo } from "../live/told";
 import { session } from "../session/session";
 import { ProblemError, problemOf, unreachable } from "./problem";
 import type { paths } from "./schema";
@@ -16,11 +17,13 @@ api.use({
     const token = await session.fresh();
     if (token !== null) request.headers.set("Authorization", `Bearer ${token}`);
     // A request whose answer got lost can be repeated by the browser without being done twice.
+    if (request.method === "GET" && toldUpTo() > 0) request.headers.set("Agentos-Position", String(toldUpTo()));
     if (request.method === "POST") request.headers.set("Idempotency-Key", onceKey());
     spares.set(request, request.clone());
     return request;
   },
   async onResponse({ request, response }) {
+    if (response.headers.has("Agentos-Behind")) readOlder();
     if (response.status !== 401) return undefined;
     const spare = spares.get(request);
     // Where the sign-in is over, what was to be done is done once the same person is back.

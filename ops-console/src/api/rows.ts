@@ -27,6 +27,8 @@ export interface Call {
 
 export interface TaskDetail extends Task {
   result: unknown;
+  revision: number;
+  timeline: { seq: number; fact: string }[];
   result_state: "none" | "opened" | "sealed" | "erased";
   attempts: Attempt[];
   calls: Call[];
@@ -35,13 +37,15 @@ export interface TaskDetail extends Task {
 
 export interface Vote { by?: { id?: string } | string; outcome?: string; at?: string }
 
+export interface Risk { level: "low" | "medium" | "high"; because: { level: Risk["level"]; text: string }[] }
+
 export interface Approval {
   id: string; kind: "model" | "tool" | "checkpoint"; target: string; task: string; task_type: string; pack: string; agent: string; requester: string;
   state: "pending" | "approved" | "rejected" | "expired" | "cancelled"; summary: string; digest: string; resolved_kind: string | null;
   resolved_by: string | null; reason: string | null; preview: Record<string, unknown> | null; reasons: string[] | null; approver_roles: string[] | null;
   votes: Record<string, unknown>[] | null; edits: Record<string, unknown>[] | null; diff: unknown; revision: number; quorum: number; comments: number;
   escalations: number; four_eyes: boolean; editable: boolean; frozen: boolean; expires_at: string | null; requested_at: string; resolved_at: string | null;
-  history: Record<string, number>; approvals: number;
+  history: Record<string, number>; approvals: number; risk: Risk;
   remarks?: { by: string | { id: string }; at: string; text: string | null }[];
 }
 
@@ -75,11 +79,7 @@ export type Pack = components["schemas"]["PackItem"];
 /** The route answers with CSV too, so that its answer has no one type. */
 export type Costs = components["schemas"]["Costs"];
 
-export interface AuditStatus {
-  position: number; chain: string; key_id: string; checkpoints: number; uncovered: number;
-  last_checkpoint: { seq: number; count: number; root: string; chain: string; signature: string; time?: string } | null;
-  anchors: { target: string; seq: number }[];
-}
-export interface Verdict { ok: boolean; problems?: unknown[]; [more: string]: unknown }
+export type AuditStatus = components["schemas"]["AuditStatus"];
+export type Verdict = components["schemas"]["Verified"];
 
-export interface Delegation { id: string; by?: { id: string }; to?: string; roles?: string[]; since?: string; until?: string; reason?: string; state?: string }
+export type Delegation = components["schemas"]["DelegationItem"];

@@ -13,11 +13,15 @@ export interface paths {
         };
         /**
          * Agents
-         * @description Every agent that could take a task now, and where it runs.
+         * @description Every agent: what it is, whether it lives, what is paused.
          */
         get: operations["agents_api_v1_agents_get"];
         put?: never;
-        post?: never;
+        /**
+         * Register
+         * @description Register an external agent, or take back one that was unregistered. What a pack declares needs no registration.
+         */
+        post: operations["register_api_v1_agents_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -36,6 +40,96 @@ export interface paths {
          * @description One agent.
          */
         get: operations["agent_api_v1_agents__pack___agent__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Unregister
+         * @description Take an agent off: it gets no task of your tenant any more, and its calls are refused. What runs may finish; the log keeps all.
+         */
+        delete: operations["unregister_api_v1_agents__pack___agent__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change what is said of an agent, if nobody else has meanwhile: send the ETag that you have read as If-Match.
+         */
+        patch: operations["update_api_v1_agents__pack___agent__patch"];
+        trace?: never;
+    };
+    "/api/v1/agents/{pack}/{agent}/control": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Control
+         * @description Pause an agent, or let it go on. To stop at once what runs there, engage the kill switch for it.
+         */
+        post: operations["control_api_v1_agents__pack___agent__control_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{pack}/{agent}/heartbeat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Heartbeat
+         * @description An external agent says that it lives: several times within `silent_after_s`. Nothing is written to the log unless it comes or goes.
+         */
+        post: operations["heartbeat_api_v1_agents__pack___agent__heartbeat_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{pack}/{agent}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Logs
+         * @description What happened to the agent, newest first: what people did, when it came and went, what its sandbox refused.
+         *
+         *     Its tasks have events of their own.
+         */
+        get: operations["logs_api_v1_agents__pack___agent__logs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{pack}/{agent}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Its tasks by outcome, how long they took, and what they cost.
+         */
+        get: operations["metrics_api_v1_agents__pack___agent__metrics_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -572,6 +666,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/costs/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Routing Saved
+         * @description What the choice of targets saved, against the dearest target that could have served each call: an estimate that supposes as many
+         *     tokens there. Calls without a choice between prices are left out.
+         */
+        get: operations["routing_saved_api_v1_costs_routing_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deadletters": {
         parameters: {
             query?: never;
@@ -581,7 +696,7 @@ export interface paths {
         };
         /**
          * List Dead Letters
-         * @description Dead letters, newest first: those of your tenant, and those that are too broken to say whose they are.
+         * @description Dead letters, newest first: those of your tenant; in the installation's own also those too broken to say whose they are.
          */
         get: operations["list_dead_letters_api_v1_deadletters_get"];
         put?: never;
@@ -811,13 +926,37 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Drills
+         * @description The drills there were, newest first, with the figures of each.
+         */
+        get: operations["drills_api_v1_kill_drills_get"];
         put?: never;
         /**
          * Drill
          * @description Measure how soon every instance sees a switch, with one that covers nothing.
          */
         post: operations["drill_api_v1_kill_drills_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/kill/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * History
+         * @description Switches that were released, newest first: how long each stood, and what it stopped.
+         */
+        get: operations["history_api_v1_kill_history_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1024,6 +1163,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/packs/{pack}/control": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Control
+         * @description Pause all agents of a pack, or let all go on: one command, kept until each of them is changed.
+         */
+        post: operations["control_api_v1_packs__pack__control_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payloads/reveal": {
         parameters: {
             query?: never;
@@ -1117,9 +1276,29 @@ export interface paths {
         };
         /**
          * Decisions
-         * @description Decisions with the questions they answer: what `agentos policy backtest` asks of other rules.
+         * @description Decisions, newest first, with the questions they answer: what `agentos policy backtest` asks of other rules.
          */
         get: operations["decisions_api_v1_policy_decisions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policy/hits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hits
+         * @description How often each rule decided, of all decisions in the window.
+         */
+        get: operations["hits_api_v1_policy_hits_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1382,6 +1561,8 @@ export interface paths {
         /**
          * Show
          * @description One task with its attempts, calls and approvals. Its result is opened for whoever asked for it, for operators and for admins.
+         *
+         *     The ETag is that of what PATCH may change: it stays while the task merely gets on.
          */
         get: operations["show_api_v1_tasks__task__get"];
         put?: never;
@@ -1389,7 +1570,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Update
+         * @description Change priority, deadline, labels or attempts of a task that has not ended.
+         */
+        patch: operations["update_api_v1_tasks__task__patch"];
         trace?: never;
     };
     "/api/v1/tasks/{task}/cancel": {
@@ -1424,6 +1609,26 @@ export interface paths {
          * @description The task's timeline: every event of the task, its calls, tools and approvals, in order.
          */
         get: operations["events_api_v1_tasks__task__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Logs
+         * @description What happened to the task and to all that was done for it, a line each, in order; what is sealed stays so.
+         */
+        get: operations["logs_api_v1_tasks__task__logs_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1746,11 +1951,13 @@ export interface components {
         };
         /**
          * Agent
-         * @description An agent of a live pack.
+         * @description An agent as your tenant sees it.
          */
         Agent: {
             /** Agent */
             agent: string;
+            /** Capabilities */
+            capabilities: string[];
             /** Description */
             description: string;
             /**
@@ -1760,16 +1967,88 @@ export interface components {
             id: string;
             /** Instances */
             instances: components["schemas"]["AgentInstance"][];
+            /**
+             * Key
+             * @description Its id in the log: the events `agent.changed` and `presence.changed` stand under it.
+             */
+            key: string;
+            /**
+             * Kind
+             * @description hosted: a pack's, run by runners. external: it runs elsewhere and sends heartbeats.
+             * @enum {string}
+             */
+            kind: "hosted" | "external";
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /** Online */
+            online: boolean;
             /** Pack */
             pack: string;
+            /** Pack Description */
+            pack_description: string;
+            /**
+             * Reason
+             * @description Why it is paused or was taken off.
+             */
+            reason: string;
+            /**
+             * Revision
+             * @description How often people have changed it; 0 for a hosted one as it came.
+             */
+            revision: number;
+            /**
+             * Seen At
+             * @description When an instance was last heard of; null where none is kept.
+             */
+            seen_at: string | null;
+            /**
+             * Silent After S
+             * @description After how long without a heartbeat an external agent counts as gone.
+             */
+            silent_after_s: number;
+            /**
+             * Since
+             * @description When it came or went last; null where nobody has seen it.
+             */
+            since: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "paused" | "unregistered";
+            /** Stopped By */
+            stopped_by: components["schemas"]["AgentStop"][];
             /** Task Types */
             task_types: string[];
+            /** Tools */
+            tools: components["schemas"]["AgentTool"][];
             /** Versions */
             versions: string[];
+            /**
+             * Virtual Keys
+             * @description How many virtual keys that hold carry its name.
+             */
+            virtual_keys: number;
+        };
+        /**
+         * AgentChange
+         * @description What is to be different; what is left out stays.
+         */
+        AgentChange: {
+            /** Description */
+            description?: string | null;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /** Silent After S */
+            silent_after_s?: number | null;
         };
         /**
          * AgentInstance
-         * @description A runner that hosts the agent's pack.
+         * @description A runner that hosts the agent's pack, or an instance of an external agent.
          */
         AgentInstance: {
             /** Active */
@@ -1783,16 +2062,433 @@ export interface components {
              * Format: date-time
              */
             seen_at: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * AgentLatency
+         * @description How long settled tasks took, from submission to their end; null where none has settled.
+         */
+        AgentLatency: {
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+        };
+        /**
+         * AgentMetrics
+         * @description What came of the tasks that were submitted within the window, and of the model calls made in it.
+         */
+        AgentMetrics: {
+            /** Attempts */
+            attempts: number;
+            /** By Outcome */
+            by_outcome: {
+                [key: string]: number;
+            };
+            /** Calls */
+            calls: number;
+            /**
+             * Cost Usd
+             * @description The known money of its model calls, those through the governed endpoint included.
+             */
+            cost_usd: string;
+            /** Input Tokens */
+            input_tokens: number;
+            latency: components["schemas"]["AgentLatency"];
+            /**
+             * Open
+             * @description Those that are not over, by state.
+             */
+            open: {
+                [key: string]: number;
+            };
+            /** Output Tokens */
+            output_tokens: number;
+            /** Position */
+            position: number;
+            /** Refusals */
+            refusals: number;
+            /** Settled */
+            settled: number;
+            /** Simulated Attempts */
+            simulated_attempts: number;
+            /**
+             * Success Rate
+             * @description Of the settled ones, how many completed: 0 to 1; null where none has settled.
+             */
+            success_rate: number | null;
+            /** Tasks */
+            tasks: number;
+            /** Tool Calls */
+            tool_calls: number;
+            /** Unpriced Attempts */
+            unpriced_attempts: number;
+            /**
+             * Window
+             * @enum {string}
+             */
+            window: "15m" | "1h" | "6h" | "24h" | "7d" | "30d";
+        };
+        /**
+         * AgentStop
+         * @description A kill switch that is about the agent.
+         */
+        AgentStop: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "halt" | "drain";
+            /** Scope */
+            scope: string;
+            /** Switch */
+            switch: string;
+        };
+        /**
+         * AgentTool
+         * @description A tool that the agent may ask for.
+         */
+        AgentTool: {
+            /** Description */
+            description: string;
+            /** Effect */
+            effect: string;
+            /** Name */
+            name: string;
         };
         /**
          * Agents
-         * @description The agents of all live packs.
+         * @description Every agent that packs declare or people registered, also those that are not alive.
          */
         Agents: {
             /** Items */
             items: components["schemas"]["Agent"][];
             /** Next Cursor */
             next_cursor?: null;
+        };
+        /**
+         * AnchorState
+         * @description How far a place outside holds what the chain was.
+         */
+        AnchorState: {
+            /**
+             * Anchored
+             * @description Up to which event.
+             */
+            anchored: number;
+            /**
+             * Fault
+             * @description What is in the way, if anything is.
+             */
+            fault: string | null;
+            /** Place */
+            place: string;
+        };
+        /**
+         * ApprovalItem
+         * @description An approval with what people remarked.
+         */
+        ApprovalItem: {
+            /** Agent */
+            agent?: string | null;
+            /** Answers */
+            answers?: components["schemas"]["Vote"][] | null;
+            /**
+             * Approvals
+             * @description How many have approved so far.
+             * @default 0
+             */
+            approvals: number;
+            /** Approver Roles */
+            approver_roles?: string[] | null;
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Comments
+             * @default 0
+             */
+            comments: number;
+            /** Diff */
+            diff?: components["schemas"]["Change"][] | null;
+            /** Digest */
+            digest?: string | null;
+            /**
+             * Editable
+             * @default false
+             */
+            editable: boolean;
+            /** Edits */
+            edits?: components["schemas"]["EditMade"][] | null;
+            /**
+             * Escalations
+             * @default 0
+             */
+            escalations: number;
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * First Seq
+             * @default 0
+             */
+            first_seq: number;
+            /**
+             * Four Eyes
+             * @default true
+             */
+            four_eyes: boolean;
+            /**
+             * Frozen
+             * @default false
+             */
+            frozen: boolean;
+            /**
+             * History
+             * @description How often the same of the same pack was answered how.
+             * @default {}
+             */
+            history: {
+                [key: string]: number;
+            };
+            /** Id */
+            id: string;
+            /** Kind */
+            kind?: ("model" | "tool" | "checkpoint") | null;
+            /**
+             * Last Seq
+             * @default 0
+             */
+            last_seq: number;
+            /** Pack */
+            pack?: string | null;
+            /**
+             * Preview
+             * @description What will be done, redacted; its shape is the call's.
+             */
+            preview?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Quorum
+             * @default 1
+             */
+            quorum: number;
+            /** Reason */
+            reason?: string | null;
+            /** Reasons */
+            reasons?: string[] | null;
+            /** Remarks */
+            remarks: components["schemas"]["Remarked"][];
+            /** Requested At */
+            requested_at?: string | null;
+            /** Requester */
+            requester?: string | null;
+            /** Resolved At */
+            resolved_at?: string | null;
+            /** Resolved By */
+            resolved_by?: string | null;
+            /** Resolved Kind */
+            resolved_kind?: string | null;
+            /**
+             * Revision
+             * @default 0
+             */
+            revision: number;
+            /** @description Told in the inbox; not where a task lists its approvals. */
+            risk?: components["schemas"]["Risk"] | null;
+            /** State */
+            state: string;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+            /** Summary */
+            summary?: string | null;
+            /** Target */
+            target?: string | null;
+            /** Task */
+            task?: string | null;
+            /** Task Type */
+            task_type?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Votes */
+            votes?: components["schemas"]["Vote"][] | null;
+        };
+        /**
+         * ApprovalPage
+         * @description Approvals; ``next_cursor`` is the cursor of the next page, null at the end.
+         */
+        ApprovalPage: {
+            /** Items */
+            items: components["schemas"]["ApprovalRow"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
+         * ApprovalRow
+         * @description Something that waits, or waited, for a person.
+         */
+        ApprovalRow: {
+            /** Agent */
+            agent?: string | null;
+            /** Answers */
+            answers?: components["schemas"]["Vote"][] | null;
+            /**
+             * Approvals
+             * @description How many have approved so far.
+             * @default 0
+             */
+            approvals: number;
+            /** Approver Roles */
+            approver_roles?: string[] | null;
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Comments
+             * @default 0
+             */
+            comments: number;
+            /** Diff */
+            diff?: components["schemas"]["Change"][] | null;
+            /** Digest */
+            digest?: string | null;
+            /**
+             * Editable
+             * @default false
+             */
+            editable: boolean;
+            /** Edits */
+            edits?: components["schemas"]["EditMade"][] | null;
+            /**
+             * Escalations
+             * @default 0
+             */
+            escalations: number;
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * First Seq
+             * @default 0
+             */
+            first_seq: number;
+            /**
+             * Four Eyes
+             * @default true
+             */
+            four_eyes: boolean;
+            /**
+             * Frozen
+             * @default false
+             */
+            frozen: boolean;
+            /**
+             * History
+             * @description How often the same of the same pack was answered how.
+             * @default {}
+             */
+            history: {
+                [key: string]: number;
+            };
+            /** Id */
+            id: string;
+            /** Kind */
+            kind?: ("model" | "tool" | "checkpoint") | null;
+            /**
+             * Last Seq
+             * @default 0
+             */
+            last_seq: number;
+            /** Pack */
+            pack?: string | null;
+            /**
+             * Preview
+             * @description What will be done, redacted; its shape is the call's.
+             */
+            preview?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Quorum
+             * @default 1
+             */
+            quorum: number;
+            /** Reason */
+            reason?: string | null;
+            /** Reasons */
+            reasons?: string[] | null;
+            /** Requested At */
+            requested_at?: string | null;
+            /** Requester */
+            requester?: string | null;
+            /** Resolved At */
+            resolved_at?: string | null;
+            /** Resolved By */
+            resolved_by?: string | null;
+            /** Resolved Kind */
+            resolved_kind?: string | null;
+            /**
+             * Revision
+             * @default 0
+             */
+            revision: number;
+            /** @description Told in the inbox; not where a task lists its approvals. */
+            risk?: components["schemas"]["Risk"] | null;
+            /** State */
+            state: string;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+            /** Summary */
+            summary?: string | null;
+            /** Target */
+            target?: string | null;
+            /** Task */
+            task?: string | null;
+            /** Task Type */
+            task_type?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Votes */
+            votes?: components["schemas"]["Vote"][] | null;
+        };
+        /**
+         * AskedErasure
+         * @description The request as the log has it.
+         */
+        AskedErasure: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            by: components["schemas"]["Principal"];
+            /** Event */
+            event: string;
+            /** Families */
+            families: string[];
+            /** Person */
+            person?: string | null;
+            /** Reason */
+            reason: string;
+            /**
+             * Target
+             * @enum {string}
+             */
+            target: "task" | "subject";
+            /** Task */
+            task?: string | null;
         };
         /**
          * Attempt
@@ -1870,6 +2566,30 @@ export interface components {
             waited_ms: number;
         };
         /**
+         * AuditStatus
+         * @description How far the chain reaches, and what its last signed checkpoint says.
+         */
+        AuditStatus: {
+            /** Anchors */
+            anchors: components["schemas"]["AnchorState"][];
+            /** Chain */
+            chain: string;
+            /** Checkpoints */
+            checkpoints: number;
+            /** Key Id */
+            key_id: string;
+            last_checkpoint: components["schemas"]["Checkpoint"] | null;
+            /** Position */
+            position: number;
+            /** Public Key */
+            public_key: string;
+            /**
+             * Uncovered
+             * @description Events that no checkpoint signs yet.
+             */
+            uncovered: number;
+        };
+        /**
          * Backtested
          * @description What the candidate would have decided. `changes` holds the first 500.
          */
@@ -1934,6 +2654,91 @@ export interface components {
              * @description The status that the same request for this one alone would have had.
              */
             status: number;
+        };
+        /**
+         * Beat
+         * @description One instance of an external agent lives.
+         */
+        Beat: {
+            /**
+             * Active
+             * @description What it works on right now.
+             * @default 0
+             */
+            active: number;
+            /**
+             * Instance
+             * @description Which of several; each has a name of its own.
+             * @default main
+             */
+            instance: string;
+            /**
+             * Max Active
+             * @default 1
+             */
+            max_active: number;
+            /**
+             * Version
+             * @default
+             */
+            version: string;
+        };
+        /**
+         * Beaten
+         * @description The heartbeat counts until then.
+         */
+        Beaten: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Id */
+            id: string;
+            /** Silent After S */
+            silent_after_s: number;
+            /**
+             * State
+             * @description paused: do not begin anything new; calls are refused.
+             * @enum {string}
+             */
+            state: "active" | "paused";
+        };
+        /**
+         * Budget
+         * @description A budget as it applies to one call: ``key`` names whose it is, such as ``{"tenant": "acme", "pack": "engineering"}``.
+         */
+        Budget: {
+            /** Id */
+            id: string;
+            /** Key */
+            key: {
+                [key: string]: string;
+            };
+            /** Limit */
+            limit: string;
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "requests" | "tokens" | "usd";
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "hard" | "soft" | "throttle";
+            /**
+             * Wait S
+             * @default 120
+             */
+            wait_s: number;
+            /**
+             * Warn At
+             * @default []
+             */
+            warn_at: number[];
+            /** Window */
+            window: ("minute" | "hour" | "day" | "month" | "total") | components["schemas"]["Sliding"];
         };
         /**
          * BudgetItem
@@ -2028,6 +2833,51 @@ export interface components {
             next_cursor?: null;
         };
         /**
+         * BulkDone
+         * @description What became of each, in the order of the request.
+         */
+        BulkDone: {
+            /** Items */
+            items: components["schemas"]["BulkItem"][];
+        };
+        /**
+         * BulkItem
+         * @description What became of one answer of many.
+         */
+        BulkItem: {
+            /** Approvals */
+            approvals?: number | null;
+            /**
+             * Changes
+             * @description And what was changed.
+             */
+            changes?: components["schemas"]["Change"][] | null;
+            /** Code */
+            code?: string | null;
+            /** Detail */
+            detail?: string | null;
+            /**
+             * Digest
+             * @description Of a refusal because of an edit: what it is for now.
+             */
+            digest?: string | null;
+            /** Id */
+            id: string;
+            /** Ok */
+            ok: boolean;
+            /** Outcome */
+            outcome?: string | null;
+            /** Quorum */
+            quorum?: number | null;
+            /** State */
+            state?: string | null;
+            /**
+             * Status
+             * @description Of a refusal: the status that it alone would have had.
+             */
+            status?: number | null;
+        };
+        /**
          * BundleList
          * @description Published versions.
          */
@@ -2050,12 +2900,336 @@ export interface components {
             saved_usage: components["schemas"]["Usage"];
         };
         /**
+         * CallItem
+         * @description A call with its events.
+         */
+        CallItem: {
+            /** Agent */
+            agent?: string | null;
+            /** Api Key */
+            api_key?: string | null;
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Attempts
+             * @default 0
+             */
+            attempts: number;
+            /** Bundle */
+            bundle?: string | null;
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /** Cached From */
+            cached_from?: string | null;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: string;
+            /** Decided At */
+            decided_at?: string | null;
+            /** Digest */
+            digest?: string | null;
+            /**
+             * Duration Ms
+             * @default 0
+             */
+            duration_ms: number;
+            /** Effect */
+            effect?: string | null;
+            /** End User */
+            end_user?: string | null;
+            /**
+             * Entities
+             * @description How much personal data of which kind was replaced.
+             */
+            entities?: {
+                [key: string]: number;
+            } | null;
+            /** Events */
+            events: components["schemas"]["EventItem"][];
+            /** Fault Code */
+            fault_code?: string | null;
+            /** Fault Message */
+            fault_message?: string | null;
+            /** Finish Reason */
+            finish_reason?: string | null;
+            /**
+             * First Seq
+             * @default 0
+             */
+            first_seq: number;
+            /** Id */
+            id: string;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /** Kind */
+            kind?: ("model" | "tool") | null;
+            /**
+             * Last Seq
+             * @default 0
+             */
+            last_seq: number;
+            /** Model */
+            model?: string | null;
+            /** Outcome */
+            outcome?: string | null;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /** Pack */
+            pack?: string | null;
+            /** Priced */
+            priced?: boolean | null;
+            /** Provider */
+            provider?: string | null;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
+            /** Reasons */
+            reasons?: string[] | null;
+            /** Requested At */
+            requested_at?: string | null;
+            /** Requested Model */
+            requested_model?: string | null;
+            /** Response Digest */
+            response_digest?: string | null;
+            /** Rules */
+            rules?: string[] | null;
+            /** Settled At */
+            settled_at?: string | null;
+            /**
+             * Simulated
+             * @default false
+             */
+            simulated: boolean;
+            /** Started At */
+            started_at?: string | null;
+            /** State */
+            state?: string | null;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+            /** Task */
+            task?: string | null;
+            /** Task Type */
+            task_type?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Tool */
+            tool?: string | null;
+            /**
+             * Unpriced
+             * @default false
+             */
+            unpriced: boolean;
+            /** Verdict */
+            verdict?: string | null;
+        };
+        /**
+         * CallRow
+         * @description A model or tool call.
+         */
+        CallRow: {
+            /** Agent */
+            agent?: string | null;
+            /** Api Key */
+            api_key?: string | null;
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Attempts
+             * @default 0
+             */
+            attempts: number;
+            /** Bundle */
+            bundle?: string | null;
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /** Cached From */
+            cached_from?: string | null;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: string;
+            /** Decided At */
+            decided_at?: string | null;
+            /** Digest */
+            digest?: string | null;
+            /**
+             * Duration Ms
+             * @default 0
+             */
+            duration_ms: number;
+            /** Effect */
+            effect?: string | null;
+            /** End User */
+            end_user?: string | null;
+            /**
+             * Entities
+             * @description How much personal data of which kind was replaced.
+             */
+            entities?: {
+                [key: string]: number;
+            } | null;
+            /** Fault Code */
+            fault_code?: string | null;
+            /** Fault Message */
+            fault_message?: string | null;
+            /** Finish Reason */
+            finish_reason?: string | null;
+            /**
+             * First Seq
+             * @default 0
+             */
+            first_seq: number;
+            /** Id */
+            id: string;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /** Kind */
+            kind?: ("model" | "tool") | null;
+            /**
+             * Last Seq
+             * @default 0
+             */
+            last_seq: number;
+            /** Model */
+            model?: string | null;
+            /** Outcome */
+            outcome?: string | null;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /** Pack */
+            pack?: string | null;
+            /** Priced */
+            priced?: boolean | null;
+            /** Provider */
+            provider?: string | null;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
+            /** Reasons */
+            reasons?: string[] | null;
+            /** Requested At */
+            requested_at?: string | null;
+            /** Requested Model */
+            requested_model?: string | null;
+            /** Response Digest */
+            response_digest?: string | null;
+            /** Rules */
+            rules?: string[] | null;
+            /** Settled At */
+            settled_at?: string | null;
+            /**
+             * Simulated
+             * @default false
+             */
+            simulated: boolean;
+            /** Started At */
+            started_at?: string | null;
+            /** State */
+            state?: string | null;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+            /** Task */
+            task?: string | null;
+            /** Task Type */
+            task_type?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Tool */
+            tool?: string | null;
+            /**
+             * Unpriced
+             * @default false
+             */
+            unpriced: boolean;
+            /** Verdict */
+            verdict?: string | null;
+        };
+        /**
          * Cancel
          * @description Why a task is stopped.
          */
         Cancel: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * Cancelled
+         * @description One thing in flight that was cancelled.
+         */
+        Cancelled: {
+            /** After Ms */
+            after_ms: number;
+            /** Agent */
+            agent: string;
+            /** At */
+            at: string;
+            /** Attempt */
+            attempt: number;
+            /**
+             * Confirmed
+             * @default true
+             */
+            confirmed: boolean;
+            /** Id */
+            id: string | null;
+            /** Instance */
+            instance: string;
+            /** Pack */
+            pack: string;
+            /** Task */
+            task: string;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "call" | "tool" | "attempt";
         };
         /**
          * Candidate
@@ -2086,6 +3260,67 @@ export interface components {
             last: number;
         };
         /**
+         * Certificate
+         * @description The certificate as the log has it.
+         */
+        Certificate: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            by: components["schemas"]["Principal"];
+            /** Digest */
+            digest: string;
+            /** Event */
+            event: string;
+            /** Families */
+            families: string[];
+            /** Index Entries Erased */
+            index_entries_erased: number;
+            /** Keys Erased */
+            keys_erased: number;
+            /** Keys Gone Before */
+            keys_gone_before: number;
+            /** Person */
+            person?: string | null;
+            /** Placeholder Maps Erased */
+            placeholder_maps_erased: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /**
+             * Target
+             * @enum {string}
+             */
+            target: "task" | "subject";
+            /** Task */
+            task?: string | null;
+            /** Tasks */
+            tasks: string[];
+        };
+        /**
+         * Change
+         * @description One difference between two JSON documents, both redacted; ``path`` is a JSON pointer (RFC 6901).
+         */
+        Change: {
+            /** New */
+            new?: unknown;
+            /** Old */
+            old?: unknown;
+            /**
+             * Op
+             * @enum {string}
+             */
+            op: "add" | "remove" | "replace";
+            /** Path */
+            path: string;
+        };
+        /**
          * Changed
          * @description A decision that would have been another one.
          */
@@ -2108,6 +3343,26 @@ export interface components {
             whom: string;
         };
         /**
+         * Checkpoint
+         * @description A signed statement of what the chain is up to an event.
+         */
+        Checkpoint: {
+            /** Chain */
+            chain: string;
+            /** Count */
+            count: number;
+            /** Key Id */
+            key_id?: string | null;
+            /** Root */
+            root: string;
+            /** Seq */
+            seq: number;
+            /** Signature */
+            signature: string;
+            /** Time */
+            time?: string | null;
+        };
+        /**
          * Comment
          * @description A remark that is no vote.
          */
@@ -2117,6 +3372,20 @@ export interface components {
              * @description Kept sealed, under the task's key.
              */
             text: string;
+        };
+        /**
+         * Commented
+         * @description The remark is kept.
+         */
+        Commented: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @default commented
+             * @constant
+             */
+            status: "commented";
         };
         /**
          * Compared
@@ -2178,6 +3447,22 @@ export interface components {
             request: number;
         };
         /**
+         * Control
+         * @description Pause: nothing new starts, tasks wait, what runs may finish. Resume: it goes on, also with what has waited.
+         */
+        Control: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "pause" | "resume";
+            /**
+             * Reason
+             * @description Why; it stands in the log, so name no person in it.
+             */
+            reason: string;
+        };
+        /**
          * Cost
          * @description Price of one attempt, or of all attempts of a call. ``priced`` is false where the price table lacks a model; then ``usd``
          *     holds what is known, and is no sum.
@@ -2190,7 +3475,8 @@ export interface components {
         };
         /**
          * CostFigures
-         * @description What some calls came to. `cost_usd` is the known money; calls that have no price are counted apart.
+         * @description What some calls came to. A call counts once, with its first attempt or its cached answer. `cost_usd` is the known money; attempts
+         *     that have no price are counted apart.
          */
         CostFigures: {
             /**
@@ -2224,10 +3510,10 @@ export interface components {
              */
             cost_usd: string;
             /**
-             * Estimated Calls
+             * Estimated Attempts
              * @default 0
              */
-            estimated_calls: number;
+            estimated_attempts: number;
             /**
              * Input Tokens
              * @default 0
@@ -2249,15 +3535,15 @@ export interface components {
              */
             saved_usd: string;
             /**
-             * Simulated Calls
+             * Simulated Attempts
              * @default 0
              */
-            simulated_calls: number;
+            simulated_attempts: number;
             /**
-             * Unpriced Calls
+             * Unpriced Attempts
              * @default 0
              */
-            unpriced_calls: number;
+            unpriced_attempts: number;
         };
         /**
          * CostGroup
@@ -2301,10 +3587,10 @@ export interface components {
             /** Day */
             day?: string | null;
             /**
-             * Estimated Calls
+             * Estimated Attempts
              * @default 0
              */
-            estimated_calls: number;
+            estimated_attempts: number;
             /**
              * Input Tokens
              * @default 0
@@ -2332,19 +3618,19 @@ export interface components {
              */
             saved_usd: string;
             /**
-             * Simulated Calls
+             * Simulated Attempts
              * @default 0
              */
-            simulated_calls: number;
+            simulated_attempts: number;
             /** Task Type */
             task_type?: string | null;
             /** Tenant */
             tenant?: string | null;
             /**
-             * Unpriced Calls
+             * Unpriced Attempts
              * @default 0
              */
-            unpriced_calls: number;
+            unpriced_attempts: number;
             /** User */
             user?: string | null;
         };
@@ -2608,9 +3894,13 @@ export interface components {
          * @description The event of a decision.
          */
         DecisionItem: {
+            /** Causation Id */
+            causation_id?: string | null;
             /** Correlation Id */
             correlation_id: string | null;
             data: components["schemas"]["Decided"];
+            /** Event Id */
+            event_id?: string | null;
             /** Seq */
             seq: number;
             /** Subject */
@@ -2619,8 +3909,6 @@ export interface components {
             time: string;
             /** Type */
             type: string;
-        } & {
-            [key: string]: unknown;
         };
         /**
          * DecisionList
@@ -2663,6 +3951,66 @@ export interface components {
             until: string;
         };
         /**
+         * Delegated
+         * @description A delegation holds from `since` on.
+         */
+        Delegated: {
+            /** Id */
+            id: string;
+            /**
+             * Roles
+             * @default []
+             */
+            roles: string[];
+            /** Since */
+            since?: string | null;
+            /**
+             * Status
+             * @default granted
+             * @constant
+             */
+            status: "granted";
+            /** To */
+            to?: string | null;
+            /** Until */
+            until?: string | null;
+        };
+        /**
+         * DelegationItem
+         * @description A delegation that holds, or will.
+         */
+        DelegationItem: {
+            by: components["schemas"]["Principal"];
+            /** Id */
+            id: string;
+            /** Reason */
+            reason: string;
+            /** Roles */
+            roles: string[];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** To */
+            to: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * DelegationList
+         * @description Delegations; all are on the one page.
+         */
+        DelegationList: {
+            /** Items */
+            items: components["schemas"]["DelegationItem"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /**
          * Delivered
          * @description What became of a webhook delivery: a task, a ping's answer, or nothing (with the reason).
          */
@@ -2699,21 +4047,6 @@ export interface components {
             reason: string;
         };
         /**
-         * Done
-         * @description A command was taken.
-         */
-        Done: {
-            /** Id */
-            id: string;
-            /**
-             * Status
-             * @default accepted
-             */
-            status: string;
-        } & {
-            [key: string]: unknown;
-        };
-        /**
          * Drill
          * @description How often to measure, and why.
          */
@@ -2725,6 +4058,37 @@ export interface components {
              * @default 20
              */
             rounds: number;
+        };
+        /**
+         * Drilled
+         * @description A drill's figures. An instance that missed a round counts as killed.
+         */
+        Drilled: {
+            by: components["schemas"]["Principal"];
+            /** Id */
+            id: string;
+            /** Instances */
+            instances: components["schemas"]["Reach"][];
+            /** Max Ms */
+            max_ms: number | null;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+            /** Reason */
+            reason: string;
+            /** Rounds */
+            rounds: number;
+        };
+        /**
+         * Drills
+         * @description Newest first.
+         */
+        Drills: {
+            /** Items */
+            items: components["schemas"]["PastDrill"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * Edit
@@ -2743,6 +4107,60 @@ export interface components {
              */
             digest: string;
             request?: components["schemas"]["ModelRequest"] | null;
+        };
+        /**
+         * EditMade
+         * @description An edit, and what policy said to it.
+         */
+        EditMade: {
+            /** At */
+            at: string;
+            /** Base Digest */
+            base_digest: string;
+            /** By */
+            by: string;
+            /** Digest */
+            digest: string;
+            /** Number */
+            number: number;
+            /** Reasons */
+            reasons: string[];
+            /** Verdict */
+            verdict: string;
+        };
+        /**
+         * Edited
+         * @description The edit holds: `digest` is what is to be approved now.
+         */
+        Edited: {
+            /**
+             * Diff
+             * @default []
+             */
+            diff: components["schemas"]["Change"][];
+            /** Digest */
+            digest?: string | null;
+            /** Id */
+            id: string;
+            /** Preview */
+            preview?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Reasons
+             * @default []
+             */
+            reasons: string[];
+            /** Revision */
+            revision?: number | null;
+            /**
+             * Status
+             * @default edited
+             * @constant
+             */
+            status: "edited";
+            /** Verdict */
+            verdict?: string | null;
         };
         /**
          * Ended
@@ -2786,6 +4204,26 @@ export interface components {
             target: string;
         };
         /**
+         * Engaged
+         * @description The switch holds.
+         */
+        Engaged: {
+            /** Id */
+            id: string;
+            /** Mode */
+            mode?: ("halt" | "drain") | null;
+            /** Scope */
+            scope?: ("global" | "tenant" | "pack" | "agent" | "provider" | "model" | "tool" | "task") | null;
+            /**
+             * Status
+             * @default engaged
+             * @constant
+             */
+            status: "engaged";
+            /** Target */
+            target?: string | null;
+        };
+        /**
          * Erase
          * @description Whose data to erase.
          */
@@ -2813,6 +4251,23 @@ export interface components {
             task?: string | null;
         };
         /**
+         * ErasureItem
+         * @description An erasure; one that is `requested` only was cut off: ask for it again.
+         */
+        ErasureItem: {
+            certificate: components["schemas"]["Certificate"] | null;
+            /** Id */
+            id: string;
+            /** N */
+            n: number;
+            request: components["schemas"]["AskedErasure"];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "requested" | "certified";
+        };
+        /**
          * EventItem
          * @description A fact of the log. Sealed parts of ``data`` are marked, not shown.
          */
@@ -2821,7 +4276,10 @@ export interface components {
             causation_id: string | null;
             /** Correlation Id */
             correlation_id: string | null;
-            /** Data */
+            /**
+             * Data
+             * @description The payload, of the shape that its type has: see the reference of subjects.
+             */
             data?: unknown;
             /** Event Id */
             event_id: string | null;
@@ -2840,6 +4298,16 @@ export interface components {
             type: string;
         };
         /**
+         * EventList
+         * @description Facts in stream order; ``next_cursor`` is the cursor of the next page, null at the end.
+         */
+        EventList: {
+            /** Items */
+            items: components["schemas"]["EventItem"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
          * EventPage
          * @description Facts of the log. A page may hold fewer than asked for, or none, and still have a next one: so far was looked.
          */
@@ -2853,6 +4321,132 @@ export interface components {
              * @description The stream position that this is as of.
              */
             position: number;
+        };
+        /**
+         * Exported
+         * @description All that is held, in clear.
+         */
+        Exported: {
+            /**
+             * Calls
+             * @description Of clients of the governed endpoint, which belong to no task.
+             */
+            calls: components["schemas"]["ExportedCall"][];
+            /** Families */
+            families: string[];
+            /** Format */
+            format: string;
+            /** Id */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Tasks */
+            tasks: components["schemas"]["ExportedTask"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * ExportedApproval
+         * @description What a person was asked about it.
+         */
+        ExportedApproval: {
+            /** Id */
+            id: string | null;
+            /** Kind */
+            kind: string | null;
+            /** Preview */
+            preview: {
+                [key: string]: unknown;
+            } | null;
+            /** Requested At */
+            requested_at: string | null;
+            /** Resolved At */
+            resolved_at: string | null;
+            /** Resolved By */
+            resolved_by: string | null;
+            /** State */
+            state: string | null;
+            /** Summary */
+            summary: string | null;
+        };
+        /**
+         * ExportedCall
+         * @description A model or tool call: what was asked, what left the house and to whom, what came back.
+         */
+        ExportedCall: {
+            /** Answered */
+            answered?: unknown;
+            /** Asked */
+            asked?: unknown;
+            /** Decided At */
+            decided_at?: string | null;
+            /** Effect */
+            effect?: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string | null;
+            /** Outcome */
+            outcome: string | null;
+            /** Recipient */
+            recipient: {
+                [key: string]: unknown;
+            } | null;
+            /** Redacted */
+            redacted?: unknown;
+            /** Requested At */
+            requested_at?: string | null;
+            /** Settled At */
+            settled_at?: string | null;
+            /** Verdict */
+            verdict?: string | null;
+        };
+        /**
+         * ExportedLog
+         * @description What its agent logged in an attempt.
+         */
+        ExportedLog: {
+            /** Attempt */
+            attempt: number;
+            /** Lines */
+            lines: unknown;
+        };
+        /**
+         * ExportedTask
+         * @description A task with all that was done for it, in clear.
+         */
+        ExportedTask: {
+            /** Approvals */
+            approvals: components["schemas"]["ExportedApproval"][];
+            /** Calls */
+            calls: components["schemas"]["ExportedCall"][];
+            /** Erased At */
+            erased_at: string | null;
+            /** Family */
+            family: string | null;
+            /** Id */
+            id: string | null;
+            /** Input */
+            input: unknown;
+            /** Logs */
+            logs: components["schemas"]["ExportedLog"][];
+            /** Pack */
+            pack: string | null;
+            /** Purpose */
+            purpose: string | null;
+            /** Requester */
+            requester: string | null;
+            /** Result */
+            result: unknown;
+            /** Settled At */
+            settled_at: string | null;
+            /** Submitted At */
+            submitted_at: string | null;
+            /** Type */
+            type: string | null;
         };
         /**
          * Fault
@@ -2974,11 +4568,24 @@ export interface components {
             url?: string | null;
         };
         /**
-         * Item
-         * @description One thing, with the fields that its projection has.
+         * InstanceReach
+         * @description How soon one instance saw the switch: milliseconds from the engagement to its word, both on the clock of gates, over the rounds.
          */
-        Item: {
-            [key: string]: unknown;
+        InstanceReach: {
+            /** Instance */
+            instance: string;
+            /** Max Ms */
+            max_ms?: number | null;
+            /** Missed */
+            missed: number;
+            /** P50 Ms */
+            p50_ms?: number | null;
+            /** P99 Ms */
+            p99_ms?: number | null;
+            /** Seen */
+            seen: number;
+            /** Service */
+            service: string;
         };
         /**
          * JsonSchemaFormat
@@ -3048,13 +4655,8 @@ export interface components {
              * @description When it was used last, give or take a minute.
              */
             used_at?: string | null;
-            /**
-             * Virtual
-             * @description What a virtual key may do; null for a key of the API.
-             */
-            virtual?: {
-                [key: string]: unknown;
-            } | null;
+            /** @description What a virtual key may do; null for a key of the API. */
+            virtual?: components["schemas"]["VirtualKeyTerms"] | null;
         };
         /**
          * KeyMade
@@ -3092,13 +4694,8 @@ export interface components {
              * @description When it was used last, give or take a minute.
              */
             used_at?: string | null;
-            /**
-             * Virtual
-             * @description What a virtual key may do; null for a key of the API.
-             */
-            virtual?: {
-                [key: string]: unknown;
-            } | null;
+            /** @description What a virtual key may do; null for a key of the API. */
+            virtual?: components["schemas"]["VirtualKeyTerms"] | null;
         };
         /**
          * Keys
@@ -3109,16 +4706,148 @@ export interface components {
             items: components["schemas"]["KeyItem"][];
         };
         /**
+         * KillChange
+         * @description What became of the switch, and by whom.
+         */
+        KillChange: {
+            /** At */
+            at: string;
+            by: components["schemas"]["Principal"];
+            /** Id */
+            id: string | null;
+            /** Reason */
+            reason: string;
+            /** Request */
+            request?: number | null;
+            /** Share Percent */
+            share_percent?: number | null;
+            /** Stage */
+            stage?: string | null;
+            /** Trigger */
+            trigger?: string | null;
+            /** What */
+            what: string;
+        };
+        /**
+         * KillHistory
+         * @description Newest first.
+         */
+        KillHistory: {
+            /** Items */
+            items: components["schemas"]["PastSwitch"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * KillItem
+         * @description One switch: its stages, what it cancelled, and what could not be confirmed stopped.
+         */
+        KillItem: {
+            by: components["schemas"]["Principal"];
+            /** Cancelled */
+            cancelled: components["schemas"]["Cancelled"][];
+            /** History */
+            history: components["schemas"]["KillChange"][];
+            /** Id */
+            id: string;
+            looks: components["schemas"]["Looked"] | null;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "halt" | "drain";
+            /** Reason */
+            reason: string;
+            requested: components["schemas"]["ReleaseAsked"] | null;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "global" | "tenant" | "pack" | "agent" | "provider" | "model" | "tool" | "task";
+            /** Share Percent */
+            share_percent: number | null;
+            /** Since */
+            since: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "engaged" | "probation" | "released";
+            /** Target */
+            target: string;
+            /** Trigger */
+            trigger: string | null;
+            /** Unconfirmed */
+            unconfirmed: components["schemas"]["Unconfirmed"][];
+        };
+        /**
+         * KillList
+         * @description The switches; all are on the one page.
+         */
+        KillList: {
+            /** Items */
+            items: components["schemas"]["KillSwitch"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /**
+         * KillSwitch
+         * @description A switch that is engaged right now.
+         */
+        KillSwitch: {
+            by: components["schemas"]["Principal"];
+            /** Id */
+            id: string;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "halt" | "drain";
+            /** Reason */
+            reason: string;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "global" | "tenant" | "pack" | "agent" | "provider" | "model" | "tool" | "task";
+            /**
+             * Share Percent
+             * @description During probation: how many of 100 tasks may start.
+             */
+            share_percent: number;
+            /** Since */
+            since: string;
+            /**
+             * Stage
+             * @enum {string}
+             */
+            stage: "blocked" | "probation";
+            /** Switch */
+            switch: string;
+            /** Target */
+            target: string;
+            /** Tenant */
+            tenant: string;
+        };
+        /**
          * KnownPerson
-         * @description Who an id in the log stands for.
+         * @description Who or what an id in the log stands for: a person, or an API key.
          */
         KnownPerson: {
             /** Id */
             id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "user" | "api_key";
             /** Name */
             name: string;
-            /** Username */
-            username: string;
+            /**
+             * Username
+             * @description A person's; a key has none.
+             */
+            username: string | null;
         };
         /**
          * Latency
@@ -3133,6 +4862,45 @@ export interface components {
             p99_ms: number | null;
         };
         /**
+         * LogLine
+         * @description One event, in words.
+         */
+        LogLine: {
+            /** Event Id */
+            event_id: string | null;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "debug" | "info" | "warning" | "error";
+            /**
+             * Sealed
+             * @description An agent's own lines: they are the sealed field `lines` of the event.
+             */
+            sealed: boolean;
+            /** Seq */
+            seq: number;
+            /** Text */
+            text: string;
+            /** Time */
+            time: string | null;
+            /**
+             * Type
+             * @description The event's; all of it is at `/tasks/{id}/events`.
+             */
+            type: string;
+        };
+        /**
+         * LogPage
+         * @description Lines in stream order; ``next_cursor`` is the cursor of the next page, null at the end of what there is so far.
+         */
+        LogPage: {
+            /** Items */
+            items: components["schemas"]["LogLine"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
          * Login
          * @description Who signs in.
          */
@@ -3141,6 +4909,24 @@ export interface components {
             password: string;
             /** Username */
             username: string;
+        };
+        /**
+         * Looked
+         * @description The last look at what was to stop.
+         */
+        Looked: {
+            /** At */
+            at: string;
+            /** Cancelled */
+            cancelled: number;
+            /** Id */
+            id: string | null;
+            /** Last After Ms */
+            last_after_ms?: number | null;
+            /** Running */
+            running: number;
+            /** Unconfirmed */
+            unconfirmed: number;
         };
         /**
          * Made
@@ -3402,6 +5188,38 @@ export interface components {
             };
         };
         /**
+         * NewAgent
+         * @description An agent to be registered. Its virtual keys, with their models and budgets, are made under `keys`: with its pack and agent.
+         */
+        NewAgent: {
+            /** Agent */
+            agent: string;
+            /**
+             * Description
+             * @description It stands in the log, so name no person in it.
+             * @default
+             */
+            description: string;
+            /**
+             * Labels
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Pack
+             * @description The pack as which its calls count; no such pack need be installed.
+             */
+            pack: string;
+            /**
+             * Silent After S
+             * @description After how long without a heartbeat an external agent counts as gone.
+             * @default 60
+             */
+            silent_after_s: number;
+        };
+        /**
          * NewBudget
          * @description A limit on what a virtual key may use, in an account of its own.
          */
@@ -3449,7 +5267,7 @@ export interface components {
              * Scopes
              * @description Of what its roles may do, only this; null for all of it.
              */
-            scopes?: ("tasks.read" | "tasks.submit" | "tasks.cancel" | "tasks.retry" | "approvals.read" | "approvals.resolve" | "approvals.delegate" | "kill.read" | "kill.engage" | "kill.release" | "kill.drill" | "audit.read" | "audit.export" | "policy.read" | "policy.publish" | "privacy.erase" | "privacy.export" | "payloads.reveal" | "cost.read" | "budgets.read" | "packs.read" | "events.read" | "keys.manage" | "users.read" | "users.manage" | "metrics.read" | "deadletters.manage")[] | null;
+            scopes?: ("tasks.read" | "tasks.submit" | "tasks.cancel" | "tasks.retry" | "tasks.update" | "approvals.read" | "approvals.resolve" | "approvals.delegate" | "kill.read" | "kill.engage" | "kill.release" | "kill.drill" | "audit.read" | "audit.export" | "policy.read" | "policy.publish" | "privacy.erase" | "privacy.export" | "payloads.reveal" | "cost.read" | "budgets.read" | "packs.read" | "events.read" | "agents.manage" | "agents.control" | "agents.heartbeat" | "keys.manage" | "users.read" | "users.manage" | "metrics.read" | "deadletters.manage" | "deadletters.adopt")[] | null;
             /**
              * Tenant
              * @description Only your own.
@@ -3642,6 +5460,16 @@ export interface components {
             window: "15m" | "1h" | "6h" | "24h" | "7d" | "30d";
         };
         /**
+         * PackControlled
+         * @description Which of the pack's agents were changed; the others stood so already.
+         */
+        PackControlled: {
+            /** Changed */
+            changed: string[];
+            /** Pack */
+            pack: string;
+        };
+        /**
          * PackInstance
          * @description A runner that hosts the pack.
          */
@@ -3786,22 +5614,77 @@ export interface components {
             stats?: string | null;
         };
         /**
-         * Page
-         * @description A list; ``next_cursor`` is the cursor of the next page, null at the end.
+         * PastDrill
+         * @description A drill and when its figures were written down.
          */
-        Page: {
-            /** Items */
-            items: {
-                [key: string]: unknown;
-            }[];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        } & {
-            [key: string]: unknown;
+        PastDrill: {
+            /** At */
+            at: string | null;
+            by: components["schemas"]["Principal"];
+            /** Id */
+            id: string;
+            /** Instances */
+            instances: components["schemas"]["InstanceReach"][];
+            /** Max Ms */
+            max_ms?: number | null;
+            /** P50 Ms */
+            p50_ms?: number | null;
+            /** P99 Ms */
+            p99_ms?: number | null;
+            /** Reason */
+            reason: string;
+            /** Rounds */
+            rounds: number;
+        };
+        /**
+         * PastSwitch
+         * @description A switch that was released, as the ledger counted it.
+         */
+        PastSwitch: {
+            /**
+             * Cancelled
+             * @description Things in flight that it stopped, as the last look counted them.
+             */
+            cancelled: number;
+            /** Engaged At */
+            engaged_at: string | null;
+            /** Engaged By */
+            engaged_by: string | null;
+            /** Id */
+            id: string;
+            /** Mode */
+            mode: string;
+            /** Reason */
+            reason: string | null;
+            /** Release Reason */
+            release_reason: string | null;
+            /** Released At */
+            released_at: string | null;
+            /** Released By */
+            released_by: string | null;
+            /**
+             * Running
+             * @description What still ran at the last look.
+             */
+            running: number;
+            /** Scope */
+            scope: string;
+            /** Target */
+            target: string;
+            /**
+             * Trigger
+             * @description What engaged it, where no person did.
+             */
+            trigger: string | null;
+            /**
+             * Unconfirmed
+             * @description Of those, what nobody could confirm stopped.
+             */
+            unconfirmed: number;
         };
         /**
          * People
-         * @description The people of the tenant, by username.
+         * @description The people of the tenant, by username, and then its keys.
          */
         People: {
             /** Items */
@@ -3873,6 +5756,24 @@ export interface components {
             submitted: number;
             /** Tool Calls */
             tool_calls: number;
+        };
+        /**
+         * Principal
+         * @description Who asked for something: a person who signed in, an API key, a webhook source, a pack, or a service itself.
+         */
+        Principal: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "user" | "api_key" | "webhook" | "pack" | "service";
+            /**
+             * Roles
+             * @default []
+             */
+            roles: string[];
         };
         /**
          * PrivacyExport
@@ -3956,6 +5857,52 @@ export interface components {
             };
         };
         /**
+         * Published
+         * @description These rules decide from now on. `previous` is the version that did before; null for those that AgentOS ships.
+         */
+        Published: {
+            /** Created At */
+            created_at?: string | null;
+            /** Id */
+            id: string;
+            /** Key Id */
+            key_id?: string | null;
+            /** Previous */
+            previous?: number | null;
+            /** Request */
+            request?: string | null;
+            /** Revision */
+            revision?: string | null;
+            /**
+             * Status
+             * @default published
+             * @constant
+             */
+            status: "published";
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * Reach
+         * @description How soon one instance saw the switch, over the rounds.
+         */
+        Reach: {
+            /** Instance */
+            instance: string;
+            /** Max Ms */
+            max_ms: number | null;
+            /** Missed */
+            missed: number;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+            /** Seen */
+            seen: number;
+            /** Service */
+            service: string;
+        };
+        /**
          * RecentCall
          * @description A model call that came to an end lately.
          */
@@ -4007,6 +5954,69 @@ export interface components {
              * @enum {string}
              */
             stage: "probation" | "released";
+        };
+        /**
+         * ReleaseAsked
+         * @description A release that waits for a second person.
+         */
+        ReleaseAsked: {
+            /** At */
+            at: string;
+            by: components["schemas"]["Principal"];
+            /** Id */
+            id: string | null;
+            /** Reason */
+            reason: string;
+            /** Request */
+            request: number;
+            /** Share Percent */
+            share_percent: number;
+            /**
+             * Stage
+             * @enum {string}
+             */
+            stage: "probation" | "released";
+        };
+        /**
+         * Released
+         * @description How far the switch is open now. ``requested``: a second person has to confirm ``request``.
+         */
+        Released: {
+            /** Id */
+            id: string;
+            /** Request */
+            request?: number | null;
+            /** Share Percent */
+            share_percent?: number | null;
+            /** Stage */
+            stage?: ("requested" | "probation" | "released") | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "requested" | "probation" | "released";
+        };
+        /**
+         * Remarked
+         * @description A remark, or the comment of an answer. `text` is null where it is sealed for you, or was erased.
+         */
+        Remarked: {
+            /** At */
+            at: string;
+            /** By */
+            by: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "opened" | "sealed" | "erased";
+            /** Text */
+            text: string | null;
+            /**
+             * With
+             * @description `comment`, or the outcome of the answer that it came with.
+             */
+            with: string;
         };
         /**
          * Resolve
@@ -4062,6 +6072,27 @@ export interface components {
             outcome: "approved" | "rejected";
         };
         /**
+         * Resolved
+         * @description Your answer counts. `state` says whether that decided it, or more approvals are needed.
+         */
+        Resolved: {
+            /** Approvals */
+            approvals?: number | null;
+            /** Id */
+            id: string;
+            /** Outcome */
+            outcome?: string | null;
+            /** Quorum */
+            quorum?: number | null;
+            /** State */
+            state?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "approved" | "rejected";
+        };
+        /**
          * Reveal
          * @description Which sealed value to open.
          */
@@ -4083,6 +6114,52 @@ export interface components {
             reason: string;
         };
         /**
+         * Revealed
+         * @description A sealed value in clear. `restored`: with the personal data in place of its placeholders, where there are any.
+         */
+        Revealed: {
+            /** Event */
+            event: string;
+            /** Field */
+            field: string;
+            /** Id */
+            id: string;
+            /** Purpose */
+            purpose: string;
+            /** Restored */
+            restored?: unknown;
+            /** Type */
+            type: string;
+            /** Value */
+            value: unknown;
+        };
+        /**
+         * Risk
+         * @description How risky it is by all that is known, and why; the gravest first.
+         */
+        Risk: {
+            /** Because */
+            because: components["schemas"]["RiskReason"][];
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "low" | "medium" | "high";
+        };
+        /**
+         * RiskReason
+         * @description Something that is known of it, in words.
+         */
+        RiskReason: {
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "low" | "medium" | "high";
+            /** Text */
+            text: string;
+        };
+        /**
          * Routing
          * @description Why a call went where it went. `routing` is null while it runs, and where nothing was chosen.
          */
@@ -4098,6 +6175,75 @@ export interface components {
             routing: components["schemas"]["ModelRouting"] | null;
             /** Settled */
             settled: boolean;
+        };
+        /**
+         * RoutingSaved
+         * @description Of the model calls that were settled in the time that was asked for.
+         */
+        RoutingSaved: {
+            /** Calls */
+            calls: number;
+            /**
+             * Compared
+             * @description Those for which routing had a choice between targets with a price.
+             */
+            compared: number;
+            /**
+             * Cost Usd
+             * @description What the compared ones cost.
+             */
+            cost_usd: string;
+            /**
+             * Dearest Usd
+             * @description What the dearest eligible target would have asked for as many tokens.
+             */
+            dearest_usd: string;
+            /** Position */
+            position: number;
+            /** Saved Usd */
+            saved_usd: string;
+            /**
+             * Since
+             * @description When the oldest of the calls was settled; null where there are none.
+             */
+            since: string | null;
+        };
+        /**
+         * RuleHit
+         * @description How often a rule decided, and how often it would have but is only watched.
+         */
+        RuleHit: {
+            /** Decided */
+            decided: number;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Rule */
+            rule: string;
+            /** Watched */
+            watched: number;
+        };
+        /**
+         * RuleHits
+         * @description The rules that decided in the window, the busiest first. A window begins with a full hour.
+         */
+        RuleHits: {
+            /** Items */
+            items: components["schemas"]["RuleHit"][];
+            /** Position */
+            position: number;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Window
+             * @enum {string}
+             */
+            window: "24h" | "7d" | "30d";
         };
         /**
          * RuleItem
@@ -4255,6 +6401,14 @@ export interface components {
             rows: components["schemas"]["Compared"][];
             /** Unreadable */
             unreadable: number;
+        };
+        /**
+         * Sliding
+         * @description The last ``sliding_s`` seconds, at every moment.
+         */
+        Sliding: {
+            /** Sliding S */
+            sliding_s: number;
         };
         /**
          * SourceItem
@@ -4526,22 +6680,338 @@ export interface components {
             items: components["schemas"]["Target"][];
         };
         /**
+         * TaskApproval
+         * @description An approval that the task waits or waited for; all of it is at `/approvals/{id}`.
+         */
+        TaskApproval: {
+            /** Approver Roles */
+            approver_roles?: string[] | null;
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /** Digest */
+            digest?: string | null;
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * Frozen
+             * @default false
+             */
+            frozen: boolean;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind?: string | null;
+            /**
+             * Quorum
+             * @default 1
+             */
+            quorum: number;
+            /** Reason */
+            reason?: string | null;
+            /** Reasons */
+            reasons?: string[] | null;
+            /** Requested At */
+            requested_at?: string | null;
+            /** Resolved At */
+            resolved_at?: string | null;
+            /** Resolved By */
+            resolved_by?: string | null;
+            /** Resolved Kind */
+            resolved_kind?: string | null;
+            /** State */
+            state?: string | null;
+            /**
+             * Step
+             * @default 0
+             */
+            step: number;
+            /** Summary */
+            summary?: string | null;
+            /** Target */
+            target?: string | null;
+        };
+        /**
+         * TaskAttempt
+         * @description One attempt of a task, as far as it got.
+         */
+        TaskAttempt: {
+            /** Agent */
+            agent?: string | null;
+            /** Attempt */
+            attempt: number;
+            /** Cancelled Because */
+            cancelled_because?: string | null;
+            /** Ended At */
+            ended_at?: string | null;
+            fault?: components["schemas"]["Fault"] | null;
+            /** Instance */
+            instance?: string | null;
+            /** Outcome */
+            outcome?: string | null;
+            /** Pack */
+            pack?: string | null;
+            /** Queued At */
+            queued_at?: string | null;
+            /**
+             * Reason
+             * @description Why it was made.
+             */
+            reason?: string | null;
+            /** Reasons */
+            reasons?: string[] | null;
+            /** Retry At */
+            retry_at?: string | null;
+            /**
+             * Routing
+             * @description Why it went there.
+             */
+            routing?: string | null;
+            /** Rules */
+            rules?: string[] | null;
+            /** Settled At */
+            settled_at?: string | null;
+            /** Started At */
+            started_at?: string | null;
+            /** Verdict */
+            verdict?: string | null;
+        };
+        /**
+         * TaskChange
+         * @description What to change of a task that has not ended; what is left out stays.
+         */
+        TaskChange: {
+            /**
+             * Deadline
+             * @description ISO 8601 with a time zone, some seconds ahead; null takes it away.
+             */
+            deadline?: string | null;
+            /**
+             * Labels
+             * @description All of them: what is not named is gone.
+             */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /** Max Attempts */
+            max_attempts?: number | null;
+            /**
+             * Priority
+             * @description Holds from the next time that the task is handed to a pack.
+             */
+            priority?: ("high" | "normal" | "low") | null;
+        };
+        /**
+         * TaskDone
+         * @description A command about a task was taken. `attempt` is the one that it is about, or that it began.
+         */
+        TaskDone: {
+            /** Attempt */
+            attempt?: number | null;
+            /** Id */
+            id: string;
+            /** Revision */
+            revision?: number | null;
+            /**
+             * Status
+             * @default accepted
+             * @constant
+             */
+            status: "accepted";
+        };
+        /**
          * TaskItem
          * @description A task. ``result`` is in clear only when ``result_state`` is ``opened``.
          */
         TaskItem: {
+            /** Agent */
+            agent?: string | null;
+            /**
+             * Approvals
+             * @default []
+             */
+            approvals: components["schemas"]["TaskApproval"][];
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Attempts
+             * @default []
+             */
+            attempts: components["schemas"]["TaskAttempt"][];
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /**
+             * Call Count
+             * @default 0
+             */
+            call_count: number;
+            /**
+             * Calls
+             * @default []
+             */
+            calls: components["schemas"]["CallRow"][];
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: string;
+            /** Deadline */
+            deadline?: string | null;
+            /** Depends On */
+            depends_on?: string[] | null;
+            /**
+             * Duration Ms
+             * @description From submission to its end; null before it.
+             */
+            duration_ms?: number | null;
+            /** Erased At */
+            erased_at?: string | null;
+            /**
+             * Family
+             * @description The data key that seals what the task and its subtasks hold.
+             */
+            family?: string | null;
+            /** Fault Code */
+            fault_code?: string | null;
+            /** Fault Message */
+            fault_message?: string | null;
+            /**
+             * First Seq
+             * @default 0
+             */
+            first_seq: number;
             /** Id */
             id: string;
+            /** Input Digest */
+            input_digest?: string | null;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Last Seq
+             * @default 0
+             */
+            last_seq: number;
+            /**
+             * Max Attempts
+             * @default 0
+             */
+            max_attempts: number;
+            /** Outcome */
+            outcome?: string | null;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /** Pack */
+            pack?: string | null;
+            /** Parent */
+            parent?: string | null;
+            /** Priority */
+            priority?: string | null;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
+            /** Reasons */
+            reasons?: string[] | null;
+            /**
+             * Refusals
+             * @default 0
+             */
+            refusals: number;
+            /** Requester */
+            requester?: string | null;
+            /** Requester Kind */
+            requester_kind?: string | null;
             /** Result */
             result?: unknown;
+            /** Result Digest */
+            result_digest?: string | null;
             /**
              * Result State
              * @default none
              * @enum {string}
              */
             result_state: "none" | "opened" | "sealed" | "erased";
-        } & {
-            [key: string]: unknown;
+            /** Retry At */
+            retry_at?: string | null;
+            /**
+             * Revision
+             * @description How often its terms were changed.
+             */
+            revision: number;
+            /** Settled At */
+            settled_at?: string | null;
+            /**
+             * Simulated Calls
+             * @default 0
+             */
+            simulated_calls: number;
+            /** Started At */
+            started_at?: string | null;
+            /** State */
+            state?: string | null;
+            /** Submitted At */
+            submitted_at?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /**
+             * Timeline
+             * @default []
+             */
+            timeline: components["schemas"]["TimelineEntry"][];
+            /**
+             * Tool Call Count
+             * @default 0
+             */
+            tool_call_count: number;
+            /**
+             * Tool Calls
+             * @default 0
+             */
+            tool_calls: number;
+            /** Type */
+            type?: string | null;
+            /**
+             * Unpriced Calls
+             * @default 0
+             */
+            unpriced_calls: number;
+            /**
+             * Untrusted
+             * @default false
+             */
+            untrusted: boolean;
+            /** Updated At */
+            updated_at?: string | null;
+            /** Version */
+            version?: string | null;
+            /** Waiting For */
+            waiting_for?: string | null;
+            /** Waiting On */
+            waiting_on?: string | null;
         };
         /**
          * TaskPage
@@ -4597,6 +7067,16 @@ export interface components {
              */
             attempt: number;
             /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /**
              * Calls
              * @default 0
              */
@@ -4608,21 +7088,47 @@ export interface components {
             cost_usd: string;
             /** Deadline */
             deadline?: string | null;
+            /** Depends On */
+            depends_on?: string[] | null;
             /**
              * Duration Ms
              * @description From submission to its end; null before it.
              */
             duration_ms?: number | null;
+            /** Erased At */
+            erased_at?: string | null;
+            /**
+             * Family
+             * @description The data key that seals what the task and its subtasks hold.
+             */
+            family?: string | null;
             /** Fault Code */
             fault_code?: string | null;
             /** Fault Message */
             fault_message?: string | null;
+            /**
+             * First Seq
+             * @default 0
+             */
+            first_seq: number;
             /** Id */
             id: string;
+            /** Input Digest */
+            input_digest?: string | null;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
             /** Labels */
             labels?: {
                 [key: string]: string;
             } | null;
+            /**
+             * Last Seq
+             * @default 0
+             */
+            last_seq: number;
             /**
              * Max Attempts
              * @default 0
@@ -4630,26 +7136,52 @@ export interface components {
             max_attempts: number;
             /** Outcome */
             outcome?: string | null;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
             /** Pack */
             pack?: string | null;
             /** Parent */
             parent?: string | null;
             /** Priority */
             priority?: string | null;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
             /** Reasons */
             reasons?: string[] | null;
+            /**
+             * Refusals
+             * @default 0
+             */
+            refusals: number;
             /** Requester */
             requester?: string | null;
             /** Requester Kind */
             requester_kind?: string | null;
+            /** Result Digest */
+            result_digest?: string | null;
+            /** Retry At */
+            retry_at?: string | null;
             /** Settled At */
             settled_at?: string | null;
+            /**
+             * Simulated Calls
+             * @default 0
+             */
+            simulated_calls: number;
             /** Started At */
             started_at?: string | null;
             /** State */
             state?: string | null;
             /** Submitted At */
             submitted_at?: string | null;
+            /** Tenant */
+            tenant?: string | null;
             /**
              * Tool Calls
              * @default 0
@@ -4657,14 +7189,24 @@ export interface components {
             tool_calls: number;
             /** Type */
             type?: string | null;
+            /**
+             * Unpriced Calls
+             * @default 0
+             */
+            unpriced_calls: number;
+            /**
+             * Untrusted
+             * @default false
+             */
+            untrusted: boolean;
             /** Updated At */
             updated_at?: string | null;
             /** Version */
             version?: string | null;
             /** Waiting For */
             waiting_for?: string | null;
-        } & {
-            [key: string]: unknown;
+            /** Waiting On */
+            waiting_on?: string | null;
         };
         /**
          * TaskStats
@@ -4679,6 +7221,29 @@ export interface components {
             most_counted: number;
             /** Position */
             position: number;
+        };
+        /**
+         * TaskTerms
+         * @description What may be changed of a task, as it is now. `revision` counts the changes.
+         */
+        TaskTerms: {
+            /** Deadline */
+            deadline: string | null;
+            /** Id */
+            id: string;
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /** Max Attempts */
+            max_attempts: number;
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "normal" | "low";
+            /** Revision */
+            revision: number;
         };
         /**
          * TestDelivery
@@ -4780,13 +7345,29 @@ export interface components {
         Timeline: {
             /**
              * Next Cursor
-             * @description Where to go on with `after`; null when this is all.
+             * @description The cursor of the next part; null when this is all.
              */
-            next_cursor: number | null;
+            next_cursor: string | null;
             /** Position */
             position: number;
             /** Spans */
             spans: components["schemas"]["Span"][];
+        };
+        /**
+         * TimelineEntry
+         * @description One event of the task itself, without its body.
+         */
+        TimelineEntry: {
+            /** Event Id */
+            event_id: string | null;
+            /** Fact */
+            fact: string;
+            /** Ordinal */
+            ordinal: string | null;
+            /** Seq */
+            seq: number;
+            /** Time */
+            time: string | null;
         };
         /**
          * ToolCallPart
@@ -4889,12 +7470,54 @@ export interface components {
             status: number | null;
         };
         /**
+         * Unconfirmed
+         * @description One thing in flight of which nobody could confirm that it stopped: its instance did not say so, or is gone (``why``).
+         */
+        Unconfirmed: {
+            /** After Ms */
+            after_ms?: number | null;
+            /** Agent */
+            agent: string;
+            /** At */
+            at: string;
+            /** Attempt */
+            attempt: number;
+            /** Confirmed */
+            confirmed?: boolean | null;
+            /** Id */
+            id: string | null;
+            /** Instance */
+            instance?: string | null;
+            /** Pack */
+            pack: string;
+            /** Task */
+            task: string;
+            /** What */
+            what: string;
+            /** Why */
+            why?: string | null;
+        };
+        /**
          * Undelegate
          * @description Why a delegation is taken back.
          */
         Undelegate: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * Undelegated
+         * @description A delegation holds no longer.
+         */
+        Undelegated: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @default revoked
+             * @constant
+             */
+            status: "revoked";
         };
         /**
          * UnitPrice
@@ -5017,6 +7640,100 @@ export interface components {
              * @default []
              */
             anchors: string[];
+        };
+        /**
+         * Verified
+         * @description What a verification found; `problems` holds the first hundred.
+         */
+        Verified: {
+            /** Anchors */
+            anchors: number;
+            /** Checkpoints */
+            checkpoints: number;
+            /** Events */
+            events: number;
+            /** Last Seq */
+            last_seq: number;
+            /** Ok */
+            ok: boolean;
+            /** Problems */
+            problems: components["schemas"]["Wrong"][];
+        };
+        /**
+         * VirtualKeyTerms
+         * @description Whose calls come in with a key, and what limits them.
+         */
+        VirtualKeyTerms: {
+            /**
+             * Agent
+             * @default client
+             */
+            agent: string;
+            /**
+             * Budgets
+             * @default []
+             */
+            budgets: components["schemas"]["Budget"][];
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * Models
+             * @default []
+             */
+            models: string[];
+            /** Pack */
+            pack: string;
+            /**
+             * Task Type
+             * @default endpoint
+             */
+            task_type: string;
+            /**
+             * Untrusted
+             * @default false
+             */
+            untrusted: boolean;
+        };
+        /**
+         * Vote
+         * @description An answer. It counts once policy allows it, as long as it is to what the approval is now for.
+         */
+        Vote: {
+            /** By */
+            by: string;
+            /** Digest */
+            digest: string;
+            /**
+             * For
+             * @description Whose powers they answered with.
+             */
+            for?: string | null;
+            /** Number */
+            number: number;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "approved" | "rejected";
+            /**
+             * Reasons
+             * @default []
+             */
+            reasons: string[];
+            /** Verdict */
+            verdict: string | null;
+        };
+        /**
+         * Wrong
+         * @description What is wrong, and where.
+         */
+        Wrong: {
+            /** Detail */
+            detail: string;
+            /** Kind */
+            kind: string;
+            /** Place */
+            place: string;
         };
         /**
          * _Version
@@ -5149,12 +7866,776 @@ export interface operations {
             };
         };
     };
+    register_api_v1_agents_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAgent"];
+            };
+        };
+        responses: {
+            /** @description Registered */
+            201: {
+                headers: {
+                    /** @description Send it as If-Match with a change. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     agent_api_v1_agents__pack___agent__get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The pack's name. */
                 pack: string;
+                /** @description The agent's name within the pack. */
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The agent */
+            200: {
+                headers: {
+                    /** @description Send it as If-Match with a change. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    unregister_api_v1_agents__pack___agent__delete: {
+        parameters: {
+            query?: {
+                /** @description Why; it stands in the log, so name no person in it. */
+                reason?: string;
+            };
+            header?: {
+                /** @description The ETag of what you looked at: without it nothing is changed, nor if it is another by now. */
+                "if-match"?: string | null;
+            };
+            path: {
+                /** @description The pack's name. */
+                pack: string;
+                /** @description The agent's name within the pack. */
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Unregistered */
+            200: {
+                headers: {
+                    /** @description Send it as If-Match with a change. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    update_api_v1_agents__pack___agent__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what you looked at: without it nothing is changed, nor if it is another by now. */
+                "if-match"?: string | null;
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The pack's name. */
+                pack: string;
+                /** @description The agent's name within the pack. */
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentChange"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    /** @description Send it as If-Match with a change. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    control_api_v1_agents__pack___agent__control_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The pack's name. */
+                pack: string;
+                /** @description The agent's name within the pack. */
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Control"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    /** @description Send it as If-Match with a change. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    heartbeat_api_v1_agents__pack___agent__heartbeat_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The pack's name. */
+                pack: string;
+                /** @description The agent's name within the pack. */
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Beat"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Beaten"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    logs_api_v1_agents__pack___agent__logs_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The pack's name. */
+                pack: string;
+                /** @description The agent's name within the pack. */
                 agent: string;
             };
             cookie?: never;
@@ -5167,7 +8648,106 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Agent"];
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    metrics_api_v1_agents__pack___agent__metrics_get: {
+        parameters: {
+            query?: {
+                window?: "15m" | "1h" | "6h" | "24h" | "7d" | "30d";
+            };
+            header?: never;
+            path: {
+                /** @description The pack's name. */
+                pack: string;
+                /** @description The agent's name within the pack. */
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentMetrics"];
                 };
             };
             /** @description Bad Request */
@@ -5272,7 +8852,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["ApprovalPage"];
                 };
             };
             /** @description Bad Request */
@@ -5371,7 +8951,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["BulkDone"];
                 };
             };
             /** @description Bad Request */
@@ -5484,7 +9064,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["ApprovalItem"];
                 };
             };
             /** @description Bad Request */
@@ -5586,7 +9166,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Commented"];
                 };
             };
             /** @description Bad Request */
@@ -5724,7 +9304,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
             /** @description Bad Request */
@@ -5862,7 +9442,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Resolved"];
                 };
             };
             /** @description Bad Request */
@@ -6384,7 +9964,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["AuditStatus"];
                 };
             };
             /** @description Bad Request */
@@ -6474,7 +10054,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["Verified"];
                 };
             };
             /** @description Bad Request */
@@ -7629,8 +11209,8 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
-                before?: number | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
             };
             header?: never;
             path?: never;
@@ -7644,7 +11224,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["EventList"];
                 };
             };
             /** @description Bad Request */
@@ -7730,7 +11310,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["CallItem"];
                 };
             };
             /** @description Bad Request */
@@ -7928,6 +11508,94 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Costs"];
                     "text/csv": unknown;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    routing_saved_api_v1_costs_routing_get: {
+        parameters: {
+            query?: {
+                /** @description Settled then or later; the whole minute counts. */
+                from?: string | null;
+                /** @description Settled before; a minute that has begun counts whole. */
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoutingSaved"];
                 };
             };
             /** @description Bad Request */
@@ -8458,7 +12126,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["DelegationList"];
                 };
             };
             /** @description Bad Request */
@@ -8548,7 +12216,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Delegated"];
                 };
             };
             /** @description Bad Request */
@@ -8668,7 +12336,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Undelegated"];
                 };
             };
             /** @description Bad Request */
@@ -8776,8 +12444,9 @@ export interface operations {
         parameters: {
             query?: {
                 task?: string | null;
-                after?: number | null;
                 limit?: number;
+                /** @description `next_cursor` of the page before; any position of the log is one, and begins after it. */
+                cursor?: string | null;
             };
             header?: never;
             path?: never;
@@ -8791,7 +12460,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["EventList"];
                 };
             };
             /** @description Bad Request */
@@ -9268,7 +12937,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["KillList"];
                 };
             };
             /** @description Bad Request */
@@ -9358,7 +13027,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Engaged"];
                 };
             };
             /** @description Bad Request */
@@ -9417,6 +13086,93 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    drills_api_v1_kill_drills_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drills"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9475,7 +13231,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["Drilled"];
                 };
             };
             /** @description Bad Request */
@@ -9570,6 +13326,93 @@ export interface operations {
             };
         };
     };
+    history_api_v1_kill_history_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KillHistory"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     show_api_v1_kill__switch__get: {
         parameters: {
             query?: never;
@@ -9588,7 +13431,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["KillItem"];
                 };
             };
             /** @description Bad Request */
@@ -9690,7 +13533,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Released"];
                 };
             };
             /** @description Bad Request */
@@ -9819,7 +13662,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Released"];
                 };
             };
             /** @description Bad Request */
@@ -10573,6 +14416,135 @@ export interface operations {
             };
         };
     };
+    control_api_v1_packs__pack__control_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The pack's name. */
+                pack: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Control"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackControlled"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     reveal_api_v1_payloads_reveal_post: {
         parameters: {
             query?: never;
@@ -10595,7 +14567,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["Revealed"];
                 };
             };
             /** @description Bad Request */
@@ -11004,7 +14976,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["Published"];
                 };
             };
             /** @description Bad Request */
@@ -11102,15 +15074,14 @@ export interface operations {
     decisions_api_v1_policy_decisions_get: {
         parameters: {
             query?: {
-                /** @description How many, newest first. */
-                last?: number;
                 kind?: ("admission" | "model" | "tool" | "approval" | "edit" | "checkpoint") | null;
-                /** @description The `next_cursor` of the page before. */
-                before?: number | null;
                 /** @description Only the decisions on this id. */
                 call?: string | null;
                 /** @description Only those whose id begins so. */
                 id_prefix?: string | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
             };
             header?: never;
             path?: never;
@@ -11125,6 +15096,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DecisionList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    hits_api_v1_policy_hits_get: {
+        parameters: {
+            query?: {
+                window?: "24h" | "7d" | "30d";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleHits"];
                 };
             };
             /** @description Bad Request */
@@ -11214,7 +15270,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["ErasureItem"];
                 };
             };
             /** @description Bad Request */
@@ -11336,7 +15392,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["ErasureItem"];
                 };
             };
             /** @description Bad Request */
@@ -11435,7 +15491,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["Exported"];
                 };
             };
             /** @description Bad Request */
@@ -12486,6 +16542,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description Send it as If-Match with a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12566,6 +16624,157 @@ export interface operations {
             };
         };
     };
+    update_api_v1_tasks__task__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what you looked at: without it nothing is changed, nor if it is another by now. */
+                "if-match"?: string | null;
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The task's id. */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Send it as If-Match with a change. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskTerms"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     cancel_api_v1_tasks__task__cancel_post: {
         parameters: {
             query?: never;
@@ -12591,7 +16800,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["TaskDone"];
                 };
             };
             /** @description Bad Request */
@@ -12698,8 +16907,9 @@ export interface operations {
     events_api_v1_tasks__task__events_get: {
         parameters: {
             query?: {
-                after?: number;
                 limit?: number;
+                /** @description `next_cursor` of the page before; any position of the log is one, and begins after it. */
+                cursor?: string | null;
             };
             header?: never;
             path: {
@@ -12716,7 +16926,106 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["EventList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    logs_api_v1_tasks__task__logs_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next_cursor` of the page before; any position of the log is one, and begins after it. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The task's id. */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
                 };
             };
             /** @description Bad Request */
@@ -12913,7 +17222,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["TaskDone"];
                 };
             };
             /** @description Bad Request */
@@ -13029,10 +17338,10 @@ export interface operations {
     timeline_api_v1_tasks__task__timeline_get: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the part before. */
-                after?: number | null;
                 /** @description Events that are read for one answer. */
                 limit?: number;
+                /** @description `next_cursor` of the page before; any position of the log is one, and begins after it. */
+                cursor?: string | null;
             };
             header?: never;
             path: {
@@ -13611,7 +17920,10 @@ export interface operations {
     update_api_v1_users__user__patch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key with the same body answers the first result (Idempotent-Replayed: true). */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The person's id. */
                 user: string;

@@ -144,6 +144,6 @@ test("each arrival can be measured, and none is kept", () => {
   wire.last.on.opened(1);
   for (let position = 2; position < 1_000; position++) wire.last.on.event(event(position));
   expect(marks).toHaveBeenCalledTimes(998);
-  expect(marks.mock.calls[0]).toEqual([ARRIVED, { detail: { position: 2, name: "task.settled", stored: "2026-11-21T12:00:00Z" } }]);
+  expect(marks.mock.calls[0]).toEqual([ARRIVED, { detail: { position: 2, name: "task.settled", subject: event(2).subject, stored: "2026-11-21T12:00:00Z" } }]);
   expect(performance.getEntriesByName(ARRIVED)).toEqual([]);
 });

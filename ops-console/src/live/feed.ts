@@ -118,7 +118,7 @@ export class Feed {
     if (this.position !== null && event.position <= this.position) return;
     this.position = event.position;
     // For whoever measures in the browser, with a PerformanceObserver; a page that is open for days keeps none of it.
-    performance.mark(ARRIVED, { detail: { position: event.position, name: event.name, stored: event.time } });
+    performance.mark(ARRIVED, { detail: { position: event.position, name: event.name, subject: event.subject, stored: event.time } });
     performance.clearMarks(ARRIVED);
     for (const listener of this.eventListeners) listener(event);
   }

@@ -10,22 +10,26 @@ import { Empty, Fault, Loading } from "../parts/Fault";
 import { count, tail } from "../parts/format";
 import { Json } from "../parts/Json";
 import { Facts, Page, Panel } from "../parts/Page";
+import { save } from "../parts/save";
 import { Badge } from "../parts/Status";
 import { Time } from "../parts/Time";
-
+import { useNames } from "../shell/people";
 import { toast } from "../shell/Toasts";
-import { useNames } from "./approvals/people";
+import { anchorsIn, lastAnchor } from "./audit/anchors";
 
 const PAGE = 100;
 
 /** Every event there is, whether the chain over them is whole, and proof for those who do not take our word. */
 export function Audit() {
   const status = useQuery({ queryKey: ["audit"], queryFn: () => item<AuditStatus>(api.GET("/api/v1/audit/status")) });
-  const verify = useMutation({ mutationFn: () => item<Verdict>(api.POST("/api/v1/audit/verify", { body: { anchors: [] } })) });
+  const verify = useMutation({
+    mutationFn: async (kept: File | null) => item<Verdict>(api.POST("/api/v1/audit/verify", { body: { anchors: kept === null ? [] : anchorsIn(await kept.text()) } })),
+  });
   const last = status.data?.last_checkpoint;
+  const anchored = lastAnchor(status.data?.anchors ?? []);
   return (
     <Page title="Audit" lead="Nothing here can be changed without the chain showing it."
-      actions={<><Export /><button type="button" className="btn btn-primary" disabled={verify.isPending} onClick={() => verify.mutate()}>{verify.isPending ? "Recomputing…" : "Verify the chain"}</button></>}>
+      actions={<><Export /><button type="button" className="btn btn-primary" disabled={verify.isPending} onClick={() => verify.mutate(null)}>{verify.isPending ? "Recomputing…" : "Verify the chain"}</button></>}>
       <div className="grid items-start gap-4 xl:grid-cols-[22rem_1fr]">
         <Panel title="Chain">
           <div className="space-y-3 p-4">
@@ -34,18 +38,26 @@ export function Audit() {
             {verify.data !== undefined && (
               <div role="status" className={`rounded-md p-3 ${verify.data.ok ? "bg-[var(--done-soft)] text-done" : "bg-[var(--fail-soft)] text-fail"}`}>
                 <Badge tone={verify.data.ok ? "done" : "fail"}>{verify.data.ok ? "whole" : "broken"}</Badge>
-                <p className="mt-1.5 font-medium">{verify.data.ok ? `${count(Number(verify.data["events"] ?? 0))} events recomputed; every link and signature holds.` : "The chain does not hold. Keep a copy of the data folder before anything else."}</p>
+                <p className="mt-1.5 font-medium">{verify.data.ok ? `${count(verify.data.events)} events recomputed; every link and signature holds${verify.data.anchors > 0 ? `, and so do ${count(verify.data.anchors)} anchors that were kept outside` : ""}.` : "The chain does not hold. Keep a copy of the data folder before anything else."}</p>
                 {!verify.data.ok && <Json value={verify.data.problems} label="What is broken" />}
               </div>
             )}
             {status.data !== undefined && (
               <Facts rows={[
                 ["Reaches", `event ${count(status.data.position)}`], ["Checkpoints", count(status.data.checkpoints)], ["Not yet signed", count(status.data.uncovered)],
-                ["Last signs", last == null ? "none yet" : `event ${count(last.seq)}`], ["Signed with", <code key="k" className="font-mono text-sm">{status.data.key_id}</code>],
+                ["Last checkpoint", last == null ? "none yet" : <span key="l">up to event {count(last.seq)}{last.time !== undefined && <>, <Time at={last.time} /></>}</span>], ["Signed with", <code key="k" className="font-mono text-sm">{status.data.key_id}</code>],
                 ["Root", last == null ? "–" : <code key="r" className="font-mono text-sm" title={last.root}>{tail(last.root)}</code>],
-                ["Anchored", status.data.anchors.length === 0 ? "nowhere outside" : status.data.anchors.map((each) => `${each.target} up to ${count(each.seq)}`).join(", ")],
+                ["Last anchored", anchored === null ? <span key="a" className="text-wait">nowhere outside: who has this machine could rewrite all of it</span> : <span key="a">up to event {count(anchored.anchored)}, {anchored.anchored >= (last?.seq ?? 0) ? "which is the last checkpoint" : `${count((last?.seq ?? 0) - anchored.anchored)} before the last checkpoint`}</span>],
+                ...(anchored === null ? [] : [["Kept at", <ul key="kept">{status.data.anchors.map((each) => <li key={each.place} className="break-all">{each.place}, up to event {count(each.anchored)}{each.fault === null ? "" : ` (${each.fault})`}</li>)}</ul>] as [string, React.ReactNode]]),
               ]} />
             )}
+            <label className="block text-sm">Hold it against anchors that were kept outside
+              <input type="file" className="field mt-1 py-1" accept=".jsonl,.json,.txt" disabled={verify.isPending} onChange={(event) => {
+                const kept = event.target.files?.[0];
+                if (kept !== undefined) verify.mutate(kept);
+                event.target.value = "";
+              }} />
+            </label>
           </div>
         </Panel>
         <Events />
@@ -118,6 +130,7 @@ function Events() {
 
 function EventLine({ row }: { row: EventRow }) {
   const [proof, setProof] = useState<string | null>(null);
+  const file = `agentos-proof-${row.seq}.json`;
   const prove = useMutation({
     mutationFn: () => sent(api.GET("/api/v1/audit/proof", { params: { query: { event: row.subject } } })),
     onSuccess: (answer) => setProof(answer.proof),
@@ -138,8 +151,16 @@ function EventLine({ row }: { row: EventRow }) {
             <button type="button" className="btn" disabled={prove.isPending} onClick={() => prove.mutate()}>Inclusion proof</button>
             {row.correlation_id !== null && /^[0-9a-f-]{36}$/.test(row.correlation_id) && <Link to="/tasks/$task" params={{ task: row.correlation_id }}>Its task</Link>}
           </div>
-          {proof !== null && <p className="text-ink-2">Hold it against the log with <code className="font-mono text-sm">agentos audit verify --proof</code> and this line in a file:</p>}
-          {proof !== null && <pre className="code max-h-40 overflow-auto rounded-md border border-line bg-raised p-3">{proof}</pre>}
+          {proof !== null && (
+            <section aria-label={`Proof of event ${row.seq}`} className="space-y-2">
+              <div className="flex flex-wrap items-center gap-3">
+                <button type="button" className="btn btn-primary" onClick={() => save(new Blob([proof], { type: "application/json" }), file)}>Download the proof</button>
+                <span className="text-ink-2">Anybody can check it without this system: <code className="font-mono text-sm break-all">agentos audit verify --proof {file}</code></span>
+              </div>
+              {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must take the focus */}
+              <pre className="code max-h-40 overflow-auto rounded-md border border-line bg-raised p-3" tabIndex={0}>{proof}</pre>
+            </section>
+          )}
         </div>
       </details>
     </li>
@@ -149,12 +170,7 @@ function EventLine({ row }: { row: EventRow }) {
 /** The chain as a file, fetched with this page's token: a plain link could not say who asks. */
 function Export() {
   const take = useMutation({
-    mutationFn: async () => {
-      const url = URL.createObjectURL(await download("/api/v1/audit/export"));
-      const link = Object.assign(document.createElement("a"), { href: url, download: "agentos-audit.jsonl" });
-      link.click();
-      URL.revokeObjectURL(url);
-    },
+    mutationFn: async () => save(await download("/api/v1/audit/export"), "agentos-audit.jsonl"),
     onError: (error) => toast(told(error), "fail"),
   });
   return <button type="button" className="btn" disabled={take.isPending} onClick={() => take.mutate()}>{take.isPending ? "Exporting…" : "Export"}</button>;

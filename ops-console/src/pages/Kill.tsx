@@ -5,15 +5,19 @@ import { useState } from "react";
 import { api, item, sent } from "../api/client";
 import { told } from "../api/problem";
 import type { Drilled, KillDetail, Stopped } from "../api/rows";
+import { useDraft } from "../parts/drafts";
 import { Empty, Fault, Loading } from "../parts/Fault";
 import { count, duration, tail } from "../parts/format";
 import { Facts, Page, Panel } from "../parts/Page";
 import { Badge, Status } from "../parts/Status";
 import { Time } from "../parts/Time";
-import { Wide } from "../parts/Wide";
+import { useSession } from "../session/session";
 import { useKills, useSwitch } from "../shell/kill";
 import { KillDialog } from "../shell/KillDialog";
+import { useNames } from "../shell/people";
 import { toast } from "../shell/Toasts";
+import { Figures } from "./kill/Figures";
+import { PastDrills, PastSwitches } from "./kill/Past";
 
 /** What is stopped, what that did, and the way back. */
 export function Kill() {
@@ -42,6 +46,8 @@ export function Kill() {
         )}
         {shown !== undefined && <Switch key={shown} id={shown} />}
         {drill.figures !== undefined && <Figures drilled={drill.figures} />}
+        <PastSwitches />
+        <PastDrills />
       </div>
     </Page>
   );
@@ -49,6 +55,7 @@ export function Kill() {
 
 function Switch({ id }: { id: string }) {
   const answer = useSwitch(id);
+  const { nameOf } = useNames();
   if (answer.error !== null) return <Fault error={answer.error} />;
   if (answer.data === undefined) return <Loading what="the switch" />;
   const kill = answer.data;
@@ -57,14 +64,14 @@ function Switch({ id }: { id: string }) {
       <Panel title={kill.scope === "global" ? "Everything" : `${kill.scope} ${kill.target}`} actions={<Status state={kill.state ?? "engaged"} />}>
         <div className="space-y-4 p-4">
           <Facts rows={[
-            ["Reason", kill.reason ?? "–"], ["By", kill.by?.id ?? "–"], ["Since", <Time key="since" at={kill.since} />],
+            ["Reason", kill.reason ?? "–"], ["By", nameOf(kill.by?.id)], ["Since", <Time key="since" at={kill.since} />],
             ["Mode", kill.mode === "halt" ? "halt: what was in flight is cancelled" : "drain: what was in flight may finish"],
             ...(kill.share_percent == null ? [] : [["Probation", `${kill.share_percent} % of tasks may start`] as [string, string]]),
           ]} />
           {kill.state !== "released" && <Release kill={kill} />}
           {kill.history.length > 0 && (
             <ol className="space-y-1 border-t border-line pt-3 text-ink-2">
-              {kill.history.map((each, at) => <li key={at}><strong className="font-medium text-ink">{each.what}</strong> <Time at={each.at} /> by {each.by?.id ?? "–"}{each.reason !== undefined && `: ${each.reason}`}</li>)}
+              {kill.history.map((each, at) => <li key={at}><strong className="font-medium text-ink">{each.what}</strong> <Time at={each.at} /> by {nameOf(each.by?.id)}{each.reason !== undefined && `: ${each.reason}`}</li>)}
             </ol>
           )}
         </div>
@@ -96,20 +103,28 @@ function Hit({ hit, confirmed }: { hit: Stopped; confirmed: boolean }) {
 
 /** The way back: a share of the tasks first, or all; of a global switch, with a second person. */
 function Release({ kill }: { kill: KillDetail }) {
-  const [reason, setReason] = useState("");
+  const { nameOf } = useNames();
+  const me = useSession().signedIn?.id;
+  const [reason, setReason, sentIt] = useDraft(`release:${kill.id}`);
   const [share, setShare] = useState(10);
   const client = useQueryClient();
   const done = () => Promise.all([client.invalidateQueries({ queryKey: ["kill"] }), client.invalidateQueries({ queryKey: ["switch"] })]);
   const release = useMutation({
     mutationFn: (stage: "probation" | "released") =>
       sent(api.POST("/api/v1/kill/{switch}/release", { params: { path: { switch: kill.id } }, body: { stage, share_percent: share, reason: reason.trim() } })),
-    onSuccess: (answer) => toast(answer.status === "requested" ? "Asked for; a second person must confirm it" : `Now ${answer.status}`),
+    onSuccess: (answer) => {
+      sentIt();
+      toast(answer.status === "requested" ? "Asked for; a second person must confirm it" : `Now ${answer.status}`);
+    },
     onError: (error) => toast(told(error), "fail"),
     onSettled: done,
   });
   const confirm = useMutation({
     mutationFn: (request: number) => sent(api.POST("/api/v1/kill/{switch}/confirm", { params: { path: { switch: kill.id } }, body: { request, reason: reason.trim() } })),
-    onSuccess: () => toast("Confirmed"),
+    onSuccess: () => {
+      sentIt();
+      toast("Confirmed");
+    },
     onError: (error) => toast(told(error), "fail"),
     onSettled: done,
   });
@@ -121,7 +136,7 @@ function Release({ kill }: { kill: KillDetail }) {
       </label>
       {kill.requested !== null ? (
         <div className="flex flex-wrap items-center gap-3">
-          <span>{kill.requested.by?.id ?? "Somebody"} asks to release it: “{kill.requested.reason}”. Another person must confirm.</span>
+          <span>{capital(nameOf(kill.requested.by?.id))} {kill.requested.by?.id === me ? "ask" : "asks"} to release it: “{kill.requested.reason}”. Another person must confirm.</span>
           <button type="button" className="btn btn-primary" disabled={!ready} onClick={() => kill.requested !== null && confirm.mutate(kill.requested.request)}>Confirm release</button>
         </div>
       ) : (
@@ -137,34 +152,17 @@ function Release({ kill }: { kill: KillDetail }) {
   );
 }
 
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 interface Drilling { pending: boolean; begin: () => void; figures: Drilled | undefined }
 
 /** How soon every instance sees a switch, measured with one that covers nothing. */
 function useDrill(): Drilling {
+  const client = useQueryClient();
   const drill = useMutation({
     mutationFn: () => item<Drilled>(api.POST("/api/v1/kill/drills", { body: { rounds: 20, reason: "drill from the console" } })),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["kill", "drills"] }),
     onError: (error) => toast(told(error), "fail"),
   });
   return { pending: drill.isPending, begin: () => drill.mutate(), figures: drill.data };
-}
-
-const ms = (value: number | null): string => (value === null ? "–" : `${value.toFixed(1)} ms`);
-
-function Figures({ drilled }: { drilled: Drilled }) {
-  const missed = drilled.instances.reduce((sum, each) => sum + each.missed, 0);
-  return (
-    <Panel title={`Drill: ${count(drilled.rounds)} rounds, ${count(drilled.instances.length)} instances`} actions={missed === 0 ? <Badge tone="done">every instance saw each</Badge> : <Badge tone="fail">{count(missed)} missed</Badge>}>
-      <p className="px-4 py-3">From the switch to every instance's word: half within <strong>{ms(drilled.p50_ms)}</strong>, 99 of 100 within <strong>{ms(drilled.p99_ms)}</strong>, the slowest <strong>{ms(drilled.max_ms)}</strong>.</p>
-      <Wide label="The drill's figures">
-        <table className="grid-table">
-          <thead><tr><th>Service</th><th>Instance</th><th className="num">Seen</th><th className="num">Missed</th><th className="num">p50</th><th className="num">p99</th><th className="num">Slowest</th></tr></thead>
-          <tbody>
-            {drilled.instances.map((each) => (
-              <tr key={`${each.service}.${each.instance}`}><td>{each.service}</td><td className="font-mono text-sm">{tail(each.instance)}</td><td className="num">{count(each.seen)}</td><td className={`num ${each.missed > 0 ? "font-semibold text-fail" : ""}`}>{count(each.missed)}</td><td className="num">{ms(each.p50_ms)}</td><td className="num">{ms(each.p99_ms)}</td><td className="num">{ms(each.max_ms)}</td></tr>
-            ))}
-          </tbody>
-        </table>
-      </Wide>
-    </Panel>
-  );
 }

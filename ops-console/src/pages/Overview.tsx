@@ -7,14 +7,15 @@ import type { Costs, Task } from "../api/rows";
 import { rates, SERIES } from "../live/rates";
 import { Chart } from "../parts/Chart";
 import { Empty, Fault } from "../parts/Fault";
-import { count, short, tail, usd } from "../parts/format";
+import { count, short, usd } from "../parts/format";
 import { Page, Panel } from "../parts/Page";
 import { Badge, Status } from "../parts/Status";
 import { Time } from "../parts/Time";
 import { settled, unsettled, usePacks } from "../shell/kill";
+import { useNames } from "../shell/people";
 import { usePending } from "./approvals/queries";
 import { Curves } from "./Curves";
-import { about } from "./task/words";
+import { about, titleOf } from "./task/words";
 
 const LINES = [
   { name: SERIES[0], colour: "--done" },
@@ -25,6 +26,7 @@ const readRates = (): number[][] => rates.columns(Date.now());
 
 /** What needs a person first, then what runs, fails and costs. */
 export function Overview() {
+  const { nameOf } = useNames();
   const pending = usePending();
   const packs = usePacks();
   const failed = useQuery({ queryKey: ["tasks", "failed"], queryFn: () => page<Task>(api.GET("/api/v1/tasks", { params: { query: { outcome: "failed", limit: 6 } } })) });
@@ -44,7 +46,7 @@ export function Overview() {
         <Figure name="Wait for you" value={pending.data === undefined ? "…" : held.length >= 200 ? "200+" : count(held.length)} to="/approvals" strong={held.length > 0} />
         <Figure name="Not settled" value={packs.data === undefined ? "…" : short(items.reduce((sum, pack) => sum + unsettled(pack), 0))} to="/tasks" />
         <Figure name="Settled" value={packs.data === undefined ? "…" : short(items.reduce((sum, pack) => sum + settled(pack), 0))} to="/tasks" />
-        <Figure name="Model calls" value={total === undefined ? "…" : short(total.calls)} to="/cost" note={total !== undefined && total.simulated_calls > 0 ? `${short(total.simulated_calls)} simulated` : undefined} />
+        <Figure name="Model calls" value={total === undefined ? "…" : short(total.calls)} to="/cost" note={total !== undefined && total.simulated_attempts > 0 ? `${short(total.simulated_attempts)} simulated` : undefined} />
         <Figure name="Spent" value={total === undefined ? "…" : usd(total.cost_usd)} to="/cost" note={total !== undefined && Number(total.saved_usd) > 0 ? `${usd(total.saved_usd)} saved` : undefined} />
       </div>
       <div className="mt-4 grid items-start gap-4 xl:grid-cols-2">
@@ -58,17 +60,17 @@ export function Overview() {
           {held.length + troubled.length === 0 ? <Empty title="Nothing needs you">Held calls, and tasks that failed or are parked, come here first.</Empty> : (
             <ul>
               {held.slice(0, 5).map((row) => (
-                <Line key={row.id} badge={<Badge tone="hold">held</Badge>} to="/approvals" title={`${row.target} for ${tail(row.requester)}`} at={row.requested_at} note={row.reasons?.join(", ") ?? ""} />
+                <Line key={row.id} badge={<Badge tone="hold">held</Badge>} to="/approvals" title={`${row.target} for ${nameOf(row.requester)}`} at={row.requested_at} note={row.reasons?.join(", ") ?? ""} />
               ))}
               {troubled.slice(0, 5).map((row) => (
-                <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={row.type} at={row.updated_at} note={about(row)} />
+                <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={titleOf(row) ?? row.type} at={row.updated_at} note={about(row)} />
               ))}
             </ul>
           )}
         </Panel>
         <Panel title="Newest tasks" actions={<Link to="/tasks" search={{}}>All tasks</Link>}>
           {recent.data?.items.length === 0 ? <Empty title="No task yet">Send one through a webhook or the API.</Empty> : (
-            <ul>{recent.data?.items.map((row) => <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={row.type} at={row.submitted_at} note={about(row)} />)}</ul>
+            <ul>{recent.data?.items.map((row) => <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={titleOf(row) ?? row.type} at={row.submitted_at} note={about(row)} />)}</ul>
           )}
         </Panel>
         <Panel title="Last five minutes, live">

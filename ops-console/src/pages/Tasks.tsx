@@ -6,7 +6,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import { api, page } from "../api/client";
 import type { Task } from "../api/rows";
-import { step } from "../parts/cursor";
+import { focusRow, step } from "../parts/cursor";
 import { Empty, Fault, Loading } from "../parts/Fault";
 import { count, tail, usd } from "../parts/format";
 import { Fresh } from "../parts/Fresh";
@@ -15,9 +15,10 @@ import { Status } from "../parts/Status";
 import { useSteady } from "../parts/steady";
 import { Time } from "../parts/Time";
 import { useKeys } from "../shell/keys";
+import { Who } from "../shell/Who";
 import { Bulk } from "./task/Bulk";
 import { Views } from "./task/Views";
-import { about, took } from "./task/words";
+import { about, titleOf, took } from "./task/words";
 
 export interface TaskSearch {
   q?: string;
@@ -37,15 +38,15 @@ type Outcome = (typeof OUTCOMES)[number];
 /** The columns that the gateway can sort by. */
 const SORTS: Record<string, string> = { submitted_at: "created", took: "duration", cost_usd: "cost" };
 const ROW_PX = 40;
-const LIMIT = 200;
+const LIMIT = 100;
 
 const column = createColumnHelper<Task>();
 const COLUMNS = [
   column.display({ id: "state", header: "State", cell: ({ row }) => <Status state={row.original.outcome ?? row.original.state} />, size: 150 }),
-  column.accessor("type", { header: "Task", size: 260, cell: ({ row }) => <span className="flex gap-2 truncate"><strong className="font-medium">{row.original.type}</strong><span className="font-mono text-sm text-ink-3">{tail(row.original.id)}</span></span> }),
+  column.accessor("type", { header: "Task", size: 340, cell: ({ row }) => <Named task={row.original} /> }),
   column.display({ id: "pack", header: "Pack", size: 150, cell: ({ row }) => row.original.pack ?? <span className="text-ink-3">–</span> }),
-  column.display({ id: "about", header: "What it waits for, or why it ended", size: 280, cell: ({ row }) => <span className="truncate text-ink-2">{about(row.original)}</span> }),
-  column.accessor("requester", { header: "For", size: 120, cell: ({ getValue }) => <span title={getValue()}>{tail(getValue())}</span> }),
+  column.display({ id: "about", header: "What it waits for, or why it ended", size: 220, cell: ({ row }) => <span className="truncate text-ink-2">{about(row.original)}</span> }),
+  column.accessor("requester", { header: "For", size: 120, cell: ({ getValue }) => <Who id={getValue()} /> }),
   column.accessor("submitted_at", { header: "Submitted", size: 110, cell: ({ getValue }) => <Time at={getValue()} /> }),
   column.display({ id: "took", header: "Took", size: 90, cell: ({ row }) => took(row.original) }),
   column.accessor("cost_usd", { header: "Cost", size: 90, cell: ({ getValue }) => usd(getValue()) }),
@@ -105,7 +106,9 @@ export function Tasks() {
     const ids = list.rows.map((row) => row.id);
     const next = step(ids, cursor, by);
     setCursor(next);
-    if (next !== null) virtual.scrollToIndex(ids.indexOf(next));
+    if (next === null) return;
+    virtual.scrollToIndex(ids.indexOf(next));
+    focusRow(box.current, next);
   };
   useKeys({
     j: () => go(1), k: () => go(-1), ArrowDown: () => go(1), ArrowUp: () => go(-1), n: list.renew,
@@ -155,13 +158,13 @@ export function Tasks() {
                   if (row === undefined) return null;
                   const here = row.id === cursor;
                   return (
-                    <div key={row.id} role="row" aria-rowindex={item.index + 2} tabIndex={0} onClick={() => open(row.id)} onFocus={() => setCursor(row.id)}
+                    <div key={row.id} role="row" data-row={row.id} aria-rowindex={item.index + 2} tabIndex={0} onClick={() => open(row.id)} onFocus={() => setCursor(row.id)}
                       onKeyDown={(event) => event.key === "Enter" && event.target === event.currentTarget && open(row.id)}
                       className={`absolute inset-x-0 flex cursor-pointer items-center border-b border-line ${here ? "bg-accent-soft shadow-[inset_3px_0_0_var(--accent)]" : "hover:bg-raised"}`}
                       style={{ height: item.size, transform: `translateY(${item.start}px)` }}>
                       {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- a click beside the box must not open the row; keys go to the box */}
                       <div role="cell" className="flex w-10 shrink-0 items-center justify-center self-stretch" onClick={(event) => event.stopPropagation()}>
-                        <input type="checkbox" className="size-4 accent-[var(--accent)]" checked={marked.has(row.id)} onChange={() => mark(row.id)} aria-label={`Mark ${row.original.type} ${tail(row.id)}`} />
+                        <input type="checkbox" className="size-4 accent-[var(--accent)]" checked={marked.has(row.id)} onChange={() => mark(row.id)} aria-label={`Mark ${titleOf(row.original) ?? row.original.type} ${tail(row.id)}`} />
                       </div>
                       {row.getVisibleCells().map((cell) => (
                         <div key={cell.id} role="cell" className="flex shrink grow overflow-hidden px-3 whitespace-nowrap" style={{ flexBasis: cell.column.getSize(), width: 0 }}>
@@ -178,6 +181,17 @@ export function Tasks() {
         </div>
       )}
     </Page>
+  );
+}
+
+/** A task by its title, where whoever asked for it gave one in clear; what it works on is sealed, and the type alone is known then. */
+function Named({ task }: { task: Task }) {
+  const title = titleOf(task);
+  return (
+    <span className="flex min-w-0 items-baseline gap-2" title={title === null ? "It was given no title; what it works on is sealed" : `${title} (${task.type})`}>
+      <strong className="truncate font-medium">{title ?? task.type}</strong>
+      <span className="shrink-0 text-sm text-ink-3">{title === null ? <span className="font-mono">{tail(task.id)}</span> : task.type}</span>
+    </span>
   );
 }
 

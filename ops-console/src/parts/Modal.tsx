@@ -8,7 +8,10 @@ interface Props {
   tone?: "plain" | "stop";
 }
 
-/** The browser's own modal dialog: it keeps the focus, makes the page behind it inert, and gives the focus back. */
+/** What somebody fills in; of a group of choices the one that is made. */
+const FIELDS = "input:not([type=radio]), input:checked, select, textarea";
+
+/** The browser's own modal dialog: it begins in its first field, keeps the focus, makes the page behind it inert, and gives the focus back. */
 export function Modal({ title, onClose, children, wide = false, tone = "plain" }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
@@ -16,6 +19,7 @@ export function Modal({ title, onClose, children, wide = false, tone = "plain" }
     const shown = dialog.current;
     const before = document.activeElement;
     shown?.showModal();
+    shown?.querySelector<HTMLElement>(FIELDS)?.focus();
     return () => {
       shown?.close();
       if (before instanceof HTMLElement) before.focus();

@@ -18,3 +18,8 @@ export function step(ids: string[], current: string | null, by: number): string 
   const next = at === -1 ? (by > 0 ? 0 : ids.length - 1) : Math.min(Math.max(at + by, 0), ids.length - 1);
   return ids[next] ?? null;
 }
+
+/** Have the focus go with the cursor, once the row is drawn: Tab and Enter go on from there, and it is read aloud. */
+export function focusRow(list: HTMLElement | null, id: string): void {
+  requestAnimationFrame(() => list?.querySelector<HTMLElement>(`[data-row="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
+}

@@ -4,6 +4,7 @@ import { type SubmitEvent, useState } from "react";
 
 import { api, sent } from "../api/client";
 import { told } from "../api/problem";
+import { useDraft } from "../parts/drafts";
 import { Fault } from "../parts/Fault";
 import { Modal } from "../parts/Modal";
 import { SCOPES, type Scope } from "./kill";
@@ -16,7 +17,7 @@ export function KillDialog({ onClose, scope: given = "global", target: aimed = "
   const [scope, setScope] = useState<Scope>(given);
   const [target, setTarget] = useState(aimed);
   const [mode, setMode] = useState<"halt" | "drain">("halt");
-  const [reason, setReason] = useState("");
+  const [reason, setReason, sentIt] = useDraft("stop");
   const [sure, setSure] = useState(false);
   const navigate = useNavigate();
   const client = useQueryClient();
@@ -27,6 +28,7 @@ export function KillDialog({ onClose, scope: given = "global", target: aimed = "
   const engage = useMutation({
     mutationFn: () => sent(api.POST("/api/v1/kill", { body: { scope, target: wide ? "*" : target.trim(), mode, reason: reason.trim() } })),
     onSuccess: async (done) => {
+      sentIt();
       await client.invalidateQueries({ queryKey: ["kill"] });
       onClose();
       const id = (done as { switch?: string }).switch ?? done.id;

@@ -18,9 +18,8 @@ export function Palette({ onClose, onKill }: { onClose: () => void; onKill: () =
   };
   return (
     <Modal title="Go to, search, act" onClose={onClose}>
-      <Command label="Go to, search, act" loop>
-        {/* eslint-disable-next-line jsx-a11y/no-autofocus -- whoever opens the palette wants to type */}
-        <Command.Input autoFocus className="field" placeholder="A page, an act, or a task's id" value={text} onValueChange={setText} />
+      <Command label="Go to, search, act" loop filter={fits}>
+        <Command.Input className="field" placeholder="A page, an act, or a task's id" value={text} onValueChange={setText} />
         <Command.List className="mt-3 max-h-80 overflow-y-auto">
           <Command.Empty className="p-3 text-ink-3">Nothing by that name.</Command.Empty>
           <Command.Group heading="Acts" className="palette-group">
@@ -31,7 +30,7 @@ export function Palette({ onClose, onKill }: { onClose: () => void; onKill: () =
           </Command.Group>
           <Command.Group heading="Pages" className="palette-group">
             {PLACES.map((place) => (
-              <Item key={place.to} onSelect={act(() => void navigate({ to: place.to }))} hint={`g ${place.key}`}>{place.name}</Item>
+              <Item key={place.to} value={place.name} onSelect={act(() => void navigate({ to: place.to }))} hint={`g ${place.key}`}>{place.name}</Item>
             ))}
           </Command.Group>
           {wanted.length > 2 && (
@@ -46,6 +45,12 @@ export function Palette({ onClose, onKill }: { onClose: () => void; onKill: () =
       </Command>
     </Modal>
   );
+}
+
+/** What begins with what was typed, then what holds it. Letters that are merely among others are no match: Enter would stop what nobody named. */
+function fits(value: string, typed: string): number {
+  const [text, wanted] = [value.toLowerCase(), typed.trim().toLowerCase()];
+  return text.startsWith(wanted) ? 1 : text.includes(wanted) ? 0.5 : 0;
 }
 
 function Item({ children, onSelect, hint, value }: { children: React.ReactNode; onSelect: () => void; hint?: string; value?: string }) {

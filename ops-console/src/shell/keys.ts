@@ -6,8 +6,13 @@ export function typing(target: EventTarget | null): boolean {
   return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
 }
 
+/** Whether Enter is what the focus stands on waits for: a button is pressed by it, a link followed. */
+function pressing(event: KeyboardEvent): boolean {
+  return event.key === "Enter" && event.target instanceof Element && event.target.closest("a, button, summary") !== null;
+}
+
 function quiet(event: KeyboardEvent): boolean {
-  return event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]") !== null;
+  return event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || pressing(event) || document.querySelector("dialog[open]") !== null;
 }
 
 export type Bindings = Record<string, () => void>;

@@ -107,6 +107,10 @@ _KEYS = {
     "key.expired": "the virtual key has expired: ask for another one",
     "key.unknown": "this virtual key is not known: ask for another one",
 }
+_AGENTS = {
+    "agent.paused": "this agent is paused: its calls are refused until an operator lets it go on",
+    "agent.unregistered": "this agent was taken off: its calls are refused until an administrator registers it again",
+}
 _TOO_LONG = frozenset({"context_length_exceeded", "context_too_long", "string_above_max_length", "limit.input_tokens"})
 _NO_MODEL = frozenset({"no_provider", "unknown_model", "model_not_found", "not_found_error"})
 _BUSY = frozenset({"breaker_open", "queue_full", "waited_too_long"})
@@ -141,6 +145,8 @@ def _refusal(settled: ModelCallSettled, key: VirtualKey) -> EndpointError:
     for reason in reasons:
         if reason in _KEYS:
             return EndpointError(401, "authentication", "invalid_api_key", _KEYS[reason])
+        if reason in _AGENTS:
+            return EndpointError(403, "permission", reason.replace(".", "_"), _AGENTS[reason])
         if reason == "key.model":
             return no_such_model(settled.model)
         if reason in _TOO_LONG:

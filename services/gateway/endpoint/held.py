@@ -4,15 +4,12 @@ A client that was told to come back sends the same request again. With an ``Idem
 log itself refuses a second one. Without, the request's keyed digest leads to the call, for as long as it is held and a while after.
 """
 
-import asyncio
 import hmac
-from contextlib import aclosing
 from datetime import UTC, datetime
 
 import structlog
 
-from agentos.bus import Bus
-from agentos.bus.kv import entry_of
+from agentos.bus import Bus, Entry, LiveCopy
 from agentos.contracts.base import Contract, Token, Utc
 from agentos.contracts.errors import Conflict
 
@@ -31,27 +28,23 @@ class HeldCalls:
 
     def __init__(self, bus: Bus, secret: bytes) -> None:
         self._bucket = bus.bucket("held")
-        self._tail = self._bucket.follow()
+        self._copy = LiveCopy(self._bucket, self._take)
         self._secret = secret
         self._entries: dict[str, HeldCall] = {}
-        self._complete = asyncio.Event()
 
     async def follow(self) -> None:
         """Follow the bucket for ever."""
-        async with aclosing(self._tail.updates()) as updates:
-            async for raw in updates:
-                if raw is None:
-                    self._complete.set()
-                    continue
-                entry = entry_of(raw, "held")
-                if entry.value is None:
-                    self._entries.pop(entry.key, None)
-                else:
-                    self._entries[entry.key] = HeldCall.model_validate_json(entry.value)
+        await self._copy.follow()
 
     async def ready(self) -> None:
         """Wait until every entry is known."""
-        await self._complete.wait()
+        await self._copy.ready()
+
+    def _take(self, entry: Entry) -> None:
+        if entry.value is None:
+            self._entries.pop(entry.key, None)
+        else:
+            self._entries[entry.key] = HeldCall.model_validate_json(entry.value)
 
     def place(self, tenant: str, key: str, path: str, body: bytes) -> str:
         """Where the call of this request would stand."""

@@ -117,9 +117,8 @@ async def stream(endpoint: Endpoint, call: Call, writer: StreamWriter, send: Sen
     tick_s = min(settings.stream_begin_after, settings.stream_ping).total_seconds()
     try:
         async for raws in endpoint.calls.progress(call, tick_s):
-            if raws:
-                if live is None:
-                    live = LiveAnswer(await endpoint.calls.vault(call), is_json=is_json)
+            live = live or await _prepared(endpoint, call, is_json=is_json, came=bool(raws))
+            if raws and live is not None:
                 deltas = live.feed(await _opened(pieces, raws, call))
                 if deltas:
                     await line.write(_head(line, writer) + b"".join(map(writer.delta, deltas)))
@@ -154,6 +153,19 @@ async def stream(endpoint: Endpoint, call: Call, writer: StreamWriter, send: Sen
             503, "api", fault.code, "the answer cannot be read at the moment: ask again", call=call.id, retry=True
         )
         await line.write(writer.error(error), last=True)
+
+
+async def _prepared(endpoint: Endpoint, call: Call, *, is_json: bool, came: bool) -> LiveAnswer | None:
+    """What restores pieces: ready as soon as the verdict is heard of, not only when the first one that ``came`` waits for it."""
+    if not came and not await endpoint.calls.allowed(call):
+        return None
+    try:
+        return LiveAnswer(await endpoint.calls.vault(call), is_json=is_json)
+    except AgentOSError:
+        if came:
+            raise
+        # Nobody needs it yet: who does hears of it.
+        return None
 
 
 def _head(line: _Line, writer: StreamWriter) -> bytes:

@@ -10,8 +10,19 @@ from agentos.contracts.ids import new_id
 from services.gateway import approvals, ledger
 from services.gateway.authorizer import Role
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Item, Page, done
-from services.gateway.http.approval_models import Comment, Edit, Resolve, ResolveMany
+from services.gateway.http.answers import done
+from services.gateway.http.approval_models import (
+    ApprovalItem,
+    ApprovalPage,
+    BulkDone,
+    Comment,
+    Commented,
+    Edit,
+    Edited,
+    Resolve,
+    Resolved,
+    ResolveMany,
+)
 from services.gateway.http.models import IdPrefix
 from services.gateway.problems import FieldError, Problem, documented
 from services.gateway.state import Parts, Scope, Sender
@@ -21,7 +32,7 @@ router = APIRouter(prefix="/approvals", tags=["approvals"], route_class=GuardedR
 ApprovalId = Annotated[Token, Path(description="The approval's id: that of the call it is for.")]
 
 
-@router.get("", response_model=Page, responses=documented(404))
+@router.get("", response_model=ApprovalPage, response_model_exclude_unset=True, responses=documented(404))
 @needs("approvals.read")
 async def list_approvals(
     gateway: Parts,
@@ -45,7 +56,7 @@ async def list_approvals(
     return ledger.page(data, "approvals")
 
 
-@router.get("/{approval}", response_model=Item, responses=documented(404))
+@router.get("/{approval}", response_model=ApprovalItem, response_model_exclude_unset=True, responses=documented(404))
 @needs("approvals.read")
 async def show(approval: ApprovalId, gateway: Parts, caller: Sender) -> Any:
     """One approval: the redacted preview of what will be done, what was edited, who voted, and what people remarked."""
@@ -53,7 +64,7 @@ async def show(approval: ApprovalId, gateway: Parts, caller: Sender) -> Any:
     return data["approval"] | {"remarks": await approvals.remarks(gateway, caller, approval)}
 
 
-@router.post("/bulk", response_model=Page, responses=documented(404, 413, 415))
+@router.post("/bulk", response_model=BulkDone, response_model_exclude_unset=True, responses=documented(404, 413, 415))
 @needs("approvals.resolve")
 async def resolve_many(body: ResolveMany, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """The same answer to each of up to 100 approvals; the items say what became of each. None stops another."""
@@ -66,10 +77,15 @@ async def resolve_many(body: ResolveMany, gateway: Parts, caller: Sender, scope:
     items = await approvals.resolve_many(
         gateway, caller, scope, body.outcome, dict(body.digests), body.comment, body.delegation, only
     )
-    return {"items": items, "next_cursor": None}
+    return {"items": items}
 
 
-@router.post("/{approval}/resolve", response_model=Done, responses=documented(404, 409, 410, 413, 415))
+@router.post(
+    "/{approval}/resolve",
+    response_model=Resolved,
+    response_model_exclude_unset=True,
+    responses=documented(404, 409, 410, 413, 415),
+)
 @needs("approvals.resolve")
 async def resolve(approval: ApprovalId, body: Resolve, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Approve or reject what you looked at, once. `state` says whether that decided it, or more approvals are needed."""
@@ -84,7 +100,13 @@ async def resolve(approval: ApprovalId, body: Resolve, gateway: Parts, caller: S
     return done(approval, body.outcome, answer)
 
 
-@router.post("/{approval}/comment", status_code=201, response_model=Done, responses=documented(404, 409, 410, 413, 415))
+@router.post(
+    "/{approval}/comment",
+    status_code=201,
+    response_model=Commented,
+    response_model_exclude_unset=True,
+    responses=documented(404, 409, 410, 413, 415),
+)
 @needs("approvals.resolve")
 async def comment(approval: ApprovalId, body: Comment, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Remark on it, without a vote. The text is stored sealed."""
@@ -99,7 +121,9 @@ async def comment(approval: ApprovalId, body: Comment, gateway: Parts, caller: S
     return done(approval, "commented", answer)
 
 
-@router.post("/{approval}/edit", response_model=Done, responses=documented(404, 409, 410, 413, 415))
+@router.post(
+    "/{approval}/edit", response_model=Edited, response_model_exclude_unset=True, responses=documented(404, 409, 410, 413, 415)
+)
 @needs("approvals.resolve")
 async def edit(approval: ApprovalId, body: Edit, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Change what will be done. Policy rules on it anew; `diff` shows what changed, `digest` is what is to be approved now."""

@@ -5,12 +5,12 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agentos.contracts.base import Token, Utc
 from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import EventItem, EventPage, Item
+from services.gateway.http.answers import EventItem, EventPage
 from services.gateway.http.models import Verification
 from services.gateway.identity.callers import Caller
 from services.gateway.problems import documented
@@ -27,7 +27,59 @@ class Proof(BaseModel):
     proof: str
 
 
-@router.get("/status", response_model=Item, responses=documented())
+class Checkpoint(BaseModel):
+    """A signed statement of what the chain is up to an event."""
+
+    seq: int
+    count: int
+    chain: str
+    root: str
+    time: Utc | None = None
+    key_id: str | None = None
+    signature: str
+
+
+class AnchorState(BaseModel):
+    """How far a place outside holds what the chain was."""
+
+    place: str
+    anchored: int = Field(description="Up to which event.")
+    fault: str | None = Field(description="What is in the way, if anything is.")
+
+
+class AuditStatus(BaseModel):
+    """How far the chain reaches, and what its last signed checkpoint says."""
+
+    position: int
+    chain: str
+    key_id: str
+    public_key: str
+    checkpoints: int
+    last_checkpoint: Checkpoint | None
+    uncovered: int = Field(description="Events that no checkpoint signs yet.")
+    anchors: list[AnchorState]
+
+
+class Wrong(BaseModel):
+    """What is wrong, and where."""
+
+    place: str
+    kind: str
+    detail: str
+
+
+class Verified(BaseModel):
+    """What a verification found; `problems` holds the first hundred."""
+
+    ok: bool
+    events: int
+    last_seq: int
+    checkpoints: int
+    anchors: int
+    problems: list[Wrong]
+
+
+@router.get("/status", response_model=AuditStatus, responses=documented())
 @needs("audit.read")
 async def status(gateway: Parts, caller: Sender) -> Any:
     """How far the chain reaches and what its last signed checkpoint says."""
@@ -65,7 +117,7 @@ async def search(
     return EventPage(items=items, next_cursor=data.get("cursor"), position=data.get("position", 0))
 
 
-@router.post("/verify", response_model=Item, responses=documented(413, 415))
+@router.post("/verify", response_model=Verified, responses=documented(413, 415))
 @needs("audit.read")
 async def verify(gateway: Parts, caller: Sender, body: Verification | None = None) -> Any:
     """Recompute the chain from the stream, and hold it against anchors where they are given.

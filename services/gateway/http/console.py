@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from agentos.contracts.base import Token, Utc
-from agentos.contracts.errors import NotFound
 from agentos.contracts.routing import ModelHealth
-from services.gateway import ledger
+from services.gateway import deadletters, ledger
 from services.gateway.authorizer import role_table
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.etags import answered
+from services.gateway.http.models import Position
 from services.gateway.problems import documented
 from services.gateway.state import Parts, Sender
 
@@ -40,7 +40,7 @@ class Timeline(BaseModel):
     """A task's spans, in the order of their beginnings."""
 
     spans: list[Span]
-    next_cursor: int | None = Field(description="Where to go on with `after`; null when this is all.")
+    next_cursor: str | None = Field(description="The cursor of the next part; null when this is all.")
     position: int
 
 
@@ -160,12 +160,14 @@ async def timeline(
     gateway: Parts,
     caller: Sender,
     request: Request,
-    after: Annotated[int | None, Query(ge=0, le=2**53, description="`next_cursor` of the part before.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Events that are read for one answer.")] = 10_000,
+    cursor: Position = None,
 ) -> Response:
     """Every step, call, try, decision, wait, tool and approval of a task, with its beginning, its end and what it belongs to."""
+    after = int(cursor or 0)
     data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.timeline", id=task, after=after, limit=limit)
-    return answered(request, Timeline.model_validate(data))
+    more = data.get("next_cursor")
+    return answered(request, Timeline.model_validate(data | {"next_cursor": None if more is None else str(more)}))
 
 
 @router.get("/system/overview", response_model=Overview, responses=documented())
@@ -178,7 +180,10 @@ async def overview(
 ) -> Any:
     """Throughput, latency, spend and denials over a window, in steps; and what is open now."""
     end = until.isoformat() if until else None
-    return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "system.overview", window=window, until=end)
+    ours = deadletters.sees_nobodys(gateway, caller.tenant)
+    return await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "system.overview", window=window, until=end, nobodys=ours
+    )
 
 
 @router.get("/system/status", response_model=Status, responses=documented())
@@ -245,64 +250,3 @@ async def models(gateway: Parts, caller: Sender) -> Models:  # noqa: ARG001 - th
     """The providers' health as the routers that are alive see it."""
     entries = await gateway.bus.bucket("health").entries()
     return Models(routers={entry.key: ModelHealth.model_validate_json(entry.value or b"{}") for entry in entries})
-
-
-class AgentInstance(BaseModel):
-    """A runner that hosts the agent's pack."""
-
-    id: str
-    seen_at: Utc
-    active: int
-    max_active: int
-
-
-class Agent(BaseModel):
-    """An agent of a live pack."""
-
-    id: str = Field(description="`<pack>/<agent>`, as the kill switch names it.")
-    pack: str
-    agent: str
-    description: str
-    versions: list[str]
-    task_types: list[str]
-    instances: list[AgentInstance]
-
-
-class Agents(BaseModel):
-    """The agents of all live packs."""
-
-    items: list[Agent]
-    next_cursor: None = None
-
-
-@router.get("/agents", response_model=Agents, responses=documented())
-@needs("packs.read")
-async def agents(gateway: Parts, caller: Sender, request: Request) -> Response:  # noqa: ARG001 - the guard reads it
-    """Every agent that could take a task now, and where it runs."""
-    return answered(request, Agents(items=await _agents(gateway)))
-
-
-@router.get("/agents/{pack}/{agent}", response_model=Agent, responses=documented(404))
-@needs("packs.read")
-async def agent(pack: Token, agent: Annotated[str, Path(max_length=128)], gateway: Parts, caller: Sender) -> Agent:  # noqa: ARG001 - as above
-    """One agent."""
-    for found in await _agents(gateway):
-        if (found.pack, found.agent) == (pack, agent):
-            return found
-    raise NotFound(f"no live pack {pack!r} has an agent {agent!r}")
-
-
-async def _agents(gateway: Parts) -> list[Agent]:
-    return [
-        Agent(
-            id=f"{pack['name']}/{name}",
-            pack=pack["name"],
-            agent=name,
-            description=pack["description"],
-            versions=pack["versions"],
-            task_types=pack["types_of"][name],
-            instances=pack["instances"],
-        )
-        for pack in await gateway.packs.packs()
-        for name in pack["agents"]
-    ]

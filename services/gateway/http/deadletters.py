@@ -92,9 +92,9 @@ async def list_dead_letters(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")] = None,
 ) -> DeadLetterPage:
-    """Dead letters, newest first: those of your tenant, and those that are too broken to say whose they are."""
+    """Dead letters, newest first: those of your tenant; in the installation's own also those too broken to say whose they are."""
     data = await ledger.ask(
-        gateway.bus, gateway.answers, caller.tenant, "deadletters.list",
+        gateway.bus, gateway.answers, caller.tenant, "deadletters.list", nobodys=deadletters.sees_nobodys(gateway, caller.tenant),
         state=state, service=service, code=code, since=since.isoformat() if since else None,
         until=until.isoformat() if until else None, limit=limit, cursor=cursor,
     )  # fmt: skip

@@ -10,22 +10,24 @@ from agentos.contracts.commands import DelegateApprovals, RevokeDelegation
 from agentos.contracts.ids import derived_id, new_id
 from services.gateway import approvals
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Page, done
-from services.gateway.http.approval_models import Delegate, Undelegate
+from services.gateway.http.answers import done
+from services.gateway.http.approval_models import Delegate, Delegated, DelegationList, Undelegate, Undelegated
 from services.gateway.problems import FieldError, Problem, documented
 from services.gateway.state import Parts, Scope, Sender
 
 router = APIRouter(prefix="/delegations", tags=["approvals"], route_class=GuardedRoute)
 
 
-@router.get("", response_model=Page, responses=documented())
+@router.get("", response_model=DelegationList, responses=documented())
 @needs("approvals.read")
 async def list_delegations(gateway: Parts, caller: Sender) -> Any:
     """The delegations that hold, or will."""
     return {"items": await approvals.delegations(gateway, caller.tenant), "next_cursor": None}
 
 
-@router.post("", status_code=201, response_model=Done, responses=documented(409, 413, 415))
+@router.post(
+    "", status_code=201, response_model=Delegated, response_model_exclude_unset=True, responses=documented(409, 413, 415)
+)
 @needs("approvals.delegate")
 async def delegate(body: Delegate, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Lend another person your powers to approve, for 90 days at most. What is lent cannot be lent on."""
@@ -45,7 +47,7 @@ async def delegate(body: Delegate, gateway: Parts, caller: Sender, scope: Scope)
     return done(id_, "granted", answer)
 
 
-@router.post("/{delegation}/revoke", response_model=Done, responses=documented(404, 409, 413, 415))
+@router.post("/{delegation}/revoke", response_model=Undelegated, responses=documented(404, 409, 413, 415))
 @needs("approvals.delegate")
 async def revoke(
     delegation: Annotated[Token, Path(description="The delegation's id.")],

@@ -17,7 +17,8 @@ from agentos.contracts.envelope import CORRELATION, Recorded
 from agentos.contracts.errors import NeverRetry, RetryLater
 from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Page
+from services.gateway.http.answers import EventList
+from services.gateway.http.models import Position
 from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem, documented
 from services.gateway.state import Gateway, Parts, Sender
@@ -28,18 +29,18 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_S = 10.0
 
 
-@router.get("", response_model=Page, responses=documented())
+@router.get("", response_model=EventList, responses=documented())
 @needs("events.read")
 async def list_events(
     gateway: Parts,
     caller: Sender,
     task: Annotated[Token | None, Query()] = None,
-    after: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    cursor: Position = None,
 ) -> Any:
     """Events in stream order."""
     data = await ledger.ask(
-        gateway.bus, gateway.answers, caller.tenant, "events.list", correlation_id=task, after=after, limit=limit
+        gateway.bus, gateway.answers, caller.tenant, "events.list", correlation_id=task, after=int(cursor or 0), limit=limit
     )
     return ledger.events_page(data)
 

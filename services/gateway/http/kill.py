@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from agentos.contracts.base import Contract, Token
 from agentos.contracts.commands import ConfirmRelease, DrillKill, EngageKill, ReleaseKill
@@ -21,20 +21,24 @@ from agentos.contracts.events.kill import (
 from agentos.contracts.ids import new_id
 from agentos.contracts.subjects import EventSubject
 from agentos.killswitch import KillEntry
+from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, Item, Page, done
+from services.gateway.http.answers import done
+from services.gateway.http.kill_answers import Drilled, Drills, Engaged, KillHistory, KillItem, KillList, Released
 from services.gateway.http.models import Confirm, Drill, Engage, Release
 from services.gateway.problems import FieldError, Problem, documented
 from services.gateway.state import Gateway, Parts, Scope, Sender
 
 router = APIRouter(prefix="/kill", tags=["kill switch"], route_class=GuardedRoute)
 
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")]
 SwitchId = Annotated[Token, Path(description="The switch's id.")]
 
 _DRILL_TIMEOUT = timedelta(seconds=30)
 
 
-@router.get("", response_model=Page, responses=documented())
+@router.get("", response_model=KillList, responses=documented())
 @needs("kill.read")
 async def status(gateway: Parts, caller: Sender) -> Any:
     """The switches that are engaged right now, from the bucket that those who start work watch too."""
@@ -47,7 +51,9 @@ async def status(gateway: Parts, caller: Sender) -> Any:
     return {"items": items, "next_cursor": None}
 
 
-@router.post("", status_code=201, response_model=Done, responses=documented(409, 413, 415))
+@router.post(
+    "", status_code=201, response_model=Engaged, response_model_exclude_unset=True, responses=documented(409, 413, 415)
+)
 @needs("kill.engage")
 async def engage(body: Engage, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Stop everything in scope at once: nothing new starts; what is in flight is cancelled, or finishes when draining."""
@@ -82,7 +88,7 @@ def _target(body: Engage, tenant: str) -> str:
     raise Problem(422, "invalid_request", f"target: {mend}", errors=[FieldError(field="target", detail=mend)])
 
 
-@router.post("/drills", status_code=201, response_model=Item, responses=documented(409, 413, 415))
+@router.post("/drills", status_code=201, response_model=Drilled, responses=documented(409, 413, 415))
 @needs("kill.drill")
 async def drill(body: Drill, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Measure how soon every instance sees a switch, with one that covers nothing."""
@@ -98,7 +104,29 @@ async def drill(body: Drill, gateway: Parts, caller: Sender, scope: Scope) -> An
     return {"id": request, **answer.data}
 
 
-@router.get("/{switch}", response_model=Item, responses=documented(404))
+@router.get("/history", response_model=KillHistory, responses=documented())
+@needs("kill.read")
+async def history(gateway: Parts, caller: Sender, limit: Limit = 20, cursor: Cursor = None) -> Any:
+    """Switches that were released, newest first: how long each stood, and what it stopped."""
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "kill.list", state="released", limit=limit, cursor=cursor
+    )
+    return ledger.page(data, "kill_switches")
+
+
+@router.get("/drills", response_model=Drills, responses=documented())
+@needs("kill.read")
+async def drills(gateway: Parts, caller: Sender, limit: Limit = 20, cursor: Cursor = None) -> Any:
+    """The drills there were, newest first, with the figures of each."""
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "events.search", type="kill.drilled", limit=limit, cursor=cursor
+    )
+    told = [(row["id"], ledger.event(row)) for row in data["events"]]
+    items = [{"id": id_, "at": drill["time"], **drill["data"]} for id_, drill in told if drill["problem"] is None]
+    return {"items": items, "next_cursor": data.get("cursor")}
+
+
+@router.get("/{switch}", response_model=KillItem, response_model_exclude_unset=True, responses=documented(404))
 @needs("kill.read")
 async def show(switch: SwitchId, gateway: Parts, caller: Sender) -> Any:
     """One switch, live: its stages, what it cancelled, and what could not be confirmed stopped."""
@@ -155,7 +183,9 @@ def _told(event: Recorded) -> dict[str, Any]:
     return {"id": subject.ordinal, "at": event.meta.time.isoformat(), **event.data.model_dump(mode="json")}
 
 
-@router.post("/{switch}/release", response_model=Done, responses=documented(404, 409, 413, 415))
+@router.post(
+    "/{switch}/release", response_model=Released, response_model_exclude_unset=True, responses=documented(404, 409, 413, 415)
+)
 @needs("kill.release")
 async def release(switch: SwitchId, body: Release, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Take a switch back, for a share of the tasks or wholly. A global one needs a second person's confirmation."""
@@ -170,7 +200,9 @@ async def release(switch: SwitchId, body: Release, gateway: Parts, caller: Sende
     return await _open(gateway, "gates.release", scope or new_id(), switch, made, caller.tenant)
 
 
-@router.post("/{switch}/confirm", response_model=Done, responses=documented(404, 409, 413, 415))
+@router.post(
+    "/{switch}/confirm", response_model=Released, response_model_exclude_unset=True, responses=documented(404, 409, 413, 415)
+)
 @needs("kill.release")
 async def confirm(switch: SwitchId, body: Confirm, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Confirm another person's release request."""

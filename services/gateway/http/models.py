@@ -15,6 +15,17 @@ from services.gateway.authorizer import Action, Role
 IdPrefix = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{6,128}$", description="Only those whose id begins so.")]
 
 
+Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")]
+Position = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9]{1,18}$",
+        description="`next_cursor` of the page before; any position of the log is one, and begins after it.",
+    ),
+]
+"""The cursor of a list in stream order."""
+
+
 class Request(BaseModel):
     """The base of every request body."""
 
@@ -35,6 +46,26 @@ class NewTask(Request):
     depends_on: tuple[Token, ...] = Field(default=(), max_length=100, description="Ids of tasks that must complete first.")
     labels: dict[Label, Label] = Field(default={}, max_length=32)
     max_attempts: int = Field(default=3, ge=1, le=20)
+
+
+class TaskChange(Request):
+    """What to change of a task that has not ended; what is left out stays."""
+
+    priority: Priority | None = Field(default=None, description="Holds from the next time that the task is handed to a pack.")
+    deadline: Utc | None = Field(default=None, description="ISO 8601 with a time zone, some seconds ahead; null takes it away.")
+    labels: dict[Label, Label] | None = Field(
+        default=None, max_length=32, description="All of them: what is not named is gone."
+    )
+    max_attempts: int | None = Field(default=None, ge=1, le=20)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("say what to change: priority, deadline, labels or max_attempts")
+        for name in self.model_fields_set - {"deadline"}:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name}: leave it out to keep it")
+        return self
 
 
 class Cancel(Request):

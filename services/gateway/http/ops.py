@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 from agentos.contracts.base import Token, Utc
 from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Item, Page
+from services.gateway.http.answers import EventList
+from services.gateway.http.models import Cursor
+from services.gateway.http.task_answers import CallItem
 from services.gateway.problems import Problem, documented
 from services.gateway.state import Parts, Sender
 
@@ -19,20 +21,21 @@ router = APIRouter(tags=["operations"], route_class=GuardedRoute)
 DIMENSIONS = ("tenant", "pack", "agent", "model", "provider", "task_type", "api_key", "user", "day")
 CSV = "text/csv"
 _FIGURES = (
-    "calls", "attempts", "cached_calls", "unpriced_calls", "simulated_calls", "estimated_calls", "cost_usd", "saved_usd",
+    "calls", "attempts", "cached_calls", "unpriced_attempts", "simulated_attempts", "estimated_attempts", "cost_usd", "saved_usd",
     "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
 )  # fmt: skip
 
 
 class CostFigures(BaseModel):
-    """What some calls came to. `cost_usd` is the known money; calls that have no price are counted apart."""
+    """What some calls came to. A call counts once, with its first attempt or its cached answer. `cost_usd` is the known money; attempts
+    that have no price are counted apart."""
 
     calls: int = 0
     attempts: int = 0
     cached_calls: int = 0
-    unpriced_calls: int = 0
-    simulated_calls: int = 0
-    estimated_calls: int = 0
+    unpriced_attempts: int = 0
+    simulated_attempts: int = 0
+    estimated_attempts: int = 0
     cost_usd: str = "0"
     saved_usd: str = "0"
     input_tokens: int = 0
@@ -63,6 +66,18 @@ class Costs(BaseModel):
     groups: list[CostGroup]
     total: CostFigures
     more: bool = Field(default=False, description="Whether groups were left out.")
+
+
+class RoutingSaved(BaseModel):
+    """Of the model calls that were settled in the time that was asked for."""
+
+    calls: int
+    compared: int = Field(description="Those for which routing had a choice between targets with a price.")
+    since: str | None = Field(description="When the oldest of the calls was settled; null where there are none.")
+    cost_usd: str = Field(description="What the compared ones cost.")
+    dearest_usd: str = Field(description="What the dearest eligible target would have asked for as many tokens.")
+    saved_usd: str
+    position: int
 
 
 class PackInstance(BaseModel):
@@ -148,6 +163,21 @@ async def costs(
     return Response(_csv(data), media_type=CSV, headers=headers)
 
 
+@router.get("/costs/routing", response_model=RoutingSaved, responses=documented())
+@needs("cost.read")
+async def routing_saved(
+    gateway: Parts,
+    caller: Sender,
+    since: Annotated[Utc | None, Query(alias="from", description="Settled then or later; the whole minute counts.")] = None,
+    until: Annotated[Utc | None, Query(alias="to", description="Settled before; a minute that has begun counts whole.")] = None,
+) -> RoutingSaved:
+    """What the choice of targets saved, against the dearest target that could have served each call: an estimate that supposes as many
+    tokens there. Calls without a choice between prices are left out."""
+    asked = {name: at.isoformat() for name, at in (("since", since), ("until", until)) if at is not None}
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "costs.routing", **asked)
+    return RoutingSaved.model_validate(data)
+
+
 def _csv(data: dict[str, Any]) -> str:
     text = StringIO()
     columns = [*data["by"], *_FIGURES]
@@ -179,21 +209,20 @@ async def packs(gateway: Parts, caller: Sender) -> Any:
     return {"items": [*live, *gone], "next_cursor": None}
 
 
-@router.get("/calls/recorded", response_model=Page, responses=documented())
+@router.get("/calls/recorded", response_model=EventList, responses=documented())
 @needs("tasks.read")
 async def recorded(
     gateway: Parts,
     caller: Sender,
     limit: Annotated[int, Query(ge=1, le=500)] = 200,
-    before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next_cursor` of the page before.")] = None,
+    cursor: Cursor = None,
 ) -> Any:
     """Decisions, attempts and settlements of model calls, newest first: what `agentos router simulate` replays."""
-    cursor = None if before is None else str(before)
     data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "calls.recorded", limit=limit, cursor=cursor)
     return {"items": [ledger.event(row) for row in data.get("events", [])], "next_cursor": data.get("cursor")}
 
 
-@router.get("/calls/{call}", response_model=Item, responses=documented(404))
+@router.get("/calls/{call}", response_model=CallItem, response_model_exclude_unset=True, responses=documented(404))
 @needs("tasks.read")
 async def call(call: Annotated[Token, Path(description="The call's id.")], gateway: Parts, caller: Sender) -> Any:
     """One model or tool call: the redacted request, the decision with its rules, attempts, cost."""

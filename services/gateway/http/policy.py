@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agentos.contracts.base import Utc
 from agentos.contracts.commands import PublishBundle
 from agentos.contracts.ids import new_id
 from services.gateway import asking, ledger
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import Done, done
-from services.gateway.http.models import IdPrefix, Request
+from services.gateway.http.answers import done
+from services.gateway.http.models import Cursor, IdPrefix, Request
 from services.gateway.problems import documented
 from services.gateway.state import Parts, Scope, Sender
 
@@ -88,14 +89,27 @@ class Decided(BaseModel):
 class DecisionItem(BaseModel):
     """The event of a decision."""
 
-    model_config = ConfigDict(extra="allow")
-
     seq: int
     subject: str
     type: str
     time: str
+    event_id: str | None = None
     correlation_id: str | None
+    causation_id: str | None = None
     data: Decided
+
+
+class Published(BaseModel):
+    """These rules decide from now on. `previous` is the version that did before; null for those that AgentOS ships."""
+
+    id: str
+    status: Literal["published"] = "published"
+    version: int | None = None
+    revision: str | None = None
+    previous: int | None = None
+    created_at: Utc | None = None
+    key_id: str | None = None
+    request: str | None = None
 
 
 class DecisionList(BaseModel):
@@ -180,7 +194,13 @@ async def bundles(gateway: Parts) -> Any:
     return {"items": [version.model_dump() for version in reversed(listed.versions)], "next_cursor": None}
 
 
-@router.post("/bundles", status_code=201, response_model=Done, responses=documented(409, 413, 415))
+@router.post(
+    "/bundles",
+    status_code=201,
+    response_model=Published,
+    response_model_exclude_unset=True,
+    responses=documented(409, 413, 415),
+)
 @needs("policy.publish")
 async def publish(body: Publication, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Let a signed bundle decide from now on. It is checked, compiled and tried out first; what is refused changes nothing."""
@@ -195,22 +215,47 @@ async def publish(body: Publication, gateway: Parts, caller: Sender, scope: Scop
     return done(request, "published", answer)
 
 
+class RuleHit(BaseModel):
+    """How often a rule decided, and how often it would have but is only watched."""
+
+    rule: str
+    decided: int
+    watched: int
+    last_at: Utc
+
+
+class RuleHits(BaseModel):
+    """The rules that decided in the window, the busiest first. A window begins with a full hour."""
+
+    window: Literal["24h", "7d", "30d"]
+    since: Utc
+    items: list[RuleHit]
+    position: int
+
+
+@router.get("/hits", response_model=RuleHits, responses=documented())
+@needs("policy.read")
+async def hits(gateway: Parts, caller: Sender, window: Literal["24h", "7d", "30d"] = "24h") -> Any:
+    """How often each rule decided, of all decisions in the window."""
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "policy.hits", window=window)
+    return {"window": window, "since": data["since"], "items": data["rules"], "position": data["position"]}
+
+
 @router.get("/decisions", response_model=DecisionList, responses=documented())
 @needs("policy.read")
 async def decisions(
     gateway: Parts,
     caller: Sender,
-    last: Annotated[int, Query(ge=1, le=500, description="How many, newest first.")] = 100,
     kind: Annotated[Literal["admission", "model", "tool", "approval", "edit", "checkpoint"] | None, Query()] = None,
-    before: Annotated[int | None, Query(ge=1, le=2**53, description="The `next_cursor` of the page before.")] = None,
     call: Annotated[str | None, Query(max_length=300, description="Only the decisions on this id.")] = None,
     id_prefix: IdPrefix = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Cursor = None,
 ) -> Any:
-    """Decisions with the questions they answer: what `agentos policy backtest` asks of other rules."""
-    cursor = None if before is None else str(before)
+    """Decisions, newest first, with the questions they answer: what `agentos policy backtest` asks of other rules."""
     data = await ledger.ask(
         gateway.bus, gateway.answers, caller.tenant, "decisions.list",
-        limit=last, kind=kind, cursor=cursor, id=call, id_prefix=id_prefix,
+        limit=limit, kind=kind, cursor=cursor, id=call, id_prefix=id_prefix,
     )  # fmt: skip
     items = [ledger.event(row) for row in data.get("decisions", [])]
     return {"items": items, "next_cursor": data.get("cursor")}

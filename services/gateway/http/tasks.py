@@ -1,6 +1,7 @@
 """Tasks: submit, look, cancel, retry."""
 
 import json
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Annotated, Any, Literal, cast
 
@@ -9,25 +10,28 @@ from fastapi.responses import JSONResponse
 
 from agentos.contracts.base import Priority, Token, Utc
 from agentos.contracts.commands import Answer
+from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.task import Outcome, RetryPolicy, TaskSettled
 from agentos.contracts.ids import derived_id, new_id
 from agentos.sealing import KeyErased
 from services.gateway import disclosure, ledger, submission, task_commands
 from services.gateway.authorizer import Action
 from services.gateway.edge import GuardedRoute, needs
-from services.gateway.http.answers import BatchDone, Done, Made, Page, TaskItem, TaskPage, TaskResult, done
+from services.gateway.http.answers import EventList, Made, done
 from services.gateway.http.console import TaskStats
-from services.gateway.http.etags import answered
-from services.gateway.http.models import Batch, Cancel, IdPrefix, NewTask, Retry
+from services.gateway.http.etags import TAGGED, IfMatch, answered, require_match
+from services.gateway.http.models import Batch, Cancel, IdPrefix, NewTask, Position, Retry, TaskChange
+from services.gateway.http.task_answers import BatchDone, LogLine, LogPage, TaskDone, TaskItem, TaskPage, TaskResult, TaskTerms
 from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem, documented
 from services.gateway.state import Gateway, Parts, Scope, Sender
+from services.gateway.task_logs import line_of
+from services.gateway.terms import tag_of, terms_of
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=GuardedRoute)
 
 TaskId = Annotated[Token, Path(description="The task's id.")]
 Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")]
 _OPENS_ALL = frozenset({"admin", "operator"})
 
 
@@ -113,21 +117,50 @@ async def stats(
     return await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.stats", type=type, pack=pack, since=begin)
 
 
-@router.get("/{task}", response_model=TaskItem, responses=documented(404))
+@router.get(
+    "/{task}",
+    response_model=TaskItem,
+    response_model_exclude_unset=True,
+    responses=documented(404) | {200: {"headers": TAGGED}},
+)
 @needs("tasks.read")
-async def show(task: TaskId, gateway: Parts, caller: Sender) -> Any:
-    """One task with its attempts, calls and approvals. Its result is opened for whoever asked for it, for operators and for admins."""
+async def show(task: TaskId, gateway: Parts, caller: Sender, response: Response) -> Any:
+    """One task with its attempts, calls and approvals. Its result is opened for whoever asked for it, for operators and for admins.
+
+    The ETag is that of what PATCH may change: it stays while the task merely gets on.
+    """
     data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.get", id=task)
     row = cast("dict[str, Any]", data.get("task", {}))
     parts = {name: data.get(name, []) for name in ("attempts", "timeline", "calls", "approvals")}
     # The row counts calls; the list of them has the better claim to the name.
     counts = {"call_count": row.get("calls", 0), "tool_call_count": row.get("tool_calls", 0)}
-    return row | counts | parts | await _result(gateway, caller, row, task)
+    events = await gateway.bus.load(caller.tenant, "task", task)
+    terms = terms_of(task, events)
+    response.headers["ETag"] = tag_of(task, terms.revision)
+    response.headers["Cache-Control"] = "no-store"
+    said = TaskTerms(id=task, **asdict(terms)).model_dump(mode="json", exclude={"id"})
+    return row | counts | parts | said | await _result(gateway, caller, row, events)
 
 
-async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: str) -> dict[str, Any]:
+@router.patch(
+    "/{task}", response_model=TaskTerms, responses=documented(404, 409, 412, 413, 415, 428) | {200: {"headers": TAGGED}}
+)
+@needs("tasks.update")
+async def update(
+    task: TaskId, change: TaskChange, gateway: Parts, caller: Sender, scope: Scope, response: Response, if_match: IfMatch = None
+) -> TaskTerms:
+    """Change priority, deadline, labels or attempts of a task that has not ended."""
+    standing = terms_of(task, await gateway.bus.load(caller.tenant, "task", task))
+    require_match(if_match, tag_of(task, standing.revision))
+    await task_commands.update(gateway, caller, task, standing.revision, change, scope or new_id())
+    terms = terms_of(task, await gateway.bus.load(caller.tenant, "task", task))
+    response.headers["ETag"] = tag_of(task, terms.revision)
+    return TaskTerms(id=task, **asdict(terms))
+
+
+async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], events: list[Recorded]) -> dict[str, Any]:
     """The result is read from the stream: projections keep digests, and never what is sealed."""
-    settled = [(e, e.data) for e in await gateway.bus.load(caller.tenant, "task", task) if isinstance(e.data, TaskSettled)]
+    settled = [(e, e.data) for e in events if isinstance(e.data, TaskSettled)]
     sealed = settled[-1][1].result if settled else None
     if sealed is None:
         return {"result": None, "result_state": "none"}
@@ -135,7 +168,7 @@ async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: s
         return {"result": None, "result_state": "sealed"}
     try:
         if row.get("requester") != caller.principal.id:
-            await disclosure.note_result(gateway, caller, task, settled[-1][0], sealed)
+            await disclosure.note_result(gateway, caller, row["id"], settled[-1][0], sealed)
         return {
             "result": json.loads(await gateway.keyring.open(caller.tenant, sealed.purpose, sealed)),
             "result_state": "opened",
@@ -144,14 +177,29 @@ async def _result(gateway: Gateway, caller: Caller, row: dict[str, Any], task: s
         return {"result": None, "result_state": "erased"}
 
 
-@router.get("/{task}/events", response_model=Page, responses=documented(404))
+@router.get("/{task}/events", response_model=EventList, responses=documented(404))
 @needs("tasks.read")
-async def events(
-    task: TaskId, gateway: Parts, caller: Sender, after: Annotated[int, Query(ge=0, le=2**53)] = 0, limit: Limit = 200
-) -> Any:
+async def events(task: TaskId, gateway: Parts, caller: Sender, limit: Limit = 200, cursor: Position = None) -> Any:
     """The task's timeline: every event of the task, its calls, tools and approvals, in order."""
-    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.events", id=task, after=after, limit=limit)
+    data = await ledger.ask(
+        gateway.bus, gateway.answers, caller.tenant, "tasks.events", id=task, after=int(cursor or 0), limit=limit
+    )
     return ledger.events_page(data)
+
+
+@router.get("/{task}/logs", response_model=LogPage, responses=documented(404))
+@needs("tasks.read")
+async def logs(task: TaskId, gateway: Parts, caller: Sender, limit: Limit = 200, cursor: Position = None) -> LogPage:
+    """What happened to the task and to all that was done for it, a line each, in order; what is sealed stays so."""
+    after = int(cursor or 0)
+    data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.events", id=task, after=after, limit=limit)
+    page = ledger.events_page(data)
+    lines: list[LogLine] = []
+    for event in page["items"]:
+        line = line_of(event)
+        shown = {name: event[name] for name in ("seq", "time", "type", "event_id")}
+        lines.append(LogLine(**shown, level=line.level, text=line.text, sealed=line.sealed))
+    return LogPage(items=lines, next_cursor=page["next_cursor"])
 
 
 @router.post("/batch", status_code=202, response_model=BatchDone, responses=documented(413, 415))
@@ -178,17 +226,29 @@ async def result(task: TaskId, gateway: Parts, caller: Sender) -> Any:
     data = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "tasks.get", id=task)
     row = cast("dict[str, Any]", data.get("task", {}))
     said = {name: row.get(name) for name in ("id", "state", "outcome", "fault_code", "fault_message", "settled_at")}
-    return said | await _result(gateway, caller, row, task)
+    return said | await _result(gateway, caller, row, await gateway.bus.load(caller.tenant, "task", task))
 
 
-@router.post("/{task}/cancel", status_code=202, response_model=Done, responses=documented(404, 409, 413, 415))
+@router.post(
+    "/{task}/cancel",
+    status_code=202,
+    response_model=TaskDone,
+    response_model_exclude_unset=True,
+    responses=documented(404, 409, 413, 415),
+)
 @needs("tasks.cancel")
 async def cancel(task: TaskId, body: Cancel, gateway: Parts, caller: Sender, scope: Scope) -> Any:
     """Stop a task, wherever it is."""
     return done(task, "accepted", await task_commands.cancel(gateway, caller, task, body.reason, scope or new_id()))
 
 
-@router.post("/{task}/retry", status_code=202, response_model=Done, responses=documented(404, 409, 410, 413, 415))
+@router.post(
+    "/{task}/retry",
+    status_code=202,
+    response_model=TaskDone,
+    response_model_exclude_unset=True,
+    responses=documented(404, 409, 410, 413, 415),
+)
 @needs("tasks.retry")
 async def retry(task: TaskId, gateway: Parts, caller: Sender, scope: Scope, body: Retry | None = None) -> Any:
     """Make another attempt of a task that ended or is parked; of one whose data were erased there is nothing left to attempt."""

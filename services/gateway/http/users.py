@@ -1,7 +1,7 @@
 """People: their names for everybody who works with them, their accounts for administrators."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
@@ -77,15 +77,16 @@ class Gone(BaseModel):
 
 
 class KnownPerson(BaseModel):
-    """Who an id in the log stands for."""
+    """Who or what an id in the log stands for: a person, or an API key."""
 
     id: str
-    username: str
+    kind: Literal["user", "api_key"]
+    username: str | None = Field(description="A person's; a key has none.")
     name: str
 
 
 class People(BaseModel):
-    """The people of the tenant, by username."""
+    """The people of the tenant, by username, and then its keys."""
 
     items: list[KnownPerson]
 
@@ -101,8 +102,10 @@ async def list_users(gateway: Parts, caller: Sender) -> Users:
 @needs("users.read")
 async def names(gateway: Parts, caller: Sender) -> People:
     """Who the ids in events, approvals and switches stand for."""
-    found = gateway.identity.users.list(caller.tenant)
-    return People(items=[KnownPerson(id=user.id, username=user.username, name=user.name) for user in found])
+    users = gateway.identity.users.list(caller.tenant)
+    people = [KnownPerson(id=user.id, kind="user", username=user.username, name=user.name) for user in users]
+    records = (*gateway.api_keys.list(caller.tenant), *gateway.endpoint.virtual_keys.list(caller.tenant))
+    return People(items=[*people, *(KnownPerson(id=key.id, kind="api_key", username=None, name=key.name) for key in records)])
 
 
 @router.post("", status_code=201, response_model=UserItem, responses=documented(409, 413, 415))
@@ -125,7 +128,7 @@ async def get(user: UserId, gateway: Parts, caller: Sender) -> UserItem:
 
 
 @router.patch("/{user}", response_model=UserItem, responses=documented(404, 409, 413, 415))
-@needs("users.manage")
+@needs("users.manage", kept=False)
 async def update(user: UserId, body: UserChange, gateway: Parts, caller: Sender) -> UserItem:
     """Change an account; it holds at once. One that is disabled loses its sessions. The last administrator stays one."""
     users, by = gateway.identity.users, caller.principal

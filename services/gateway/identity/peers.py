@@ -37,7 +37,7 @@ class Peers:
         peer = request.client.host if request.client is not None else ""
         if self._is_proxy(peer) and request.headers.get("x-forwarded-proto", "").strip().lower() == "https":
             return True
-        return request.url.scheme in ("https", "wss")
+        return request.scope.get("scheme", "http") in ("https", "wss")
 
     def on_this_machine(self, request: HTTPConnection) -> bool:
         """Whether the sender sits at this machine: no proxy between, and no name in Host that a foreign page could have made up."""
@@ -69,7 +69,7 @@ class Peers:
         return f"{'https' if self.secure(request) else 'http'}://{request.headers.get('host', 'localhost')}"
 
     def _is_proxy(self, address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in network for network in self._trusted)
+        return bool(self._trusted) and _is_address(address) and any(ip_address(address) in network for network in self._trusted)
 
 
 def _is_address(text: str) -> bool:

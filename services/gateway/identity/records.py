@@ -4,16 +4,13 @@ Names, addresses and password hashes are personal data. They are sealed with a k
 broker's store alone tells nothing of people.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import aclosing
 from typing import Generic, TypeVar
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from agentos.bus import Bus
-from agentos.bus.kv import entry_of
+from agentos.bus import Bus, Entry, LiveCopy
 from agentos.contracts.base import Sealed
 from agentos.contracts.errors import Conflict, NotFound, RetryLater
 from agentos.sealing import SealBroken, seal_model
@@ -32,12 +29,11 @@ class SealedTable(Generic[R]):
         self._bucket = bus.bucket(bucket)
         self._name = bucket
         self._prefix = prefix
-        self._tail = self._bucket.follow(prefix)
+        self._copy = LiveCopy(self._bucket, self._told, prefix)
         self._key = key
         self._kind = kind
         self._records: dict[str, R] = {}
         self._revisions: dict[str, int] = {}
-        self._complete = asyncio.Event()
         self._listeners: list[Callable[[str], None]] = []
 
     def on_change(self, listener: Callable[[str], None]) -> None:
@@ -46,22 +42,16 @@ class SealedTable(Generic[R]):
 
     async def follow(self) -> None:
         """Follow the bucket for ever."""
-        async with aclosing(self._tail.updates()) as updates:
-            async for raw in updates:
-                if raw is None:
-                    self._complete.set()
-                    continue
-                entry = entry_of(raw, self._name)
-                self._take(entry.key.removeprefix(self._prefix), entry.value, entry.revision)
+        await self._copy.follow()
 
     @property
     def loaded(self) -> bool:
         """Whether every record that exists is known."""
-        return self._complete.is_set()
+        return self._copy.complete
 
     async def ready(self) -> None:
         """Wait until every record that exists is known."""
-        await self._complete.wait()
+        await self._copy.ready()
 
     def get(self, id_: str) -> R | None:
         """The record as of the last change that the broker told us."""
@@ -112,6 +102,9 @@ class SealedTable(Generic[R]):
 
     def _opened(self, id_: str, value: bytes) -> R:
         return open_model(self._kind, self._key, id_, self._name, Sealed.model_validate_json(value))
+
+    def _told(self, entry: Entry) -> None:
+        self._take(entry.key.removeprefix(self._prefix), entry.value, entry.revision)
 
     def _take(self, id_: str, value: bytes | None, revision: int) -> None:
         if revision <= self._revisions.get(id_, 0):

@@ -13,6 +13,7 @@ from agentos.contracts.errors import RetryLater
 from agentos.ending import end
 from agentos.killswitch import KillEntry
 from agentos.telemetry import counter, gauge
+from agentos.violations import SYSTEM
 from services.gateway.live.frames import Event
 
 log = structlog.get_logger(__name__)
@@ -94,7 +95,7 @@ class Feed:
         """The tenant's events after ``since`` up to ``until``; None when they are too many, or the stream cannot be asked."""
         if since >= until:
             return []
-        tail = self._bus.tail((f"evt.{tenant}.>", "evt.*.kill.>"), start=since + 1)
+        tail = self._bus.tail((f"evt.{tenant}.>", "evt.*.kill.>", f"evt.{SYSTEM}.presence.>"), start=since + 1)
         found: list[Event] = []
         try:
             async with asyncio.timeout(10), aclosing(tail.updates()) as updates:
@@ -153,8 +154,12 @@ class Feed:
             self._global_switches.popitem(last=False)
 
     def concerns(self, event: Event, tenant: str) -> bool:
-        """Whether the event is of this tenant, or of a switch that stops every tenant."""
-        return event.tenant == tenant or (event.aggregate == "kill" and event.id in self._global_switches)
+        """Whether the event is of this tenant, of a switch that stops every tenant, or of an agent that serves every one."""
+        if event.tenant == tenant:
+            return True
+        if event.aggregate == "presence":
+            return event.tenant == SYSTEM
+        return event.aggregate == "kill" and event.id in self._global_switches
 
     def _tell(self, event: Event) -> None:
         if not event.readable:

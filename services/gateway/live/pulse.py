@@ -79,8 +79,7 @@ class Pulses:
             except Problem as problem:
                 # The page says that the figures stand still; events go on.
                 log.info("the ledger did not say the figures", code=problem.code)
-            except Exception:
-                # A defect of one second: the next one asks again, and the sockets go on.
+            except Exception:  # a defect of one second: the next one asks again, and the sockets go on
                 log.exception("the figures could not be asked for")
             pulse.say(text("metrics.update", position=self._feed.position, live=self._feed.live, figures=said))
             await asyncio.sleep(max(0.1, EVERY_S - (loop.time() - began)))

@@ -1,7 +1,9 @@
 """What each attempt of a model call cost, and what each cached answer saved: the rows that every sum of money is made of.
 
 An attempt that did not end its call is its own fact, and counts as soon as it is recorded, on the day (UTC) on which it began; the one
-that ended it stands in the settlement. Together they are what the settlement says that the call cost. Whose it was is in ``calls``.
+that ended it stands in the settlement. Together they are what the settlement says that the call cost.
+
+``number`` is the attempt's, from 1; a cached answer has 0.
 """
 
 from datetime import UTC
@@ -14,6 +16,12 @@ from services.ledger.domain.facts import Fact, Row
 
 BLANK: Row = {
     "call": None,
+    "number": 0,
+    "task_type": None,
+    "pack": None,
+    "agent": None,
+    "api_key": None,
+    "end_user": None,
     "provider": None,
     "model": None,
     "key": None,
@@ -58,36 +66,52 @@ def attempted(row: Row, fact: Fact, data: c.CallAttempted) -> Row:
     if data.attempt is None or row["call"] is not None:
         # The settlement counted an attempt of this number already, and what it says is what the call cost.
         return row
-    return _charged(row, fact, data.attempt, simulated=False)
+    return _charged(row, fact, data.context, data.attempt, simulated=False)
 
 
 def settled(row: Row, fact: Fact, data: c.ModelCallSettled) -> Row:
     if data.cached is not None:
         saved = Decimal(0) if data.simulated else data.cached.saved.usd
         at = fact.meta.time.astimezone(UTC)
-        return row | {
-            "call": fact.subject.id,
-            "provider": data.provider,
-            "model": data.model,
-            "outcome": data.outcome,
-            "started_at": at,
-            "day": at.date().isoformat(),
-            "simulated": data.simulated,
-            "cached": True,
-            "saved_usd": saved,
-        }
-    return row if data.last is None else _charged(row, fact, data.last, simulated=data.simulated)
+        return (
+            row
+            | _whose(data.context)
+            | {
+                "call": fact.subject.id,
+                "provider": data.provider,
+                "model": data.model,
+                "outcome": data.outcome,
+                "started_at": at,
+                "day": at.date().isoformat(),
+                "simulated": data.simulated,
+                "cached": True,
+                "saved_usd": saved,
+            }
+        )
+    return row if data.last is None else _charged(row, fact, data.context, data.last, simulated=data.simulated)
 
 
-def _charged(row: Row, fact: Fact, attempt: Attempt, *, simulated: bool) -> Row:
+def _whose(context: c.CallContext) -> Row:
+    return {
+        "task_type": context.task_type,
+        "pack": context.pack,
+        "agent": context.agent,
+        "api_key": context.api_key,
+        "end_user": context.user,
+    }
+
+
+def _charged(row: Row, fact: Fact, context: c.CallContext, attempt: Attempt, *, simulated: bool) -> Row:
     provider, _, model = attempt.target.partition("/")
     simulated = simulated or provider == "simulated"
     cost = attempt.cost
     began = attempt.started_at.astimezone(UTC)
     return (
         row
+        | _whose(context)
         | {
             "call": fact.subject.id,
+            "number": attempt.number,
             "provider": provider,
             "model": model,
             "key": attempt.key or None,

@@ -34,6 +34,8 @@ DELIVERY: Row = {
     "last_seq": 0,
 }
 
+VIOLATION: Row = {"pack": None, "agent": None, "first_seq": 0, "last_seq": 0}
+
 CHECKPOINT: Row = {
     "seq": 0,
     "chain": None,
@@ -121,3 +123,7 @@ def audit_checkpointed(row: Row, fact: Fact, data: g.AuditCheckpointed) -> Row:
         "signature": data.signature.hex(),
         "time": fact.meta.time,
     }
+
+
+def violation_noted(row: Row, _: Fact, data: g.ViolationNoted) -> Row:
+    return row | {"pack": data.pack, "agent": data.agent}

@@ -25,7 +25,7 @@ BLANK: Row = dict.fromkeys(COUNTS, 0) | {"cost_usd": Decimal(0), "saved_usd": De
 
 def spans_of(fact: Fact) -> tuple[str, ...]:
     """The minute and the hour in which it was told."""
-    at = fact.meta.time.astimezone(UTC).isoformat()
+    at = fact.meta.time.astimezone(UTC).isoformat(timespec="minutes")
     return f"m{at[:16]}", f"h{at[:13]}"
 
 

@@ -10,7 +10,7 @@ from agentos.contracts.events import call as c
 from agentos.contracts.events import privacy as p
 from agentos.contracts.events import task as t
 from services.ledger.domain.facts import Fact, Row
-from services.ledger.words import of_task
+from services.ledger.words import NAMED, of_task
 
 BLANK: Row = {
     "type": None,
@@ -62,11 +62,16 @@ BLANK: Row = {
 }
 
 
-def derived(row: Row) -> Row:
-    """The row with what lists are sorted and searched by: money in billionths, the time from submission to end (-1 before it), words."""
+def derived(row: Row, before: Row | None = None) -> Row:
+    """The row with what lists are sorted and searched by: money in billionths, the time from submission to end (-1 before it), words.
+
+    ``before`` is the row as it was derived last: where nothing that words are made of differs, its words stay.
+    """
     began, over = row["submitted_at"], row["settled_at"]
     lasted = -1 if began is None or over is None else max(0, round((over - began).total_seconds() * 1000))
-    return row | {"words": of_task(row), "cost_nano_usd": int(row["cost_usd"] * 1_000_000_000), "duration_ms": lasted}
+    same = before is not None and all(before[name] == row[name] for name in NAMED)
+    words = row["words"] if same else of_task(row)
+    return row | {"words": words, "cost_nano_usd": int(row["cost_usd"] * 1_000_000_000), "duration_ms": lasted}
 
 
 def submitted(row: Row, fact: Fact, data: t.TaskSubmitted) -> Row:
@@ -85,6 +90,15 @@ def submitted(row: Row, fact: Fact, data: t.TaskSubmitted) -> Row:
         "family": data.input.key,
         "input_digest": data.input_digest,
         "submitted_at": fact.meta.time,
+    }
+
+
+def updated(row: Row, _: Fact, data: t.TaskUpdated) -> Row:
+    return row | {
+        "priority": data.priority,
+        "labels": data.labels,
+        "deadline": data.deadline,
+        "max_attempts": data.max_attempts,
     }
 
 

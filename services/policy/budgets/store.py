@@ -36,7 +36,7 @@ KEPT = 2_000
 """Accounts that stay in memory between two uses."""
 LINGER_S = 0.001
 """Between two writes of one account: operations gather, and the other instances get their turn."""
-PATIENT_S = 0.02
+PATIENT_S = 0.05
 """How long an operation that no call waits for waits for company."""
 
 

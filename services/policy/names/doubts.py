@@ -17,7 +17,8 @@ _OF_IDENTIFIER_BEFORE = re.compile(
 )
 _ENDS_IDENTIFIER = frozenset("_>:$#%-./\\\n")
 _OF_IDENTIFIER_AFTER = re.compile(
-    r"_\w| {0,2}:?=(?!=)|::|->|\(\)|\[\d|\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
+    r"_\w| {0,2}:?=(?!=)|::|->|\(\)|\[\d|/(?=[a-z-]{0,24}\d)[a-z0-9]{1,24}(?:-[a-z0-9]{1,24}){2}|"
+    r"\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
     r"toml|md|txt|log|so|exe|sh|conf|cfg|ini)\b"
 )
 _SMALL = re.compile(r"[a-zß-ÿ]+")
@@ -86,7 +87,7 @@ _WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \($")
 _BLOB_ENDS = frozenset("+/=_-")
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]$")
 _EPONYM_AFTER = re.compile(
-    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome)\b",
+    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome|button|knob)\b",
     re.IGNORECASE,
 )
 _EPONYM_WITHIN = re.compile(rf"{_EPONYM_AFTER.pattern}$", re.IGNORECASE)
@@ -241,7 +242,7 @@ def _is_unread(text: str, start: int, end: int, lists: Callable[[str], int]) -> 
 
 
 _LABEL = re.compile(
-    r"(?:ADR|BDAY|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
+    r"(?:ADR|BDAY|USt|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
     r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
     r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
     r"January|February|March|July|October|November|December|Januar|Februar|März|Juli|Oktober|Dezember)\.?"

@@ -110,7 +110,7 @@ ANNOUNCED = Announcements(
     announcement("USERNAME", "USERNAME", 'user"', r'user"', rf'{_PLAIN_NAME}(?=")', gap=r': ?"', score=0.5),
     announcement("USERNAME", "USERNAME", "mysql|psql|mongo|mariadb", r"(?:mysql|mysqldump|mariadb|psql|mongo\w{0,4}) [^\n|;&]{0,80}?-[uU]",
     _PLAIN_NAME, gap=" ?", score=0.5),
-    # ``TODO(ann):`` as in the guides of styles.
+    # A marker with its owner, as guides of style ask for it: what is announced here are people in other people's code.
     announcement("USERNAME", "USERNAME", "todo(|fixme(|hack(", r"(?:TODO|FIXME|HACK)\(", rf"{_PLAIN_NAME}(?=\):)", gap="@?", score=0.6),
     announcement(
         "USERNAME", "USERNAME", " me on ", r"(?:find|add|follow|reach|message|ping|dm) me on (?:discord|steam|skype|telegram|insta(?:gram)?|"

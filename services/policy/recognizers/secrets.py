@@ -114,6 +114,25 @@ _CODE_FIRST = re.compile(
     re.IGNORECASE,
 )
 """``143555 is your verification code``."""
+_CODE_FOR = re.compile(
+    r"(?<![A-Za-z])code:? (?P<value>\d{4,8}|\d{3}[ -]\d{3}) (?:to (?:sign|log|verify|confirm|access|authenticate|complete|finish|unlock|"
+    r"enter|reset|activate)|um sich|zum anmelden|pour (?:vous|te|se) |per accedere|para (?:entrar|acceder|iniciar)|om in te)",
+    re.IGNORECASE,
+)
+"""``use code 143555 to sign in``."""
+_BESIDE_USER = re.compile(
+    r"(?<![A-Za-z])(?:(?:user(?:name| ?id)?|login)[ \t]?[:=]?|(?:usr|u)[:=])[ \t]{0,2}[^\s,;|:=]{2,64}"
+    r"(?:[ \t]{1,3}|[,;|/][ \t]{0,3}|\n[ \t]{0,8})"
+    r"(?:(?:pass(?:word|wd|wort)?|pwd?)[ \t]?[:=]?|p[:=])[ \t]{0,2}"
+    r"(?P<value>(?=[^\s\"'<>,;(\[]{0,64}[\d!@#$%^&*])(?![$<{%*])[^\s\"'<>,;(\[]{5,63}[^\s\"'<>,;.:)(\[])",
+    re.IGNORECASE,
+)
+"""``username jpark password rosebud41``: of a password that stands beside its user no more is asked than a digit or a sign."""
+_OF_CONNECTION = re.compile(
+    r"(?:\b(?:host|server|dbname|database|user|uid|user id|port)=[^\s;,\"']{1,64}[ ;]{1,2}){1,5}"
+    r"(?:password|pwd)=(?P<value>(?![$<{%*]|[\w.]*[(\[])[^\s;,\"']{4,64})",
+    re.IGNORECASE,
+)
 _PASSWORD = r"(?:pass(?:word|wort|code|phrase|wd)?|pwd?|kennwort|contraseña|mot de passe|wachtwoord|parola d['’]ordine|senha|mdp|psw|clave)"
 # A few words between the word and its value, or the value before it; then it must look like one.
 _SAID_OF = re.compile(
@@ -179,6 +198,8 @@ _DIRECTLY = (
     (Words(("default",)), _BY_DEFAULT),
     (Words(("_pin", 'pin"', "userpin", "cardpin")), _KEYED_PIN),
     (Words(("code", "otp", "passcode", "kod", "codice", "código")), _CODE_FIRST),
+    (Words((" code ", " code: ")), _CODE_FOR),
+    (Words((" password=", " pwd=", ";password=", ";pwd=")), _OF_CONNECTION),
     (
         Words(
             (
@@ -199,6 +220,8 @@ _DIRECTLY = (
         _ENTRY_CODE,
     ),
 )
+_BESIDE_WORDS = Words((" pass", " pw ", " pwd", "\npass", "\npw", " p:", " p=", ",pass", "/pass", "\np:"))
+_USER_WORDS = Words(("user", "login", "usr", "u:", "u="))
 _PAIR_WORDS = Words(("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "identifiant", "inlog"))
 
 
@@ -224,6 +247,9 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
                     yield from _made_up(another)
     if _SAID_WORDS.any_within(lowered):
         for match in _SAID_OF.finditer(text):
+            if match.lastgroup == "before" and any(map(str.isdigit, match["before"])):
+                # Whoever says so says enough.
+                yield Finding(*match.span("before"), "CREDENTIAL", "SECRET", 0.95)
             yield from _made_up(match)
             another = _OR.match(text, match.end())
             if another is not None:
@@ -238,6 +264,9 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
     if _PAIR_WORDS.any_within(lowered):
         for match in _LOGIN_PAIR.finditer(text):
             yield from _made_up(match)
+    if _BESIDE_WORDS.any_within(lowered) and _USER_WORDS.any_within(lowered):
+        for match in _BESIDE_USER.finditer(text):
+            yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.7)
     for words, pattern in _DIRECTLY:
         if words.any_within(lowered):
             for match in pattern.finditer(text):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agentos.bus import Bus
-from agentos.bus.bus import PUBLISH_TRIES
+from agentos.bus.publishing import PUBLISH_TRIES
 from agentos.contracts.commands import Answer, CommentApproval, EditApproval, HoldCall, ResolveApproval
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.approval import ApprovalRevised, ApprovalRuled

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook
 
-from agentos.bus.bus import PUBLISH_TRIES
+from agentos.bus.publishing import PUBLISH_TRIES
 from agentos.contracts.commands import TimerDue
 from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.notification import NotificationFailed, NotificationQueued, NotificationSent

@@ -19,11 +19,12 @@ from agentos.contracts.commands import (
     ResolveApproval,
     RetryTask,
     SubmitTask,
+    UpdateTask,
 )
 from agentos.contracts.envelope import Recorded, encode_body
 from agentos.contracts.errors import Conflict
 from agentos.contracts.events.kill import KillEngaged, KillReleased
-from agentos.contracts.events.task import TaskSettled, TaskSubmitted
+from agentos.contracts.events.task import TaskSettled, TaskSubmitted, TaskUpdated
 from agentos.contracts.packs import AgentCard, Presence
 from agentos.contracts.subjects import EventSubject
 from agentos.killswitch import KillEntry
@@ -64,6 +65,29 @@ class Orchestrator:
         answer = Answer(ok=True) if found else Answer(ok=False, code="not_found", detail="there is no such task")
         await self.bus.send("orchestrator.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
 
+    async def update(self, recorded: Recorded) -> None:
+        """The n-th change is the one that knew of those before it."""
+        wanted = recorded.data
+        assert isinstance(wanted, UpdateTask)
+        self.other.append(wanted)
+        fact = TaskUpdated(
+            priority=wanted.priority or "normal",
+            deadline=wanted.deadline,
+            labels=wanted.labels or {},
+            max_attempts=wanted.max_attempts or 3,
+            changed=("priority",),
+            by=wanted.by,
+        )
+        answer = Answer(ok=True, data={"revision": wanted.revision + 1})
+        try:
+            await self.bus.append(
+                "task.updated", wanted.task, fact, tenant=wanted.tenant, ordinal=wanted.revision + 1, cause=recorded,
+                correlation_id=wanted.task,
+            )  # fmt: skip
+        except Conflict:
+            answer = Answer(ok=False, code="stale", detail="it was changed since")
+        await self.bus.send("orchestrator.answer", (last_token(recorded),), answer, tenant=wanted.tenant, cause=recorded)
+
     async def settle(
         self, task: str, result: Sealed | None = None, outcome: str = "completed", tenant: str = "default"
     ) -> None:
@@ -75,6 +99,7 @@ class Orchestrator:
             Route("orchestrator.submit", self.submit),
             Route("orchestrator.cancel", self.command),
             Route("orchestrator.retry", self.command),
+            Route("orchestrator.update", self.update),
         ]
 
 
@@ -170,6 +195,10 @@ class Ledger:
     silent: bool = False
     broken: Any = None
     """An answer of another shape, to be given instead."""
+    stands_at: int | None = None
+    """How far it pretends to be."""
+    waiting: int = 0
+    """How many queries wait for it to be further."""
 
     async def follow(self) -> None:
         raws: Any = aiter(self.bus.tail(("evt.>",), start="first"))
@@ -182,15 +211,30 @@ class Ledger:
         if self.silent:
             return
         what = recorded.subject.split(".")[2]
-        while max((event.seq for event in self.events), default=0) < recorded.data.arguments.get("min_seq", 0):
-            await asyncio.sleep(0.01)
-        data = self.broken or self._answer(what, recorded.data.tenant, recorded.data.arguments)
-        answer = (
-            Answer(ok=True, data=data)
-            if data is not None
-            else Answer(ok=False, code="not_found", detail="there is no such thing")
-        )
+        if await self._reached(recorded.data.arguments.get("min_seq", 0), recorded.data.arguments.get("wait_ms")):
+            data = self.broken or self._answer(what, recorded.data.tenant, recorded.data.arguments)
+            answer = (
+                Answer(ok=True, data=data)
+                if data is not None
+                else Answer(ok=False, code="not_found", detail="there is no such thing")
+            )
+        else:
+            answer = Answer(ok=False, code="behind", detail="ask again")
         await self.bus.send("ledger.answer", (last_token(recorded),), answer, tenant=recorded.data.tenant, cause=recorded)
+
+    async def _reached(self, seq: int, wait_ms: int | None) -> bool:
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(None if wait_ms is None else wait_ms / 1000):
+                while (
+                    max((event.seq for event in self.events), default=0) if self.stands_at is None else self.stands_at
+                ) < seq:
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            return False
+        finally:
+            self.waiting -= 1
+        return True
 
     def _answer(self, what: str, tenant: str, args: dict[str, Any]) -> Any:
         match what:
@@ -222,6 +266,8 @@ class Ledger:
                     if row["fact"] in ("decided", "ruled", "revised") and args.get("id") in (None, row["id"])
                 ]
                 return {"decisions": _beginning(rows[::-1], args)[: args["limit"]], "cursor": None}
+            case "policy-hits":
+                return {"since": "2026-01-01T00:00:00Z", "rules": [], "position": len(self.events)}
             case "approvals-list":
                 return {"approvals": _beginning([APPROVAL], args), "cursor": None}
             case "approvals-get":
@@ -240,8 +286,8 @@ class Ledger:
                         "attempts": 4,
                         "cache_read_tokens": 0,
                         "cache_write_tokens": 0,
-                        "unpriced_calls": 0,
-                        "simulated_calls": 1,
+                        "unpriced_attempts": 0,
+                        "simulated_attempts": 1,
                         "cost_usd": "0.0123",
                         "saved_usd": "0",
                         "input_tokens": 10,
@@ -249,12 +295,27 @@ class Ledger:
                     }
                 ]
                 return {"by": args["by"], "groups": groups, "total": groups[0]}
+            case "costs-routing":
+                figures = {"cost_usd": "0.06", "dearest_usd": "0.1", "saved_usd": "0.04"}
+                return {"calls": 3, "compared": 2, "since": args.get("since"), "position": len(self.events)} | figures
+            case "kill-list":
+                return {"kill_switches": self._released(tenant), "cursor": None}
+            case "events-search":
+                wanted = [
+                    row
+                    for row in self._events(tenant, None, 0)["events"]
+                    if f"{row['aggregate']}.{row['fact']}".startswith(args.get("type", ""))
+                ]
+                return {"events": wanted[::-1][: args["limit"]], "cursor": None, "position": len(self.events)}
             case "packs-stats":
                 return {"packs": [{"pack": "engineering", "tasks": 2}, {"pack": "gone", "tasks": 1}]}
             case "ledger-status":
                 return {"position": len(self.events)}
             case "audit-status":
-                return {"seq": len(self.events), "chain": "00" * 32}
+                return {
+                    "position": len(self.events), "chain": "00" * 32, "key_id": "k", "public_key": "", "checkpoints": 0,
+                    "last_checkpoint": None, "uncovered": 0, "anchors": [],
+                }  # fmt: skip
             case "audit-verify":
                 return {
                     "ok": True,
@@ -273,6 +334,19 @@ class Ledger:
                 )
             case _:
                 return None
+
+    def _released(self, tenant: str) -> list[dict[str, Any]]:
+        over = {EventSubject.parse(e.subject).id: e for e in self.events if isinstance(e.data, KillReleased)}
+        return [
+            {
+                "id": id_, "scope": e.data.scope, "target": e.data.target, "mode": e.data.mode, "trigger": None, "state": "released",
+                "reason": e.data.reason, "engaged_by": e.data.by.id, "engaged_at": e.meta.time.isoformat(),
+                "release_reason": over[id_].payload(KillReleased).reason, "released_by": "bob",
+                "released_at": over[id_].meta.time.isoformat(), "cancelled": 2, "unconfirmed": 1, "running": 0, "share_percent": 0,
+            }
+            for e in self.events
+            if isinstance(e.data, KillEngaged) and e.meta.tenant == tenant and (id_ := EventSubject.parse(e.subject).id) in over
+        ]  # fmt: skip
 
     def _tasks(self, tenant: str) -> list[dict[str, Any]]:
         rows: dict[str, dict[str, Any]] = {}
@@ -306,6 +380,7 @@ class Ledger:
                 rows.append(
                     {
                         "seq": event.seq,
+                        "event_id": event.meta.event_id,
                         "subject": event.subject,
                         "aggregate": subject.aggregate,
                         "id": subject.id,

@@ -15,7 +15,7 @@ import pytest
 
 from agentos.contracts.budgets import Budget, BudgetState, Sliding
 from agentos.contracts.envelope import encode_body
-from agentos.contracts.events.kill import KillCancelled
+from agentos.contracts.events.kill import InstanceReach, KillCancelled, KillDrilled, KillReleased
 from agentos.contracts.ids import derived_id
 from services.gateway.app import create_api
 from services.gateway.auth import ApiKeys
@@ -109,6 +109,21 @@ async def test_approvals_are_listed_shown_and_answered_once(edge: Any) -> None:
     )
     for body in ({"outcome": "maybe", "digest": "d1"}, {"outcome": "approved"}):
         assert problem(await edge.http.post(url, json=body)) == (422, "invalid_request")
+
+
+async def test_switches_that_were_released_and_drills_are_told_with_their_figures(edge: Any) -> None:
+    switch = (await edge.http.post("/api/v1/kill", json={"scope": "pack", "target": "p", "reason": "odd replies"})).json()["id"]
+    assert (await edge.http.get("/api/v1/kill/history")).json() == {"items": [], "next_cursor": None}
+    assert (await edge.http.post(f"/api/v1/kill/{switch}/release", json={"reason": "mended"})).status_code == 200
+    await edge.backend.eventually(lambda: any(isinstance(event.data, KillReleased) for event in edge.backend.ledger.events))
+    (past,) = (await edge.http.get("/api/v1/kill/history")).json()["items"]
+    assert (past["id"], past["reason"], past["release_reason"], past["cancelled"]) == (switch, "odd replies", "mended", 2)
+    reach = InstanceReach(service="router", instance="r-1", seen=5, missed=0, p50_ms=1.5)
+    drilled = KillDrilled(rounds=5, reason="monthly", by=standins.ADMIN, instances=(reach,), p50_ms=1.5, p99_ms=3, max_ms=4)
+    done = await edge.backend.gates.bus.append("kill.drilled", "drill1", drilled, tenant="default")
+    told = {"Agentos-Position": str(done.seq)}
+    (drill,) = (await edge.http.get("/api/v1/kill/drills", headers=told)).json()["items"]
+    assert (drill["id"], drill["p99_ms"], drill["instances"][0]["instance"]) == ("drill1", 3, "r-1")
 
 
 async def test_the_kill_switch_is_engaged_shown_and_released(edge: Any) -> None:
@@ -269,7 +284,7 @@ async def test_refusals_outside_the_routes_are_problem_documents_too(edge: Any) 
         "tasks?q=%00",
         "tasks?limit=x",
         "tasks?cursor=-1",
-        f"events?after={2**70}",
+        f"events?cursor={2**70}",
     ):
         assert problem(await edge.http.get(f"/api/v1/{hostile}")) == (422, "invalid_request"), hostile
 
@@ -490,8 +505,9 @@ async def test_more_requests_than_allowed_at_once_are_told_to_slow_down(edge: An
 async def test_an_answer_that_does_not_fit_is_500_and_its_content_is_not_logged(
     edge: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    task = await submitted(edge)
     edge.backend.ledger.broken = {"task": {"id": None, "note": "jane@example.com"}}
-    assert problem(await edge.http.get("/api/v1/tasks/x")) == (500, "internal")
+    assert problem(await edge.http.get(f"/api/v1/tasks/{task}")) == (500, "internal")
     shown = capsys.readouterr()
     assert "does not fit its model" in shown.out
     assert "jane@example.com" not in shown.out + shown.err

@@ -1,5 +1,8 @@
 """How the gateway serves the console's files."""
 
+import gzip
+import os
+import re
 from pathlib import Path
 
 import httpx
@@ -73,12 +76,14 @@ async def test_an_unbuilt_console_says_how_to_build_it(tmp_path: Path) -> None:
     assert "make console" in answer.text
 
 
-@pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="needs the built console: make console")
 def test_the_first_load_stays_below_300_kilobytes_compressed() -> None:
     """All that the document names: scripts and styles, as gzip sends them."""
-    import gzip
-    import re
-
+    if not (BUILT / "index.html").is_file():
+        missing = "the built console (Node 20.19 or newer, then `make console`) is missing"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        # A machine without Node cannot build it; where CI runs, this fails.
+        pytest.skip(missing)
     document = (BUILT / "index.html").read_text()
     named = re.findall(r'(?:src|href)="/([^"]+)"', document)
     assert any(name.endswith(".js") for name in named)

@@ -133,3 +133,26 @@ async def test_other_tenants_and_roles_that_may_not_act_are_kept_away(edge: Edge
         assert (await stranger.post(f"{path}/discard", json={"reason": "not mine"})).status_code == 404
         assert (await viewer.get(path)).status_code == 200
         assert (await viewer.post(f"{path}/retry")).status_code == 403
+
+
+async def test_what_does_not_say_whose_it_is_is_seen_in_the_installations_tenant_and_settled_by_its_admins_alone(
+    edge: Edge, orchestrator: Orchestrator
+) -> None:
+    del orchestrator
+    subject = "cmd.orchestrator.cancel.broken"
+    await edge.gateway.bus._publish(subject, b"{}", {"Nats-Msg-Id": "broken", "Agentos-Schema": "nonsense"})
+    (letter,) = await letters(edge, 1)
+    path = f"/api/v1/deadletters/{letter['id']}"
+    async with somebody(edge, "default", "operator") as operator, somebody(edge, "other", "admin") as stranger:
+        assert (await stranger.get("/api/v1/deadletters")).json()["items"] == []
+        assert [(await stranger.get(path)).status_code] == [404]
+        shown = (await operator.get(path)).json()
+        assert (shown["message_state"], shown["message"]) == ("not_yours", None)
+        for client, status in ((stranger, 404), (operator, 403)):
+            refused = await client.post(f"{path}/discard", json={"reason": "noise"})
+            assert refused.status_code == status, refused.text
+            assert (await client.post(f"{path}/retry")).status_code == status
+    (still,) = await letters(edge, 1, state="open")
+    assert still["id"] == letter["id"]
+    assert (await edge.http.post(f"{path}/discard", json={"reason": "noise"})).json()["status"] == "discarded"
+    await letters(edge, 1, state="discarded")

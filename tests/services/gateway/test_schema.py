@@ -38,7 +38,7 @@ UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 def _can_be_named(label: str) -> bool:
     """Whether it is a read of something that there is in ``Whole.ids``, or of nothing in particular."""
     names = {each.name for each in OPERATIONS[label].path_parameters}
-    return label.startswith("GET ") and names <= {"task", "user", "key", "switch"}
+    return label.startswith("GET ") and names <= {"task", "user", "key", "switch", "pack", "agent"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 
 def _things(api: httpx.Client) -> dict[str, str]:
-    """A task that is over, a person, a key and a switch that was released."""
+    """A task that is over, a person, a key, a switch that was released, and an agent of the demo's pack."""
     task = _made(api.post("tasks", json={"type": "issue-triage", "input": {"title": "Checkout fails with a card"}}))["task"]
     # It may have come to its end before this: either way it settles.
     assert api.post(f"tasks/{task}/cancel", json={"reason": "only looked at"}).status_code in (202, 409)
@@ -75,7 +75,7 @@ def _things(api: httpx.Client) -> dict[str, str]:
     give_up = time.monotonic() + 60
     while api.get(f"tasks/{task}").json().get("state") != "settled" and time.monotonic() < give_up:
         time.sleep(0.1)
-    return {"task": task, "user": user, "key": key, "switch": switch}
+    return {"task": task, "user": user, "key": key, "switch": switch, "pack": "engineering", "agent": "triage"}
 
 
 def _made(answer: httpx.Response) -> Any:

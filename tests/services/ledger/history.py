@@ -48,6 +48,13 @@ def context(task: str, step: int = 1, attempt: int = 1, pack: str = "engineering
     )
 
 
+def updated(task: str, number: int = 1, **changes: Any) -> Planned:
+    data: dict[str, Any] = {
+        "priority": "high", "deadline": None, "labels": {}, "max_attempts": 5, "changed": ("priority", "labels"), "by": OPERATOR,
+    }  # fmt: skip
+    return "task.updated", (task, str(number)), t.TaskUpdated(**(data | changes)), task
+
+
 def submitted(task: str, **changes: Any) -> Planned:
     data: dict[str, Any] = {
         "type": "triage",
@@ -101,7 +108,7 @@ def model_call(task: str, step: int, *, cost: str = "0.0123", pack: str = "engin
         last = Attempt(number=2, target=target, started_at=START, duration_ms=800, outcome="completed", **used)
         ended = {"last": last, **ended}
     first = Attempt(number=1, target=target, started_at=START, duration_ms=30, outcome="failed", fault=fault, cost=NOTHING)
-    attempted = c.CallAttempted(target=target, started_at=START, duration_ms=30, fault=fault, attempt=first)
+    attempted = c.CallAttempted(context=whose, target=target, started_at=START, duration_ms=30, fault=fault, attempt=first)
     asked = c.ModelCallRequested(context=whose, model="default", request=sealed(task), digest="e" * 64, max_output_tokens=512)
     return [
         ("call.requested", (call,), asked, task),
@@ -241,6 +248,14 @@ def interleaved(lives: list[list[Planned]], order: Iterable[int]) -> Iterator[Pl
         yield from each
 
 
+def _sums(tx: Any, table: Any) -> list[dict[str, Any]]:
+    """The rows of sums that say anything: one from which all was taken off again is as good as none."""
+    keys = {column.name for column in table.primary_key}
+    rows = [{**row} for row in tx.execute(select(table)).mappings()]
+    told = [row for row in rows if any(value for name, value in row.items() if name not in keys)]
+    return sorted(told, key=lambda row: str([*row.values()]))
+
+
 def dump(store: Store) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table."""
 
@@ -248,6 +263,7 @@ def dump(store: Store) -> dict[str, list[dict[str, Any]]]:
         return {
             table.name: sorted(({**row} for row in tx.execute(select(table)).mappings()), key=lambda row: str([*row.values()]))
             for table in tables.ALL
-        }
+            if table.name not in tables.ROLLED_UP
+        } | {name: _sums(tx, table) for name, table in tables.ROLLED_UP.items()}
 
     return store.read(read)

@@ -133,6 +133,17 @@ async def test_bad_questions_get_answers_that_name_the_field(edge: Callable[...,
             assert detail in answer.detail
 
 
+async def test_who_would_rather_not_wait_long_waits_for_what_is_near_alone(edge: Callable[..., Edge]) -> None:
+    around = edge(behind_wait=timedelta(0), batch_events=10)
+    async with around.running():
+        seq = await around.append(*history.life("t1"))
+        assert (await around.data("tasks.get", id="t1", min_seq=seq, wait_ms=10_000))["task"]["outcome"] == "completed"
+        # A hundred events ahead may come in a moment, and did not in this one; what is farther off is not waited for at all.
+        for ahead, wait_ms in ((100, 1), (101, 10_000)):
+            async with asyncio.timeout(9):
+                assert (await around.ask("tasks.list", min_seq=seq + ahead, wait_ms=wait_ms)).code == "behind"
+
+
 async def test_the_chain_is_signed_verified_and_exported(edge: Callable[..., Edge], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.ledger.trail.EXPORT_LINES", 7)
     around = edge(checkpoint_events=19)

@@ -70,7 +70,9 @@ def calls(draw: st.DrawFn, step: int) -> list[history.Planned]:
         (
             "call.attempted",
             (call, str(each.number)),
-            c.CallAttempted(target=each.target, started_at=each.started_at, duration_ms=5, fault=FAULT, attempt=each),
+            c.CallAttempted(
+                context=whose, target=each.target, started_at=each.started_at, duration_ms=5, fault=FAULT, attempt=each
+            ),
             task,
         )
         for each in earlier
@@ -132,7 +134,7 @@ def test_settled_cost_equals_the_sum_of_attempts_whichever_way_it_is_grouped(
     assert history.dump(store) == before, "a rebuild gives the same rows"
 
 
-def test_attempts_on_two_days_are_counted_each_on_its_own_and_the_call_once_in_the_total(store: SqlStore) -> None:
+def test_attempts_on_two_days_are_counted_each_on_its_own_and_the_call_on_that_of_the_first(store: SqlStore) -> None:
     def attempt(number: int, at: str, cost: str, outcome: Any) -> Attempt:
         return Attempt(
             number=number, target="openai/gpt-5-mini", started_at=datetime.fromisoformat(at), duration_ms=5, outcome=outcome,
@@ -144,8 +146,10 @@ def test_attempts_on_two_days_are_counted_each_on_its_own_and_the_call_once_in_t
         attempt(1, "2026-03-02T12:59:59+13:00", "0.1", "failed"),
         attempt(2, "2026-03-02T00:00:01Z", "0.02", "completed"),
     )
-    noted = c.CallAttempted(target=first.target, started_at=first.started_at, duration_ms=5, fault=FAULT, attempt=first)
     whose = history.context("t", 1)
+    noted = c.CallAttempted(
+        context=whose, target=first.target, started_at=first.started_at, duration_ms=5, fault=FAULT, attempt=first
+    )
     usage, cost = sums((first, last))
     settled = c.ModelCallSettled(context=whose, outcome="completed", attempts=2, usage=usage, cost=cost, last=last)
     planned: list[history.Planned] = [("call.attempted", ("c1", "1"), noted, "t")]
@@ -156,7 +160,7 @@ def test_attempts_on_two_days_are_counted_each_on_its_own_and_the_call_once_in_t
     told = ask(store, by=["day"])
     assert [(row["day"], row["cost_usd"], row["calls"]) for row in told["groups"]] == [
         ("2026-03-01", "0.1", 1),
-        ("2026-03-02", "0.02", 1),
+        ("2026-03-02", "0.02", 0),
     ]
     assert (told["total"]["cost_usd"], told["total"]["calls"], told["total"]["attempts"]) == ("0.12", 1, 2)
     assert ask(store, since="2026-03-02T00:00:00Z")["total"]["cost_usd"] == "0.02"
@@ -170,7 +174,7 @@ def test_a_cached_answer_costs_nothing_and_what_it_saved_is_counted(store: SqlSt
     told = ask(store, by=["provider", "model", "pack"])
     (group,) = told["groups"]
     assert (group["provider"], group["model"], group["pack"]) == ("openai", "gpt-5-mini", "engineering")
-    figures = ("cost_usd", "saved_usd", "cached_calls", "attempts", "unpriced_calls", "input_tokens")
+    figures = ("cost_usd", "saved_usd", "cached_calls", "attempts", "unpriced_attempts", "input_tokens")
     assert [told["total"][name] for name in figures] == ["0", "0.5", 1, 0, 0, 0]
     (task,) = history.dump(store)["tasks"]
     assert (task["cost_usd"], task["unpriced_calls"], task["calls"]) == (0, 0, 1)
@@ -183,6 +187,8 @@ def test_an_attempt_that_was_noted_after_another_instance_settled_its_number_doe
         number=2, target="openai/gpt-5-mini", started_at=MIDNIGHT, duration_ms=5, outcome="failed",
         cost=Cost(usd=Decimal(9), priced=True),
     )  # fmt: skip
-    late = c.CallAttempted(target=attempt.target, started_at=MIDNIGHT, duration_ms=5, fault=FAULT, attempt=attempt)
+    late = c.CallAttempted(
+        context=history.context("t", 1), target=attempt.target, started_at=MIDNIGHT, duration_ms=5, fault=FAULT, attempt=attempt
+    )
     store.apply(history.stream([settled, ("call.attempted", ("t-s0001-e1", "2"), late, "t")]))
     assert ask(store)["total"]["cost_usd"] == "0.3"

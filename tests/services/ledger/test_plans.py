@@ -9,7 +9,7 @@ from services.ledger import task_lists
 from services.ledger.queries import SQL_QUERIES
 from services.ledger.store import SqlStore
 
-BIG = ("tasks", "events", "calls", "charges", "approvals")
+BIG = ("tasks", "events", "calls", "charges", "approvals", "spend")
 ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("tasks.list", {"sort": sort, "order": order}) for sort in ("created", "updated", "duration", "cost") for order in ("asc", "desc")),
     *(
@@ -25,6 +25,8 @@ ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("approvals.list", {"state": "pending"}), ("approvals.list", {"state": "expired", "task": "t"}),
     ("events.list", {"undecodable": True}), ("events.list", {"correlation_id": "t"}),
     ("decisions.list", {}), ("decisions.list", {"kind": "edit"}), ("decisions.list", {"id": "t"}), ("decisions.list", {"id_prefix": "012345"}),
+    ("events.list", {"id": "t"}), ("events.search", {"id": "t"}), ("events.search", {"task": "t"}), ("events.search", {"type": "call"}),
+    ("packs.stats", {}), ("cost", {}), ("cost", {"by": ["pack", "model"], "since": "2026-03-01T12:20:00Z"}), ("cost", {"pack": "a"}),
     ("calls.recorded", {}), ("system.pulse", {}), ("system.overview", {}),
 )  # fmt: skip
 
@@ -57,13 +59,16 @@ def _said(store: SqlStore, name: str, arguments: dict[str, Any]) -> list[tuple[s
     return said
 
 
-@pytest.mark.parametrize("few", [task_lists.FEW, -1], ids=["few", "many"])
+@pytest.mark.parametrize(
+    ("few", "some"), [(task_lists.FEW, task_lists.SOME), (-1, task_lists.SOME), (-1, -1)], ids=["few", "some", "many"]
+)
 @pytest.mark.parametrize(("name", "arguments"), ASKED, ids=str)
 def test_no_question_reads_all_of_a_large_table(
-    ledger: SqlStore, monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any], few: int
+    ledger: SqlStore, monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any], few: int, some: int
 ) -> None:
-    """Neither where a filter finds few tasks nor where each finds many."""
+    """Neither where a filter finds few tasks, nor where one of several finds some, nor where each finds many."""
     monkeypatch.setattr(task_lists, "FEW", few)
+    monkeypatch.setattr(task_lists, "SOME", some)
     for statement, parameters in _said(ledger, name, arguments):
         steps = ledger.read(lambda tx, s=statement, p=parameters: tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", p).all())
         plan = [step[3] for step in steps]

@@ -10,7 +10,7 @@ from agentos.contracts.channels import CHANNELS
 from agentos.contracts.events.call import ModelCallSettled
 from services.ledger import projections
 from services.ledger.domain.facts import Incoming, Row
-from services.ledger.projections import PROJECTIONS, Key, fold, keys, read
+from services.ledger.projections import PROJECTIONS, Key, changes, fold, read
 from tests.services.ledger import history
 
 OUTCOMES = ["completed", "failed", "refused", "cancelled", "expired"]
@@ -39,8 +39,8 @@ def streams(draw: st.DrawFn) -> list[Incoming]:
 def folded(batches: list[list[Incoming]]) -> dict[Key, Row]:
     rows: dict[Key, Row] = {}
     for batch in batches:
-        facts = read(batch).facts
-        rows |= fold({key: rows[key] for key in keys(facts) if key in rows}, facts)
+        todo = changes(read(batch).facts)
+        rows |= fold({key: rows[key] for key, _, _ in todo if key in rows}, todo)
     return rows
 
 
@@ -60,8 +60,8 @@ def test_a_fold_does_not_touch_the_rows_that_it_is_given(events: list[Incoming])
     middle = len(events) // 2
     before = folded([events[:middle]])
     kept = {key: dict(row) for key, row in before.items()}
-    facts = read(events[middle:]).facts
-    assert fold(before, facts) == fold(before, facts)
+    todo = changes(read(events[middle:]).facts)
+    assert fold(before, todo) == fold(before, todo)
     assert before == kept
 
 
@@ -105,6 +105,16 @@ def test_a_retry_by_an_operator_opens_a_settled_task_again() -> None:
         None,
         None,
     )
+
+
+def test_a_tasks_row_has_its_terms_as_they_were_changed_last_and_is_found_by_its_new_labels() -> None:
+    row = folded(
+        [history.stream([history.submitted("t"), history.updated("t", 1), history.updated("t", 2, labels={"team": "billing"})])]
+    )
+    task = row["tasks", "default", "t"]
+    assert (task["priority"], task["max_attempts"], task["labels"]) == ("high", 5, {"team": "billing"})
+    assert "billing" in task["words"]
+    assert "github" not in task["words"]
 
 
 def test_rows_of_two_tenants_never_meet() -> None:

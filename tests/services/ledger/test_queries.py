@@ -1,6 +1,6 @@
 """What the ledger answers, the same from SQLite and from PostgreSQL."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agentos.contracts.base import Principal
 from agentos.contracts.errors import NotFound
+from services.ledger import task_lists
 from services.ledger.domain.facts import Incoming
 from services.ledger.queries import SQL_QUERIES
 from services.ledger.store import SqlStore
@@ -218,7 +219,7 @@ def test_the_log_is_searched_newest_first_by_kind_actor_and_text_in_stretches(
 def test_money_is_summed_exactly_and_what_has_no_price_is_counted_apart(ask: Any) -> None:
     by_model = {group["model"]: group for group in ask("cost", by=["model"])["groups"]}
     assert by_model["gpt-5-mini"]["cost_usd"] == "0.5"
-    assert (by_model["gpt-5-mini"]["calls"], by_model["gpt-5-mini"]["simulated_calls"]) == (6, 1)
+    assert (by_model["gpt-5-mini"]["calls"], by_model["gpt-5-mini"]["simulated_attempts"]) == (6, 1)
     assert by_model["claude"]["cost_usd"] == "0.2"
     total = ask("cost", by=["tenant"])["total"]
     assert (total["cost_usd"], total["calls"], total["input_tokens"]) == ("0.7", 7, 840)
@@ -277,3 +278,39 @@ def test_an_id_is_found_by_its_beginning_and_wildcards_are_letters(ask: Any) -> 
     assert ids(ask("approvals.list", id_prefix="t1_s000"), "approvals") == []
     assert ids(ask("tasks.list", "other", id_prefix="foreign")) == ["foreign"]
     assert ids(ask("tasks.list", id_prefix="foreign")) == []
+
+
+def test_rules_are_counted_over_a_window_from_its_first_full_hour(ask: Any) -> None:
+    """All of the history's decisions fall within one day."""
+    wanted: dict[str, int] = {}
+    for row in ask("decisions.list", limit=500)["decisions"]:
+        for rule in row["body"]["rules"]:
+            wanted[rule] = wanted.get(rule, 0) + 1
+    end = history.START + timedelta(hours=23)
+    told = ask("policy.hits", until=end)
+    assert {row["rule"]: row["decided"] for row in told["rules"]} == wanted
+    assert [row["decided"] for row in told["rules"]] == sorted(wanted.values(), reverse=True)
+    assert told["since"] == "2026-03-01T11:00:00Z"
+    assert ask("policy.hits", until=history.START + timedelta(days=3))["rules"] == []
+    assert ask("policy.hits", window="7d", until=history.START + timedelta(days=3))["rules"] == told["rules"]
+    assert ask("policy.hits", "other", until=end)["rules"] == []
+
+
+@pytest.mark.parametrize("sort", ["created", "updated", "cost", "duration"])
+def test_however_tasks_are_found_they_are_the_same_ones(ask: Any, monkeypatch: pytest.MonkeyPatch, sort: str) -> None:
+    """Whether a filter leaves few, some or many, and whether a word is common or rare."""
+    asked: tuple[dict[str, Any], ...] = (
+        {"outcome": "completed", "pack": "engineering"}, {"outcome": "failed", "type": "triage", "cost_from": "0.01"},
+        {"state": ["settled", "submitted"], "since": "2026-03-01T12:00:00Z", "until": "2026-03-01T12:00:00.700Z"},
+        {"q": "engineering t2", "outcome": "completed"}, {"q": "triage", "priority": "normal", "cost_to": "1"},
+    )  # fmt: skip
+    ways = ((5_000, 50_000, 20), (0, 50_000, 20), (0, 0, 20), (5_000, 50_000, 1), (0, 50_000, 1), (0, 0, 1))
+    for filters in asked:
+        found: list[Any] = []
+        for few, some, common in ways:
+            for name, value in (("FEW", few), ("SOME", some), ("COMMON", common)):
+                monkeypatch.setattr(task_lists, name, value)
+            page = ask("tasks.list", sort=sort, count=True, **filters)
+            found.append((ids(page), page["count"]["n"], ask("tasks.stats", **filters)["by_state"]))
+        assert found == [found[0]] * len(ways), filters
+        assert found[0][0], "something is found at all"

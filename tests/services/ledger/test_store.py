@@ -1,5 +1,6 @@
 """The contract of the store, on SQLite and on PostgreSQL."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -8,14 +9,17 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from agentos.contracts.events import governance as g
 from agentos.contracts.events import kill as k
 from agentos.contracts.events.privacy import ErasureCertified
 from services.ledger import tables
 from services.ledger.audit import chain, merkle
-from services.ledger.store import Head, Moved, SqlStore, StreamGap
+from services.ledger.driver import transaction
+from services.ledger.queries import SQL_QUERIES
+from services.ledger.store import Moved, SqlStore, StreamGap
 from services.ledger.tables import metadata
 from tests.services.ledger import history
 
@@ -106,10 +110,10 @@ def test_a_second_writer_is_found_out(open_store: Callable[[], SqlStore], monkey
     stale = one.head()
     other.apply(LIFE[3:5])
 
-    def behind(_: object) -> Head:
-        return stale
+    def behind(*_: object) -> tuple[int, int, bytes]:
+        return stale.seq, stale.undecodable, stale.chain
 
-    monkeypatch.setattr("services.ledger.store._head", behind)
+    monkeypatch.setattr("services.ledger.driver.Statements.head", behind)
     with pytest.raises((Moved, IntegrityError)):  # the second row of the same sequence may be refused before the position is
         one.apply(LIFE[3:5])
     monkeypatch.undo()
@@ -179,6 +183,21 @@ def test_text_and_numbers_that_no_database_holds_are_made_harmless(store: SqlSto
     assert rows["tasks"][0]["input_tokens"] == 2**63 - 1
     assert rows["kill_switches"][0]["target"] == "a\ufffdb"
     assert store.head().undecodable == 0
+
+
+def test_a_fault_of_the_database_is_told_as_one_and_the_next_batch_is_stored(store: SqlStore) -> None:
+    """The connection may be lost in the middle of a transaction; a ledger that tries again gets a new one."""
+    store.apply(LIFE[:3])
+    lost = "SELECT pg_terminate_backend(pg_backend_pid())" if store.dialect == "postgresql" else "SELECT * FROM nothing"
+
+    def losing() -> None:
+        with transaction(store._writer) as tx:
+            tx.execute("UPDATE positions SET seq = 7")
+            tx.execute(lost)
+
+    with pytest.raises(OperationalError):
+        losing()
+    assert store.apply(LIFE[3:5]).head.seq == 5
 
 
 def test_dead_letters_have_a_position_of_their_own(store: SqlStore) -> None:
@@ -256,3 +275,53 @@ def test_a_certificate_marks_every_task_that_it_names_as_erased(store: SqlStore)
     store.apply(history.stream([*history.life("t1"), *history.life("t2"), *history.life("t3")]))
     store.apply([history.recorded(58, ("erasure.certified", ("x1", "1"), told, "t1"))])
     assert {row["id"] for row in history.dump(store)["tasks"] if row["erased_at"]} == {"t1", "t2"}
+
+
+def _made_of(store: SqlStore) -> list[tuple[Any, ...]]:
+    """Every index and trigger of the database, and what SQLite plans with."""
+    if store.dialect == "sqlite":
+        queries = ["SELECT type, name, sql FROM sqlite_master", "SELECT tbl, idx, stat FROM sqlite_stat1"]
+    else:
+        queries = ["SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()"]
+    return store.read(
+        lambda tx: sorted((*row,) for query in queries for row in tx.execute(text(query)) if row[0] != "left_out")
+    )
+
+
+@pytest.mark.parametrize("killed_at", [None, 0, 3, 9])
+def test_a_rebuild_ends_with_every_index_also_when_it_was_killed(
+    open_store: Callable[[], SqlStore], killed_at: int | None
+) -> None:
+    store = open_store()
+    store.apply(LIFE)
+    rows, made_of = history.dump(store), _made_of(store)
+    store.reset()
+    assert len(_made_of(store)) < len(made_of)
+    store.apply(LIFE[:25])
+    if killed_at is None:
+        store.apply(LIFE[25:])
+        store.complete()
+    else:
+        with pytest.raises(RuntimeError, match="killed"):
+            _kill_at_statement(store, killed_at)
+        store = open_store()
+        store.apply(LIFE[25:])
+    assert (history.dump(store), _made_of(store)) == (rows, made_of)
+    found = SQL_QUERIES["tasks.list"]
+    answer: Any = store.read(lambda tx: found.run(tx, "default", found.arguments.model_validate({"q": "triage t2"})))
+    assert [task["id"] for task in answer["tasks"]] == ["t2"]
+
+
+def _kill_at_statement(store: SqlStore, number: int) -> None:
+    """Die while the indexes are being made, before this one of them is."""
+    made = itertools.count()
+
+    def dying(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("CREATE", "INSERT INTO tasks_words")) and next(made) == number:
+            raise RuntimeError("killed")
+
+    event.listen(store._writer, "before_cursor_execute", dying)
+    try:
+        store.complete()
+    finally:
+        event.remove(store._writer, "before_cursor_execute", dying)

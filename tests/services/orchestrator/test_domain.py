@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos.contracts.base import Contract, Fault, Principal, Sealed
-from agentos.contracts.commands import CancelTask, RetryTask
+from agentos.contracts.commands import CancelTask, RetryTask, UpdateTask
 from agentos.contracts.errors import NotFound, Refused
 from agentos.contracts.events.task import (
     Outcome,
@@ -23,6 +24,7 @@ from agentos.contracts.events.task import (
     TaskSettled,
     TaskSubmitted,
     TaskSuspended,
+    TaskUpdated,
 )
 from services.orchestrator import domain
 from services.orchestrator.domain import Effect, Surroundings, Task, Timer, Write
@@ -31,6 +33,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OPERATOR = Principal(kind="api_key", id="ops", roles=("operator",))
 CANCEL = CancelTask(tenant="default", task="t", reason="no longer needed", by=OPERATOR)
 RETRY = RetryTask(tenant="default", task="t", by=OPERATOR)
+
+
+def change(revision: int = 0, **terms: Any) -> UpdateTask:
+    return UpdateTask(tenant="default", task="t", revision=revision, by=OPERATOR, **terms)
+
+
 PASSING = Fault(code="provider_down", message="try again", retryable=True)
 FINAL = Fault(code="bug", message="fix it")
 
@@ -123,6 +131,7 @@ ACTIONS = (
     "deadline",
     "cancel",
     "operator_retry",
+    "update",
     "dependency_completes",
     "dependency_fails",
 )
@@ -190,6 +199,9 @@ class World:
                 self.deliver(lambda state: domain.cancel(state, CANCEL))
             case "operator_retry":
                 self.deliver(lambda state: domain.retry(state, RETRY))
+            case "update":
+                terms = change(task.revision, priority="high" if task.revision % 2 == 0 else "low")
+                self.deliver(lambda state: domain.update(state, terms, NOW))
             case "dependency_completes" | "dependency_fails" if self.dependency is None:
                 self.dependency = "completed" if action == "dependency_completes" else "failed"
                 self.deliver()
@@ -382,3 +394,61 @@ def test_what_has_ended_takes_no_further_command_but_a_retry() -> None:
         domain.retry(stream.task, RETRY)
     with pytest.raises(Refused, match="ended already"):
         domain.cancel(stream.task, CANCEL)
+
+
+def test_a_change_names_all_terms_holds_for_what_follows_and_says_what_it_changed() -> None:
+    stream = running()
+    later = NOW + timedelta(hours=1)
+    stream.handle(3, lambda task: domain.update(task, change(priority="high", deadline=later, labels={"a": "b"}), NOW))
+    fact = stream.facts[("task.updated", 1)]
+    assert isinstance(fact, TaskUpdated)
+    assert (fact.priority, fact.deadline, fact.labels, fact.max_attempts) == ("high", later, {"a": "b"}, 3)
+    assert fact.changed == ("priority", "deadline", "labels")
+    assert stream.timers["deadline-1"] == later
+    stream.handle(4, lambda task: domain.update(task, change(1, max_attempts=1), NOW))
+    stream.put("task.ended", 1, TaskEnded(outcome="failed", fault=PASSING))
+    stream.handle(5)
+    assert stream.task.outcome == "failed", "no attempt is left"
+    stream.handle(6, lambda task: domain.retry(task, RETRY))
+    again = stream.facts[("task.queued", 2)]
+    assert isinstance(again, TaskQueued)
+    assert again.priority == "high"
+
+
+def test_a_deadline_that_was_changed_or_taken_away_ends_nothing_when_its_old_timer_fires() -> None:
+    stream = running(deadline=NOW + timedelta(minutes=1))
+    stream.handle(3, lambda task: domain.update(task, change(deadline=NOW + timedelta(hours=1)), NOW))
+    stream.handle(4, lambda task: domain.deadline_due(task, 0))
+    assert stream.task.outcome is None
+    stream.handle(5, lambda task: domain.update(task, change(1, no_deadline=True), NOW))
+    stream.handle(6, lambda task: domain.deadline_due(task, 1))
+    assert stream.task.outcome is None
+    stream.handle(7, lambda task: domain.update(task, change(2, deadline=NOW + timedelta(hours=2)), NOW))
+    stream.handle(8, lambda task: domain.deadline_due(task, 3))
+    assert stream.task.outcome == "expired"
+
+
+def test_a_change_that_changes_nothing_is_no_fact() -> None:
+    assert domain.update(running().task, change(priority="normal"), NOW) == []
+
+
+def test_a_change_is_refused_when_another_was_first_or_the_task_is_over_or_the_deadline_too_near() -> None:
+    with pytest.raises(NotFound):
+        domain.update(Task(), change(), NOW)
+    stream = running()
+    with pytest.raises(Refused) as stale:
+        domain.update(stream.task, change(1, priority="high"), NOW)
+    with pytest.raises(Refused) as near:
+        domain.update(stream.task, change(deadline=NOW + timedelta(seconds=1)), NOW)
+    stopping = domain.evolve(stream.task, TaskCancelling(outcome="cancelled", reason="r", by=OPERATOR), 1)
+    with pytest.raises(Refused) as stopped:
+        domain.update(stopping, change(priority="high"), NOW)
+    stream.handle(3, lambda task: domain.cancel(task, CANCEL))
+    with pytest.raises(Refused) as over:
+        domain.update(stream.task, change(priority="high"), NOW)
+    assert [each.value.code for each in (stale, near, stopped, over)] == [
+        "stale",
+        "deadline_over",
+        "stopping",
+        "already_settled",
+    ]

@@ -1,5 +1,6 @@
 """The orchestrator on a real broker, with small parts in place of the other services."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from agentos.bus import Appended, Bus, Route
 from agentos.contracts.base import Contract, Fault
-from agentos.contracts.commands import CancelTask, RetryTask, SubmitTask
+from agentos.contracts.commands import CancelTask, RetryTask, SubmitTask, UpdateTask
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.task import (
@@ -18,6 +19,7 @@ from agentos.contracts.events.task import (
     TaskSettled,
     TaskSubmitted,
     TaskSuspended,
+    TaskUpdated,
 )
 from agentos.contracts.subjects import EventSubject
 from services.orchestrator.handlers import Orchestrator
@@ -191,9 +193,38 @@ async def test_commands_are_answered_with_what_was_done_or_why_not(site: Site) -
     assert (await site.settled("t1")).outcome == "cancelled"
     assert (await _send(site, "cancel", "c4", cancel)).code == "already_settled"
     site.others.outcomes["t1"] = [DONE, DONE]
-    assert (await _send(site, "retry", "c5", retry)).data == {"task": "t1", "attempt": 2}
+    assert (await _send(site, "retry", "c5", retry)).data == {"task": "t1", "attempt": 2, "revision": 0}
     assert (await site.settled("t1", 2)).outcome == "completed"
     assert (await _send(site, "retry", "c6", retry)).code == "already_completed"
+
+
+async def test_of_two_people_who_change_a_task_at_once_one_is_told_that_the_other_was_first(site: Site) -> None:
+    await site.submit("t1")
+    await event(site.gateway, "task.t1.routed.1")
+    both = [UpdateTask(tenant=TENANT, task="t1", revision=0, priority=wanted, by=OPERATOR) for wanted in ("high", "low")]
+    first, second = await asyncio.gather(*(_send(site, "update", f"u{n}", each) for n, each in enumerate(both)))
+    won, lost = (first, second) if first.ok else (second, first)
+    assert (won.data, lost.code) == ({"task": "t1", "attempt": 1, "revision": 1}, "stale")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    changed = UpdateTask(tenant=TENANT, task="t1", revision=1, deadline=later, labels={"a": "b"}, by=OPERATOR)
+    assert (await _send(site, "update", "u3", changed)).ok
+    fact = (await event(site.gateway, "task.t1.updated.2")).payload(TaskUpdated)
+    assert (fact.changed, fact.by) == (("deadline", "labels"), OPERATOR)
+
+
+async def test_a_change_that_is_delivered_twice_is_made_once_and_answered_as_done(broker: Broker) -> None:
+    site = await Site(broker).start()
+    await site.submit("t1")
+    await event(site.gateway, "task.t1.routed.1")
+    orchestrator = Orchestrator(site.bus)
+    sent = message(
+        "orchestrator.update", ("u1",), UpdateTask(tenant=TENANT, task="t1", revision=0, priority="high", by=OPERATOR)
+    )
+    for _ in range(2):
+        await orchestrator.on_update(sent)
+    assert (await answer(site.gateway, "orchestrator", "u1")).ok
+    facts = [one for one in await site.gateway.load(TENANT, "task", "t1") if isinstance(one.data, TaskUpdated)]
+    assert len(facts) == 1
 
 
 class CrashesAfter:

@@ -19,6 +19,8 @@ def found(detector: Detector, text: str) -> list[tuple[str, str]]:
     [
         ("Exit interview of the clerk (employee ID 4711802).", "4711802"),
         ("Emp ID ....... E-204417", "E-204417"),
+        ("staff id: S4410", "S4410"),
+        ("her student ID u1029384 works", "u1029384"),
         ("my staff number is 93459834 and i moved", "93459834"),
         ("Policy No.: ZEW-7067-90237", "ZEW-7067-90237"),
         ('{"insurer_id": "WL3922446"}', "WL3922446"),

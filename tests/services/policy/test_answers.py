@@ -5,6 +5,8 @@ import codecs
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentos.contracts.model import ModelRequest, ModelResponse, TextPart, ToolCallPart, Usage, user
 from agentos.sealing import PlaceholderVault
@@ -118,3 +120,15 @@ def test_a_megabyte_of_food_is_digested(food: str) -> None:
     long = (food * 1_000_000)[:1_000_000]
     leak_of(long, request(system=long))
     leak_of(long, request())
+
+
+@given(
+    before=st.text("abc", max_size=60),
+    shared=st.text("abc", min_size=30, max_size=60),
+    after=st.text("abc", max_size=60),
+    other=st.text("xyz", max_size=300),
+)
+def test_instructions_are_noticed_wherever_they_stand_in_the_answer(before: str, shared: str, after: str, other: str) -> None:
+    asked = request(system=shared)
+    assert leak_of(f"{other}{before}{shared}{after}{other}", asked) == (1.0, True)
+    assert leak_of(other, asked) == (0.0, False)

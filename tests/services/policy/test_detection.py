@@ -59,10 +59,16 @@ def test_of_all_direct_identifiers_and_secrets_hardly_one_is_missed(detector: De
     assert told.overall.f2 >= 0.96
 
 
-def test_of_what_was_written_to_be_hard_nine_in_ten_are_found(detector: Detector) -> None:
+def test_of_what_was_written_to_be_hard_nineteen_in_twenty_are_found(detector: Detector) -> None:
     told = score(lambda text: spans(detector, text), documents("late/blind"))
-    assert told.direct.recall >= 0.92
-    assert told.overall.f2 >= 0.90
+    assert told.direct.recall >= 0.96
+    assert told.overall.f2 >= 0.92
+
+
+def test_of_what_was_written_plainly_hardly_one_is_missed(detector: Detector) -> None:
+    told = score(lambda text: spans(detector, text), documents("plain/blind"))
+    assert told.direct.recall >= 0.98
+    assert told.overall.f2 >= 0.96
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "it", "es", "nl"])
@@ -92,7 +98,7 @@ def test_our_own_sources_and_lock_file_pass_likewise(detector: Detector) -> None
 
 
 def test_an_annotated_text_says_what_is_annotated_and_where() -> None:
-    for part in (*PARTS, "late/blind", "harmless", "fresh/harmless", "fresh/harmless-blind"):
+    for part in (*PARTS, "late/blind", "plain/blind", "harmless", "fresh/harmless", "fresh/harmless-blind"):
         names = [document.name for document in documents(part)]
         assert len(names) == len(set(names))
         for document in documents(part):

@@ -7,7 +7,7 @@ from typing import Any, Never
 import pytest
 
 from agentos.bus import Bus, Route
-from agentos.bus.bus import PUBLISH_TRIES
+from agentos.bus.publishing import PUBLISH_TRIES
 from agentos.contracts.base import Verdict
 from agentos.contracts.commands import HoldCall
 from agentos.contracts.envelope import Recorded

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.openai import OpenAIAdapter
 from adapters.port import Answer, Features, ModelAdapter
+from agentos.agents import AgentTable
 from agentos.bus import Bus
 from agentos.contracts.events.call import ModelCallSettled
 from agentos.contracts.model import Delta, ModelRequest, Usage
@@ -17,9 +18,11 @@ from agentos.contracts.packs import AgentCard, Presence
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
+from services.router.agents import AgentRegistry
 from services.router.attempts import utc_now
 from services.router.book import PriceBook
 from services.router.calls import ModelCalls
+from services.router.comings import Comings
 from services.router.configuration import Configuration
 from services.router.handlers import Router
 from services.router.presence import LivePacks
@@ -69,6 +72,7 @@ class Site:
             {"aliases": {"default": ["openai/gpt-5-mini", "second/gpt-5-mini"]}, "retries": {"tries_per_target": 2}}
         )
         self.calls: list[ModelCalls] = []
+        self.agents: list[AgentTable] = []
         self.routers: list[tuple[KillSwitch, LivePacks, list[asyncio.Task[None]]]] = []
 
     async def start(self) -> None:
@@ -87,16 +91,27 @@ class Site:
         selection = Selection(turns, self.configuration, PriceBook(self.configuration.prices), now=utc_now)
         calls = ModelCalls(bus, KeyRing(bus, self.master), kill, selection)
         self.calls.append(calls)
-        router = Router(bus, packs, kill, calls, 64)
+        agents = AgentTable(bus)
+        self.agents.append(agents)
+        router = Router(bus, packs, agents, kill, calls, 64)
         await kill.start()
         await packs.start()
-        followers = [asyncio.create_task(router.follow_stops()), asyncio.create_task(router.follow_waiting())]
+        followers = [
+            asyncio.create_task(each)
+            for each in (
+                router.follow_stops(),
+                router.follow_waiting(),
+                agents.follow(),
+                Comings(bus, packs, agents, patience=timedelta(0)).run(),
+            )
+        ]
+        await agents.ready()
         self.routers.append((kill, packs, followers))
         return bus, router, calls, kill
 
     async def route(self) -> Bus:
         bus, router, _, _ = await self.parts()
-        bus.consume(router.routes())
+        bus.consume([*router.routes(), *AgentRegistry(bus).routes()])
         await bus.start()
         return bus
 

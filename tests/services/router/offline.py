@@ -134,6 +134,9 @@ class Listener:
         assert "/" in target
         self.heard.append((attempt, delta))
 
+    async def begun(self) -> None:
+        """See ``Audience.begun``."""
+
     async def room(self) -> None:
         return
 
@@ -200,6 +203,7 @@ class Offline:
         errand = Errand(
             tenant="default",
             call="c1",
+            context=decided.context,
             request=request,
             chooser=self.chooser,
             patience=self.plan.patience,

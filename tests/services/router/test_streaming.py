@@ -208,6 +208,17 @@ async def test_a_stream_that_the_broker_does_not_take_ends_and_holds_nobody_up()
     assert len(bus.sent) == 1
 
 
+async def test_the_first_piece_is_on_its_way_before_what_came_with_it_is_gone_through() -> None:
+    bus = Unheard()
+    stream = stream_over(bus)
+    await asyncio.sleep(0.01)
+    stream.say(1, "p/m", TextDelta(text="a"))
+    await stream.begun()
+    assert len(bus.sent) == 1
+    bus.gate.set()
+    await stream.close()
+
+
 async def test_a_slow_broker_holds_the_provider_up_instead_of_filling_the_memory() -> None:
     bus = Unheard()
     stream = stream_over(bus)

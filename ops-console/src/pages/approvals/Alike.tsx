@@ -5,7 +5,7 @@ import type { Approval } from "../../api/rows";
 import { count } from "../../parts/format";
 import { Status } from "../../parts/Status";
 import { Time } from "../../parts/Time";
-import { useNames } from "./people";
+import { useNames } from "../../shell/people";
 
 const LAST = 5;
 

@@ -1,14 +1,18 @@
 import { useMutation } from "@tanstack/react-query";
-import { type SubmitEvent, useState } from "react";
+import type { SubmitEvent } from "react";
 
 import { api, sent } from "../../api/client";
+import { useDraft } from "../../parts/drafts";
 import { Fault } from "../../parts/Fault";
 
 export function CommentForm({ approval, onDone }: { approval: string; onDone: () => void }) {
-  const [text, setText] = useState("");
+  const [text, setText, sentIt] = useDraft(`comment:${approval}`);
   const comment = useMutation({
     mutationFn: () => sent(api.POST("/api/v1/approvals/{approval}/comment", { params: { path: { approval } }, body: { text } })),
-    onSuccess: onDone,
+    onSuccess: () => {
+      sentIt();
+      onDone();
+    },
   });
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();

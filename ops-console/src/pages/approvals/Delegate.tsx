@@ -3,12 +3,13 @@ import { type SubmitEvent, useState } from "react";
 
 import { api, page, sent } from "../../api/client";
 import { told } from "../../api/problem";
+import { useDraft } from "../../parts/drafts";
 import { Fault } from "../../parts/Fault";
 import { Modal } from "../../parts/Modal";
 import { Time } from "../../parts/Time";
 import { useSession } from "../../session/session";
 import { toast } from "../../shell/Toasts";
-import { useNames } from "./people";
+import { useNames } from "../../shell/people";
 
 export interface Lent { id: string; by: { id: string }; to: string; until: string; since: string; reason: string }
 
@@ -29,14 +30,14 @@ export function Delegate({ onClose }: { onClose: () => void }) {
   const [to, setTo] = useState("");
   const [opened] = useState(() => Date.now());
   const [until, setUntil] = useState(() => local(opened + DAY_MS));
-  const [reason, setReason] = useState("");
+  const [reason, setReason, sentIt] = useDraft("delegate");
   const others = people.filter((each) => each.id !== me);
   const renew = () => client.invalidateQueries({ queryKey: ["delegations"] });
   const grant = useMutation({
     mutationFn: () => sent(api.POST("/api/v1/delegations", { body: { to: to.trim(), roles: [], until: new Date(until).toISOString(), reason: reason.trim() } })),
     onSuccess: async () => {
       toast(`${nameOf(to)} may answer with your powers`);
-      setReason("");
+      sentIt();
       await renew();
     },
   });

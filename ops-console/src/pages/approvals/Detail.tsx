@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 
 import type { Approval } from "../../api/rows";
-import { tail } from "../../parts/format";
+import { Marked } from "../../parts/Marked";
 import { Facts, Panel } from "../../parts/Page";
 import { Badge, Status } from "../../parts/Status";
 import { Time } from "../../parts/Time";
@@ -11,8 +11,9 @@ import { CommentForm } from "./CommentForm";
 import { draftOf } from "./drafts";
 import { EditForm } from "./EditForm";
 import { Answered } from "./Meanwhile";
-import { useNames } from "./people";
+import { useNames } from "../../shell/people";
 import { useApproval } from "./queries";
+import { RiskOf } from "./Risk";
 
 interface Props {
   row: Approval;
@@ -70,10 +71,11 @@ export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefu
           </section>
         )}
         {full.diff !== null && <Changes diff={full.diff} />}
+        <RiskOf risk={full.risk} />
         <div className="grid gap-x-8 gap-y-5 xl:grid-cols-2">
           <Facts rows={[
             ["Held because", full.reasons?.join(", ") ?? "–"],
-            ["Asks", <>{full.pack}/{full.agent} for <strong title={full.requester}>{tail(full.requester)}</strong></>],
+            ["Asks", <>{full.pack}/{full.agent} for <strong title={full.requester}>{nameOf(full.requester)}</strong></>],
             ["Task", <Link key="task" to="/tasks/$task" params={{ task: full.task }} className="font-mono text-sm">{full.task}</Link>],
             ["Asked", <Time key="asked" at={full.requested_at} />],
             [open ? "Expires" : "Ended", <Time key="ends" at={open ? full.expires_at : full.resolved_at} />],
@@ -118,15 +120,5 @@ function Effect({ preview }: { preview: Record<string, unknown> | null }) {
         </div>
       ))}
     </dl>
-  );
-}
-
-/** A text whose placeholders stand out: they mean personal data that the console does not show. */
-function Marked({ text }: { text: string }) {
-  return (
-    <span className="whitespace-pre-wrap break-words">
-      {text.split(/(<[A-Z_]+_\d+>)/).map((part, at) => (/^<[A-Z_]+_\d+>$/.test(part)
-        ? <mark key={at} className="rounded bg-[var(--hold-soft)] px-1 font-mono text-sm text-hold" title="Stands for personal data">{part.slice(1, -1)}</mark> : part))}
-    </span>
   );
 }

@@ -17,8 +17,9 @@ import { toast } from "../../shell/Toasts";
 import { Delegate, useDelegations } from "./Delegate";
 import { Detail } from "./Detail";
 import { useNotifications } from "./notify";
-import { useNames } from "./people";
+import { useNames } from "../../shell/people";
 import { type ApprovalState, useApprovals } from "./queries";
+import { RiskBadge } from "./Risk";
 
 const STATES: ApprovalState[] = ["pending", "approved", "rejected", "expired", "cancelled"];
 
@@ -69,7 +70,7 @@ export function Inbox() {
       return sent(api.POST("/api/v1/approvals/bulk", { body: { outcome, digests, delegation } }));
     },
     onSuccess: (done, outcome) => {
-      const refused = done.items.filter((each) => each["ok"] === false);
+      const refused = done.items.filter((each) => !each.ok);
       const why = refused[0]?.["detail"];
       const taken = done.items.length - refused.length;
       if (taken > 0) toast(`${taken} ${outcome}`);
@@ -155,14 +156,14 @@ export function Inbox() {
               {list.rows.map((row) => (
                 <li key={row.id} ref={row.id === current?.id ? inView : undefined}
                   className={`flex items-start gap-2.5 border-b border-line px-3 py-2.5 last:border-b-0 ${row.id === current?.id ? "bg-accent-soft shadow-[inset_3px_0_0_var(--accent)]" : ""} ${list.gone.has(row.id) ? "opacity-60" : ""}`}>
-                  {state === "pending" && <input type="checkbox" className="mt-1 size-4 accent-[var(--accent)]" checked={marked.has(row.id)} onChange={() => mark(row.id)} aria-label={`Mark ${row.target} of ${row.requester}, ${tail(row.id)}`} />}
+                  {state === "pending" && <input type="checkbox" className="mt-1 size-4 accent-[var(--accent)]" checked={marked.has(row.id)} onChange={() => mark(row.id)} aria-label={`Mark ${row.target} of ${nameOf(row.requester)}, ${tail(row.id)}`} />}
                   <button type="button" className="min-w-0 flex-1 text-left" aria-current={row.id === current?.id} onClick={() => {
                     setCursor(row.id);
                     setEditing(false);
                   }}>
-                    <span className="flex items-center justify-between gap-2"><strong className="truncate">{row.target}</strong><span className="text-sm text-ink-3"><Time at={row.requested_at} /></span></span>
+                    <span className="flex items-center justify-between gap-2"><span className="flex min-w-0 items-center gap-2"><strong className="truncate">{row.target}</strong><RiskBadge level={row.risk.level} /></span><span className="text-sm text-ink-3"><Time at={row.requested_at} /></span></span>
                     <span className="block truncate text-ink-2">{subject(row)}</span>
-                    <span className="flex gap-3 text-sm text-ink-3"><span className="truncate">{row.pack}/{row.agent} for {tail(row.requester)}</span>{list.gone.has(row.id) ? <span>answered</span> : row.state === "pending" && <Due at={row.expires_at} />}</span>
+                    <span className="flex gap-3 text-sm text-ink-3"><span className="truncate">{row.pack}/{row.agent} for {nameOf(row.requester)}</span>{list.gone.has(row.id) ? <span>answered</span> : row.state === "pending" && <Due at={row.expires_at} />}</span>
                   </button>
                 </li>
               ))}

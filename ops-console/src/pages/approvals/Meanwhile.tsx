@@ -1,7 +1,7 @@
 import type { Approval } from "../../api/rows";
 import { Time } from "../../parts/Time";
 import { draftOf } from "./drafts";
-import { useNames } from "./people";
+import { useNames } from "../../shell/people";
 
 /** What somebody else did while this was open: who, what, when; and what was typed here and not sent, to keep. */
 export function Answered({ approval }: { approval: Approval }) {

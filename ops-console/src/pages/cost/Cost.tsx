@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { api, download, item } from "../../api/client";
+import { api, download, item, sent } from "../../api/client";
 import { told } from "../../api/problem";
 import type { Costs } from "../../api/rows";
 import type { components } from "../../api/schema";
@@ -33,6 +33,7 @@ export function Cost() {
     queryKey: ["costs", by, span], placeholderData: keepPreviousData,
     queryFn: () => item<Costs>(api.GET("/api/v1/costs", { params: { query: { by, ...since(span) } } })),
   });
+  const routed = useQuery({ queryKey: ["costs", "routing", span], queryFn: () => sent(api.GET("/api/v1/costs/routing", { params: { query: since(span) } })), placeholderData: keepPreviousData });
   const total = answer.data?.total;
   // Simulated and free models cost nothing: then tokens say who uses how much.
   const byTokens = measure === "tokens" || Number(total?.cost_usd ?? 0) === 0;
@@ -55,10 +56,12 @@ export function Cost() {
         <button type="button" className="btn" onClick={save}>Save as CSV</button>
       </>}>
       {answer.error !== null && <div className="mb-4"><Fault error={answer.error} onRetry={answer.refetch} /></div>}
-      <div className="mb-4 grid grid-cols-2 gap-3 lg:grid-cols-4">
-        <Sum name="Spent" value={total === undefined ? "…" : usd(total.cost_usd)} note={(total?.unpriced_calls ?? 0) > 0 ? `${count(total?.unpriced_calls ?? 0)} calls have no price` : "every call has a price"} />
+      <div className="mb-4 grid grid-cols-2 gap-3 lg:grid-cols-5">
+        <Sum name="Spent" value={total === undefined ? "…" : usd(total.cost_usd)} note={(total?.unpriced_attempts ?? 0) > 0 ? `${count(total?.unpriced_attempts ?? 0)} attempts have no price` : "every attempt has a price"} />
         <Sum name="Saved by the cache" value={total === undefined ? "…" : usd(total.saved_usd)} note={`${count(total?.cached_calls ?? 0)} calls were not paid again`} />
-        <Sum name="Calls" value={total === undefined ? "…" : short(total.calls)} note={`${short(total?.attempts ?? 0)} attempts${(total?.simulated_calls ?? 0) > 0 ? `, ${short(total?.simulated_calls ?? 0)} simulated` : ""}`} />
+        <Sum name="Saved by routing" value={routed.data === undefined ? (routed.error === null ? "…" : "–") : usd(routed.data.saved_usd)}
+          note={routed.data === undefined ? undefined : routed.data.compared === 0 ? `no choice between prices in ${count(routed.data.calls)} calls` : `estimated: ${count(routed.data.compared)} of ${count(routed.data.calls)} calls had a choice of prices`} />
+        <Sum name="Calls" value={total === undefined ? "…" : short(total.calls)} note={`${short(total?.attempts ?? 0)} attempts${(total?.simulated_attempts ?? 0) > 0 ? `, ${short(total?.simulated_attempts ?? 0)} simulated` : ""}`} />
         <Sum name="Tokens" value={total === undefined ? "…" : short(total.input_tokens + total.output_tokens)} note={`${short(total?.input_tokens ?? 0)} in, ${short(total?.output_tokens ?? 0)} out, ${short(total?.cache_read_tokens ?? 0)} from prompt caches`} />
       </div>
       <div className="grid items-start gap-4 xl:grid-cols-[1fr_26rem]">

@@ -26,7 +26,7 @@ export function DeadLetters() {
   const [discarding, setDiscarding] = useState<string[] | null>(null);
   const client = useQueryClient();
   const answer = useInfiniteQuery({
-    queryKey: ["deadletters", state], placeholderData: keepPreviousData, initialPageParam: null as string | null, refetchInterval: 15_000,
+    queryKey: ["deadletters", state], placeholderData: keepPreviousData, initialPageParam: null as string | null, refetchInterval: 5_000,
     queryFn: ({ pageParam }) => sent(api.GET("/api/v1/deadletters", { params: { query: { limit: 100, ...(state === "" ? {} : { state }), ...(pageParam === null ? {} : { cursor: pageParam }) } } })),
     getNextPageParam: (last) => last.next_cursor ?? undefined,
   });

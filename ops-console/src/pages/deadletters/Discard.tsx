@@ -1,7 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type SubmitEvent, useState } from "react";
+import type { SubmitEvent } from "react";
 
 import { api, sent } from "../../api/client";
+import { useDraft } from "../../parts/drafts";
 import { Fault } from "../../parts/Fault";
 import { count } from "../../parts/format";
 import { Modal } from "../../parts/Modal";
@@ -9,13 +10,14 @@ import { toast } from "../../shell/Toasts";
 
 /** Let messages go, for a reason that stays in the log. */
 export function Discard({ ids, onClose, onDone }: { ids: string[]; onClose: () => void; onDone: () => void }) {
-  const [reason, setReason] = useState("");
+  const [reason, setReason, sentIt] = useDraft("discard");
   const client = useQueryClient();
   const act = useMutation({
     mutationFn: async () => {
       for (const id of ids) await sent(api.POST("/api/v1/deadletters/{letter}/discard", { params: { path: { letter: Number(id) } }, body: { reason: reason.trim() } }));
     },
     onSuccess: () => {
+      sentIt();
       toast(ids.length === 1 ? "The message is discarded" : `${count(ids.length)} messages are discarded`);
       onDone();
       onClose();

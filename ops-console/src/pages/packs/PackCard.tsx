@@ -2,14 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
 import { api, sent } from "../../api/client";
-import type { KillSwitch } from "../../api/rows";
 import { count, short, usd } from "../../parts/format";
 import { Facts, Panel } from "../../parts/Page";
 import { Bar } from "../../parts/Sum";
 import { Time } from "../../parts/Time";
 import { Wide } from "../../parts/Wide";
 import { unsettled } from "../../shell/kill";
-import { type Paused, PauseState } from "./Pause";
+import { type Agent, PauseButton, type Paused, Standing } from "./Pause";
 import type { Pack } from "./Packs";
 
 const OUTCOMES = ["completed", "failed", "refused", "cancelled", "expired"] as const;
@@ -26,13 +25,13 @@ function useOutcomes(pack: string) {
   });
 }
 
-export function PackCard({ pack, paused, onAsk }: { pack: Pack; paused: KillSwitch | undefined; onAsk: (what: Paused) => void }) {
+export function PackCard({ pack, agents, onAsk }: { pack: Pack; agents: Agent[]; onAsk: (what: Paused) => void }) {
   const outcomes = useOutcomes(pack.name);
   const stats = pack.stats ?? null;
   const open = Object.entries(stats?.by_state ?? {}).filter(([state]) => state !== "settled");
   const settled = Object.values(outcomes.data ?? {}).reduce((sum, each) => sum + each, 0);
   return (
-    <Panel title={pack.name} actions={<PauseState what={{ scope: "pack", target: pack.name, by: paused }} live={pack.live} onAsk={onAsk} />}>
+    <Panel title={pack.name} actions={<PauseButton title={pack.name} agents={agents} pack={pack.name} onAsk={onAsk} />}>
       <div className="space-y-4 p-4">
         {pack.description !== "" && <p>{pack.description}</p>}
         <div>
@@ -47,7 +46,9 @@ export function PackCard({ pack, paused, onAsk }: { pack: Pack; paused: KillSwit
         <Facts rows={[
           ["Queue", unsettled(pack) === 0 ? "empty" : <Link key="q" to="/tasks" search={{ pack: pack.name }}>{open.map(([state, tasks]) => `${count(tasks)} ${state}`).join(", ")}</Link>],
           ["Tasks", <Link key="t" to="/tasks" search={{ pack: pack.name }}>{count(stats?.tasks ?? 0)}</Link>],
-          ["Agents", pack.agents.map((agent) => `${agent} takes ${(pack.types_of[agent] ?? []).join(", ")}`).join("; ") || "–"],
+          ["Agents", agents.length === 0 ? "–" : <ul key="a" className="space-y-1">{agents.map((each) => <li key={each.id} className="flex flex-wrap items-center gap-2"><Standing agent={each} /><span>{each.agent} takes {each.task_types.join(", ")}</span></li>)}</ul>],
+          ["Tools", [...new Map(agents.flatMap((each) => each.tools).map((each) => [each.name, each.effect]))].map(([name, effect]) => `${name} (${effect})`).join(", ") || "–"],
+          ["Capabilities", agents[0]?.capabilities.join(", ") || "–"],
           ["Versions", pack.versions.join(", ") || "–"],
           ["Calls", `${short(stats?.calls ?? 0)}, ${short((stats?.input_tokens ?? 0) + (stats?.output_tokens ?? 0))} tokens, ${usd(stats?.cost_usd ?? 0)}`],
           ["Refusals", count(stats?.refusals ?? 0)],

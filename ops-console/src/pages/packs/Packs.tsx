@@ -7,7 +7,7 @@ import type { components } from "../../api/schema";
 import { Empty, Fault, Loading } from "../../parts/Fault";
 import { Page } from "../../parts/Page";
 import { tabOf, Tabs } from "../../parts/Tabs";
-import { useKills, usePacks } from "../../shell/kill";
+import { usePacks } from "../../shell/kill";
 import { Agents } from "./Agents";
 import { PackCard } from "./PackCard";
 import { Pause, type Paused } from "./Pause";
@@ -21,19 +21,18 @@ export function Packs() {
   const tab = tabOf(TABS, route.useSearch().tab);
   const packs = usePacks();
   const agents = useQuery({ queryKey: ["agents"], queryFn: () => sent(api.GET("/api/v1/agents")), refetchInterval: 15_000 });
-  const kills = useKills();
   const [asked, ask] = useState<Paused | null>(null);
-  const engaged = kills.data?.items ?? [];
+  const all = agents.data?.items ?? [];
   const fault = packs.error ?? agents.error;
   return (
     <Page title="Packs" lead="Who can take work, and how it went.">
       <Tabs to="/packs" label="Packs and agents" tabs={TABS} current={tab} />
       {asked !== null && <Pause what={asked} onClose={() => ask(null)} />}
       {fault !== null && <Fault error={fault} onRetry={() => Promise.all([packs.refetch(), agents.refetch()])} />}
-      {packs.isPending || agents.isPending ? <Loading what="packs" /> : tab === "agents" ? <Agents agents={agents.data?.items ?? []} engaged={engaged} onAsk={ask} />
+      {packs.isPending || agents.isPending ? <Loading what="packs" /> : tab === "agents" ? <Agents agents={all} onAsk={ask} />
         : packs.data?.items.length === 0 ? <div className="panel"><Empty title="No pack is alive">Start a runner with a folder of packs: <code>agentos up</code> runs the demo&apos;s.</Empty></div> : (
           <div className="grid items-start gap-4 xl:grid-cols-2">
-            {(packs.data?.items ?? []).map((pack) => <PackCard key={pack.name} pack={pack} paused={engaged.find((each) => each.scope === "pack" && each.target === pack.name)} onAsk={ask} />)}
+            {(packs.data?.items ?? []).map((pack) => <PackCard key={pack.name} pack={pack} agents={all.filter((each) => each.pack === pack.name && each.kind === "hosted")} onAsk={ask} />)}
           </div>
         )}
     </Page>

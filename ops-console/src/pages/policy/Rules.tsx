@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useState } from "react";
 
 import { api, sent } from "../../api/client";
 import { Fault, Loading } from "../../parts/Fault";
@@ -9,26 +10,30 @@ import { Panel } from "../../parts/Page";
 import { Badge } from "../../parts/Status";
 import { Time } from "../../parts/Time";
 import { Wide } from "../../parts/Wide";
-import { hitsOf, useActive, useDecisions } from "./queries";
+import { useActive, useHits, type Window, WINDOWS } from "./queries";
 
 /** The rules that decide now with how often each did lately, and the versions that were published. */
 export function Rules() {
   const active = useActive();
-  const decisions = useDecisions("");
+  const [window, setWindow] = useState<Window>("24h");
+  const counted = useHits(window);
   const bundles = useQuery({ queryKey: ["bundles"], queryFn: () => sent(api.GET("/api/v1/policy/bundles")) });
-  const rows = decisions.data?.pages.flatMap((each) => each.items) ?? [];
-  const hits = hitsOf(rows);
-  if (active.isPending || decisions.isPending) return <Loading what="rules" />;
-  const fault = active.error ?? decisions.error;
-  const rules = [...(active.data?.rules ?? [])].sort((one, other) => (hits.get(other.id)?.times ?? 0) - (hits.get(one.id)?.times ?? 0));
+  const hits = new Map(counted.data?.items.map((each) => [each.rule, each]));
+  if (active.isPending || counted.isPending) return <Loading what="rules" />;
+  const fault = active.error ?? counted.error;
+  const rules = [...(active.data?.rules ?? [])].sort((one, other) => (hits.get(other.id)?.decided ?? 0) - (hits.get(one.id)?.decided ?? 0));
   return (
     <div className="grid items-start gap-4 xl:grid-cols-[1fr_26rem]">
       <div className="min-w-0 space-y-4">
-        {fault !== null && <Fault error={fault} onRetry={() => Promise.all([active.refetch(), decisions.refetch()])} />}
-        <Panel title={`${count(rules.length)} rules`} actions={<span className="text-sm text-ink-3">over the last {count(rows.length)} decisions</span>}>
+        {fault !== null && <Fault error={fault} onRetry={() => Promise.all([active.refetch(), counted.refetch()])} />}
+        <Panel title={`${count(rules.length)} rules`} actions={(
+          <label className="flex items-center gap-2 text-sm text-ink-2">over the last
+            <select className="field w-auto" value={window} onChange={(event) => setWindow(event.target.value as Window)}>{Object.entries(WINDOWS).map(([value, name]) => <option key={value} value={value}>{name}</option>)}</select>
+          </label>
+        )}>
           <Wide label="Rules">
             <table className="grid-table">
-              <thead><tr><th>Rule</th><th>Asked in</th><th className="num">Decided</th><th>Last</th></tr></thead>
+              <thead><tr><th>Rule</th><th>Asked in</th><th className="num">Decided</th><th className="num">Watched</th><th>Last</th></tr></thead>
               <tbody>
                 {rules.map((each) => {
                   const hit = hits.get(each.id);
@@ -36,8 +41,9 @@ export function Rules() {
                     <tr key={`${each.package} ${each.id}`}>
                       <td className="font-mono text-sm">{hit === undefined ? each.id : <Link to="/policy" search={{ tab: "decisions", rule: each.id }}>{each.id}</Link>}</td>
                       <td className="text-ink-2">{each.package}</td>
-                      <td className="num">{hit === undefined ? <span className="text-ink-3">not lately</span> : count(hit.times)}</td>
-                      <td><Time at={hit?.last} /></td>
+                      <td className="num">{hit === undefined ? <span className="text-ink-3">not lately</span> : count(hit.decided)}</td>
+                      <td className="num">{hit === undefined || hit.watched === 0 ? "" : count(hit.watched)}</td>
+                      <td><Time at={hit?.last_at} /></td>
                     </tr>
                   );
                 })}

@@ -9,9 +9,9 @@ export type Decision = components["schemas"]["DecisionItem"];
 
 export function useDecisions(kind: Kind | "") {
   return useInfiniteQuery({
-    queryKey: ["decisions", kind], placeholderData: keepPreviousData, initialPageParam: null as number | null,
-    queryFn: ({ pageParam }) => sent(api.GET("/api/v1/policy/decisions", { params: { query: { last: 200, ...(kind === "" ? {} : { kind }), ...(pageParam === null ? {} : { before: pageParam }) } } })),
-    getNextPageParam: (last) => (last.next_cursor == null ? undefined : Number(last.next_cursor)),
+    queryKey: ["decisions", kind], placeholderData: keepPreviousData, initialPageParam: null as string | null,
+    queryFn: ({ pageParam }) => sent(api.GET("/api/v1/policy/decisions", { params: { query: { limit: 200, ...(kind === "" ? {} : { kind }), ...(pageParam === null ? {} : { cursor: pageParam }) } } })),
+    getNextPageParam: (last) => (last.next_cursor ?? undefined),
   });
 }
 
@@ -19,14 +19,10 @@ export function useActive() {
   return useQuery({ queryKey: ["policy", "active"], queryFn: () => sent(api.GET("/api/v1/policy/active")) });
 }
 
-/** How often each rule decided, and when last, among decisions that are newest first. */
-export function hitsOf(rows: readonly Decision[]): Map<string, { times: number; last: string }> {
-  const hits = new Map<string, { times: number; last: string }>();
-  for (const row of rows) {
-    for (const rule of row.data.rules) {
-      const before = hits.get(rule);
-      hits.set(rule, { times: (before?.times ?? 0) + 1, last: before?.last ?? row.time });
-    }
-  }
-  return hits;
+export const WINDOWS = { "24h": "24 hours", "7d": "7 days", "30d": "30 days" } as const;
+export type Window = keyof typeof WINDOWS;
+
+/** How often each rule decided in a window, of all decisions. */
+export function useHits(window: Window) {
+  return useQuery({ queryKey: ["policy", "hits", window], placeholderData: keepPreviousData, queryFn: () => sent(api.GET("/api/v1/policy/hits", { params: { query: { window } } })) });
 }

@@ -34,7 +34,7 @@ export function Keys() {
     },
   });
   const all = keys.data?.items ?? [];
-  const expiry = (key: Key): string | null => key.expires_at ?? (key.virtual?.["expires_at"] as string | null | undefined) ?? null;
+  const expiry = (key: Key): string | null => key.expires_at ?? (key.virtual?.["expires_at"]) ?? null;
   const over = (key: Key): boolean => key.revoked_at != null || (expiry(key) !== null && Date.parse(expiry(key) ?? "") <= now);
   const shown = all.filter((key) => ended || !over(key)).sort((one, other) => other.created_at.localeCompare(one.created_at));
   return (

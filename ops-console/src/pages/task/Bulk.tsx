@@ -3,6 +3,7 @@ import { type SubmitEvent, useState } from "react";
 
 import { api, sent } from "../../api/client";
 import { told } from "../../api/problem";
+import { useDraft } from "../../parts/drafts";
 import { count } from "../../parts/format";
 import { Modal } from "../../parts/Modal";
 import { toast } from "../../shell/Toasts";
@@ -24,7 +25,7 @@ async function each(action: Act, tasks: string[], reason: string): Promise<{ don
 /** The bar above the marked tasks. What was refused stays marked, and why is told. */
 export function Bulk({ marked, onMarked }: { marked: ReadonlySet<string>; onMarked: (marked: ReadonlySet<string>) => void }) {
   const [cancelling, setCancelling] = useState(false);
-  const [reason, setReason] = useState("");
+  const [reason, setReason, sentIt] = useDraft("bulk-cancel");
   const client = useQueryClient();
   const run = useMutation({
     mutationFn: async (action: Act) => ({ action, ...(await each(action, [...marked], action === "cancel" ? reason.trim() : "")) }),
@@ -34,7 +35,7 @@ export function Bulk({ marked, onMarked }: { marked: ReadonlySet<string>; onMark
       if (why !== undefined) toast(`${count(refused.size)} not: ${why}`, "fail");
       onMarked(new Set(refused.keys()));
       setCancelling(false);
-      setReason("");
+      sentIt();
     },
     onError: (error) => toast(told(error), "fail"),
     onSettled: () => client.invalidateQueries({ queryKey: ["tasks"] }),

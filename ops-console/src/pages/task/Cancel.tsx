@@ -1,16 +1,18 @@
 import { useMutation } from "@tanstack/react-query";
-import { type SubmitEvent, useState } from "react";
+import type { SubmitEvent } from "react";
 
 import { api, sent } from "../../api/client";
+import { useDraft } from "../../parts/drafts";
 import { Fault } from "../../parts/Fault";
 import { Modal } from "../../parts/Modal";
 import { toast } from "../../shell/Toasts";
 
 export function Cancel({ task, onClose }: { task: string; onClose: () => void }) {
-  const [reason, setReason] = useState("");
+  const [reason, setReason, sentIt] = useDraft(`cancel:${task}`);
   const cancel = useMutation({
     mutationFn: () => sent(api.POST("/api/v1/tasks/{task}/cancel", { params: { path: { task } }, body: { reason: reason.trim() } })),
     onSuccess: () => {
+      sentIt();
       toast("The task is being cancelled");
       onClose();
     },

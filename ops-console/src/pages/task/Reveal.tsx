@@ -1,19 +1,18 @@
 import { useMutation } from "@tanstack/react-query";
-import { type SubmitEvent, useState } from "react";
+import { type ReactNode, type SubmitEvent, useState } from "react";
 
 import { api, item } from "../../api/client";
-import type { EventRow } from "../../api/rows";
 import { Fault } from "../../parts/Fault";
 import { Json } from "../../parts/Json";
 
-interface Revealed { value: unknown; restored?: unknown; field: string }
+export interface Revealed { value: unknown; restored?: unknown; field: string }
 
-/** Sealed text in clear, for a reason that the log keeps before anything is shown. It is gone when the row closes. */
-export function Reveal({ event, fields }: { event: EventRow; fields: string[] }) {
+/** Sealed text of an event, named by its subject or id, in clear, for a reason that the log keeps before anything is shown. It is gone when the row closes. */
+export function Reveal({ event, fields, show = (revealed) => <Json value={revealed.restored ?? revealed.value} label={`Revealed ${revealed.field}`} /> }: { event: string; fields: string[]; show?: (revealed: Revealed) => ReactNode }) {
   const [field, setField] = useState(fields[0] ?? "");
   const [reason, setReason] = useState("");
   const reveal = useMutation({
-    mutationFn: () => item<Revealed>(api.POST("/api/v1/payloads/reveal", { body: { event: event.subject, field, reason: reason.trim() } })),
+    mutationFn: () => item<Revealed>(api.POST("/api/v1/payloads/reveal", { body: { event, field, reason: reason.trim() } })),
   });
   const submit = (submitted: SubmitEvent): void => {
     submitted.preventDefault();
@@ -23,7 +22,7 @@ export function Reveal({ event, fields }: { event: EventRow; fields: string[] })
     return (
       <div className="space-y-2">
         <p className="rounded-md bg-[var(--wait-soft)] px-3 py-1.5 text-wait">In clear. That you looked, and why, stands in the audit log.</p>
-        <Json value={reveal.data.restored ?? reveal.data.value} label={`Revealed ${reveal.data.field}`} />
+        {show(reveal.data)}
       </div>
     );
   }

@@ -7,7 +7,9 @@ import { duration, usd } from "../../parts/format";
 import { Json } from "../../parts/Json";
 import { Facts, Panel } from "../../parts/Page";
 import { Time } from "../../parts/Time";
-import { Reveal } from "./Reveal";
+import { Compared } from "./Compared";
+import { LogLines } from "./LogLines";
+import { Reveal, type Revealed } from "./Reveal";
 import { about, type Row, sealed } from "./spans";
 
 const LIMIT = 200;
@@ -16,7 +18,7 @@ const MOST_PAGES = 10;
 
 async function eventsOf(task: string, { span }: Row): Promise<EventRow[]> {
   const read = (after: number, limit: number) =>
-    page<EventRow>(api.GET("/api/v1/tasks/{task}/events", { params: { path: { task }, query: { after, limit } } }));
+    page<EventRow>(api.GET("/api/v1/tasks/{task}/events", { params: { path: { task }, query: { cursor: String(after), limit } } }));
   if (span.kind === "task" || span.kind === "attempt") {
     // Everything lies within these: their own are the events that begin and end them.
     const ends = [span.position, ...(span.end_position === null || span.end_position === span.position ? [] : [span.end_position])];
@@ -61,7 +63,10 @@ export function SpanPanel({ task, row, onReplay }: Props) {
       <div className="border-b border-line p-4"><Facts rows={facts} /></div>
       {events.error !== null && <Fault error={events.error} />}
       {events.isPending ? <Loading what="its events" /> : (
-        <ol>{events.data?.map((event) => <EventItem key={event.seq} event={event} />)}</ol>
+        <>
+          {(span.kind === "call" || span.kind === "tool") && <Compared events={events.data ?? []} />}
+          <ol>{events.data?.map((event) => <EventItem key={event.seq} event={event} />)}</ol>
+        </>
       )}
     </Panel>
   );
@@ -91,7 +96,7 @@ function EventItem({ event }: { event: EventRow }) {
           <span className="ml-auto font-mono text-sm text-ink-3">#{event.seq}</span>
         </summary>
         <div className="mt-2.5 space-y-2.5">
-          {fields.length > 0 && <Reveal event={event} fields={fields} />}
+          {fields.length > 0 && <Reveal event={event.subject} fields={fields} {...(event.type === "log.written" ? { show: ({ value }: Revealed) => <LogLines lines={value} /> } : {})} />}
           <Json value={event.data} label={`Event ${event.seq}`} />
         </div>
       </details>

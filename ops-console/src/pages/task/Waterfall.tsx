@@ -1,7 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef, useState } from "react";
 
-import { step } from "../../parts/cursor";
+import { focusRow, step } from "../../parts/cursor";
 import { duration } from "../../parts/format";
 import { Status, toneOf } from "../../parts/Status";
 import { useNow } from "../../parts/Time";
@@ -31,7 +31,9 @@ export function Waterfall({ rows, open, onOpen }: Props) {
   const go = (by: number): void => {
     const next = step(ids, cursor ?? open, by);
     setCursor(next);
-    if (next !== null) virtual.scrollToIndex(ids.indexOf(next));
+    if (next === null) return;
+    virtual.scrollToIndex(ids.indexOf(next));
+    focusRow(box.current, next);
   };
   useKeys({ j: () => go(1), k: () => go(-1), ArrowDown: () => go(1), ArrowUp: () => go(-1), Enter: () => cursor !== null && onOpen(cursor) });
 
@@ -54,7 +56,7 @@ export function Waterfall({ rows, open, onOpen }: Props) {
             return (
               <li key={span.id} aria-setsize={rows.length} aria-posinset={item.index + 1} className={`absolute inset-x-0 border-b border-line ${here ? "bg-accent-soft" : "hover:bg-raised"} ${span.id === cursor ? "shadow-[inset_3px_0_0_var(--accent)]" : ""}`}
                 style={{ height: ROW_PX, transform: `translateY(${item.start}px)` }}>
-                <button type="button" className="flex size-full items-center text-left" aria-expanded={span.id === open} onClick={() => {
+                <button type="button" data-row={span.id} className="flex size-full items-center text-left" aria-expanded={span.id === open} onClick={() => {
                   setCursor(span.id);
                   onOpen(span.id);
                 }}>

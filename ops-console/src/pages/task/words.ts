@@ -12,3 +12,9 @@ export function took(task: Task): string {
   if (task.submitted_at === null || task.settled_at === null) return "–";
   return duration(new Date(task.settled_at).getTime() - new Date(task.submitted_at).getTime());
 }
+
+/** What a task is called, where whoever asked for it said so in a label: labels are in clear, everything else that they sent is sealed. */
+export function titleOf(task: Task): string | null {
+  const title = task.labels?.["title"]?.trim();
+  return title === undefined || title === "" ? null : title;
+}

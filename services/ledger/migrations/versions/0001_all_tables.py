@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from services.ledger.migrations import downgrade as downgrade
 from services.ledger.tables import Json, Money, UtcTime
 
 revision = "0001"
@@ -309,22 +310,3 @@ def upgrade() -> None:
     )
     op.create_index("tasks_family", "tasks", ["tenant", "family"], unique=False)
     op.create_index("tasks_newest", "tasks", ["tenant", "first_seq"], unique=False)
-
-
-def downgrade() -> None:
-    for table in (
-        "tasks",
-        "positions",
-        "kill_switches",
-        "events",
-        "deliveries",
-        "dead_letters",
-        "charges",
-        "calls",
-        "audit_checkpoints",
-        "audit_anchored",
-        "audit_nodes",
-        "audit_chain",
-        "approvals",
-    ):
-        op.drop_table(table)

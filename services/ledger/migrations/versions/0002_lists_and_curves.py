@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from services.ledger import tables
+from services.ledger.migrations import downgrade as downgrade
 
 revision = "0002"
 down_revision = "0001"
@@ -72,7 +73,3 @@ def upgrade() -> None:
         " INSERT INTO tasks_words (tasks_words, rowid, words) VALUES ('delete', old.first_seq, old.words);"
         " INSERT INTO tasks_words (rowid, words) VALUES (new.first_seq, new.words); END"
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("the ledger's rows are folded from the stream: an older version starts on an empty database")

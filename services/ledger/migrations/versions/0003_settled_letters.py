@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from services.ledger import tables
+from services.ledger.migrations import downgrade as downgrade
 
 revision = "0003"
 down_revision = "0002"
@@ -31,7 +32,3 @@ def upgrade() -> None:
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
     )
     op.create_index("settled_letters_letter", "settled_letters", ["letter"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("the ledger's rows are folded from the stream: an older version starts on an empty database")

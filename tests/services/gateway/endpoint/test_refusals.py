@@ -8,6 +8,7 @@ import anthropic
 import openai
 import pytest
 
+from agentos.contracts.agents import AgentRecord, AgentState, agent_id
 from agentos.contracts.base import Fault
 from agentos.contracts.budgets import Budget
 from agentos.contracts.model import ModelResponse, TextDelta
@@ -102,6 +103,29 @@ async def test_a_revoked_and_an_expired_key_open_nothing(world: World) -> None:
         async with anthropic.AsyncAnthropic(api_key=each, base_url=world.url) as claude:
             with pytest.raises(anthropic.AuthenticationError):
                 await claude.messages.create(model="fast", max_tokens=9, messages=HELLO)
+
+
+async def test_an_agent_that_is_paused_or_taken_off_makes_no_call(world: World) -> None:
+    key, kept = await world.key(pack="crew", agent="scout"), f"{TENANT}.{agent_id('crew', 'scout')}"
+    standing: list[tuple[AgentState, str]] = [("paused", "agent_paused"), ("unregistered", "agent_unregistered")]
+    async with openai.AsyncOpenAI(api_key=key, base_url=f"{world.url}/v1") as client:
+        for state, code in standing:
+            record = AgentRecord(
+                tenant=TENANT,
+                pack="crew",
+                agent="scout",
+                kind="external",
+                state=state,
+                revision=1,
+                changed_at=datetime.now(UTC),
+            )
+            await world.router.bus.bucket("agents").put(kept, record.model_dump_json().encode())
+            await world.until(lambda state=state: world.policy.agents.known(TENANT, "crew", "scout") == state)
+            with pytest.raises(openai.PermissionDeniedError) as told:
+                await client.chat.completions.create(model="fast", messages=HELLO)
+            assert told.value.code == code
+        await world.router.bus.bucket("agents").delete(kept)
+    assert world.router.turns == []
 
 
 @pytest.mark.parametrize(

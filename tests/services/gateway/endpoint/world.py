@@ -325,7 +325,11 @@ async def opened(folder: Path, **settings_of_the_gateway: Any) -> AsyncGenerator
         gates = Gates(gates_bus, GatesSettings(kill_second_person_scopes=frozenset()), Targets())
         await gates.reconcile()
         gates_bus.consume(gates.routes())
-        beside = [asyncio.create_task(router.follow()), asyncio.create_task(policy.virtual_keys.follow())]
+        beside = [
+            asyncio.create_task(router.follow()),
+            asyncio.create_task(policy.virtual_keys.follow()),
+            asyncio.create_task(policy.agents.follow()),
+        ]
         try:
             await asyncio.gather(router_bus.start(), policy_bus.start(), gates_bus.start())
             async with (

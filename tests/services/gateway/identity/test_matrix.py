@@ -127,17 +127,11 @@ async def test_what_is_another_tenants_is_not_there_for_any_role(edge: Any) -> N
             "task": task, "approval": "appr1", "switch": switch, "call": "call1", "key": "admin", "user": user.id, "session": session.id,
         }  # fmt: skip
         for method, path, access in routes():
-            if access in (None, "anyone") or "{" not in path or method == "POST":
-                continue  # what a POST would do is said in its body; see below
-            answer = await stranger.request(method, filled(path, ours), json={})
+            if access in (None, "anyone") or "{" not in path or method != "GET":
+                continue  # what changes something is tried in tests/services/gateway/test_tenants.py
+            answer = await stranger.get(filled(path, ours))
             nothing = answer.status_code == 200 and answer.json().get("items") == []
-            assert answer.status_code == 404 or nothing, (method, path, answer.text)
-        for path, body in (
-            (f"tasks/{task}/cancel", {"reason": "not mine"}),
-            (f"tasks/{task}/retry", {}),
-            (f"users/{user.id}/password", {"password": "ten words that nobody would guess"}),
-        ):
-            assert (await stranger.post(f"/api/v1/{path}", json=body)).status_code == 404, path
+            assert answer.status_code == 404 or nothing, (path, answer.text)
         for path in (
             "tasks",
             "keys",

@@ -77,12 +77,12 @@ async def test_the_first_admin_key_is_proof_from_anywhere_and_another_key_is_non
         assert (await far.set_up(token=edge.admin_key)).status_code == 201
 
 
-@pytest.mark.parametrize("password", ["short", "password1234567", "aaaaaaaaaaaaaa", "1234567890123", "ada lovelace12"])
-async def test_a_weak_password_is_refused_with_what_is_wrong(edge: Any, password: str) -> None:
+async def test_a_weak_password_is_refused_with_what_is_wrong(edge: Any) -> None:
     async with Browser(edge.url) as browser:
-        answer = await browser.set_up("ada lovelace".replace(" ", "."), password, name="ada lovelace")
-    assert problem(answer) == (422, "weak_password")
-    assert password not in answer.text
+        for password in ("short", "password1234567", "aaaaaaaaaaaaaa", "1234567890123", "ada lovelace12"):
+            answer = await browser.set_up("ada.lovelace", password, name="ada lovelace")
+            assert problem(answer) == (422, "weak_password"), password
+            assert password not in answer.text
 
 
 async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(edge: Any, ada: Browser) -> None:
@@ -237,7 +237,9 @@ async def test_a_deleted_account_opens_nothing_is_forgotten_and_its_name_is_free
         assert problem(await bob.refresh()) == (401, "session_over")
         assert problem(await bob.login("bob")) == (401, "wrong_credentials")
     assert [each["username"] for each in (await ada.ask("GET", "users")).json()["items"]] == ["ada"]
-    assert [each["username"] for each in (await ada.ask("GET", "users/names")).json()["items"]] == ["ada"]
+    known = (await ada.ask("GET", "users/names")).json()["items"]
+    assert [each["username"] for each in known if each["kind"] == "user"] == ["ada"]
+    assert [each["name"] for each in known if each["kind"] == "api_key"] == ["first admin"]
     assert problem(await ada.ask("DELETE", f"users/{id_}")) == (404, "not_found")
     assert [each["reason"] for each in await facts(edge, "session", "closed")] == ["deleted"]
     assert (await facts(edge, "user", "changed"))[-1]["change"] == "deleted"
@@ -290,7 +292,7 @@ async def test_nobodys_name_stands_in_the_log_or_in_clear_in_the_broker(edge: An
     bob = await person(edge, ada, "robert.tables", "viewer")
     async with bob:
         names = (await bob.ask("GET", "users/names")).json()["items"]
-    assert {each["username"] for each in names} == {"ada", "robert.tables"}
+    assert {each["username"] for each in names if each["kind"] == "user"} == {"ada", "robert.tables"}
     events = (await edge.http.get("/api/v1/events?limit=200")).text
     assert "robert" not in events
     for bucket in ("users", "sessions", "lockouts"):

@@ -41,6 +41,9 @@ def found(finder: NameFinder, text: str) -> list[tuple[str, str]]:
         ("2024-05-01 10:00:00 INFO John Smith logged in", "John Smith"),
         ("# Author: Jean-Pierre Lefèvre", "Jean-Pierre Lefèvre"),
         ("Sehr geehrter Herr Hofstetter,", "Hofstetter"),
+        ("ok ask priyanka or marloes, they were on the call", "priyanka"),
+        ("Present: F. Whitfield (chair), Rosalind, Dr Papadimitriou", "Rosalind"),
+        ("my landlord Szczepan never answers", "Szczepan"),
         ("id,name,city\n7,Thandiwe Dlamini,Durban\n", "Thandiwe Dlamini"),
     ],
 )
