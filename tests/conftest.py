@@ -5,8 +5,11 @@ import services.policy as _  # noqa: F401  # before whatever loads the C++ runti
 # isort: split
 
 import asyncio
+import faulthandler
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,15 @@ class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.split("::", 1)[0])
 
+    def remove_node(self, node: Any) -> str | None:
+        """The test that a process died of; it is not handed to the next process, which would die of it as well, and so on."""
+        undone = ((tests, test) for tests in self.assigned_work[node].values() for test, done in tests.items() if not done)
+        tests, test = next(undone, (None, None))
+        if tests is not None and test is not None:
+            tests[test] = True
+        super().remove_node(node)
+        return test
+
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
@@ -61,6 +73,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((place for place, path in enumerate(LONG) if item.nodeid.startswith(path)), len(LONG))
 
     items.sort(key=rank)
+
+
+STUCK_AFTER_S = 150
+"""What a test that was told of its time-out has for its tidying up."""
+stuck = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The real standard error is kept: while a test runs, what goes there is captured."""
+    config.stash[stuck] = os.dup(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """The time-out raises in the test, once. One that hangs even so, as in its tidying up, ends this process with every thread's stack on
+    standard error: the test has then failed as a crash, and the other tests are run by a new process."""
+    mark = item.get_closest_marker("timeout")
+    limit = float(mark.args[0]) if mark is not None else float(item.config.getini("timeout"))
+    faulthandler.dump_traceback_later(limit + STUCK_AFTER_S, exit=True, file=item.config.stash[stuck])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A failure is told at once: a run that is cut off prints no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n--- {report.nodeid} failed after {report.duration:.1f} s\n{report.longreprtext[-3000:]}", flush=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

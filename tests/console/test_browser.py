@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,13 +16,15 @@ import pytest
 
 from agentos.contracts.envelope import Meta, encode_headers
 from agentos.contracts.ids import new_id
+from tests.console.node import node_tool
 from tests.console.seeded import seed
 from tests.installed import ROOT, installation, make_key
 
 CONSOLE = ROOT / "ops-console"
 
-# A spec is many tests in a browser.
-pytestmark = pytest.mark.timeout(900)
+PLAY_WITHIN_S = 400
+"""A bound on liveness: a spec is many tests in a browser."""
+pytestmark = pytest.mark.timeout(600)
 
 SLOW = {"kill"}
 """Specs whose model takes its time to answer, so that a call in flight can be stopped."""
@@ -150,7 +151,6 @@ def _play(spec: str, running: Running, chromium: str) -> None:
         "AGENTOS_URL": running.url, "AGENTOS_KEY": running.key, "AGENTOS_SENDER_KEY": running.sender,
         "AGENTOS_SECOND_KEY": running.second, "CHROMIUM": chromium,
     }  # fmt: skip
-    ran = subprocess.run(
-        ["npx", "playwright", "test", f"e2e/{spec}"], cwd=CONSOLE, env=environment, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stdout[-12_000:] + ran.stderr[-2_000:]
+    # Two failures say what is wrong; each of the others would wait as long again to say the same.
+    ended, said = node_tool(CONSOLE, ["playwright", "test", f"e2e/{spec}", "--max-failures=2"], PLAY_WITHIN_S, environment)
+    assert ended == 0, said
