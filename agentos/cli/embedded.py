@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 Run = Callable[[BrokerSettings, asyncio.Event], Awaitable[None]]
 
 READY_WITHIN_S = 60.0
+Failures = dict[str, tuple[int, str]]
+"""By service: how often it failed, and what with the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +128,14 @@ async def _started(choices: Choices, data: Path) -> AsyncGenerator[Installation]
     await broker.start()
     stop = asyncio.Event()
     tasks: list[asyncio.Task[None]] = []
+    failures: Failures = {}
     keeper = asyncio.create_task(_keep_broker(broker, stop), name="broker-keeper")
     try:
         await provision(broker.settings(PROVISIONER), replicas=1)
         for name, run in services(choices).items():
-            tasks.append(asyncio.create_task(_keep_service(name, run, broker.settings(name), stop), name=name))
+            tasks.append(asyncio.create_task(_keep_service(name, run, broker.settings(name), stop, failures), name=name))
         url = f"http://{choices.host}:{choices.port}"
-        await _until_ready(url, broker.settings(PROVISIONER), tasks)
+        await _until_ready(url, broker.settings(PROVISIONER), tasks, failures)
         yield Installation(url, data / "secrets" / "admin.key", broker)
     finally:
         stop.set()
@@ -142,7 +145,7 @@ async def _started(choices: Choices, data: Path) -> AsyncGenerator[Installation]
         await broker.stop()
 
 
-async def _keep_service(name: str, run: Run, broker: BrokerSettings, stop: asyncio.Event) -> None:
+async def _keep_service(name: str, run: Run, broker: BrokerSettings, stop: asyncio.Event, failures: Failures) -> None:
     """Run a service; start it again when it fails. One that fails at once again and again says so in the log each time."""
     delay = 0.2
     while not stop.is_set():
@@ -151,14 +154,16 @@ async def _keep_service(name: str, run: Run, broker: BrokerSettings, stop: async
         began = asyncio.get_running_loop().time()
         try:
             await run(broker, own)
-        except Exception:  # supervision: whatever ended the service, it is started again
+        except Exception as fault:  # supervision: whatever ended the service, it is started again
+            failures[name] = (failures.get(name, (0, ""))[0] + 1, repr(fault))
             log.exception("service_failed", service=name, restart_in_s=delay)
         finally:
             await end(relay)
         if stop.is_set():
             return
         delay = 0.2 if asyncio.get_running_loop().time() - began > 30 else min(delay * 2, 10.0)
-        await asyncio.sleep(delay)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), delay)
 
 
 async def _relay(stop: asyncio.Event, own: asyncio.Event) -> None:
@@ -179,8 +184,8 @@ async def _keep_broker(broker: NatsServer, stop: asyncio.Event) -> None:
         await broker.start()
 
 
-async def _until_ready(url: str, admin: BrokerSettings, tasks: list["asyncio.Task[None]"]) -> None:
-    """Wait until the gateway answers and every service pulls. Raises TimeoutError naming what is missing."""
+async def _until_ready(url: str, admin: BrokerSettings, tasks: list["asyncio.Task[None]"], failures: Failures) -> None:
+    """Wait until the gateway answers and every service pulls. Raises TimeoutError naming what is missing, and what failed meanwhile."""
     last = "nothing"
     deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -198,4 +203,5 @@ async def _until_ready(url: str, admin: BrokerSettings, tasks: list["asyncio.Tas
                     return
                 last = f"{answer.text} nobody reads {', '.join(idle)}"
             await asyncio.sleep(0.05)
-    raise TimeoutError(f"not ready after {READY_WITHIN_S:.0f} s; last: {last}")
+    failed = [f"{name} failed {times} times, last with {fault}" for name, (times, fault) in failures.items()]
+    raise TimeoutError("; ".join([f"not ready after {READY_WITHIN_S:.0f} s", *failed, f"last seen: {last}"]))
