@@ -87,6 +87,13 @@ class Process:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
+    async def killed(self) -> None:
+        """SIGKILL, and it is gone; the supervisor starts it again."""
+        process = self._process
+        assert process is not None
+        self.kill()
+        await process.wait()
+
     def kill_family(self) -> None:
         """SIGKILL for it and every process below it, at once."""
         for pid in (*_descendants(self.pid), self.pid):
