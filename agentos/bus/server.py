@@ -23,12 +23,24 @@ from agentos.private_files import read_or_create
 USERS = (PROVISIONER, *SERVICES)
 
 
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody listens on right now.
+
+    It lies below those that the system gives to outgoing connections: one of these may be given away between the answer and its use,
+    and again while a server that is to come back on the same port is down. Where they begin too low for that, it is one of them.
+    """
+    # Elsewhere than on Linux they begin at 49152.
+    below = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else 49_152
+    quiet = range(10_000, below)
+    for wanted in [*(secrets.choice(quiet) for _ in range(100 if quiet else 0)), 0]:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", wanted))
+            port: int = probe.getsockname()[1]
+            return port
+    raise RuntimeError("the system has no free port on 127.0.0.1")
 
 
 def find_binary() -> str:
