@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook
 
 from agentos.bus.publishing import PUBLISH_TRIES
+from agentos.bus.server import free_port
 from agentos.contracts.commands import TimerDue
 from agentos.contracts.events.approval import ApprovalResolved
 from agentos.contracts.events.notification import NotificationFailed, NotificationQueued, NotificationSent
@@ -278,9 +278,7 @@ def _certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
 async def mail_server(box: Mailbox, folder: Path) -> AsyncGenerator[dict[str, Any]]:
     """STARTTLS and a password are required, as a real one does."""
     tls, authority = _certificate(folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def check(server: Any, session: Any, envelope: Any, mechanism: Any, data: Any) -> AuthResult:
         return AuthResult(success=(data.login, data.password) == (b"agentos", b"pass word"))
