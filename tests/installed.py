@@ -14,7 +14,7 @@ import httpx
 from agentos.bus.server import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-READY_WITHIN_S = 90
+READY_WITHIN_S = 240
 
 
 @contextmanager

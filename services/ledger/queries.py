@@ -230,14 +230,14 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
         query = query.where(_as_text(c.reasons) == json.dumps(one["reasons"], separators=(",", ":")))
     page = _page(tx, query, c.first_seq, args, "approvals")
     _add_history(tx, tenant, page["approvals"])
-    _add_risk(tx, tenant, page["approvals"])
+    _add_terms(tx, tenant, page["approvals"])
     return page
 
 
 def approvals_get(tx: Connection, tenant: str, args: ById) -> Json:
     approval = one_of(tx, t.approvals, tenant, args.id, "approval")
     _add_history(tx, tenant, [approval])
-    _add_risk(tx, tenant, [approval])
+    _add_terms(tx, tenant, [approval])
     return {"approval": approval}
 
 
@@ -257,18 +257,19 @@ def _add_history(tx: Connection, tenant: str, approvals: list[dict[str, Any]]) -
         row["approvals"] = sum(vote["outcome"] == "approved" for vote in votes)
 
 
-def _add_risk(tx: Connection, tenant: str, approvals: list[dict[str, Any]]) -> None:
-    """What is known of each that makes it risky: of its call, which has its id, and of its task."""
+def _add_terms(tx: Connection, tenant: str, approvals: list[dict[str, Any]]) -> None:
+    """What is known of each that makes it risky: of its call, which has its id, and of its task; and what the task is called."""
     c, k = t.calls.c, t.tasks.c
     ids, tasks = [row["id"] for row in approvals], {row["task"] for row in approvals}
     of_calls = select(c.id, c.effect, c.entities).where(c.tenant == tenant, c.id.in_(ids))
     calls = {row.id: row for row in tx.execute(of_calls)}
-    untrusted = {
-        row.id: row.untrusted for row in tx.execute(select(k.id, k.untrusted).where(k.tenant == tenant, k.id.in_(tasks)))
-    }
+    of_tasks = select(k.id, k.untrusted, k.labels).where(k.tenant == tenant, k.id.in_(tasks))
+    told = {row.id: row for row in tx.execute(of_tasks)}
     for row in approvals:
         call = calls.get(row["id"])
-        known = Known(untrusted=untrusted.get(row["task"]))
+        task = told.get(row["task"])
+        row["task_title"] = None if task is None else (task.labels or {}).get("title")
+        known = Known(untrusted=None if task is None else task.untrusted)
         if call is not None:
             known = Known(call.effect, call.entities, known.untrusted)
         row["risk"] = risk_of(row, known)

@@ -98,7 +98,7 @@ async def test_what_is_tried_while_importing_is_an_event_of_the_pack(world: Worl
 async def test_a_pack_that_does_not_survive_its_own_import_is_told_of_as_well(world: World) -> None:
     world.pack("import os\nos.fork()\nasync def main(ctx, x): ...\n")
     world.run_runner()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not (noted := await violations(world, "trial", SYSTEM)):
             await asyncio.sleep(0.05)
     assert [each.what for each in noted] == ["process"]

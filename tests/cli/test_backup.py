@@ -194,7 +194,7 @@ def _ask(url: str, key: str, method: str, path: str, body: Any = None) -> Any:
 
 
 def _until_held(url: str, key: str, task: str) -> Any:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         row = _ask(url, key, "GET", f"tasks/{task}")
         if any(each["state"] == "pending" for each in row["approvals"]):

@@ -22,7 +22,7 @@ from agentos.cli.top.pane import key_of
 from agentos.cli.top.tasks import Tasks, TaskScreen
 from tests.installed import ROOT, installation, make_key
 
-LONG_S = 60.0
+LONG_S = 240.0
 """A bound on liveness, never a measurement."""
 NARROW, BROAD = (80, 24), (160, 45)
 

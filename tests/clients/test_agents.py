@@ -11,7 +11,7 @@ import pytest_asyncio
 from agentos.contracts.model import ModelResponse, TextDelta, ToolCallDelta, ToolCallPart, ToolCallStarted, ToolResultPart
 from tests.services.gateway.endpoint.world import Turn, World, answer, opened
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".tools" / "clients" / "bin" / "python"

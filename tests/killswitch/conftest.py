@@ -99,7 +99,7 @@ class System:
 
     async def ended(self, task: str) -> dict[str, Any]:
         """The task as the API shows it, once it has an outcome."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while True:
                 answer = await self.client.get(f"/api/v1/tasks/{task}")
                 if answer.status_code == 200 and answer.json()["outcome"]:

@@ -14,7 +14,7 @@ async def test_what_a_halting_switch_cancelled_is_told_thing_by_thing(system: Sy
     switch = await system.engage("agent", "asker/ask")
     for task in tasks:
         assert (await system.ended(task))["outcome"] == "refused"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (shown := await system.switch(switch))["looks"] is None:
             await asyncio.sleep(0.1)
     by_kind = {kind: {one["task"] for one in shown["cancelled"] if one["what"] == kind} for kind in ("call", "attempt")}

@@ -9,7 +9,7 @@ from agentos.contracts.events.call import CallDecided, ToolCallSettled
 from agentos.contracts.events.task import TaskEnded, TaskParked, TaskSettled
 from tests.system.conftest import Shared
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest.mark.parametrize(

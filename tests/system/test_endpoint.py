@@ -19,7 +19,7 @@ from tests.cli.test_cli import Ended, agentos
 from tests.loopback.provider import Answer, LoopbackProvider, Trickle
 from tests.system.harness import Choices, Topology, running
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 MAIL = "ada.lovelace@example.org"
 ROUTING = """

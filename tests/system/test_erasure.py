@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from agentos.contracts.base import Sealed
 from agentos.contracts.envelope import CLAIM
@@ -44,7 +43,6 @@ def files_with(folder: Path, needle: bytes) -> list[str]:
     return [str(path) for path in folder.rglob("*") if path.is_file() and needle in path.read_bytes()]
 
 
-@pytest.mark.timeout(240)
 async def test_after_erasure_nothing_in_the_data_folder_decrypts_or_greps_and_the_log_still_proves_itself(
     tmp_path: Path, provider: LoopbackProvider
 ) -> None:

@@ -5,8 +5,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from agentos.contracts.events.task import TaskSettled, TaskSubmitted
 from tests.loopback.provider import LoopbackProvider
 from tests.system.harness import BUILT_IN, DELIVERY, PACKS, Choices, Topology, running
@@ -31,7 +29,6 @@ async def _send_thrice(system: Topology, bodies: list[bytes]) -> list[tuple[str,
     return [(answer.json()["task"], answer.status_code == 202) for answer in answers]
 
 
-@pytest.mark.timeout(240)
 async def test_the_same_deliveries_make_the_same_tasks_however_often_and_however_late_they_come(
     tmp_path: Path, provider: LoopbackProvider
 ) -> None:

@@ -4,8 +4,6 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from agentos.contracts.envelope import TRACEPARENT
 from agentos.contracts.services import SERVICES
 from tests.loopback.provider import LoopbackProvider
@@ -28,7 +26,6 @@ def _assert_clear_of_personal_data(where: str, content: bytes) -> None:
             assert spelling not in content, f"{value!r} in {where}"
 
 
-@pytest.mark.timeout(180)
 async def test_what_came_from_outside_is_seen_by_the_pack_and_its_tool_and_by_nobody_else(
     tmp_path: Path, provider: LoopbackProvider
 ) -> None:

@@ -22,7 +22,7 @@ from tests.system.harness import DELIVERY, PACKS, ROOT, Choices, Topology, runni
 
 RULES = ROOT / "services" / "policy" / "rego"
 
-pytestmark = [pytest.mark.cluster, pytest.mark.opa, pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.opa, pytest.mark.postgres]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ async def test_the_production_topology_does_the_main_job_and_outlives_a_broker_n
 async def _main_job_while_a_node_dies(system: Topology, provider: LoopbackProvider) -> None:
     answer = await system.deliver(DELIVERY.read_bytes())
     task = answer.json()["task"]
-    await asyncio.wait_for(provider.wait_for(requests=1), 60)
+    await asyncio.wait_for(provider.wait_for(requests=1), 120)
     leader = (await system.api("STREAM.INFO.EVENTS", {}))["cluster"]["leader"]
     victim = next(server for server in system.brokers if server.name == leader)
     assert victim.process is not None
@@ -170,7 +170,7 @@ async def _policy_engine_dies_and_returns(system: Topology, provider: LoopbackPr
 
     # And in a task's middle: admitted, then the engine is gone before the second call is asked for.
     middle = await system.submit("steady", {})
-    await asyncio.wait_for(provider.wait_for(requests=before + 3), 60)
+    await asyncio.wait_for(provider.wait_for(requests=before + 3), 120)
     opa.kill()
     told = await system.settled(middle)
     assert told["outcome"] == "refused", told

@@ -40,7 +40,7 @@ export interface Vote { by?: { id?: string } | string; outcome?: string; at?: st
 export interface Risk { level: "low" | "medium" | "high"; because: { level: Risk["level"]; text: string }[] }
 
 export interface Approval {
-  id: string; kind: "model" | "tool" | "checkpoint"; target: string; task: string; task_type: string; pack: string; agent: string; requester: string;
+  id: string; kind: "model" | "tool" | "checkpoint"; target: string; task: string; task_type: string; task_title: string | null; pack: string; agent: string; requester: string;
   state: "pending" | "approved" | "rejected" | "expired" | "cancelled"; summary: string; digest: string; resolved_kind: string | null;
   resolved_by: string | null; reason: string | null; preview: Record<string, unknown> | null; reasons: string[] | null; approver_roles: string[] | null;
   votes: Record<string, unknown>[] | null; edits: Record<string, unknown>[] | null; diff: unknown; revision: number; quorum: number; comments: number;

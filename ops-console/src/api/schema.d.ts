@@ -2314,6 +2314,11 @@ export interface components {
             target?: string | null;
             /** Task */
             task?: string | null;
+            /**
+             * Task Title
+             * @description The label `title` of its task; told where `risk` is.
+             */
+            task_title?: string | null;
             /** Task Type */
             task_type?: string | null;
             /** Tenant */
@@ -2456,6 +2461,11 @@ export interface components {
             target?: string | null;
             /** Task */
             task?: string | null;
+            /**
+             * Task Title
+             * @description The label `title` of its task; told where `risk` is.
+             */
+            task_title?: string | null;
             /** Task Type */
             task_type?: string | null;
             /** Tenant */

@@ -15,7 +15,7 @@ import { settled, unsettled, usePacks } from "../shell/kill";
 import { useNames } from "../shell/people";
 import { usePending } from "./approvals/queries";
 import { Curves } from "./Curves";
-import { about, titleOf } from "./task/words";
+import { about, titleOf, took } from "./task/words";
 
 const LINES = [
   { name: SERIES[0], colour: "--done" },
@@ -60,7 +60,7 @@ export function Overview() {
           {held.length + troubled.length === 0 ? <Empty title="Nothing needs you">Held calls, and tasks that failed or are parked, come here first.</Empty> : (
             <ul>
               {held.slice(0, 5).map((row) => (
-                <Line key={row.id} badge={<Badge tone="hold">held</Badge>} to="/approvals" title={`${row.target} for ${nameOf(row.requester)}`} at={row.requested_at} note={row.reasons?.join(", ") ?? ""} />
+                <Line key={row.id} badge={<Badge tone="hold">held</Badge>} to="/approvals" title={`${row.target} for ${nameOf(row.requester)}`} at={row.requested_at} note={row.task_title ?? row.reasons?.join(", ") ?? ""} />
               ))}
               {troubled.slice(0, 5).map((row) => (
                 <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={titleOf(row) ?? row.type} at={row.updated_at} note={about(row)} />
@@ -70,7 +70,7 @@ export function Overview() {
         </Panel>
         <Panel title="Newest tasks" actions={<Link to="/tasks" search={{}}>All tasks</Link>}>
           {recent.data?.items.length === 0 ? <Empty title="No task yet">Send one through a webhook or the API.</Empty> : (
-            <ul>{recent.data?.items.map((row) => <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={titleOf(row) ?? row.type} at={row.submitted_at} note={about(row)} />)}</ul>
+            <ul>{recent.data?.items.map((row) => <Line key={row.id} badge={<Status state={row.outcome ?? row.state} />} to="/tasks/$task" task={row.id} title={titleOf(row) ?? row.type} at={row.submitted_at} note={about(row) || ended(row)} />)}</ul>
           )}
         </Panel>
         <Panel title="Last five minutes, live">
@@ -91,6 +91,11 @@ export function Overview() {
   );
 }
 
+/** Of a task that came to its end: who did it, and how long it took from its submission. */
+function ended(task: Task): string {
+  return task.settled_at === null ? task.pack ?? "" : `${task.pack ?? "no pack"}, took ${took(task)}`;
+}
+
 function Figure({ name, value, to, strong = false, note }: { name: string; value: string; to: "/approvals" | "/tasks" | "/cost"; strong?: boolean; note?: string | undefined }) {
   return (
     <Link to={to} className={`panel block px-4 py-3 text-ink no-underline hover:border-[var(--line-strong)] ${strong ? "border-[var(--hold)]" : ""}`}>
@@ -104,7 +109,7 @@ function Figure({ name, value, to, strong = false, note }: { name: string; value
 function Line({ badge, to, task, title, at, note }: { badge: ReactNode; to: "/approvals" | "/packs" | "/tasks/$task"; task?: string; title: string; at: string | null; note: string }) {
   return (
     <li className="flex items-center gap-3 border-b border-line px-4 py-2 last:border-b-0">
-      <span className="w-24 shrink-0">{badge}</span>
+      <span className="w-28 shrink-0">{badge}</span>
       <span className="min-w-0 flex-1">
         <Link to={to} params={task === undefined ? {} : { task }} className="block truncate font-medium text-ink no-underline hover:underline">{title}</Link>
         <span className="block truncate text-sm text-ink-3">{note}</span>

@@ -133,6 +133,7 @@ class ApprovalRow(BaseModel):
     target: str | None = None
     task: str | None = None
     task_type: str | None = None
+    task_title: str | None = Field(default=None, description="The label `title` of its task; told where `risk` is.")
     pack: str | None = None
     agent: str | None = None
     requester: str | None = None

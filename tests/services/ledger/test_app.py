@@ -59,7 +59,7 @@ class Edge:
         try:
             asked = Query(tenant="default", arguments=arguments)
             await gateway.send("ledger.query", (query_token(name), request), asked, tenant="default")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 async for raw in answers:
                     if raw is not None:
                         answer = (await gateway.decode(raw)).data

@@ -311,7 +311,8 @@ def test_strange_characters_change_nothing(text: str, redactor: Redactor) -> Non
     assert "ann@x.org" not in redacted.value
 
 
-MEGABYTE = 1_000_000
+FOOD_CHARS = 200_000
+"""What takes a time that grows with the square of it would not come to its end before the suite's time-out."""
 FOOD = [
     "a",
     "1",
@@ -347,8 +348,8 @@ FOOD = [
 
 
 @pytest.mark.parametrize("food", FOOD)
-def test_a_megabyte_of_regex_food_is_digested_and_restored(food: str, redactor: Redactor) -> None:
-    text = (food * (MEGABYTE // len(food) + 1))[:MEGABYTE]
+def test_much_regex_food_is_digested_and_restored(food: str, redactor: Redactor) -> None:
+    text = (food * (FOOD_CHARS // len(food) + 1))[:FOOD_CHARS]
     try:
         redacted = redactor.redact_text(text, EMPTY)
     except Unavailable as error:

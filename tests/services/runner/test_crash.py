@@ -34,7 +34,6 @@ async def runner_process(world: World) -> asyncio.subprocess.Process:
     )
 
 
-@pytest.mark.timeout(500)  # the sum of the bounds on liveness within
 async def test_killing_the_runner_again_and_again_loses_no_task_and_pays_for_no_call_twice(world: World) -> None:
     world.pack("""
         import asyncio
@@ -49,7 +48,7 @@ async def test_killing_the_runner_again_and_again_loses_no_task_and_pays_for_no_
     try:
         tasks = [await world.submit("main", {"n": n}) for n in range(12)]
         for enough in (5, 20, 35):
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(120):
                 while len(world.asked) < enough:
                     await asyncio.sleep(0.02)
             process.kill()

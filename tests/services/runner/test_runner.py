@@ -342,7 +342,7 @@ async def test_presence_tells_what_lives_here_and_ends_with_the_runner(world: Wo
     world.pack(BAD, agents=["good"])
     end = world.run_runner()
     presence = world.gateway.bucket("presence")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not (entries := await presence.entries()):
             await asyncio.sleep(0.05)
     assert entries[0].key.startswith("trial.runner-")

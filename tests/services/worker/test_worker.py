@@ -163,6 +163,6 @@ async def test_draining_a_tool_lets_its_call_finish(world: World) -> None:
 
 
 async def began(world: World) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not (world.data / "outbox" / "began").exists():
             await asyncio.sleep(0.02)

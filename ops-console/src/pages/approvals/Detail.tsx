@@ -76,7 +76,7 @@ export function Detail({ row, gone, busy, editing, commenting, onApprove, onRefu
           <Facts rows={[
             ["Held because", full.reasons?.join(", ") ?? "–"],
             ["Asks", <>{full.pack}/{full.agent} for <strong title={full.requester}>{nameOf(full.requester)}</strong></>],
-            ["Task", <Link key="task" to="/tasks/$task" params={{ task: full.task }} className="font-mono text-sm">{full.task}</Link>],
+            ["Task", <Link key="task" to="/tasks/$task" params={{ task: full.task }} className={full.task_title === null ? "font-mono text-sm" : ""}>{full.task_title ?? full.task}</Link>],
             ["Asked", <Time key="asked" at={full.requested_at} />],
             [open ? "Expires" : "Ended", <Time key="ends" at={open ? full.expires_at : full.resolved_at} />],
           ]} />

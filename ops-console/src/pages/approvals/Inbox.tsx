@@ -162,7 +162,7 @@ export function Inbox() {
                     setEditing(false);
                   }}>
                     <span className="flex items-center justify-between gap-2"><span className="flex min-w-0 items-center gap-2"><strong className="truncate">{row.target}</strong><RiskBadge level={row.risk.level} /></span><span className="text-sm text-ink-3"><Time at={row.requested_at} /></span></span>
-                    <span className="block truncate text-ink-2">{subject(row)}</span>
+                    <span className="block truncate text-ink-2">{row.task_title ?? subject(row)}</span>
                     <span className="flex gap-3 text-sm text-ink-3"><span className="truncate">{row.pack}/{row.agent} for {nameOf(row.requester)}</span>{list.gone.has(row.id) ? <span>answered</span> : row.state === "pending" && <Due at={row.expires_at} />}</span>
                   </button>
                 </li>

@@ -1,11 +1,14 @@
 import type { Task } from "../../api/rows";
 import { duration } from "../../parts/format";
 
+const GOES_WELL: ReadonlySet<string> = new Set(["admitted", "routed", "running", "completed"]);
+
 /** In a line, what a task waits for or why it ended. */
 export function about(task: Task): string {
   if (task.fault_message !== null) return task.fault_message;
   if (task.waiting_for !== null) return `waits for ${task.waiting_for}`;
-  return task.reasons?.join(", ") ?? "";
+  // The rule that admitted a task is no reason for what became of it.
+  return GOES_WELL.has(task.outcome ?? task.state) ? "" : task.reasons?.join(", ") ?? "";
 }
 
 export function took(task: Task): string {

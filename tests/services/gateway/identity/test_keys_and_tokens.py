@@ -112,7 +112,7 @@ async def test_a_key_ends_by_itself_and_what_was_open_with_it_ends_too(edge: Any
     body = {"name": "ci", "roles": ["viewer"], "expires_at": soon.isoformat()}
     made = (await edge.http.post("/api/v1/keys", json=body)).json()
     headers = {"Authorization": f"Bearer {made['key']}"}
-    async with edge.http.stream("GET", "/api/v1/events/stream", headers=headers) as stream, asyncio.timeout(30):
+    async with edge.http.stream("GET", "/api/v1/events/stream", headers=headers) as stream, asyncio.timeout(120):
         async for _ in stream.aiter_lines():
             pass
     assert problem(await edge.http.get("/api/v1/tasks", headers=headers)) == (401, "key_expired")
