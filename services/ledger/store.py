@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -98,6 +99,10 @@ class Store(Protocol):
 
     def checkpoints_after(self, seq: int | None) -> list[Checkpoint]:
         """The checkpoints that sign more than ``seq``, oldest first; the newest alone for None."""
+        ...
+
+    def signed_at(self) -> tuple[int, datetime | None]:
+        """How many checkpoints are recorded, and when the newest was."""
         ...
 
     def anchored(self, target: str) -> int | None:
@@ -229,6 +234,17 @@ class SqlStore:
         query = select(tables.audit_checkpoints)
         query = query.order_by(c.seq.desc()).limit(1) if seq is None else query.where(c.seq > seq).order_by(c.seq)
         return self.read(lambda tx: [_checkpoint(row) for row in tx.execute(query).mappings()])
+
+    def signed_at(self) -> tuple[int, datetime | None]:
+        c = tables.audit_checkpoints.c
+        newest = select(c.time).order_by(c.seq.desc()).limit(1)
+
+        def read(tx: Connection) -> tuple[int, datetime | None]:
+            return tx.execute(select(func.count()).select_from(tables.audit_checkpoints)).scalar_one(), tx.execute(
+                newest
+            ).scalar()
+
+        return self.read(read)
 
     def anchored(self, target: str) -> int | None:
         at = tables.audit_anchored.c

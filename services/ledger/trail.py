@@ -92,17 +92,18 @@ class Trail:
 
     async def _status(self, _tenant: str, _: Arguments) -> Json:
         head = await self._run(self._store.head)
-        checkpoints = await self._run(self._store.checkpoints)
-        last = checkpoints[max(checkpoints)] if checkpoints else None
+        newest = await self._run(lambda: self._store.checkpoints_after(None))
+        count, signed_at = await self._run(self._store.signed_at)
         return {
             "position": head.seq,
             "chain": head.chain.hex(),
             "key_id": chain.key_id(self._public_key),
             "public_key": base64.b64encode(self._public_key).decode(),
-            "checkpoints": len(checkpoints),
+            "checkpoints": count,
             "last_checkpoint": None
-            if last is None
-            else asdict(last) | {"signature": base64.b64encode(last.signature).decode()},
+            if not newest or signed_at is None
+            else asdict(newest[0])
+            | {"signature": base64.b64encode(newest[0].signature).decode(), "time": signed_at.isoformat()},
             "uncovered": await self._run(self._store.uncovered),
             "anchors": self._anchor_states(),
         }

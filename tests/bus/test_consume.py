@@ -241,9 +241,10 @@ async def test_a_defect_is_tried_again_and_then_buried_without_its_text(
             raise KeyError("4111 1111 1111 1111")
 
     seen = Seen(tenant, act)
-    await consuming(site, "orchestrator", CANCEL, seen, concurrency=1)
+    # Both are there before the first is handled: its pause is then no race with the sending of the second.
     await gateway.send(CANCEL, ("bad",), cancel(tenant), tenant=tenant)
     await gateway.send(CANCEL, ("good",), cancel(tenant), tenant=tenant)
+    await consuming(site, "orchestrator", CANCEL, seen, concurrency=1)
     await seen.wait(3)
     assert [subject.rsplit(".", 1)[1] for subject in seen.subjects] == ["bad", "good", "bad"]
     (letter,) = await dead_letters(site, tenant)

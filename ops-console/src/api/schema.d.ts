@@ -3362,15 +3362,18 @@ export interface components {
             /** Count */
             count: number;
             /** Key Id */
-            key_id?: string | null;
+            key_id: string;
             /** Root */
             root: string;
             /** Seq */
             seq: number;
             /** Signature */
             signature: string;
-            /** Time */
-            time?: string | null;
+            /**
+             * Time
+             * Format: date-time
+             */
+            time: string;
         };
         /**
          * Comment

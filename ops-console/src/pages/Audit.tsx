@@ -45,7 +45,7 @@ export function Audit() {
             {status.data !== undefined && (
               <Facts rows={[
                 ["Reaches", `event ${count(status.data.position)}`], ["Checkpoints", count(status.data.checkpoints)], ["Not yet signed", count(status.data.uncovered)],
-                ["Last checkpoint", last == null ? "none yet" : <span key="l">up to event {count(last.seq)}{last.time !== undefined && <>, <Time at={last.time} /></>}</span>], ["Signed with", <code key="k" className="font-mono text-sm">{status.data.key_id}</code>],
+                ["Last checkpoint", last == null ? "none yet" : <span key="l">up to event {count(last.seq)}, <Time at={last.time} /></span>], ["Signed with", <code key="k" className="font-mono text-sm">{status.data.key_id}</code>],
                 ["Root", last == null ? "–" : <code key="r" className="font-mono text-sm" title={last.root}>{tail(last.root)}</code>],
                 ["Last anchored", anchored === null ? <span key="a" className="text-wait">nowhere outside: who has this machine could rewrite all of it</span> : <span key="a">up to event {count(anchored.anchored)}, {anchored.anchored >= (last?.seq ?? 0) ? "which is the last checkpoint" : `${count((last?.seq ?? 0) - anchored.anchored)} before the last checkpoint`}</span>],
                 ...(anchored === null ? [] : [["Kept at", <ul key="kept">{status.data.anchors.map((each) => <li key={each.place} className="break-all">{each.place}, up to event {count(each.anchored)}{each.fault === null ? "" : ` (${each.fault})`}</li>)}</ul>] as [string, React.ReactNode]]),
@@ -112,8 +112,8 @@ function Events() {
           <option value="">Anybody</option>
           {people.map((each) => <option key={each.id} value={each.id}>{each.name}</option>)}
         </select>
-        <input type="datetime-local" className="field w-auto" aria-label="Since" title="Since" value={since} onChange={(event) => setSince(event.target.value)} />
-        <input type="datetime-local" className="field w-auto" aria-label="Until" title="Until" value={until} onChange={(event) => setUntil(event.target.value)} />
+        <label className="flex items-center gap-1.5 text-sm text-ink-2">Since <input type="datetime-local" className="field w-auto" value={since} onChange={(event) => setSince(event.target.value)} /></label>
+        <label className="flex items-center gap-1.5 text-sm text-ink-2">Until <input type="datetime-local" className="field w-auto" value={until} onChange={(event) => setUntil(event.target.value)} /></label>
       </form>
       {fresh > 0 && <button type="button" className="w-full border-b border-line bg-accent-soft px-3 py-1.5 font-semibold text-accent" onClick={() => void answer.refetch()}>{count(fresh)} new{narrowed ? " in the log" : ""} – show</button>}
       {answer.error !== null && <Fault error={answer.error} />}

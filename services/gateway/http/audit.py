@@ -34,8 +34,8 @@ class Checkpoint(BaseModel):
     count: int
     chain: str
     root: str
-    time: Utc | None = None
-    key_id: str | None = None
+    time: Utc
+    key_id: str
     signature: str
 
 

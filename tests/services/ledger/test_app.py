@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,7 @@ async def test_one_event_and_the_growth_of_the_log_are_proven_to_whoever_has_the
     async with around.running():
         first = (await signed(await around.append(*history.life("t1"))))["last_checkpoint"]["seq"]
         status = await signed(await around.append(*history.life("t2")))
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(status["last_checkpoint"]["time"])) < timedelta(minutes=10)
         key = base64.b64decode(status["public_key"])
         subject = "evt.default.task.t1.submitted"
         for arguments in ({"event": subject}, {"event": subject, "checkpoint": first}):

@@ -52,7 +52,7 @@ function Line({ row }: { row: Decision }) {
         <summary className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
           <span className="w-20"><Status state={said.verdict} /></span>
           <span className="w-36 font-mono text-sm">{row.type}</span>
-          <span className="w-60 truncate">{subjectOf(row) || "–"}</span>
+          <span className="w-60 truncate xl:w-80">{subjectOf(row) || "–"}</span>
           <span className="min-w-0 flex-1 basis-40 truncate text-ink-2">{said.reasons.join(", ")}</span>
           <span className="text-ink-3"><Time at={row.time} /></span>
         </summary>
