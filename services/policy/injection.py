@@ -12,7 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from services.policy.injection_patterns import INJECTIONS, JAILBREAKS
+from services.policy.injection_patterns import INJECTIONS, JAILBREAKS, LITERALS
+from services.policy.recognizers.lowered import Lowered
 
 INJECTION = "injection.suspected"
 JAILBREAK = "jailbreak.suspected"
@@ -27,8 +28,11 @@ _INVISIBLE = re.compile(
 )
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,4096}={0,2}(?![A-Za-z0-9+/_-])")
 _HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}){16,2048}(?![0-9A-Fa-f])")
+_LEAST_ENCODED = 24
 _SPACED = re.compile(r"(?:(?<=\s)|^)(?:\w[ ._\-*]){2,200}\w(?=\W|$)")
-_LEET = re.compile(r"[a-z][0134$@]+[a-z]|\b[0134$@][a-z]{2}", re.IGNORECASE)
+_SPACED_LETTERS = re.compile(r"[ ._\-*](?<!\w\w.)(?<=\w.)\w[ ._\-*]\w")
+"""Of what is spaced out at least this. It begins with a sign, as ``_LEET`` does: ``re`` then passes over the letters."""
+_LEET = re.compile(r"[0134$@](?:(?<=[a-z].)[0134$@]*[a-z]|(?<=\b.)[a-z]{2})", re.IGNORECASE)
 _MANY_INVISIBLE = 8
 
 _LOOKALIKES = str.maketrans(
@@ -51,11 +55,11 @@ def labels(text: str) -> tuple[str, ...]:
         if tags:
             text = f"{text}\n{tags}"
     for reading in _readings(text):
-        lowered = reading.lower()
-        if INJECTION not in found and any(sign.in_(reading, lowered) for sign in INJECTIONS):
-            found.add(INJECTION)
-        if JAILBREAK not in found and any(sign.in_(reading, lowered) for sign in JAILBREAKS):
-            found.add(JAILBREAK)
+        lowered = Lowered.of(reading)
+        held = LITERALS.within(lowered)
+        for label, signs in ((INJECTION, INJECTIONS), (JAILBREAK, JAILBREAKS)):
+            if label not in found and signs.any_in(lowered, held):
+                found.add(label)
     return tuple(sorted(found))
 
 
@@ -67,7 +71,7 @@ def _readings(text: str) -> Iterator[str]:
     yield plain
     if not plain.isascii() or _LEET.search(plain) is not None:
         yield plain.lower().translate(_LOOKALIKES)
-    spaced = _SPACED.findall(plain)
+    spaced = _SPACED.findall(plain) if _SPACED_LETTERS.search(plain) is not None else ()
     if spaced:
         yield " ".join(re.sub(r"(?<=\w)[ ._\-*](?=\w)", "", run) for run in spaced[:200])
     yield from _decoded(plain)
@@ -75,8 +79,9 @@ def _readings(text: str) -> Iterator[str]:
 
 def _decoded(text: str) -> Iterator[str]:
     decoded = 0
+    words = [word for word in text.split() if len(word) >= _LEAST_ENCODED]
     for pattern, decode in ((_BASE64, _base64), (_HEX, bytes.fromhex)):
-        for match in pattern.finditer(text):
+        for match in (match for word in words for match in pattern.finditer(word)):
             if decoded >= _DECODED_MAX:
                 return
             try:

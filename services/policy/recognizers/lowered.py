@@ -4,11 +4,11 @@ Looking for a substring costs a twentieth of trying a pattern, so a recognizer a
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Protocol, Self, cast
+from typing import Self
 
-import ahocorasick
+from services.policy.literals import Literals
 
 _SMALL = {0x130: "i", 0x131: "i", 0x17F: "s"}
 """What patterns that ignore case take for these letters, and ``lower`` does not."""
@@ -28,6 +28,7 @@ _KEPT_SHAPES = 0x250
 _SHAPE = _Shape(
     {code: "0" if (c := chr(code)).isdigit() else "A" if c.isupper() else "a" if c.islower() else c for code in range(128)}
 )
+_ASCII_SHAPE = "".join(_SHAPE[code] for code in range(128)).encode() + bytes(128)
 _LONG_NUMBER = re.compile(r"0(?:[ .()/-]{0,3}0){5,}")
 
 
@@ -52,6 +53,9 @@ class Lowered(str):
     @cached_property
     def shape(self) -> str:
         """The text with 0 for a digit, A for a capital (and whatever is not ASCII), a for a small letter."""
+        if self.written.isascii():
+            # Several times as fast as ``str.translate``.
+            return self.written.encode("ascii").translate(_ASCII_SHAPE).decode("ascii")
         return self.written.translate(_SHAPE)
 
     @cached_property
@@ -73,7 +77,7 @@ class Lowered(str):
     def held(self) -> dict["Words", list[int]]:
         """For each list of words of which the text has some: the places in the list of those, in any order."""
         held: dict[Words, list[int]] = {}
-        for number in {number for _, number in _ALL.automaton.iter(self)}:
+        for number in _ALL.literals.within(self):
             for words, at in _ALL.owners[number]:
                 held.setdefault(words, []).append(at)
         return held
@@ -98,44 +102,19 @@ class Words:
         return self in lowered.held
 
 
-class _Automaton(Protocol):
-    """What is used here of the module's type, which says nothing of its own."""
-
-    def add_word(self, word: str, value: int, /) -> bool: ...
-
-    def make_automaton(self) -> None: ...
-
-    def iter(self, text: str, /) -> Iterator[tuple[int, int]]:
-        """Where each word that the text holds ends, and its value."""
-        ...
-
-
 class _AllWords:
-    """The words of all lists, in one automaton (Aho and Corasick, 1975): it reads a character once, however many words there are."""
+    """The words of all lists."""
 
     def __init__(self) -> None:
+        self.literals = Literals()
         self.owners: list[list[tuple[Words, int]]] = []
         """By a word's number: the lists that have it, and its place there."""
-        self._numbers: dict[str, int] = {}
-        self._built: _Automaton | None = None
 
     def add(self, word: str, words: Words, at: int) -> None:
-        number = self._numbers.setdefault(word, len(self.owners))
+        number = self.literals.number(word)
         if number == len(self.owners):
             self.owners.append([])
         self.owners[number].append((words, at))
-        self._built = None
-
-    @property
-    def automaton(self) -> _Automaton:
-        """Built when it is first asked for. Two threads that ask at once build the same."""
-        if self._built is None:
-            built = cast("_Automaton", cast("Any", ahocorasick).Automaton())
-            for word, number in self._numbers.items():
-                built.add_word(word, number)
-            built.make_automaton()
-            self._built = built
-        return self._built
 
 
 _ALL = _AllWords()
