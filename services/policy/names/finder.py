@@ -289,9 +289,9 @@ _Lines = dict[tuple[int, int], bool]
 
 def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure: float, lines: _Lines) -> Finding | None:
     # A name neither begins nor ends with white space, nor with a sign but for a full stop or bracket of its own.
-    while first <= last and (piece[first][1] is not None or _is_sign(piece[first][0])):
+    while first <= last and (piece[first]["gap"] is not None or _is_sign(piece[first][0])):
         first += 1
-    while last >= first and (piece[last][1] is not None or (_is_sign(piece[last][0]) and piece[last][0][-1] not in ".)")):
+    while last >= first and (piece[last]["gap"] is not None or (_is_sign(piece[last][0]) and piece[last][0][-1] not in ".)")):
         last -= 1
     while first < last and piece[first][0].strip() in _LEADS:
         first += 1

@@ -24,12 +24,14 @@ GIVEN, SURNAME, PLACE, COUNTRY, COMMON = 1, 2, 4, 8, 16
 """The lists, as bits."""
 _FLAGS = (GIVEN, SURNAME, PLACE, COUNTRY, COMMON)
 
-TOKEN = re.compile(r"(\s{2,}|[^\S ])| ?(?:[^\W_]{1,48}|([^\w\s])\2*|_+)")
+TOKEN = re.compile(r" ?[^\W_]{1,48}+| ?([^\w\s])\1*+| ?_++|(?P<gap>\s{2,}+|[^\S ])")
 """White space that says something (a line's end, an indent, a column), or a word, a run of one sign or of underscores, with the
-blank before it: ``" Jane"`` is not ``"Jane"``, for what is glued to its neighbour is rather a user name or code."""
+blank before it: ``" Jane"`` is not ``"Jane"``, for what is glued to its neighbour is rather a user name or code.
+
+No two of the branches match at one place; words are tried first, since most tokens are some."""
 
 _DIGIT = re.compile(r"\d")
-_NUMBER = "0123456789"
+_ZEROS = str.maketrans("123456789", "0" * 9)
 
 
 def key(token: str) -> str:
@@ -70,6 +72,12 @@ _KINDS = _Kinds()
 _RUN = re.compile(r"(.)\1{3,}", re.DOTALL)
 
 
+def _zeros(text: str) -> str:
+    """Each digit a zero."""
+    # A fifth of the time.
+    return text.translate(_ZEROS) if text.isascii() else _DIGIT.sub("0", text)
+
+
 def _case(word: str) -> str:
     if word.isdigit():
         return "d"
@@ -88,7 +96,7 @@ def canonical(token: str) -> str:
     if len(word) < 3 or word.isalpha():
         return token
     head = len(token) - len(word) + 2
-    return token[:head] + _DIGIT.sub("0", token[head:])
+    return token[:head] + _zeros(token[head:])
 
 
 def features(token: str, listed: Callable[[str], int]) -> list[int]:
@@ -99,7 +107,7 @@ def features(token: str, listed: Callable[[str], int]) -> list[int]:
     fold = folded(word) or lower
     letters = word.isalpha()
     if not letters and len(word) > 2:
-        lower, fold = _DIGIT.sub("0", lower), _DIGIT.sub("0", fold)
+        lower, fold = _zeros(lower), _zeros(fold)
     case = _case(word)
     # Characters are cut off before they become bytes; of plain letters each is one.
     seen = fold.encode("utf-8", "surrogatepass")

@@ -43,6 +43,7 @@ _WORDS = Words((
     "name", "holder", "vorname", "nachname", "nom", "apellido", "naam", "city", "town", "place", "ort", "stadt", "ville", "citt",
     "ciudad", "plaats", "county", "province", "street", "address", "line", "employer", "company", "organi",
 ))  # fmt: skip
+_FORM_WORDS = Words(("name", "naam", "nom", "apellido"))
 _FORM = re.compile(
     r"(?:^|[ \t]{2}|[|;,][ \t]?)(?:[*•-] )?(?i:(?:legal |applicant'?s? |patient'?s? |customer'?s? )?(?:last|first|middle|"
     r"family|given|maiden|full|sur|fore)[ -]?names?|"
@@ -66,7 +67,7 @@ def keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order."""
     if not _WORDS.any_within(lowered):
         return
-    for match in _FORM.finditer(text):
+    for match in _FORM.finditer(text) if _FORM_WORDS.any_within(lowered) else ():
         if match["value"].lower() not in _NO_VALUES:
             yield Finding(*match.span("value"), "PERSON", "PERSON", 0.7)
     quoted = any(sign in text for sign in ("'", '"', "`")) and _QUOTE.search(text) is not None

@@ -311,8 +311,9 @@ class NationalIds:
                 for pattern, entity, check, score in self._digit:
                     if pattern.fullmatch(match[0]) and check(_SPLIT.sub("", match[0])):
                         yield Finding(*match.span(), entity, "ID", score)
-                if not match[0][-1].isalpha():
-                    yield from self._near_a_word(text, match)
+                compact = _SPLIT.sub("", match[0])
+                if compact.isdecimal():
+                    yield from self._near_a_word(text, match, compact)
         if "00AAAAA0000A" in shape:
             for match in _GSTIN.finditer(text):
                 if self._gstin(match[0]):
@@ -320,13 +321,12 @@ class NationalIds:
         for match in _MBI.finditer(text) if "0-A" in shape else ():
             yield Finding(*match.span(), "US_MEDICARE", "ID", 0.9)
 
-    def _near_a_word(self, text: str, number: re.Match[str]) -> Iterator[Finding]:
-        compact = _SPLIT.sub("", number[0])
+    def _near_a_word(self, text: str, number: re.Match[str], compact: str) -> Iterator[Finding]:
         for digits, entity, check, words in self._in_context:
             if (
                 digits == len(compact)
-                and words.search(text, max(0, number.start() - _NEARBY), number.end() + _NEARBY // 2)
                 and check(compact)
+                and words.search(text, max(0, number.start() - _NEARBY), number.end() + _NEARBY // 2)
             ):
                 yield Finding(*number.span(), entity, "ID", 0.6)
 

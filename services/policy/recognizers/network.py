@@ -18,7 +18,8 @@ _MAC_COLONS, _MAC_DASHES = (
     for sign in ":-"
 )
 """From the first sign on: ``re`` looks for a literal much faster than for a class."""
-_MAC_DOTTED = re.compile(r"[0-9A-Fa-f](?<![\w:.-].)[0-9A-Fa-f]{3}(?:\.[0-9A-Fa-f]{4}){2}(?![\w:-]|\.\w)", re.DOTALL)
+_MAC_DOTTED_HEAD = 4
+_MAC_DOTTED = re.compile(r"\.(?<=(?<![\w:.-])[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w:-]|\.\w)")
 
 _VERSION_BEFORE = re.compile(
     r"(?:[A-Za-z]/|==|[<>~^]=?|\b(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})$",
@@ -49,7 +50,7 @@ class Network:
         for sign, least, head, pattern in (
             (":", 5, _MAC_HEAD, _MAC_COLONS),
             ("-", 5, _MAC_HEAD, _MAC_DASHES),
-            (".", 2, 0, _MAC_DOTTED),
+            (".", 2, _MAC_DOTTED_HEAD, _MAC_DOTTED),
         ):
             if text.count(sign) < least:
                 continue

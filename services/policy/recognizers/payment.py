@@ -17,7 +17,7 @@ _CODE_OF_CARD = re.compile(
 )
 """``4111… 09/27 321``: its date, and the number on its back."""
 _GROUP_BEFORE = re.compile(r"\d[ .-]{1,2}$")
-_NOT_DIGITS = re.compile(r"\D")
+_NO_SEPARATORS = str.maketrans("", "", " .-")
 _GROUPS = re.compile(r"\d+")
 _DEVICE = re.compile(
     r"\b(?:(?:imei|sim|iccid|esn|meid|isbn|serial)\b[^\n]{0,24}|(?:a/c|account|acct|vitale|s[ée]cu)(?: (?:no|number|num|#))?[.:# ]{0,3})$",
@@ -161,7 +161,8 @@ class Payment:
             for match in _AT_A_BANK.finditer(text):
                 yield Finding(*match.span(), "BANK_ACCOUNT", "ACCOUNT", 0.5)
         if lowered.has_shape(_IBAN_SHAPES):
-            for finding in (*self._iban_codes(text), *_grouped_ibans(text)):
+            checked = list(self._iban_codes(text))
+            for finding in (*checked, *_grouped_ibans(text, {(each.start, each.end) for each in checked if each.score == 1.0})):
                 yield finding
                 beside = _BESIDE_IBAN.match(text, finding.end)
                 if beside is not None:
@@ -199,17 +200,21 @@ def _is_checked(iban: str) -> bool:
     return int("".join(str(int(sign, 36)) for sign in compact[4:] + compact[:4])) % 97 == 1
 
 
-def _grouped_ibans(text: str) -> Iterator[Finding]:
+def _grouped_ibans(text: str, checked: set[tuple[int, int]]) -> Iterator[Finding]:
+    """Those of which the check digits do not fit, but a word says so."""
     for match in _GROUPED_IBAN.finditer(text):
-        if _OF_BANKS.search(text, max(0, match.start() - _NEARBY), match.end() + _NEARBY // 2) is None:
-            continue
         length = _IBAN_LENGTHS.get(match["country"], 0)
         groups = match[0].split(" ")
         # What follows in capitals may look like one group more.
         while len(groups) > 2 and sum(map(len, groups)) > length:
             groups.pop()
-        if sum(map(len, groups)) == length:
-            yield Finding(match.start(), match.start() + len(" ".join(groups)), "IBAN_CODE", "IBAN", 0.7)
+        start, end = match.start(), match.start() + len(" ".join(groups))
+        if (
+            sum(map(len, groups)) == length
+            and (start, end) not in checked
+            and _OF_BANKS.search(text, max(0, start - _NEARBY), match.end() + _NEARBY // 2) is not None
+        ):
+            yield Finding(start, end, "IBAN_CODE", "IBAN", 0.7)
 
 
 def _cards(text: str, first: int, last: int) -> Iterator[Finding]:
@@ -221,7 +226,7 @@ def _cards(text: str, first: int, last: int) -> Iterator[Finding]:
             end = start + len(_LAST_GROUP.sub("", text[start:end]))
         shown = text[start:end]
         while shown:
-            number = _NOT_DIGITS.sub("", shown)
+            number = shown.translate(_NO_SEPARATORS)
             if len(number) < 12:
                 break
             if (

@@ -132,7 +132,8 @@ _IN_YEARS = re.compile(
     r"[1-9]?\d) (?:Jahre|jaar|J\.)(?![\wß])"
 )
 """``my daughter, who is 4``; ``Bas (stagiair, 19)``; ``Ann Lee, 46F.``"""
-_AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", "ans", "anni", "años"))
+_AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", " ans", " anni", " años"))
+_YEAR_WORDS = Words((" jahre", " jaar", " j."))
 _THINGS = re.compile(
     r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|"
     r"branch|release|api|ticket|pr|problem|"
@@ -218,7 +219,7 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
         (("00/A", "00/a", "A/00", "a/00"), _SEX_SLASHED),
         ((" 0 A", " 00 A", "00 a", " 0 a"), _IN_YEARS),
     ):
-        if lowered.has_shape(shapes):
+        if (pattern is not _IN_YEARS or _YEAR_WORDS.any_within(lowered)) and lowered.has_shape(shapes):
             for match in pattern.finditer(text):
                 yield Finding(*match.span(str(match.lastgroup)), "AGE", "AGE", 0.6)
     for match in _TWO_DIGITS.finditer(text):

@@ -195,7 +195,6 @@ _DIRECTLY = (
     (Words(("||", "??")), _OR_ELSE),
     (Words(("otp", "2fa", "mfa")), _LOGGED_CODE),
     (Words(("ssid",)), _OF_NETWORK),
-    (Words(("default",)), _BY_DEFAULT),
     (Words(("_pin", 'pin"', "userpin", "cardpin")), _KEYED_PIN),
     (Words(("code", "otp", "passcode", "kod", "codice", "código")), _CODE_FIRST),
     (Words((" code ", " code: ")), _CODE_FOR),
@@ -220,6 +219,9 @@ _DIRECTLY = (
         _ENTRY_CODE,
     ),
 )
+_DEFAULT_WORDS = Words(("default",))
+_DEFAULT_NAMES = Words(("password", "passwd", "secret", "token", "api_key"))
+_KEYED_WORDS = Words(word for word, _ in KEYED_WORDS)
 _BESIDE_WORDS = Words((" pass", " pw ", " pwd", "\npass", "\npw", " p:", " p=", ",pass", "/pass", "\np:"))
 _USER_WORDS = Words(("user", "login", "usr", "u:", "u="))
 _PAIR_WORDS = Words(("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "identifiant", "inlog"))
@@ -271,6 +273,9 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
         if words.any_within(lowered):
             for match in pattern.finditer(text):
                 yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.7)
+    if _DEFAULT_WORDS.any_within(lowered) and _DEFAULT_NAMES.any_within(lowered):
+        for match in _BY_DEFAULT.finditer(text):
+            yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.7)
     if _CARD_CODE_WORDS.any_within(lowered):
         for match in _CARD_CODE.finditer(text):
             yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.6)
@@ -285,8 +290,9 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 
 
-def _keyed(text: str, lowered: str) -> Iterator[Finding]:
-    for word, before in KEYED_WORDS:
+def _keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
+    for at in _KEYED_WORDS.within(lowered):
+        word, before = KEYED_WORDS[at]
         position = lowered.find(word)
         while position >= 0:
             after = position + len(word)

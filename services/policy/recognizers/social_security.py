@@ -10,7 +10,7 @@ from services.policy.findings import Finding
 from services.policy.recognizers.lowered import Lowered
 
 _START = re.compile(r"\d(?<![\w+-]\d)(?=\d{2}[ .-]?\d{2}[ .-]?(?P<last>\d{4})(?![\w-]))")
-_DIGITS = 9
+_SHAPES = tuple(f"000{first}00{second}0000" for first in ("", " ", ".", "-") for second in ("", " ", ".", "-"))
 
 
 class SocialSecurity:
@@ -22,8 +22,8 @@ class SocialSecurity:
 
     def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In order."""
-        for first, last in lowered.numbers:
-            if lowered.shape.count("0", first, last) >= _DIGITS:
+        if lowered.has_shape(_SHAPES):
+            for first, last in lowered.numbers:
                 yield from self._within(text, first, last)
 
     def _within(self, text: str, first: int, last: int) -> Iterator[Finding]:

@@ -192,6 +192,10 @@ def test_bare_digits_count_when_they_check_and_a_word_of_their_world_is_near(
     assert entity not in entities(detector, f"the build took {valid} ns")
 
 
+def test_a_number_with_a_letter_within_has_no_check_digit_of_bare_digits(detector: Detector) -> None:
+    assert detector.find("social insurance sin 1234567 A1") == ()
+
+
 @pytest.mark.parametrize(
     ("stem", "text", "value"),
     [

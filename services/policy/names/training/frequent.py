@@ -20,7 +20,7 @@ def frequent() -> list[str]:
     """Tokens, the blank before them included, the most frequent first."""
     counts: Counter[str] = Counter()
     for text in (*(document.text for document in documents(_SEED, _DOCUMENTS)), *prose()):
-        counts.update(canonical(key(match[0])) for match in TOKEN.finditer(text) if match[1] is None)
+        counts.update(canonical(key(match[0])) for match in TOKEN.finditer(text) if match["gap"] is None)
     return [token for token, _ in counts.most_common(COUNT)]
 
 
