@@ -60,7 +60,8 @@ _TIME = re.compile(
 )
 """With identifiers, that of whose digits nothing is a number of a person, a card or a telephone."""
 _TIME_SHAPES = (
-    *(f"{first}{digits}{second}" for first in "-/." for digits in ("0", "00") for second in "-/."),
+    *(f"0000{first}00{second}00" for first in "-/." for second in "-/."),
+    *(f"{first}{digits}{second}0000" for first in "-/." for digits in ("0", "00") for second in "-/."),
     "00000000A000000",
     "00000000 000000",
 )
@@ -100,7 +101,10 @@ class Detector:
         yield from asked(text, lowered)
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
-            for finding in self._with_digits(text[start:end], lowered if whole else Lowered.of(text[start:end])):
+            if whole:
+                yield from self._with_digits(text, lowered)
+                continue
+            for finding in self._with_digits(text[start:end], Lowered.of(text[start:end])):
                 yield Finding(finding.start + start, finding.end + start, finding.entity, finding.stem, finding.score)
 
     def _with_digits(self, text: str, lowered: Lowered) -> Iterator[Finding]:

@@ -55,6 +55,8 @@ _ENGLISH = re.compile(
     rf"th) (?:St|Ave|Street|Avenue)\b\.?|The [A-Z][a-z]{{3,14}}(?=,|\n)|(?:Highway|Route|State Route|County Road|Avenue|"
     rf"Avenida|Rue|Calle|Via|Rua) [A-Z0-9]\w{{0,14}}(?: {_CAP}){{0,3}}){_UNIT})"
 )
+_MAYBE_ENGLISH = re.compile(r"\d[A-Za-z]?,? (?:[A-ZÀ-ÖØ-ÞĀ-Ž]|\d{1,3}(?:st|nd|rd|th) |of |the |de |la |del )")
+"""A number and what may follow it: all that ``_ENGLISH`` finds has such a place."""
 _LOWER = re.compile(
     rf"\d{_BEFORE_NUMBER}\d{{0,4}}[a-z]? (?P<words>(?:[NSEWnsew]\.? )?[A-Za-z]{{2,15}}(?: [A-Za-z]{{2,15}})?) (?:street|st|"
     rf"avenue|ave|road|rd|lane|ln|drive|blvd|boulevard|court|terrace|crescent|close|square)\b\.?(?: [nsew]\b)?{_UNIT}"
@@ -238,7 +240,7 @@ def _street(start: int, end: int) -> Finding:
 
 def _streets(text: str, lowered: Lowered) -> Iterator[Finding]:
     for words, pattern in _PATTERNS:
-        if words is None or words.any_within(lowered):
+        if words.any_within(lowered) if words is not None else _MAYBE_ENGLISH.search(text) is not None:
             for match in pattern.finditer(text):
                 if pattern is _ENGLISH and _NUMBERED.search(text, max(0, match.start() - 16), match.start()):
                     continue

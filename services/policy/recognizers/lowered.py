@@ -70,8 +70,7 @@ class Lowered(str):
 
     def has_shape(self, shapes: Iterable[str]) -> bool:
         """Whether one of ``shapes`` is part of the text's."""
-        shape = self.shape
-        return any(each in shape for each in shapes)
+        return holds_any(self.shape, shapes)
 
     @cached_property
     def held(self) -> dict["Words", list[int]]:
@@ -81,6 +80,15 @@ class Lowered(str):
             for words, at in _ALL.owners[number]:
                 held.setdefault(words, []).append(at)
         return held
+
+
+def holds_any(text: str, parts: Iterable[str]) -> bool:
+    """Whether one of ``parts`` is within ``text``."""
+    # A third of the time of ``any`` and a generator.
+    for part in parts:  # noqa: SIM110  # see above
+        if part in text:
+            return True
+    return False
 
 
 class Words:
@@ -119,4 +127,4 @@ class _AllWords:
 
 _ALL = _AllWords()
 
-__all__ = ["Lowered", "Words"]
+__all__ = ["Lowered", "Words", "holds_any"]

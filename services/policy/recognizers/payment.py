@@ -108,7 +108,9 @@ _IBAN = re.compile(
 """Presidio's pattern, from its first sign on."""
 _IBAN_SCORES = {True: 1.0, None: 0.5, False: 0.0}
 _NOT_WORD = re.compile(r"[ -]")
-_GROUPED_IBAN = re.compile(r"(?<![A-Za-z0-9])(?P<country>[A-Z]{2})\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+_GROUPED_IBAN = re.compile(r"\d(?<=(?<![A-Za-z0-9])[A-Z]{2}\d)\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+"""From its first digit on."""
+_COUNTRY = 2
 _IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "BA": 20, "BE": 16, "BG": 22, "BR": 29, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18,
     "EE": 20, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IS": 26, "IT": 27, "LI": 21,
@@ -203,12 +205,13 @@ def _is_checked(iban: str) -> bool:
 def _grouped_ibans(text: str, checked: set[tuple[int, int]]) -> Iterator[Finding]:
     """Those of which the check digits do not fit, but a word says so."""
     for match in _GROUPED_IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(match["country"], 0)
-        groups = match[0].split(" ")
+        start = match.start() - _COUNTRY
+        length = _IBAN_LENGTHS.get(text[start : match.start()], 0)
+        groups = text[start : match.end()].split(" ")
         # What follows in capitals may look like one group more.
         while len(groups) > 2 and sum(map(len, groups)) > length:
             groups.pop()
-        start, end = match.start(), match.start() + len(" ".join(groups))
+        end = start + len(" ".join(groups))
         if (
             sum(map(len, groups)) == length
             and (start, end) not in checked

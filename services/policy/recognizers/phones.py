@@ -7,7 +7,7 @@ from functools import lru_cache
 import phonenumbers
 
 from services.policy.findings import Finding
-from services.policy.recognizers.lowered import Lowered
+from services.policy.recognizers.lowered import Lowered, holds_any
 
 MAX_VALIDATED = 500
 """Beyond so many candidates in one text each counts as a number unchecked: checking costs a tenth of a millisecond, and an attacker's
@@ -164,7 +164,7 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         taken = number or (written if written.startswith("+") and not _DECIMAL.fullmatch(written) else "")
         if taken:
             yield found(start, start + len(taken), 0.5)
-    for match in _NANP.finditer(text) if any(each in shape for each in _NANP_SHAPES) else ():
+    for match in _NANP.finditer(text) if holds_any(shape, _NANP_SHAPES) else ():
         # Dashes or brackets are enough; blanks and dots also separate columns and versions.
         sure = "-" in match[0] or "(" in match[0] or match[0].count(".") == 2 or announced(match.start())
         if sure or (_ROW.search(text, max(0, match.start() - 8), match.start()) is None and valid(match[0], ("US",))):
@@ -180,10 +180,10 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         if taken:
             yield found(start, start + len(taken), 0.4)
     for shapes, pattern in _SURE:
-        for match in pattern.finditer(text) if any(each in shape for each in shapes) else ():
+        for match in pattern.finditer(text) if holds_any(shape, shapes) else ():
             yield found(*match.span(), 0.45)
     for shapes, pattern, regions in _UNPREFIXED:
-        for match in pattern.finditer(text) if any(each in shape for each in shapes) else ():
+        for match in pattern.finditer(text) if holds_any(shape, shapes) else ():
             if (
                 match[0] != "0123456789"
                 and not _OTHER_NUMBERS.search(lowered, max(0, match.start() - 24), match.start())

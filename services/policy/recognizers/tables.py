@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.policy.findings import Finding
+from services.policy.recognizers.lowered import Lowered, Words
 
 _HEAD_CELL = re.compile(r"[\"'`]?[A-Za-zÀ-ž][\w .#/()-]{0,30}[\"'`]?")
 _BETWEEN = "\t|;,"
@@ -89,9 +90,10 @@ _WORTH_IT = (
     "licen", "aadha", "tax", "steuer", "nif", "dni", "bsn", "tfn", "medicare", "codice", "mrn", "mail", "street", "addr",
     "adres", "name", "vorname", "nom", "cognome", "apellido", "passw", "login", "emp",
 )  # fmt: skip
+_WORDS_WORTH_IT = Words(_WORTH_IT)
 
 
-def tables(text: str, lowered: str) -> Iterator[Finding]:
+def tables(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In order of the tables."""
     position = 0
     for start, end in sorted(_lines_worth_it(text, lowered)):
@@ -112,12 +114,11 @@ def tables(text: str, lowered: str) -> Iterator[Finding]:
                 position = row.end()
 
 
-def _lines_worth_it(text: str, lowered: str) -> set[tuple[int, int]]:
+def _lines_worth_it(text: str, lowered: Lowered) -> set[tuple[int, int]]:
     """The lines, but for the last, that have a word of the head of a table about people, and are not too long for one."""
     lines: set[tuple[int, int]] = set()
-    for word in _WORTH_IT:
-        if word not in lowered:
-            continue
+    for at in _WORDS_WORTH_IT.within(lowered):
+        word = _WORTH_IT[at]
         position = lowered.find(word)
         while position >= 0:
             end = text.find("\n", position)
