@@ -115,7 +115,10 @@ LONGEST = max(form.longest for form in (_ANGLE, _ESCAPED, _SQUARE, _CURLY, _STRI
 CONTEXT = 2
 """How many characters before a writing decide whether it is one."""
 
-_FIRST = "(?=[<&\\\\\uff1c\u2039\u27e8\u3008\\[{A-Z])"
+_BEGINS = "[<&\\\\\uff1c\u2039\u27e8\u3008\\[{A-Z]"
+_FIRST = f"(?={_BEGINS})"
+_BEGIN = re.compile(_BEGINS)
+"""What every writing begins with. ``re`` passes over all else ten times as fast as it would try the whole grammar there."""
 _WRITING = re.compile(
     rf"{_FIRST}(?:{_ANGLE.whole}|{_ESCAPED.whole}|{_NOT_AN_INDEX}(?:{_SQUARE.whole}(?!\()|{_CURLY.whole})"
     rf"|{_A_WORD}{_STRICT.whole}(?!\w))",
@@ -148,9 +151,12 @@ def writings(text: str, start: int = 0) -> Iterator[Writing]:
         if _HAS_ONE.search(text, first, last + LONGEST) is None:
             continue
         # One character beyond the longest writing is looked at by what must not follow one.
-        for match in _WRITING.finditer(text, max(first, start), last + LONGEST + 1):
-            if match.start() >= last:
-                break
+        for begin in _BEGIN.finditer(text, max(first, start), last):
+            if begin.start() < start:
+                continue
+            match = _WRITING.match(text, begin.start(), last + LONGEST + 1)
+            if match is None:
+                continue
             stem, *numbers = (part for part in match.groups() if part is not None)
             start = match.end()
             yield Writing(*match.span(), "_".join((stem.upper(), *numbers)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import Announcements, announced, announcement
-from services.policy.recognizers.lowered import Lowered, Words
+from services.policy.recognizers.lowered import Lowered, Words, holds_any
 
 _EMAIL = re.compile(
     r"(?<![\w.!#$%&*+?^{|}~-])(?P<local>[\w.!#$%&*+?^{|"
@@ -321,7 +321,7 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
         ):
             yield finding
     for triggers, pattern in _LOGGED:
-        if any(trigger in text for trigger in triggers):
+        if holds_any(text, triggers):
             for match in pattern.finditer(text):
                 name = match["value"].lower()
                 if name not in _GENERIC and name not in _OF_MACHINES:

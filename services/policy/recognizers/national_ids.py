@@ -272,7 +272,7 @@ class NationalIds:
             (_ITIN, "US_ITIN", _always, 0.86),
         )
         # Bare digits: the checksum, and a word nearby.
-        self._in_context: tuple[tuple[int, str, _Check, re.Pattern[str]], ...] = (
+        in_context: tuple[tuple[int, str, _Check, re.Pattern[str]], ...] = (
             (11, "DE_TAX_ID", valid("DeTaxIdRecognizer"), _words("steuer|finanzamt|elster|lohn|tax")),
             (13, "FR_TAX_ID", spi, _words("impôt|impots|fiscal|trésor|tax")),
             (11, "IT_VAT", luhn, _words("iva|fattura|azienda")),
@@ -292,6 +292,9 @@ class NationalIds:
                 _words("kyc|uid|india|card|aadh"),
             ),
         )
+        self._in_context: dict[int, list[tuple[str, _Check, re.Pattern[str]]]] = {}
+        for digits, entity, check, words in in_context:
+            self._in_context.setdefault(digits, []).append((entity, check, words))
         self._gstin = valid("InGstinRecognizer")
 
     def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
@@ -322,12 +325,8 @@ class NationalIds:
             yield Finding(*match.span(), "US_MEDICARE", "ID", 0.9)
 
     def _near_a_word(self, text: str, number: re.Match[str], compact: str) -> Iterator[Finding]:
-        for digits, entity, check, words in self._in_context:
-            if (
-                digits == len(compact)
-                and check(compact)
-                and words.search(text, max(0, number.start() - _NEARBY), number.end() + _NEARBY // 2)
-            ):
+        for entity, check, words in self._in_context.get(len(compact), ()):
+            if check(compact) and words.search(text, max(0, number.start() - _NEARBY), number.end() + _NEARBY // 2):
                 yield Finding(*number.span(), entity, "ID", 0.6)
 
 

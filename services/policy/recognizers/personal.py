@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
-from services.policy.recognizers.lowered import Lowered, Words
+from services.policy.recognizers.lowered import Lowered, Words, holds_any
 
 _MONTH = (
     r"(?i:jan(?:uary|uar|vier|uari|\.)?|jän(?:ner)?|feb(?:ruary|ruar|rero|braio|ruari|\.)?|f[ée]v(?:rier|\.)?|mar(?:ch|s|zo|"
@@ -257,7 +257,7 @@ def titles(text: str) -> Iterator[Finding]:
             yield Finding(*match.span("name"), "PERSON", "PERSON", 0.6)
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
     for words, pattern in _MORE_TITLES:
-        for match in pattern.finditer(text) if any(word in text for word in words) else ():
+        for match in pattern.finditer(text) if holds_any(text, words) else ():
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.5)
 
 

@@ -22,7 +22,7 @@ _NANP = re.compile(
     r"(?!(?!x\d)\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
 )
-_NANP_SHAPES = ("000-0000", "000 0000", "000.0000")
+_NANP_SHAPES = tuple(f"{before}000{between}0000" for before in " .-)" for between in " .-")
 _TRUNK = re.compile(
     r"[(0](?<![\w.+/#$=-].)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}"
     r"(?![\w-]|\.\d)",
@@ -66,10 +66,12 @@ _BARE = re.compile(
     r"[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
 )
+_FREE_CODES = ("800", "888", "877", "866", "855", "844", "833")
 _SURE = (
-    (("000 000", "000-000"), _FREE),
-    (("00 00 00 00 00", "00.00.00.00.00", "00-00-00-00-00"), _FRENCH),
+    (_FREE_CODES, ("000 000", "000-000"), _FREE),
+    (("0",), ("00 00 00 00 00", "00.00.00.00.00", "00-00-00-00-00"), _FRENCH),
 )
+"""What a text must hold, and what of the shape, for a pattern to be tried."""
 # A span of years, a size; a bank and an account there.
 _NO_NUMBER = re.compile(
     r"\d\d-\d\d-\d\d(?: ?[/,;] ?| )\d{7,12}\b|(?:19|20)\d\d-(?:19|20)\d\d\b|\d+ (?:bytes|rows|records|ms|ns|[KMG]i?B)\b"
@@ -179,8 +181,8 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         taken = number or (written if written.startswith("(") or announced(start) else "")
         if taken:
             yield found(start, start + len(taken), 0.4)
-    for shapes, pattern in _SURE:
-        for match in pattern.finditer(text) if holds_any(shape, shapes) else ():
+    for codes, shapes, pattern in _SURE:
+        for match in pattern.finditer(text) if holds_any(shape, shapes) and holds_any(text, codes) else ():
             yield found(*match.span(), 0.45)
     for shapes, pattern, regions in _UNPREFIXED:
         for match in pattern.finditer(text) if holds_any(shape, shapes) else ():

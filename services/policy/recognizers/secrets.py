@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase, digits
 
 from services.policy.findings import Finding
 from services.policy.recognizers.lowered import Lowered, Words
@@ -340,10 +341,14 @@ def _is_made_up(value: str) -> bool:
     return len(value) > 5 and digit and (small + large + sign > 1 or long) and _is_value(value)
 
 
+_KINDS = str.maketrans(
+    {**dict.fromkeys(ascii_uppercase, "u"), **dict.fromkeys(ascii_lowercase, "l"), **dict.fromkeys(digits, "d"), "_": "-"}
+)
+
+
 def _is_random(token: str) -> bool:
-    kinds = ["u" if c.isupper() else "l" if c.islower() else "d" if c.isdigit() else "-" for c in token]
-    counted = Counter(kinds)
-    if min(counted["u"], counted["l"], counted["d"]) < 3 or counted["-"] > 3:
+    kinds = token.translate(_KINDS)
+    if min(kinds.count("u"), kinds.count("l"), kinds.count("d")) < 3 or kinds.count("-") > 3:
         return False
     if sum(a != b for a, b in pairwise(kinds)) < _CHANGES:
         return False

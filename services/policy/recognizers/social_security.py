@@ -7,7 +7,7 @@ from typing import Any
 import regex
 
 from services.policy.findings import Finding
-from services.policy.recognizers.lowered import Lowered
+from services.policy.recognizers.lowered import Lowered, holds_any
 
 _START = re.compile(r"\d(?<![\w+-]\d)(?=\d{2}[ .-]?\d{2}[ .-]?(?P<last>\d{4})(?![\w-]))")
 _SHAPES = tuple(f"000{first}00{second}0000" for first in ("", " ", ".", "-") for second in ("", " ", ".", "-"))
@@ -24,7 +24,8 @@ class SocialSecurity:
         """In order."""
         if lowered.has_shape(_SHAPES):
             for first, last in lowered.numbers:
-                yield from self._within(text, first, last)
+                if holds_any(lowered.shape[first : last + 1], _SHAPES):
+                    yield from self._within(text, first, last)
 
     def _within(self, text: str, first: int, last: int) -> Iterator[Finding]:
         for window in _START.finditer(text, first, last + 1):
