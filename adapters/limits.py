@@ -17,7 +17,10 @@ __all__ = ["duration", "rate_limits", "wait_in_words"]
 _NUMBER = r"(\d{1,12}(?:\.\d{1,12})?)"
 _DURATION = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m(?!s))?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
 _UNITS = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
-_IN_WORDS = re.compile(r"try again in ((?:\d[\d.]*(?:ms|[dhms]))+)", re.IGNORECASE)
+_IN_WORDS = re.compile(
+    r"(?:(?:try again|retry) (?:in|after)|please wait) (?:((?:\d[\d.]*(?:ms|[dhms]))+)|(\d{1,9}) (second|minute|hour|day)s?\b)",
+    re.IGNORECASE,
+)
 _LONGEST = 7 * 86_400.0
 # Numbers this large are times, in seconds or milliseconds since 1970, not durations.
 _EPOCH_S, _EPOCH_MS = 1e9, 1e12
@@ -54,9 +57,9 @@ def duration(raw: str) -> timedelta | None:
 
 
 def wait_in_words(said: object) -> timedelta | None:
-    """How long a message tells to wait ("Please try again in 1.2s."), for providers that put it in words alone."""
+    """How long a message tells to wait ("Please try again in 1.2s.", "… after 26 seconds"), for providers that put it in words alone."""
     found = _IN_WORDS.search(said[:2_000]) if isinstance(said, str) else None
-    return duration(found[1]) if found else None
+    return duration(found[1] or f"{found[2]}{found[3][0].lower()}") if found else None
 
 
 def _of_class(

@@ -129,11 +129,14 @@ def error_in_stream(provider: str, value: Any, *, request_id: str | None = None)
 def _read_error(value: Any) -> tuple[tuple[object, ...], str]:
     """Codes and words of an error body: OpenAI's, and those of the servers that speak its format.
 
-    ``{"error": {"message", "type", "code"}}``; a list of that (Gemini); ``{"error": "words"}`` (ollama); ``{"object": "error",
-    "message", "code"}`` (vLLM, Mistral); ``{"detail": …}`` (FastAPI); ``{"message": …}`` (gateways).
+    ``{"error": {"message", "type", "code"}}``; a list of that (Gemini); ``{"error": "words"}`` (ollama, xAI); ``{"object": "error",
+    "message", "code"}`` (vLLM, Mistral, Cerebras); ``{"detail": …}`` (FastAPI); ``{"message": …}`` (gateways); ``{"errors": […]}``
+    (Cloudflare). What OpenRouter heard from whom it asked stands in ``metadata.raw``.
     """
     outer = fields(entries(value)[0] if entries(value) else value)
-    error = outer.get("error")
+    error = outer.get("error") or next(iter(entries(outer.get("errors"))), None)
     inner = fields(error) or outer
     said = text(error) or text(inner.get("message")) or text(inner.get("detail")) or text(outer.get("message"))
-    return (inner.get("code"), inner.get("type"), inner.get("status"), outer.get("code"), outer.get("type")), said
+    heard = text(fields(inner.get("metadata")).get("raw"))
+    codes = (inner.get("code"), inner.get("type"), inner.get("status"), outer.get("code"), outer.get("type"))
+    return codes, f"{said} {heard}" if heard else said
