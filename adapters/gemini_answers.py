@@ -6,6 +6,7 @@ from typing import Any
 
 from adapters import failures
 from adapters.assembly import Assembly
+from adapters.gemini_calls import PartialArguments
 from adapters.outgoing import ToolNames
 from adapters.port import ErrorKind, ProviderError
 from adapters.reading import count, entries, fields, text
@@ -73,6 +74,7 @@ class AnswerReader:
         "_id",
         "_model",
         "_notes",
+        "_partial",
         "_reason",
         "_streams",
         "usage",
@@ -86,6 +88,7 @@ class AnswerReader:
         self._blocked: str | None = None
         self._begun = False
         self._calls = 0
+        self._partial: PartialArguments | None = None
         self._counts: dict[str, int] = {}
         self.usage: Usage | None = None
 
@@ -154,7 +157,9 @@ class AnswerReader:
     def _call(self, call: dict[str, Any], signature: str, found: list[Delta | Usage]) -> None:
         name = text(call.get("name"))
         if not name:
-            raise failures.bad_answer(_PROVIDER, "a function call without a name", usage=self.usage)
+            self._more(call, found)
+            return
+        self._break_off()
         arguments = call.get("args")
         self._calls += 1
         found += self._assembly.call(
@@ -164,6 +169,26 @@ class AnswerReader:
             json_text="" if arguments in ({}, None) else json.dumps(arguments, ensure_ascii=False),
             signature=signature or None,
         )
+        if call.get("willContinue") or call.get("partialArgs"):
+            self._partial = PartialArguments()
+            self._more(call, found)
+
+    def _more(self, call: dict[str, Any], found: list[Delta | Usage]) -> None:
+        """More of the arguments of the call before, and where it does not say that it goes on, the last."""
+        if self._partial is None:
+            raise failures.bad_answer(_PROVIDER, "a function call without a name", usage=self.usage)
+        for piece in entries(call.get("partialArgs")):
+            if not self._partial.add(piece):
+                raise failures.bad_answer(_PROVIDER, "an argument that has no place", usage=self.usage)
+        if not call.get("willContinue"):
+            found += self._assembly.call(self._calls, json_text=self._partial.json_text())
+            self._partial = None
+
+    def _break_off(self) -> None:
+        """A call of which no more comes, and that was to go on: nobody can act on it."""
+        if self._partial is not None:
+            self._partial = None
+            self._assembly.call(self._calls, json_text="{")
 
     def _uncarried(self, what: str) -> None:
         said = f"answer: {what} of {_PROVIDER} is not carried"
@@ -231,6 +256,7 @@ class AnswerReader:
         if estimated:
             self._notes.append(f"usage: {_PROVIDER}/{self._model} gave no token counts: they are estimated from lengths")
         finish = self._finish()
+        self._break_off()
         return (
             ModelResponse(
                 provider=_PROVIDER,

@@ -37,7 +37,7 @@ _FINISH: dict[str, FinishReason] = {
     "refusal": "content_filter",
 }
 # What an answer may hold beside its text, thinking and calls: sources, sounds, pictures.
-_UNCARRIED = ("annotations", "citations", "audio", "images")
+_UNCARRIED = ("annotations", "citations", "search_results", "audio", "images")
 _OUT_OF_ORDER = frozenset({"insufficient_system_resource", "network_error"})
 
 
@@ -289,15 +289,17 @@ def _usage(raw: Any) -> Usage | None:
         ),
         0,
     )
-    read = min(hits, prompt)
-    written = min(count(details.get("cache_write_tokens")) or 0, prompt - read)
     reasoning = (
         count(fields(usage.get("completion_tokens_details")).get("reasoning_tokens"))
         or count(usage.get("reasoning_tokens"))
         or 0
     )
-    # xAI and Gemini leave thinking out of the completion's count, and have it in the total.
+    # xAI and Gemini leave thinking out of the completion's count, Mistral sounds out of the prompt's; the total has both.
     apart = max(total - prompt - completion, 0)
+    if apart and not reasoning and count(details.get("audio_tokens")) == apart:
+        prompt, apart = prompt + apart, 0
+    read = min(hits, prompt)
+    written = min(count(details.get("cache_write_tokens")) or 0, prompt - read)
     return Usage(
         input_tokens=prompt - read - written,
         cache_read_tokens=read,

@@ -1,0 +1,192 @@
+"""Rarer forms of answers that providers' servers have been seen to send, whole and streamed: read to the word and to the token."""
+
+from typing import Any
+
+import pytest
+
+from adapters.gemini import GeminiAdapter
+from adapters.openai_compatible import OpenAICompatibleAdapter
+from adapters.port import ProviderError
+from agentos.contracts.model import TextPart, ThinkingPart, ToolCallPart, Usage
+from tests.adapters.conformance import ask, ask_streaming, events
+from tests.adapters.openai_streams import chunk, finish, usage_chunk
+from tests.adapters.streaming import run, sse
+from tests.loopback.raw import RawServer, Reply
+
+# --- chat completions -------------------------------------------------------------------------------------------------
+
+
+async def test_an_error_in_a_field_of_its_own_is_one(raw: RawServer, compatible: OpenAICompatibleAdapter) -> None:
+    """llama.cpp's server breaks its streams off with ``error: {…}``."""
+    body = (
+        sse(chunk({"content": "Hi"}), done=False)
+        + b'error: {"error": {"message": "m", "code": 503, "type": "unavailable_error"}}\n\n'
+    )
+    raw.reply(Reply.sse(body, cut=11))
+    with pytest.raises(ProviderError) as told:
+        await run(compatible)
+    assert (told.value.kind, told.value.code) == ("retry", "unavailable_error")
+
+
+COUNTS: dict[str, tuple[dict[str, Any], Usage]] = {
+    "Mistral: sounds of the prompt are in the total alone": (
+        {"prompt_audio_seconds": 3, "prompt_tokens": 9, "completion_tokens": 248, "total_tokens": 632,
+         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 375}},
+        Usage(input_tokens=384, output_tokens=248),
+    ),
+    "OpenAI: sounds of the prompt are in the prompt": (
+        {"prompt_tokens": 384, "completion_tokens": 248, "total_tokens": 632, "prompt_tokens_details": {"audio_tokens": 375}},
+        Usage(input_tokens=384, output_tokens=248),
+    ),
+    "Azure: more out of the cache than was asked": (
+        {"prompt_tokens": 10, "completion_tokens": 213, "total_tokens": 223, "prompt_tokens_details": {"cached_tokens": 161}},
+        Usage(cache_read_tokens=10, output_tokens=213),
+    ),
+    "predictions, taken and not": (
+        {"prompt_tokens": 70, "completion_tokens": 90, "total_tokens": 160,
+         "completion_tokens_details": {"accepted_prediction_tokens": 20, "rejected_prediction_tokens": 30, "reasoning_tokens": 0}},
+        Usage(input_tokens=70, output_tokens=90),
+    ),
+    "Perplexity: what searches cost": (
+        {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13, "search_context_size": "low", "citation_tokens": 99,
+         "num_search_queries": 2, "cost": {"input_tokens_cost": 1e-05, "total_cost": 0.005}},
+        Usage(input_tokens=9, output_tokens=4),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("name", COUNTS)
+async def test_rarer_counts_are_read_to_the_token(
+    raw: RawServer, compatible: OpenAICompatibleAdapter, name: str, streamed: bool
+) -> None:
+    usage, expected = COUNTS[name]
+    message = {"role": "assistant", "content": "Hi"}
+    whole = {
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": usage,
+    }
+    raw.reply(
+        Reply.sse(sse(chunk({"content": "Hi"}), finish(), {**usage_chunk(), "usage": usage})) if streamed else Reply.json(whole)
+    )
+    response = (await run(compatible)).answer if streamed else (await ask(compatible)).response
+    assert (response.usage, response.text, response.notes) == (expected, "Hi", ())
+
+
+async def test_what_was_found_is_noted(raw: RawServer, compatible: OpenAICompatibleAdapter) -> None:
+    found = chunk({"content": "Hi"}, citations=["u"], search_results=[{"title": "t", "url": "u", "snippet": "s"}])
+    raw.reply(Reply.sse(sse(found, finish(), usage_chunk())))
+    assert (await run(compatible)).answer.notes == (
+        "answer: citations of house is not carried",
+        "answer: search_results of house is not carried",
+    )
+
+
+# --- Responses --------------------------------------------------------------------------------------------------------
+
+
+def _item(index: int, item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "response.output_item.done", "output_index": index, "item": item}
+
+
+@pytest.mark.parametrize("deltas", [True, False])
+async def test_parts_that_are_numbered_otherwise_in_events_than_they_stand_come_once(
+    raw: RawServer, responses: OpenAICompatibleAdapter, deltas: bool
+) -> None:
+    """Bedrock numbers a message's only part 1, as if its thinking were part 0 of it."""
+    thought: Any = {"type": "reasoning", "id": "msg_a", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}
+    message: Any = {
+        "type": "message", "id": "msg_b", "role": "assistant",
+        "content": [{"type": "output_text", "text": "One. ", "annotations": []}, {"type": "output_text", "text": "Two."}],
+    }  # fmt: skip
+    final = {
+        "object": "response",
+        "status": "completed",
+        "output": [thought, message],
+        "usage": {"input_tokens": 75, "output_tokens": 46},
+    }
+    where = {"item_id": "msg_b", "output_index": 1}
+    spoken: list[Any] = [
+        {"type": "response.reasoning_text.delta", "item_id": "msg_a", "output_index": 0, "content_index": 0, "delta": "Hm."},
+        _item(0, thought),
+        {"type": "response.output_text.delta", **where, "content_index": 1, "delta": "One. "},
+        {"type": "response.output_text.done", **where, "content_index": 1, "text": "One. "},
+        {"type": "response.output_text.delta", **where, "content_index": 2, "delta": "Tw"},
+        _item(1, message),
+    ]
+    raw.reply(Reply.sse(sse(*(spoken if deltas else ()), {"type": "response.completed", "response": final}, done=False)))
+    answer = (await run(responses)).answer
+    assert answer.parts == (ThinkingPart(provider="house", text="Hm.", id="msg_a"), TextPart(text="One. Two."))
+
+
+# --- Gemini: arguments one by one ---------------------------------------------------------------------------------------
+
+
+def _pieces(*calls: dict[str, Any], reason: str = "STOP") -> bytes:
+    pieces: list[Any] = [
+        {"candidates": [{"content": {"role": "model", "parts": [{"functionCall": call}]}, "index": 0}]} for call in calls
+    ]
+    last: Any = {"candidates": [{"content": {"parts": [{"text": ""}]}, "finishReason": reason}]}
+    return events(*pieces, {**last, "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 4, "totalTokenCount": 13}})
+
+
+def _said(path: str, said: str, *, more: bool = True) -> dict[str, Any]:
+    goes_on = {"willContinue": True} if more else {}
+    return {"partialArgs": [{"jsonPath": path, "stringValue": said, **goes_on}], "willContinue": True}
+
+
+BEGUN: Any = {"name": "look", "willContinue": True}
+WRITTEN: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "a text in pieces": ([BEGUN, _said("$.q", "a \""), _said("$.q", "b🌍"), _said("$.q", "", more=False), {}], [{"q": 'a "b🌍'}]),
+    "one call after the other": (
+        [{"name": "look"}, BEGUN, _said("$.q", "A"), {}, BEGUN, _said("$.q", "B"), {}], [{}, {"q": "A"}, {"q": "B"}],
+    ),
+    "things in lists in things, and a call that ends with its last argument": (
+        [BEGUN, _said("$.a[0].b", "x"), {"willContinue": True}, _said("$.a[1].b", "y"),
+         {"partialArgs": [{"jsonPath": "$.a[1].n", "numberValue": 0.5}, {"jsonPath": "$['c d']", "boolValue": False},
+                          {"jsonPath": "$.e", "nullValue": "NULL_VALUE"}]}],
+        [{"a": [{"b": "x"}, {"b": "y", "n": 0.5}], "c d": False, "e": None}],
+    ),
+    "all at once": ([{"name": "look", "partialArgs": [{"jsonPath": "$.n", "numberValue": 2}]}], [{"n": 2}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+async def test_arguments_that_come_one_by_one_are_put_together(raw: RawServer, gemini: GeminiAdapter, name: str) -> None:
+    calls, expected = WRITTEN[name]
+    raw.reply(Reply.sse(_pieces(*calls), cut=29))
+    response = (await ask_streaming(gemini))[2].response
+    assert [part.arguments for part in response.parts if isinstance(part, ToolCallPart)] == expected
+    assert response.finish_reason == "tool_calls"
+
+
+async def test_a_call_that_the_limit_cut_between_arguments_is_left_out(raw: RawServer, gemini: GeminiAdapter) -> None:
+    raw.reply(Reply.json([{"candidates": [{"content": {"parts": [{"functionCall": BEGUN}]}, "finishReason": "MAX_TOKENS"}],
+                           "usageMetadata": {"promptTokenCount": 9}}]))  # fmt: skip
+    response = (await ask(gemini)).response
+    assert (response.parts, response.finish_reason) == ((), "length")
+    assert response.notes == ("tool call: the answer of gemini was cut off in the middle of its arguments",)
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [BEGUN, _said("q", "x"), {}],
+        [BEGUN, _said("$", "x"), {}],
+        [BEGUN, _said("$.q[0]", "x"), _said("$.q.b", "x"), {}],
+        [BEGUN, _said("$[0]", "x"), {}],
+        [BEGUN, _said("$.q[99999]", "x"), {}],
+        [BEGUN, _said("$" + ".q" * 100, "x"), {}],
+        [BEGUN, _said("$.q", "x")],
+        [BEGUN, BEGUN, {}],
+        [{}],
+    ],
+)
+async def test_arguments_that_have_no_place_or_no_end_are_no_answer(
+    raw: RawServer, gemini: GeminiAdapter, calls: list[dict[str, Any]]
+) -> None:
+    raw.reply(Reply.sse(_pieces(*calls)))
+    with pytest.raises(ProviderError) as told:
+        await ask(gemini)
+    assert told.value.code == "bad_answer"
