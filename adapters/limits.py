@@ -1,7 +1,8 @@
 """What a provider's headers say of its rate limits. Pure functions.
 
 OpenAI's form, which most servers of its format share: ``x-ratelimit-{limit,remaining,reset}-{requests,tokens}``, resets as ``6m0s`` or
-``20ms``; some name the window (``…-tokens-minute``), some count requests alone (``x-ratelimit-limit``). Anthropic's form:
+``20ms``; some name the window (``…-tokens-minute``, ``…-req-minute``), some count requests alone (``x-ratelimit-limit``), and Azure says
+how long it takes until all is there (``x-ratelimit-renewalperiod-…``) beside resets in milliseconds or seconds. Anthropic's form:
 ``anthropic-ratelimit-{requests,tokens}-{limit,remaining,reset}``, resets as RFC 3339 times.
 """
 
@@ -34,6 +35,10 @@ _FORMS = (
 _TOKENS = tuple((limit.format("tokens"), left.format("tokens"), reset.format("tokens")) for limit, left, reset in _FORMS)
 _REQUESTS = (
     *((limit.format("requests"), left.format("requests"), reset.format("requests")) for limit, left, reset in _FORMS),
+    *(
+        (f"x-ratelimit-limit-{of}", f"x-ratelimit-remaining-{of}", f"x-ratelimit-reset-{of}")
+        for of in ("req-minute", "req-10-second")
+    ),
     ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
 )
 
@@ -67,7 +72,11 @@ def _of_class(
 ) -> tuple[int | None, int | None, timedelta | None] | None:
     for limit, left, reset in names:
         if limit in headers or left in headers:
-            return _count(headers.get(limit)), _count(headers.get(left)), _reset(headers.get(reset), headers)
+            most, there = _count(headers.get(limit)), _count(headers.get(left))
+            renewal = duration(headers.get(reset.replace("ratelimit-reset", "ratelimit-renewalperiod"), ""))
+            if most and there is not None and renewal is not None:
+                return most, there, renewal * (max(most - there, 0) / most)
+            return most, there, _reset(headers.get(reset), headers)
     return None
 
 

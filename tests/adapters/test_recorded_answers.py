@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from adapters.anthropic import AnthropicAdapter
 from adapters.gemini import GeminiAdapter
 from adapters.openai_compatible import OpenAICompatibleAdapter
 from adapters.port import ProviderError
 from agentos.contracts.model import TextPart, ThinkingPart, ToolCallPart, Usage
-from tests.adapters.conformance import ask, ask_streaming, events
+from tests.adapters.anthropic_wire import START, STOP, TEXT, because, began, ended, message, more
+from tests.adapters.conformance import ask, ask_streaming, events, kinds
 from tests.adapters.openai_streams import chunk, finish, usage_chunk
 from tests.adapters.streaming import run, sse
 from tests.loopback.raw import RawServer, Reply
@@ -83,6 +85,127 @@ async def test_what_was_found_is_noted(raw: RawServer, compatible: OpenAICompati
     )
 
 
+def _whole(message: dict[str, Any], **choice: Any) -> dict[str, Any]:
+    usage = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+    return {"object": "chat.completion", "choices": [{"index": 0, "message": message, **choice}], "usage": usage}
+
+
+async def test_fields_that_are_there_with_nothing_in_them_say_nothing(
+    raw: RawServer, compatible: OpenAICompatibleAdapter
+) -> None:
+    """Snowflake writes each field of the format into each answer, and no reason."""
+    call: Any = {
+        "id": "c1",
+        "type": "function",
+        "custom": {"input": "", "name": ""},
+        "function": {"name": "look", "arguments": '{"n": 1}'},
+    }
+    nothing: Any = {
+        "annotations": None, "refusal": "", "function_call": {"arguments": "", "name": ""},
+        "audio": {"data": "", "expires_at": 0, "id": "", "transcript": ""},
+    }  # fmt: skip
+    raw.reply(Reply.json(_whole({"role": "assistant", "content": "", "tool_calls": [call], **nothing}, finish_reason="")))
+    response = (await ask(compatible)).response
+    assert response.parts == (ToolCallPart(id="c1", name="look", arguments={"n": 1}),)
+    assert (response.finish_reason, response.provider_finish_reason, response.notes) == ("tool_calls", None, ())
+
+
+async def test_an_id_that_comes_again_is_not_taken_again(raw: RawServer, compatible: OpenAICompatibleAdapter) -> None:
+    function = {"name": "look", "arguments": "{}"}
+    calls = [{"id": "null", "type": "function", "function": function}, {"id": "null", "type": "function", "function": function}]
+    asked = {"role": "assistant", "content": None, "tool_calls": [{**call, "index": at} for at, call in enumerate(calls)]}
+    raw.reply(Reply.json(_whole(asked, finish_reason="tool_calls")))
+    ids = [part.id for part in (await ask(compatible)).response.parts if isinstance(part, ToolCallPart)]
+    assert (len(ids), len(set(ids))) == (2, 2)
+
+
+async def test_the_stop_sequence_is_told_under_sglang_s_name_too(raw: RawServer, compatible: OpenAICompatibleAdapter) -> None:
+    raw.reply(Reply.json(_whole({"content": "Hi"}, finish_reason="stop", matched_stop="END")))
+    assert (await ask(compatible)).response.stop_sequence == "END"
+    raw.reply(Reply.json(_whole({"content": "Hi"}, finish_reason="stop", matched_stop=151645)))
+    assert (await ask(compatible)).response.stop_sequence is None
+
+
+async def test_groq_s_word_for_a_stream_that_it_stopped_is_an_error(
+    raw: RawServer, compatible: OpenAICompatibleAdapter
+) -> None:
+    stopped = {**chunk(), "choices": [], "x_groq": {"id": "req_1", "error": "over capacity"}}
+    raw.reply(Reply.sse(sse(chunk({"content": "Hi"}), stopped)))
+    with pytest.raises(ProviderError) as told:
+        await run(compatible)
+    assert (told.value.kind, told.value.code) == ("retry", "stream_error")
+
+
+# --- Anthropic --------------------------------------------------------------------------------------------------------
+
+NOTHING_KEPT: Any = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+COMPACTED: Any = {"type": "compaction", "input_tokens": 100, "output_tokens": 83, "cache_creation_input_tokens": 0,
+                  "cache_read_input_tokens": 55_096}  # fmt: skip
+ITSELF: Any = {"type": "message", "input_tokens": 181, "output_tokens": 8, **NOTHING_KEPT}
+WRITTEN_BY: Any = {
+    "type": "compaction", "input_tokens": 100, "output_tokens": 131, "cache_creation_input_tokens": 55_096, "cache_read_input_tokens": 0,
+    "cache_creation": {"ephemeral_5m_input_tokens": 55_000, "ephemeral_1h_input_tokens": 96},
+}  # fmt: skip
+ADVISED: Any = {
+    "type": "advisor_message",
+    "model": "claude-opus-4-8",
+    "input_tokens": 2518,
+    "output_tokens": 22,
+    **NOTHING_KEPT,
+}
+PASSES: dict[str, tuple[list[Any], Usage, tuple[str, ...]]] = {
+    "its own alone": ([ITSELF], Usage(input_tokens=181, output_tokens=8), ()),
+    "one that compacted, out of the cache": ([COMPACTED, ITSELF], Usage(input_tokens=281, cache_read_tokens=55_096, output_tokens=91), ()),
+    "one that compacted, into the cache": (
+        [WRITTEN_BY, ITSELF],
+        Usage(input_tokens=281, cache_write_tokens=55_096, cache_write_1h_tokens=96, output_tokens=139), (),
+    ),
+    "one by another model": (
+        [ITSELF, ADVISED], Usage(input_tokens=181, output_tokens=8), ("answer: usage of another model of anthropic is not carried",),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("name", PASSES)
+async def test_what_it_took_to_compact_the_conversation_is_counted(
+    raw: RawServer, claude: AnthropicAdapter, name: str, streamed: bool
+) -> None:
+    passes, expected, notes = PASSES[name]
+    usage = {"input_tokens": 181, "output_tokens": 8, **NOTHING_KEPT, "iterations": passes}
+    if streamed:
+        begun: Any = START["message"]
+        start = {**begun, "model": "claude-sonnet-4-6", "usage": {**COMPACTED, "output_tokens": 1}}
+        raw.reply(Reply.sse(events({**START, "message": start}, *TEXT[1:-2], because("end_turn", usage=usage), STOP)))
+        response = (await ask_streaming(claude))[2].response
+    else:
+        raw.reply(Reply.json(message({"type": "text", "text": "x"}, model="claude-sonnet-4-6", usage=usage)))
+        response = (await ask(claude)).response
+    assert (response.usage, response.notes) == (expected, notes)
+
+
+async def test_a_whole_message_that_the_limit_cut_in_a_call_has_no_such_call(raw: RawServer, claude: AnthropicAdapter) -> None:
+    """Its input is an object however little of it came."""
+    calls = [{"type": "tool_use", "id": f"toolu_{n}", "name": "f", "input": {"a": n}} for n in (1, 2)]
+    raw.reply(Reply.json(message(*calls, reason="max_tokens")))
+    response = (await ask(claude)).response
+    assert response.parts == (ToolCallPart(id="toolu_1", name="f", arguments={"a": 1}),)
+    assert response.notes == ("tool call: the answer of anthropic was cut off in the middle of its arguments",)
+
+
+async def test_a_call_that_the_limit_cut_before_its_first_argument_is_left_out(
+    raw: RawServer, claude: AnthropicAdapter
+) -> None:
+    called = [
+        began(1, {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}),
+        more(1, "input_json_delta", partial_json=""),
+        ended(1),
+    ]
+    raw.reply(Reply.sse(events(*TEXT[:-2], *called, because("max_tokens"), STOP)))
+    response = (await ask_streaming(claude))[2].response
+    assert (kinds(response.parts), response.finish_reason) == (["text"], "length")
+
+
 # --- Responses --------------------------------------------------------------------------------------------------------
 
 
@@ -96,14 +219,14 @@ async def test_parts_that_are_numbered_otherwise_in_events_than_they_stand_come_
 ) -> None:
     """Bedrock numbers a message's only part 1, as if its thinking were part 0 of it."""
     thought: Any = {"type": "reasoning", "id": "msg_a", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}
-    message: Any = {
+    said: Any = {
         "type": "message", "id": "msg_b", "role": "assistant",
         "content": [{"type": "output_text", "text": "One. ", "annotations": []}, {"type": "output_text", "text": "Two."}],
     }  # fmt: skip
     final = {
         "object": "response",
         "status": "completed",
-        "output": [thought, message],
+        "output": [thought, said],
         "usage": {"input_tokens": 75, "output_tokens": 46},
     }
     where = {"item_id": "msg_b", "output_index": 1}
@@ -113,7 +236,7 @@ async def test_parts_that_are_numbered_otherwise_in_events_than_they_stand_come_
         {"type": "response.output_text.delta", **where, "content_index": 1, "delta": "One. "},
         {"type": "response.output_text.done", **where, "content_index": 1, "text": "One. "},
         {"type": "response.output_text.delta", **where, "content_index": 2, "delta": "Tw"},
-        _item(1, message),
+        _item(1, said),
     ]
     raw.reply(Reply.sse(sse(*(spoken if deltas else ()), {"type": "response.completed", "response": final}, done=False)))
     answer = (await run(responses)).answer
