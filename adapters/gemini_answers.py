@@ -30,6 +30,8 @@ _FILTERED = frozenset(
         "IMAGE_RECITATION",
     }
 )
+# Where a proxy writes enumerations as numbers: those that Gemini and Vertex number alike.
+_NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
 # The model's own slips: it may do better the next time.
 _SLIPS = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
 _COUNTS = (
@@ -124,7 +126,8 @@ class AnswerReader:
         self._begun = True
         for part in entries(fields(candidate.get("content")).get("parts")):
             self._part(fields(part), found)
-        reason = text(candidate.get("finishReason"))
+        given = candidate.get("finishReason")
+        reason = text(given) or _NUMBERED.get(count(given) or 0, "")
         if reason and reason != "FINISH_REASON_UNSPECIFIED":
             self._reason = reason
         for kind in _ABOUT:

@@ -301,6 +301,9 @@ def _usage(raw: Any) -> Usage | None:
     apart = max(total - prompt - completion, 0)
     if apart and not reasoning and count(details.get("audio_tokens")) == apart:
         prompt, apart = prompt + apart, 0
+    if not apart and reasoning > completion:
+        # Vercel's gateway leaves it out of both.
+        apart = reasoning
     read = min(hits, prompt)
     written = min(count(details.get("cache_write_tokens")) or 0, prompt - read)
     return Usage(

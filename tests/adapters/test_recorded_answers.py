@@ -40,6 +40,10 @@ COUNTS: dict[str, tuple[dict[str, Any], Usage]] = {
         {"prompt_tokens": 384, "completion_tokens": 248, "total_tokens": 632, "prompt_tokens_details": {"audio_tokens": 375}},
         Usage(input_tokens=384, output_tokens=248),
     ),
+    "Vercel: thinking is in no sum": (
+        {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "completion_tokens_details": {"reasoning_tokens": 25}},
+        Usage(input_tokens=9, output_tokens=27, reasoning_tokens=25),
+    ),
     "Azure: more out of the cache than was asked": (
         {"prompt_tokens": 10, "completion_tokens": 213, "total_tokens": 223, "prompt_tokens_details": {"cached_tokens": 161}},
         Usage(cache_read_tokens=10, output_tokens=213),
@@ -241,6 +245,21 @@ async def test_parts_that_are_numbered_otherwise_in_events_than_they_stand_come_
     raw.reply(Reply.sse(sse(*(spoken if deltas else ()), {"type": "response.completed", "response": final}, done=False)))
     answer = (await run(responses)).answer
     assert answer.parts == (ThinkingPart(provider="house", text="Hm.", id="msg_a"), TextPart(text="One. Two."))
+
+
+# --- Gemini -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "finish"), [(1, "stop"), (2, "length"), (3, "content_filter"), (4, "content_filter"), (5, "other")]
+)
+async def test_reasons_as_numbers_have_their_meaning(raw: RawServer, gemini: GeminiAdapter, number: int, finish: str) -> None:
+    piece = {
+        "candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": number}],
+        "usageMetadata": {"promptTokenCount": 9},
+    }
+    raw.reply(Reply.json([piece]))
+    assert (await ask_streaming(gemini))[2].response.finish_reason == finish
 
 
 # --- Gemini: arguments one by one ---------------------------------------------------------------------------------------
