@@ -108,13 +108,14 @@ class Assembly:
         return self._shown(ThinkingDelta(text=piece))
 
     def seal(self, *, part_id: str | None = None, signature: str | None = None, encrypted: str | None = None) -> list[Delta]:
-        """What the provider adds to its thinking, so that it can be sent back. Begins a part where no thinking was shown."""
+        """What the provider adds to its thinking, so that it can be sent back. Begins a part where no thinking was shown.
+
+        The first holds: OpenAI encrypts anew what it repeats at the end, and either can be sent back.
+        """
         thought = self._thought(part_id)
-        thought.signature = signature or thought.signature
-        thought.encrypted = encrypted or thought.encrypted
         if thought.sealed or not (signature or encrypted):
             return []
-        thought.sealed = True
+        thought.signature, thought.encrypted, thought.sealed = signature, encrypted, True
         sealed = ThinkingSealed(provider=self._provider, signature=signature, encrypted=encrypted, id=thought.id)
         if thought.pieces:
             return self._shown(sealed)

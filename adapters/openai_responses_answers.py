@@ -60,7 +60,7 @@ class ResponsesReader:
         if item.get("object") == "response" or ("output" in item and "status" in item):
             self._whole = True
             self._finished(item, found)
-            return []
+            return found
         if kind == "error" or item.get("error"):
             raise self._failed(value)
         match kind:
@@ -191,7 +191,8 @@ class ResponsesReader:
         usage = _usage(response.get("usage"))
         if usage is not None:
             self.usage = usage
-            found.append(usage)
+            if not self._whole:
+                found.append(usage)
         if response.get("error") or response.get("status") == "failed":
             raise self._failed(response)
         self._final = response

@@ -11,7 +11,7 @@ from adapters.port import ProviderError
 from agentos.contracts.model import TextPart, ThinkingPart, ToolCallPart, Usage
 from tests.adapters.anthropic_wire import START, STOP, TEXT, because, began, ended, message, more
 from tests.adapters.conformance import ask, ask_streaming, events, kinds
-from tests.adapters.openai_streams import chunk, finish, usage_chunk
+from tests.adapters.openai_streams import chunk, finish, responses_stream, usage_chunk
 from tests.adapters.streaming import run, sse
 from tests.loopback.raw import RawServer, Reply
 
@@ -245,6 +245,30 @@ async def test_parts_that_are_numbered_otherwise_in_events_than_they_stand_come_
     raw.reply(Reply.sse(sse(*(spoken if deltas else ()), {"type": "response.completed", "response": final}, done=False)))
     answer = (await run(responses)).answer
     assert answer.parts == (ThinkingPart(provider="house", text="Hm.", id="msg_a"), TextPart(text="One. Two."))
+
+
+FINAL: Any = responses_stream()[-1]["response"]
+
+
+async def test_a_whole_response_where_a_stream_was_asked_for_comes_in_pieces_too(
+    raw: RawServer, responses: OpenAICompatibleAdapter
+) -> None:
+    raw.reply(Reply.json(FINAL))
+    found = await run(responses)
+    assert (found.text, found.thinking) == ("Grüße 🎉", "First.\n\nThen, señor.")
+    assert (kinds(found.answer.parts), found.answer.usage.input_tokens) == (["thinking", "text", "tool_call", "tool_call"], 30)
+
+
+async def test_thinking_that_is_encrypted_anew_at_the_end_is_what_came_first(
+    raw: RawServer, responses: OpenAICompatibleAdapter
+) -> None:
+    """OpenAI does so with each answer; ``run`` sees to it that the pieces add up to the parts."""
+    *spoken, last = responses_stream()
+    anew = [{**item, "encrypted_content": "gAAAA-anew"} if item["type"] == "reasoning" else item for item in FINAL["output"]]
+    raw.reply(Reply.sse(sse(*spoken, {**last, "response": {**FINAL, "output": anew}}, done=False)))
+    thought = (await run(responses)).answer.parts[0]
+    assert isinstance(thought, ThinkingPart)
+    assert thought.encrypted == "gAAAA-sealed"
 
 
 # --- Gemini -----------------------------------------------------------------------------------------------------------
