@@ -7,6 +7,7 @@ from typing import Any
 from adapters import failures
 from adapters.assembly import Assembly
 from adapters.gemini_calls import PartialArguments
+from adapters.limits import wait_in_words
 from adapters.outgoing import ToolNames
 from adapters.port import ErrorKind, ProviderError
 from adapters.reading import count, entries, fields, text
@@ -60,8 +61,9 @@ def read_error(value: Any) -> tuple[tuple[object, ...], str, timedelta | None, E
     delay = next((detail["retryDelay"] for detail in details if text(detail.get("retryDelay"))), "")
     quotas = [text(fields(each).get("quotaId")) for detail in details for each in entries(detail.get("violations"))]
     daily: ErrorKind | None = "other_provider" if any("PerDay" in quota for quota in quotas) else None
-    wait = failures.retry_after({"retry-after": delay.removesuffix("s")}) if delay else None
-    return (reason, error.get("status"), error.get("code")), text(error.get("message")), wait, daily
+    said = text(error.get("message"))
+    wait = failures.retry_after({"retry-after": delay.removesuffix("s")}) if delay else wait_in_words(said)
+    return (reason, error.get("status"), error.get("code")), said, wait, daily
 
 
 class AnswerReader:

@@ -14,10 +14,10 @@ import httpx2
 import openai
 
 from adapters import failures
-from adapters.incoming import LOST, Opened, content_of, is_timeout, plain_headers
+from adapters.incoming import LOST, Opened, content_of, is_timeout, plain_headers, refusal_in
 from adapters.limits import rate_limits, wait_in_words
 from adapters.port import ProviderError
-from adapters.reading import entries, fields, parsed, text
+from adapters.reading import entries, fields, text
 
 __all__ = ["Connection", "error_in_stream"]
 
@@ -100,10 +100,7 @@ class Connection:
 
 
 def _refusal(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-    try:
-        codes, said = _read_error(parsed(body))
-    except ValueError:
-        codes, said = (), ""
+    codes, said = _read_error(refusal_in(body))
     return failures.from_status(
         provider,
         status,

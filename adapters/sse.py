@@ -82,6 +82,10 @@ class EventStream:
             # A field of its own for errors, as llama.cpp's server has sent them.
             self._name = b"error"
             self._keep(line[6:].strip())
+        elif line.startswith(b'{"error"'):
+            # A server behind a gateway, which had a stream of events to break off and did not know.
+            self._name = b"error"
+            self._keep(line)
         elif line == b"data":
             self._data.append(b"")
         # A comment (a ping), an id, a retry time, or a field that nobody knows.

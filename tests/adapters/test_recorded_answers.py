@@ -18,13 +18,13 @@ from tests.loopback.raw import RawServer, Reply
 # --- chat completions -------------------------------------------------------------------------------------------------
 
 
-async def test_an_error_in_a_field_of_its_own_is_one(raw: RawServer, compatible: OpenAICompatibleAdapter) -> None:
-    """llama.cpp's server breaks its streams off with ``error: {…}``."""
-    body = (
-        sse(chunk({"content": "Hi"}), done=False)
-        + b'error: {"error": {"message": "m", "code": 503, "type": "unavailable_error"}}\n\n'
-    )
-    raw.reply(Reply.sse(body, cut=11))
+@pytest.mark.parametrize("field", [b"error: ", b""])
+async def test_an_error_in_a_field_of_its_own_or_in_none_is_one(
+    raw: RawServer, compatible: OpenAICompatibleAdapter, field: bytes
+) -> None:
+    """llama.cpp's server breaks its streams off with ``error: {…}``, others with the bare object."""
+    error = b'{"error": {"message": "m", "code": 503, "type": "unavailable_error"}}\n'
+    raw.reply(Reply.sse(sse(chunk({"content": "Hi"}), done=False) + field + error, cut=11))
     with pytest.raises(ProviderError) as told:
         await run(compatible)
     assert (told.value.kind, told.value.code) == ("retry", "unavailable_error")

@@ -170,12 +170,28 @@ async def test_each_dialect_s_refusal_has_its_kind(
     assert refused.value.retry_after == (None if wait is None else timedelta(seconds=wait))
 
 
+async def test_a_refusal_that_comes_as_an_event_is_read(raw: RawServer, compatible: OpenAICompatibleAdapter) -> None:
+    body = b": hello\n\nevent: error\ndata: " + json.dumps(_error("m", "model_not_found")).encode() + b"\n\ndata: [DONE]\n\n"
+    raw.reply(Reply((body,), 400, {"content-type": "text/event-stream"}))
+    with pytest.raises(ProviderError) as refused:
+        await ask_streaming(compatible)
+    assert (refused.value.kind, refused.value.code, refused.value.status) == ("other_provider", "model_not_found", 400)
+
+
 OF_THE_MODEL = [
     "Penalty is not enabled for models/gemini-2.5-flash",
     "Developer instruction is not enabled for models/gemma-3-27b-it",
     "Budget 0 is invalid. This model only works in thinking mode.",
     "Function calling with a response mime type: 'application/json' is unsupported",
 ]
+
+
+async def test_a_wait_that_gemini_says_in_words_alone_is_read(raw: RawServer, gemini: GeminiAdapter) -> None:
+    said = "You exceeded your current quota, please check your plan and billing details. …\nPlease retry in 48.123s."
+    raw.reply(Reply.json({"error": {"code": 429, "message": said, "status": "RESOURCE_EXHAUSTED"}}, 429))
+    with pytest.raises(ProviderError) as refused:
+        await ask(gemini)
+    assert (refused.value.kind, refused.value.retry_after) == ("wait", timedelta(seconds=48.123))
 
 
 @pytest.mark.parametrize("said", OF_THE_MODEL)
