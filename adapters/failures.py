@@ -3,7 +3,8 @@
 | what came back                                             | kind           | code                           |
 |------------------------------------------------------------|----------------|--------------------------------|
 | 401, 402, 403; 3xx                                         | needs_operator | the provider's, or http_<n>    |
-| 400 because the key is wrong (Gemini)                      | needs_operator | the provider's                 |
+| 400 because the key is wrong (Gemini, xAI)                 | needs_operator | the provider's, or http_400    |
+| 403 because the content was flagged (OpenRouter, xAI)      | never          | the provider's, or http_403    |
 | 429                                                        | wait           | the provider's, or http_429    |
 | 429 because the account has no money left                  | needs_operator | the provider's                 |
 | 429 for a request that is larger than the limit itself     | other_provider | the provider's, or http_429    |

@@ -89,7 +89,7 @@ class ChatReader:
         chunk = fields(value)
         if event == "error" or chunk.get("error") or ("choices" not in chunk and _is_error(value)):
             raise self._failed(error_in_stream(self._provider, value))
-        if (groq := fields(chunk.get("x_groq"))).get("error"):
+        if "x_groq" in chunk and (groq := fields(chunk["x_groq"])).get("error"):
             raise self._failed(error_in_stream(self._provider, groq))
         self._id = self._id or text(chunk.get("id")) or None
         self._model = text(chunk.get("model")) or self._model
@@ -146,7 +146,7 @@ class ChatReader:
             found += self._assembly.text(refusal)
         for call in entries(message.get("tool_calls")):
             self._call(fields(call), found)
-        if any((function := fields(message.get("function_call"))).values()):
+        if (older := message.get("function_call")) and any((function := fields(older)).values()):
             self._function(0, "", function, found)
 
     def _blocks(self, blocks: list[Any], found: list[Delta | Usage]) -> None:
