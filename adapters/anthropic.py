@@ -17,11 +17,10 @@ from adapters import failures
 from adapters.anthropic_answers import MessageReader, read_error
 from adapters.anthropic_models import takes
 from adapters.anthropic_requests import Written, write_request
-from adapters.incoming import LOST, Incoming, Opened, content_of, is_timeout, plain_headers, streamed
+from adapters.incoming import LOST, Incoming, Opened, content_of, is_timeout, plain_headers, refusal_in, streamed
 from adapters.limits import rate_limits
 from adapters.outgoing import ToolNames, as_json, check
 from adapters.port import Answer, Features, ProviderError
-from adapters.reading import parsed
 from agentos.contracts.model import Delta, ModelRequest, Usage
 
 __all__ = ["AnthropicAdapter"]
@@ -133,10 +132,7 @@ def _answer(reader: MessageReader, sent_bytes: int, headers: dict[str, str]) -> 
 
 
 def _refusal(status: int, headers: dict[str, str], body: bytes) -> ProviderError:
-    try:
-        codes, said = read_error(parsed(body))
-    except ValueError:
-        codes, said = (), ""
+    codes, said = read_error(refusal_in(body))
     return failures.from_status(
         "anthropic", status, headers, codes, said=said, limits=rate_limits(headers), request_id=headers.get("request-id")
     )

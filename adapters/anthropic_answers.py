@@ -28,6 +28,7 @@ _FINISH: dict[str, FinishReason] = {
 }
 _WORD = re.compile(r"[a-z][a-z_]{1,40}")
 _COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_KEPT = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _CHARACTERS_PER_TOKEN = 4
 
 
@@ -125,6 +126,11 @@ class MessageReader:
         if not isinstance(message.get("content"), list):
             raise failures.bad_answer(_PROVIDER, "content that is no list")
         self._whole = self._stopped = True
+        content = entries(message.get("content"))
+        last = fields(content[-1]) if content else {}
+        if last.get("type") == "tool_use" and _FINISH.get(text(message.get("stop_reason"))) == "length":
+            # What came of its input is an object all the same, and not to be told from a whole one.
+            message = {**message, "content": [*content[:-1], {**last, "input": {}}]}
         self._message(message, found)
         self._end(message)
         self._count(message.get("usage"), found)
@@ -207,22 +213,36 @@ class MessageReader:
         usage = fields(raw)
         if not usage:
             return
+        passes = [fields(each) for each in entries(usage.get("iterations"))]
         for name in _COUNTS:
-            if (value := count(usage.get(name))) is not None and (value or name not in self._counts):
+            # With passes a 0 holds too: what was counted at the start may have been of one that is added below.
+            if (value := count(usage.get(name))) is not None and (value or passes or name not in self._counts):
                 self._counts[name] = value
         if (value := count(usage.get("output_tokens"))) is not None:
             self._counts["output_tokens"] = value
         creation = fields(usage.get("cache_creation"))
-        for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"):
-            if value := count(creation.get(name)):
+        for name in _KEPT:
+            if (value := count(creation.get(name))) or (passes and value is not None):
                 self._counts[name] = value
         if value := count(fields(usage.get("output_tokens_details")).get("thinking_tokens")):
             self._counts["thinking_tokens"] = value
+        self._add_passes(passes)
         counts = self._usage()
         if counts is not None and counts != self.usage:
             self.usage = counts
             if not self._whole:
                 found.append(counts)
+
+    def _add_passes(self, passes: list[dict[str, Any]]) -> None:
+        """What the message's own counts leave out: what it took to compact the conversation. Another model's have another price."""
+        for each in passes:
+            model = text(each.get("model"))
+            if model and not (model.startswith(self._model) or self._model.startswith(model)):
+                self._uncarried("usage of another model")
+            elif each.get("type") == "compaction":
+                for name, value in (*each.items(), *fields(each.get("cache_creation")).items()):
+                    if name in (*_COUNTS, "output_tokens", *_KEPT):
+                        self._counts[name] = self._counts.get(name, 0) + (count(value) or 0)
 
     def _usage(self) -> Usage | None:
         counts = self._counts

@@ -108,13 +108,14 @@ class Assembly:
         return self._shown(ThinkingDelta(text=piece))
 
     def seal(self, *, part_id: str | None = None, signature: str | None = None, encrypted: str | None = None) -> list[Delta]:
-        """What the provider adds to its thinking, so that it can be sent back. Begins a part where no thinking was shown."""
+        """What the provider adds to its thinking, so that it can be sent back. Begins a part where no thinking was shown.
+
+        The first holds: OpenAI encrypts anew what it repeats at the end, and either can be sent back.
+        """
         thought = self._thought(part_id)
-        thought.signature = signature or thought.signature
-        thought.encrypted = encrypted or thought.encrypted
         if thought.sealed or not (signature or encrypted):
             return []
-        thought.sealed = True
+        thought.signature, thought.encrypted, thought.sealed = signature, encrypted, True
         sealed = ThinkingSealed(provider=self._provider, signature=signature, encrypted=encrypted, id=thought.id)
         if thought.pieces:
             return self._shown(sealed)
@@ -177,8 +178,8 @@ class Assembly:
         return "" if call is None else "".join(call.pieces)
 
     def _unique(self, id_: str) -> str:
-        """The id, or where the server gave none one that no other call of the conversation has."""
-        if not id_:
+        """The id, or where the server gave none, or one again, one that no other call of the conversation has."""
+        if not id_ or id_ in self._taken:
             number = len(self._taken) + 1
             while f"call_{number}" in self._taken:
                 number += 1
@@ -198,7 +199,8 @@ class Assembly:
         return piece.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def parts(self, *, cut: bool, notes: list[str]) -> tuple[AnswerPart, ...]:
-        """The parts of the answer. ``cut`` says that it was ended early: a call that did not come whole is then left out, with a note.
+        """The parts of the answer. ``cut`` says that it was ended early: a call that did not come whole is then left out, with a note,
+        and so is one at the very end of which no argument came.
 
         Raises ``ProviderError`` for a call that nobody could act on.
         """
@@ -218,7 +220,8 @@ class Assembly:
                         )
                     )
                 case _Call():
-                    arguments = _arguments("".join(part.pieces))
+                    raw = "".join(part.pieces)
+                    arguments = None if cut and part is self._parts[-1] and not raw.strip() else _arguments(raw)
                     if arguments is not None and part.started:
                         found.append(ToolCallPart(id=part.id, name=part.name, arguments=arguments, signature=part.signature))
                     elif cut:

@@ -3,7 +3,8 @@
 | what came back                                             | kind           | code                           |
 |------------------------------------------------------------|----------------|--------------------------------|
 | 401, 402, 403; 3xx                                         | needs_operator | the provider's, or http_<n>    |
-| 400 because the key is wrong (Gemini)                      | needs_operator | the provider's                 |
+| 400 because the key is wrong (Gemini, xAI)                 | needs_operator | the provider's, or http_400    |
+| 403 because the content was flagged (OpenRouter, xAI)      | never          | the provider's, or http_403    |
 | 429                                                        | wait           | the provider's, or http_429    |
 | 429 because the account has no money left                  | needs_operator | the provider's                 |
 | 429 for a request that is larger than the limit itself     | other_provider | the provider's, or http_429    |
@@ -62,6 +63,9 @@ _KIND_OF_CODE: dict[str, ErrorKind] = {
             "billing_not_active",
             "billing_hard_limit_reached",
             "billing_error",
+            "budget_exceeded",
+            "exceeded_current_quota_error",
+            "Arrearage",
             "API_KEY_INVALID",
             "API_KEY_SERVICE_BLOCKED",
             "BILLING_DISABLED",
@@ -84,6 +88,8 @@ _KIND_OF_CODE: dict[str, ErrorKind] = {
             "string_above_max_length",
             "request_too_large",
             "tokens_limit_reached",
+            "too_many_prompt_tokens",
+            "exceed_context_size_error",
             "model_not_found",
             "model_not_available",
             "model_not_active",
@@ -170,8 +176,9 @@ _STATUS_OF_CODE: dict[str, int] = {
 }
 
 _TOO_LONG = re.compile(
-    r"context (?:length|window|limit|size)|prompt is too long|input (?:is )?too long|input token count|too many (?:input )?tokens"
-    r"|maximum number of tokens|maximum allowed number of output tokens|reduce the length",
+    r"context ?(?:length|window|limit|size)|(?:prompt|input|messages) (?:is )?too long|input token count|too many (?:input )?tokens"
+    r"|maximum (?:number of tokens|prompt length|allowed number of output tokens)|reduce the length"
+    r"|at most \d{1,9} completion tokens|must have less than \d{1,9} tokens|max_new_tokens`? must be",
     re.IGNORECASE,
 )
 _NO_SUCH_MODEL = re.compile(
@@ -181,15 +188,23 @@ _NO_SUCH_MODEL = re.compile(
 # Anthropic and Gemini name what their models, or they here, do not have in words alone.
 _NOT_OF_THIS_MODEL = re.compile(
     r"(?:not supported|deprecated|specified) (?:for|by|on|with) this model|this model does not support"
+    r"|is not enabled for (?:this model|models/)|only works in thinking mode|with a response mime type: .{1,40} is unsupported"
     r"|user location is not supported|does not support (?:tools|thinking|images|image input)|image (?:exceeds|dimensions exceed)"
     # What it wants to see again of its own thinking, and another one does not.
     r"|\bthinking`? blocks?\b|`thinking` or `redacted_thinking`|thought_signature|`reasoning_content` .{0,40}must be passed back",
     re.IGNORECASE,
 )
 _NO_MONEY = re.compile(
-    r"credit balance is too low|reached your specified (?:\w+ )?api usage limits|please enable billing|organization has been disabled",
+    r"credit balance is too low|reached your specified (?:\w+ )?api usage limits|please enable billing|organization has been disabled"
+    r"|used all available credits|monthly spending limit|insufficient balance",
     re.IGNORECASE,
 )
+# Of a request that has status 400 all the same: by Gemini's servers and xAI's.
+_NO_KEY = re.compile(
+    r"(?:incorrect|invalid) api key|api key (?:not valid|not found|expired)|invalid authorization header", re.IGNORECASE
+)
+# What OpenRouter and xAI answer 403 to, which elsewhere says that the key lacks a right.
+_AGAINST_THE_RULES = re.compile(r"your input was flagged|violates usage guidelines", re.IGNORECASE)
 # OpenAI and Groq say so of a single request that is over the tokens per minute: no waiting helps.
 _OVER_THE_LIMIT = re.compile(r"request too large", re.IGNORECASE)
 
@@ -206,7 +221,9 @@ def kind_of_status(status: int, code: str | None = None, said: str = "") -> Erro
     """What an HTTP error status means; some codes, and some of the provider's words, say more than their status."""
     if code in _KIND_OF_CODE:
         return _KIND_OF_CODE[code]
-    if status in (401, 402, 403) or 300 <= status < 400 or (status < 500 and _NO_MONEY.search(said)):
+    if status == 403 and _AGAINST_THE_RULES.search(said):
+        return "never"
+    if status in (401, 402, 403) or 300 <= status < 400 or (status < 500 and (_NO_MONEY.search(said) or _NO_KEY.search(said))):
         return "needs_operator"
     if status == 429:
         return "other_provider" if _OVER_THE_LIMIT.match(said) else "wait"
@@ -282,7 +299,7 @@ def in_stream(
 
 
 def _first_code(codes: tuple[object, ...]) -> str | None:
-    return next((code for code in codes if isinstance(code, str) and _CODE.fullmatch(code)), None)
+    return next((code for code in codes if isinstance(code, str) and code != "None" and _CODE.fullmatch(code)), None)
 
 
 def _as_status(code: object) -> int | None:

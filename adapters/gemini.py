@@ -19,7 +19,7 @@ from adapters import failures
 from adapters.gemini_answers import AnswerReader, read_embeddings, read_error
 from adapters.gemini_models import takes
 from adapters.gemini_requests import write_embeddings, write_request
-from adapters.incoming import LOST, Incoming, Opened, content_of, is_timeout, plain_headers, streamed
+from adapters.incoming import LOST, Incoming, Opened, content_of, is_timeout, plain_headers, refusal_in, streamed
 from adapters.limits import rate_limits
 from adapters.outgoing import ToolNames, as_json, check
 from adapters.port import Answer, Features, ProviderError
@@ -200,8 +200,5 @@ def _answer(reader: AnswerReader, sent_bytes: int, headers: dict[str, str]) -> A
 
 
 def _refusal(status: int, headers: dict[str, str], body: bytes) -> ProviderError:
-    try:
-        codes, said, wait, kind = read_error(parsed(body))
-    except ValueError:
-        codes, said, wait, kind = (), "", None, None
+    codes, said, wait, kind = read_error(refusal_in(body))
     return failures.from_status("gemini", status, headers, codes, said=said, wait=wait, limits=rate_limits(headers), kind=kind)

@@ -6,6 +6,8 @@ from typing import Any
 
 from adapters import failures
 from adapters.assembly import Assembly
+from adapters.gemini_calls import PartialArguments
+from adapters.limits import wait_in_words
 from adapters.outgoing import ToolNames
 from adapters.port import ErrorKind, ProviderError
 from adapters.reading import count, entries, fields, text
@@ -29,6 +31,8 @@ _FILTERED = frozenset(
         "IMAGE_RECITATION",
     }
 )
+# Where a proxy writes enumerations as numbers: those that Gemini and Vertex number alike.
+_NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
 # The model's own slips: it may do better the next time.
 _SLIPS = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
 _COUNTS = (
@@ -57,8 +61,9 @@ def read_error(value: Any) -> tuple[tuple[object, ...], str, timedelta | None, E
     delay = next((detail["retryDelay"] for detail in details if text(detail.get("retryDelay"))), "")
     quotas = [text(fields(each).get("quotaId")) for detail in details for each in entries(detail.get("violations"))]
     daily: ErrorKind | None = "other_provider" if any("PerDay" in quota for quota in quotas) else None
-    wait = failures.retry_after({"retry-after": delay.removesuffix("s")}) if delay else None
-    return (reason, error.get("status"), error.get("code")), text(error.get("message")), wait, daily
+    said = text(error.get("message"))
+    wait = failures.retry_after({"retry-after": delay.removesuffix("s")}) if delay else wait_in_words(said)
+    return (reason, error.get("status"), error.get("code")), said, wait, daily
 
 
 class AnswerReader:
@@ -73,6 +78,7 @@ class AnswerReader:
         "_id",
         "_model",
         "_notes",
+        "_partial",
         "_reason",
         "_streams",
         "usage",
@@ -86,6 +92,7 @@ class AnswerReader:
         self._blocked: str | None = None
         self._begun = False
         self._calls = 0
+        self._partial: PartialArguments | None = None
         self._counts: dict[str, int] = {}
         self.usage: Usage | None = None
 
@@ -121,7 +128,8 @@ class AnswerReader:
         self._begun = True
         for part in entries(fields(candidate.get("content")).get("parts")):
             self._part(fields(part), found)
-        reason = text(candidate.get("finishReason"))
+        given = candidate.get("finishReason")
+        reason = text(given) or _NUMBERED.get(count(given) or 0, "")
         if reason and reason != "FINISH_REASON_UNSPECIFIED":
             self._reason = reason
         for kind in _ABOUT:
@@ -154,7 +162,9 @@ class AnswerReader:
     def _call(self, call: dict[str, Any], signature: str, found: list[Delta | Usage]) -> None:
         name = text(call.get("name"))
         if not name:
-            raise failures.bad_answer(_PROVIDER, "a function call without a name", usage=self.usage)
+            self._more(call, found)
+            return
+        self._break_off()
         arguments = call.get("args")
         self._calls += 1
         found += self._assembly.call(
@@ -164,6 +174,26 @@ class AnswerReader:
             json_text="" if arguments in ({}, None) else json.dumps(arguments, ensure_ascii=False),
             signature=signature or None,
         )
+        if call.get("willContinue") or call.get("partialArgs"):
+            self._partial = PartialArguments()
+            self._more(call, found)
+
+    def _more(self, call: dict[str, Any], found: list[Delta | Usage]) -> None:
+        """More of the arguments of the call before, and where it does not say that it goes on, the last."""
+        if self._partial is None:
+            raise failures.bad_answer(_PROVIDER, "a function call without a name", usage=self.usage)
+        for piece in entries(call.get("partialArgs")):
+            if not self._partial.add(piece):
+                raise failures.bad_answer(_PROVIDER, "an argument that has no place", usage=self.usage)
+        if not call.get("willContinue"):
+            found += self._assembly.call(self._calls, json_text=self._partial.json_text())
+            self._partial = None
+
+    def _break_off(self) -> None:
+        """A call of which no more comes, and that was to go on: nobody can act on it."""
+        if self._partial is not None:
+            self._partial = None
+            self._assembly.call(self._calls, json_text="{")
 
     def _uncarried(self, what: str) -> None:
         said = f"answer: {what} of {_PROVIDER} is not carried"
@@ -231,6 +261,7 @@ class AnswerReader:
         if estimated:
             self._notes.append(f"usage: {_PROVIDER}/{self._model} gave no token counts: they are estimated from lengths")
         finish = self._finish()
+        self._break_off()
         return (
             ModelResponse(
                 provider=_PROVIDER,

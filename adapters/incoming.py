@@ -18,7 +18,7 @@ from adapters.reading import parsed
 from adapters.sse import EventStream, TooLong
 from agentos.contracts.model import Delta, Usage
 
-__all__ = ["LOST", "Incoming", "Opened", "Reader", "content_of", "is_timeout", "plain_headers", "streamed"]
+__all__ = ["LOST", "Incoming", "Opened", "Reader", "content_of", "is_timeout", "plain_headers", "refusal_in", "streamed"]
 
 LOST = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
 """What connections that fail are raised as, where the SDK lets it through."""
@@ -192,6 +192,17 @@ def _whole(answer: Callable[[], Answer]) -> Answer | None:
     with contextlib.suppress(ProviderError):
         found = answer()
         return None if found.estimated else found
+    return None
+
+
+def refusal_in(body: bytes) -> Any:
+    """The JSON of an error answer's body, also where it stands in an event; None where there is none."""
+    with contextlib.suppress(ValueError):
+        return parsed(body)
+    events = EventStream()
+    with contextlib.suppress(ValueError, TooLong):
+        for _, data in (*events.feed(body), *events.end()):
+            return parsed(data)
     return None
 
 

@@ -1,7 +1,8 @@
 """What a provider's headers say of its rate limits. Pure functions.
 
 OpenAI's form, which most servers of its format share: ``x-ratelimit-{limit,remaining,reset}-{requests,tokens}``, resets as ``6m0s`` or
-``20ms``; some name the window (``…-tokens-minute``), some count requests alone (``x-ratelimit-limit``). Anthropic's form:
+``20ms``; some name the window (``…-tokens-minute``, ``…-req-minute``), some count requests alone (``x-ratelimit-limit``), and Azure says
+how long it takes until all is there (``x-ratelimit-renewalperiod-…``) beside resets in milliseconds or seconds. Anthropic's form:
 ``anthropic-ratelimit-{requests,tokens}-{limit,remaining,reset}``, resets as RFC 3339 times.
 """
 
@@ -17,7 +18,10 @@ __all__ = ["duration", "rate_limits", "wait_in_words"]
 _NUMBER = r"(\d{1,12}(?:\.\d{1,12})?)"
 _DURATION = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m(?!s))?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
 _UNITS = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
-_IN_WORDS = re.compile(r"try again in ((?:\d[\d.]*(?:ms|[dhms]))+)", re.IGNORECASE)
+_IN_WORDS = re.compile(
+    r"(?:(?:try again|retry) (?:in|after)|please wait) (?:((?:\d[\d.]*(?:ms|[dhms]))+)|(\d{1,9}) (second|minute|hour|day)s?\b)",
+    re.IGNORECASE,
+)
 _LONGEST = 7 * 86_400.0
 # Numbers this large are times, in seconds or milliseconds since 1970, not durations.
 _EPOCH_S, _EPOCH_MS = 1e9, 1e12
@@ -31,6 +35,10 @@ _FORMS = (
 _TOKENS = tuple((limit.format("tokens"), left.format("tokens"), reset.format("tokens")) for limit, left, reset in _FORMS)
 _REQUESTS = (
     *((limit.format("requests"), left.format("requests"), reset.format("requests")) for limit, left, reset in _FORMS),
+    *(
+        (f"x-ratelimit-limit-{of}", f"x-ratelimit-remaining-{of}", f"x-ratelimit-reset-{of}")
+        for of in ("req-minute", "req-10-second")
+    ),
     ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
 )
 
@@ -54,9 +62,9 @@ def duration(raw: str) -> timedelta | None:
 
 
 def wait_in_words(said: object) -> timedelta | None:
-    """How long a message tells to wait ("Please try again in 1.2s."), for providers that put it in words alone."""
+    """How long a message tells to wait ("Please try again in 1.2s.", "… after 26 seconds"), for providers that put it in words alone."""
     found = _IN_WORDS.search(said[:2_000]) if isinstance(said, str) else None
-    return duration(found[1]) if found else None
+    return duration(found[1] or f"{found[2]}{found[3][0].lower()}") if found else None
 
 
 def _of_class(
@@ -64,7 +72,11 @@ def _of_class(
 ) -> tuple[int | None, int | None, timedelta | None] | None:
     for limit, left, reset in names:
         if limit in headers or left in headers:
-            return _count(headers.get(limit)), _count(headers.get(left)), _reset(headers.get(reset), headers)
+            most, there = _count(headers.get(limit)), _count(headers.get(left))
+            renewal = duration(headers.get(reset.replace("ratelimit-reset", "ratelimit-renewalperiod"), ""))
+            if most and there is not None and renewal is not None:
+                return most, there, renewal * (max(most - there, 0) / most)
+            return most, there, _reset(headers.get(reset), headers)
     return None
 
 

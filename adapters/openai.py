@@ -1,10 +1,10 @@
 """OpenAI, by chat completions and by Responses."""
 
-import re
 from dataclasses import replace
 from typing import Literal
 
 from adapters.openai_compatible import Dialect, OpenAICompatibleAdapter
+from adapters.openai_models import thinks
 from adapters.openai_responses_requests import FEWEST_OUTPUT_TOKENS
 from adapters.outgoing import effort_of
 from adapters.port import Features, UnsupportedRequest
@@ -21,8 +21,6 @@ _DIALECT = Dialect(
     cache_marks=True,
     private=True,
 )
-# Families that do not think; whatever else there is, and will be, does.
-_DO_NOT_THINK = re.compile(r"gpt-3|gpt-4|chatgpt-4o|davinci|babbage")
 
 
 class OpenAIAdapter(OpenAICompatibleAdapter):
@@ -40,23 +38,23 @@ class OpenAIAdapter(OpenAICompatibleAdapter):
 
     def features(self, model: str) -> Features:
         """See ``ModelAdapter.features``."""
-        return replace(super().features(model), thinking=not _DO_NOT_THINK.match(model))
+        return replace(super().features(model), thinking=thinks(model))
 
     def by_responses(self, request: ModelRequest, model: str) -> bool:
         """See the class. What Responses do not take stays with chat completions."""
         thinking = request.thinking
-        thinks = thinking is not None and (thinking.show or effort_of(thinking) not in (None, "none"))
-        if thinks and _DO_NOT_THINK.match(model):
+        asked_to = thinking is not None and (thinking.show or effort_of(thinking) not in (None, "none"))
+        if asked_to and not thinks(model):
             raise UnsupportedRequest(f"openai/{model} does not think", provider=self.provider, code="no_thinking")
         if self._api != "auto":
             return self._api == "responses"
         if request.stop or request.max_output_tokens < FEWEST_OUTPUT_TOKENS:
             return False
-        if thinking is not None and (thinking.show or (thinks and request.tools)):
+        if thinking is not None and (thinking.show or (asked_to and request.tools)):
             return True
         parts = [part for message in request.messages for part in message.parts]
         return any(
-            (isinstance(part, ThinkingPart) and part.provider == self.provider and bool(part.encrypted))
+            (isinstance(part, ThinkingPart) and part.provider == self.provider and bool(part.encrypted) and thinks(model))
             or (isinstance(part, ToolResultPart) and bool(part.images))
             for part in parts
         )

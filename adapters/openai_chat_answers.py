@@ -37,7 +37,7 @@ _FINISH: dict[str, FinishReason] = {
     "refusal": "content_filter",
 }
 # What an answer may hold beside its text, thinking and calls: sources, sounds, pictures.
-_UNCARRIED = ("annotations", "citations", "audio", "images")
+_UNCARRIED = ("annotations", "citations", "search_results", "audio", "images")
 _OUT_OF_ORDER = frozenset({"insufficient_system_resource", "network_error"})
 
 
@@ -89,6 +89,8 @@ class ChatReader:
         chunk = fields(value)
         if event == "error" or chunk.get("error") or ("choices" not in chunk and _is_error(value)):
             raise self._failed(error_in_stream(self._provider, value))
+        if "x_groq" in chunk and (groq := fields(chunk["x_groq"])).get("error"):
+            raise self._failed(error_in_stream(self._provider, groq))
         self._id = self._id or text(chunk.get("id")) or None
         self._model = text(chunk.get("model")) or self._model
         found: list[Delta | Usage] = []
@@ -114,12 +116,13 @@ class ChatReader:
             raise self._failed(error_in_stream(self._provider, choice))
         if isinstance(reason, str) and reason:
             self._finish = reason
-            stopped_by = choice.get("stop_reason")
-            self._stop = stopped_by if isinstance(stopped_by, str) else None
+            # vLLM's name, SGLang's.
+            self._stop = text(choice.get("stop_reason")) or text(choice.get("matched_stop")) or None
 
     def _note_uncarried(self, holder: dict[str, Any]) -> None:
         for name in _UNCARRIED:
-            if holder.get(name):
+            # Snowflake sends each field that there is, with nothing in it.
+            if (value := holder.get(name)) and (not isinstance(value, dict) or any(fields(value).values())):
                 self._uncarried[name] = None
 
     def _message(self, message: dict[str, Any], found: list[Delta | Usage]) -> None:
@@ -143,8 +146,8 @@ class ChatReader:
             found += self._assembly.text(refusal)
         for call in entries(message.get("tool_calls")):
             self._call(fields(call), found)
-        if isinstance(message.get("function_call"), dict):
-            self._function(0, "", fields(message["function_call"]), found)
+        if (older := message.get("function_call")) and any((function := fields(older)).values()):
+            self._function(0, "", function, found)
 
     def _blocks(self, blocks: list[Any], found: list[Delta | Usage]) -> None:
         """Content in parts, as Mistral answers."""
@@ -239,8 +242,8 @@ class ChatReader:
         if self._refused:
             finish = "content_filter"
         parts = self._assembly.parts(cut=finish in ("length", "content_filter"), notes=notes)
-        if finish == "stop" and any(isinstance(part, ToolCallPart) for part in parts):
-            # Some servers of this format (ollama among them) say "stop" beside tool calls.
+        if (finish == "stop" or self._finish is None) and any(isinstance(part, ToolCallPart) for part in parts):
+            # Some servers of this format (ollama among them) say "stop" beside tool calls, or nothing.
             finish = "tool_calls"
         notes += [note("answer", f"{what} of {provider}", "is not carried") for what in self._uncarried]
         if estimated:
@@ -266,7 +269,7 @@ _NOTHING = Usage()
 
 def _is_error(value: Any) -> bool:
     outer = fields(entries(value)[0] if entries(value) else value)
-    return bool(outer.get("error") or outer.get("message") or outer.get("detail"))
+    return any(outer.get(name) for name in ("error", "errors", "message", "detail"))
 
 
 def _usage(raw: Any) -> Usage | None:
@@ -289,15 +292,20 @@ def _usage(raw: Any) -> Usage | None:
         ),
         0,
     )
-    read = min(hits, prompt)
-    written = min(count(details.get("cache_write_tokens")) or 0, prompt - read)
     reasoning = (
         count(fields(usage.get("completion_tokens_details")).get("reasoning_tokens"))
         or count(usage.get("reasoning_tokens"))
         or 0
     )
-    # xAI and Gemini leave thinking out of the completion's count, and have it in the total.
+    # xAI and Gemini leave thinking out of the completion's count, Mistral sounds out of the prompt's; the total has both.
     apart = max(total - prompt - completion, 0)
+    if apart and not reasoning and count(details.get("audio_tokens")) == apart:
+        prompt, apart = prompt + apart, 0
+    if not apart and reasoning > completion:
+        # Vercel's gateway leaves it out of both.
+        apart = reasoning
+    read = min(hits, prompt)
+    written = min(count(details.get("cache_write_tokens")) or 0, prompt - read)
     return Usage(
         input_tokens=prompt - read - written,
         cache_read_tokens=read,

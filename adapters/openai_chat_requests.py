@@ -3,17 +3,18 @@
 from typing import Any
 
 from adapters.openai_dialect import Dialect
+from adapters.openai_models import for_model
 from adapters.openai_writing import (
     cache_key,
     call_mark_back,
     effort_word,
-    for_model,
     format_name,
     image_url,
     is_strict,
     mark,
     note,
     note_cache_marks,
+    sampling,
     schema_words,
 )
 from adapters.outgoing import ToolNames, effort_of, joined_text, json_text, need_object_schema
@@ -56,9 +57,7 @@ def write_chat(
     if request.response_format is not None:
         body["response_format"] = _response_format(request.response_format, dialect)
     body[dialect.max_tokens_field] = request.max_output_tokens
-    for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
-        if (value := getattr(request, name)) is not None:
-            body[name] = value
+    body |= sampling(dialect, request, target, ("temperature", "top_p", "presence_penalty", "frequency_penalty"))
     if request.stop:
         body["stop"] = list(request.stop)
     if request.seed is not None:
@@ -88,14 +87,16 @@ def _think(dialect: Dialect, request: ModelRequest, body: dict[str, Any], target
             body["thinking"] = {"type": "disabled"}
         return
     effort = effort_of(thinking)
+    if dialect.thinking == "none":
+        return
     if dialect.thinking == "switch":
         if effort is not None or thinking.show:
             body["thinking"] = {"type": "disabled" if effort == "none" else "enabled"}
         if effort not in (None, "none"):
-            body["reasoning_effort"] = effort_word(dialect, effort)
+            body["reasoning_effort"] = effort_word(dialect, effort, target, notes)
         return
     if effort is not None:
-        body["reasoning_effort"] = effort_word(dialect, effort)
+        body["reasoning_effort"] = effort_word(dialect, effort, target, notes)
     if thinking.show and dialect.private:
         notes.append(note("thinking.show", target, "shows none by chat completions"))
 

@@ -14,10 +14,10 @@ import httpx2
 import openai
 
 from adapters import failures
-from adapters.incoming import LOST, Opened, content_of, is_timeout, plain_headers
+from adapters.incoming import LOST, Opened, content_of, is_timeout, plain_headers, refusal_in
 from adapters.limits import rate_limits, wait_in_words
 from adapters.port import ProviderError
-from adapters.reading import entries, fields, parsed, text
+from adapters.reading import entries, fields, text
 
 __all__ = ["Connection", "error_in_stream"]
 
@@ -100,10 +100,7 @@ class Connection:
 
 
 def _refusal(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-    try:
-        codes, said = _read_error(parsed(body))
-    except ValueError:
-        codes, said = (), ""
+    codes, said = _read_error(refusal_in(body))
     return failures.from_status(
         provider,
         status,
@@ -129,11 +126,14 @@ def error_in_stream(provider: str, value: Any, *, request_id: str | None = None)
 def _read_error(value: Any) -> tuple[tuple[object, ...], str]:
     """Codes and words of an error body: OpenAI's, and those of the servers that speak its format.
 
-    ``{"error": {"message", "type", "code"}}``; a list of that (Gemini); ``{"error": "words"}`` (ollama); ``{"object": "error",
-    "message", "code"}`` (vLLM, Mistral); ``{"detail": …}`` (FastAPI); ``{"message": …}`` (gateways).
+    ``{"error": {"message", "type", "code"}}``; a list of that (Gemini); ``{"error": "words"}`` (ollama, xAI); ``{"object": "error",
+    "message", "code"}`` (vLLM, Mistral, Cerebras); ``{"detail": …}`` (FastAPI); ``{"message": …}`` (gateways); ``{"errors": […]}``
+    (Cloudflare). What OpenRouter heard from whom it asked stands in ``metadata.raw``.
     """
     outer = fields(entries(value)[0] if entries(value) else value)
-    error = outer.get("error")
+    error = outer.get("error") or next(iter(entries(outer.get("errors"))), None)
     inner = fields(error) or outer
     said = text(error) or text(inner.get("message")) or text(inner.get("detail")) or text(outer.get("message"))
-    return (inner.get("code"), inner.get("type"), inner.get("status"), outer.get("code"), outer.get("type")), said
+    heard = text(fields(inner.get("metadata")).get("raw"))
+    codes = (inner.get("code"), inner.get("type"), inner.get("status"), outer.get("code"), outer.get("type"))
+    return codes, f"{said} {heard}" if heard else said

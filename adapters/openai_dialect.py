@@ -25,10 +25,12 @@ class Dialect:
     seed: bool = True
     parallel_choice: bool = True
     """Takes ``parallel_tool_calls``."""
-    thinking: Literal["effort", "switch"] = "effort"
-    """``switch``: on and off by a field of its own (DeepSeek)."""
+    thinking: Literal["effort", "switch", "none"] = "effort"
+    """``switch``: on and off by a field of its own (DeepSeek). ``none``: it does not, and does not take that it shall not."""
     efforts: tuple[tuple[Effort, str], ...] = (("minimal", "low"), ("max", "high"))
     """Its words for efforts, where they are not ours. Three of ours are known everywhere."""
+    sampling: Literal["always", "unthinking", "never"] = "always"
+    """Takes temperature, top_p and penalties; ``unthinking``: only where it is not told to think."""
     thinking_back: bool = False
     """Wants to see again what it thought before a tool call."""
     continues: Literal["no", "prefix"] = "no"

@@ -1,7 +1,6 @@
 """Answers of Responses, whole or event by event. Pure."""
 
 import re
-from collections.abc import Hashable
 from typing import Any
 
 from adapters import failures
@@ -34,7 +33,7 @@ class ResponsesReader:
         self._assembly = Assembly(provider, names, request)
         self._id: str | None = None
         self._ids: dict[str, int] = {}
-        self._sent: dict[Hashable, int] = {}
+        self._sent: dict[tuple[int, int, str], int] = {}
         self._thoughts: dict[int, str] = {}
         """By which id each reasoning item is known: some servers give it another one in each event."""
         self._uncarried: dict[str, None] = {}
@@ -61,7 +60,7 @@ class ResponsesReader:
         if item.get("object") == "response" or ("output" in item and "status" in item):
             self._whole = True
             self._finished(item, found)
-            return []
+            return found
         if kind == "error" or item.get("error"):
             raise self._failed(value)
         match kind:
@@ -134,11 +133,12 @@ class ResponsesReader:
                 found += self._assembly.call(index, json_text=piece)
             case _:
                 # The paragraphs of a summary come as parts of their own.
-                earlier = part > 0 and not begun and any(each[0] == index and each[2] == what for each in self._keys_but(key))
+                earlier = (
+                    part > 0
+                    and not begun
+                    and any((of, kind) == (index, what) for of, other, kind in self._sent if other != part)
+                )
                 found += self._assembly.thinking(f"\n\n{piece}" if earlier else piece, part_id=self._thought(index, id_))
-
-    def _keys_but(self, key: tuple[int, int, str]) -> list[tuple[int, int, str]]:
-        return [each for each in self._sent if each != key]  # type: ignore[misc] -- every key is made in _add
 
     def _item(self, item: dict[str, Any], index: int, *, whole: bool, found: list[Delta | Usage]) -> None:
         id_ = text(item.get("id"))
@@ -147,20 +147,20 @@ class ResponsesReader:
                 name = text(item.get("name"))
                 found += self._assembly.call(index, call_id=text(item.get("call_id")) or id_, name=name)
                 if whole:
-                    self._remainder(index, 0, "arguments", text(item.get("arguments")), id_, found)
+                    self._remainder(index, "arguments", [text(item.get("arguments"))], id_, found)
             case "message" if whole:
-                for part, each in enumerate(entries(item.get("content"))):
-                    block = fields(each)
-                    if block.get("type") == "refusal":
-                        self._remainder(index, part, "refusal", text(block.get("refusal")), id_, found)
-                    elif block.get("type") in ("output_text", "text"):
-                        self._remainder(index, part, "text", text(block.get("text")), id_, found)
-                        if block.get("annotations"):
-                            self._uncarried["annotations"] = None
+                blocks = [fields(each) for each in entries(item.get("content"))]
+                texts = [text(block.get("text")) for block in blocks if block.get("type") in ("output_text", "text")]
+                refusals = [text(block.get("refusal")) for block in blocks if block.get("type") == "refusal"]
+                self._remainder(index, "text", texts, id_, found)
+                self._remainder(index, "refusal", refusals, id_, found)
+                if any(block.get("annotations") for block in blocks):
+                    self._uncarried["annotations"] = None
             case "reasoning" if whole:
                 for what, name in (("summary", "summary"), ("thought", "content")):
-                    for part, each in enumerate(entries(item.get(name))):
-                        self._remainder(index, part, what, text(fields(each).get("text")), id_, found)
+                    self._remainder(
+                        index, what, [text(fields(each).get("text")) for each in entries(item.get(name))], id_, found
+                    )
                 encrypted = text(item.get("encrypted_content"))
                 if encrypted:
                     found += self._assembly.seal(part_id=self._thought(index, id_), encrypted=encrypted)
@@ -175,8 +175,12 @@ class ResponsesReader:
     def _thought(self, index: int, id_: str) -> str:
         return self._thoughts.setdefault(index, id_ or f"{index}")
 
-    def _remainder(self, index: int, part: int, what: str, whole: str, id_: str, found: list[Delta | Usage]) -> None:
-        self._add(index, part, what, whole[self._sent.get((index, part, what), 0) :], id_, found)
+    def _remainder(self, index: int, what: str, parts: list[str], id_: str, found: list[Delta | Usage]) -> None:
+        """What of an item has not come yet. By length alone: Bedrock's events number the parts otherwise than they then stand."""
+        came = sum(size for (of, _, kind), size in self._sent.items() if (of, kind) == (index, what))
+        for part, whole in enumerate(parts):
+            self._add(index, part, what, whole[came:], id_, found)
+            came = max(came - len(whole), 0)
 
     def _finished(self, response: dict[str, Any], found: list[Delta | Usage]) -> None:
         self._named(response)
@@ -187,7 +191,8 @@ class ResponsesReader:
         usage = _usage(response.get("usage"))
         if usage is not None:
             self.usage = usage
-            found.append(usage)
+            if not self._whole:
+                found.append(usage)
         if response.get("error") or response.get("status") == "failed":
             raise self._failed(response)
         self._final = response

@@ -7,16 +7,17 @@ is sent each time, encrypted thinking included.
 from typing import Any
 
 from adapters.openai_dialect import Dialect
+from adapters.openai_models import for_model
 from adapters.openai_writing import (
     cache_key,
     effort_word,
-    for_model,
     format_name,
     image_url,
     is_strict,
     mark,
     note,
     note_cache_marks,
+    sampling,
     schema_words,
 )
 from adapters.outgoing import ToolNames, effort_of, joined_text, json_text, need_object_schema
@@ -83,29 +84,28 @@ def write_responses(
     if wanted is not None:
         body["text"] = {"format": _format(wanted)}
     body["max_output_tokens"] = request.max_output_tokens
-    for name in ("temperature", "top_p"):
-        if (value := getattr(request, name)) is not None:
-            body[name] = value
+    body |= sampling(dialect, request, target, ("temperature", "top_p"))
     left_out = ("top_k", "seed", "presence_penalty", "frequency_penalty")
     notes.extend(note(name, target, "takes none by Responses") for name in left_out if getattr(request, name) is not None)
-    _think(dialect, request, body)
+    _think(dialect, request, body, target, notes)
     if request.cache_key is not None:
         body["prompt_cache_key"] = cache_key(request.cache_key)
     note_cache_marks(dialect, request, target, notes)
     body["store"] = False
-    body["include"] = ["reasoning.encrypted_content"]
+    if dialect.thinking != "none":
+        body["include"] = ["reasoning.encrypted_content"]
     if stream:
         body["stream"] = True
     return body
 
 
-def _think(dialect: Dialect, request: ModelRequest, body: dict[str, Any]) -> None:
+def _think(dialect: Dialect, request: ModelRequest, body: dict[str, Any], target: str, notes: list[str]) -> None:
     thinking = request.thinking
-    if thinking is None:
+    if thinking is None or dialect.thinking == "none":
         return
     reasoning: dict[str, Any] = {}
     if (effort := effort_of(thinking)) is not None:
-        reasoning["effort"] = effort_word(dialect, effort)
+        reasoning["effort"] = effort_word(dialect, effort, target, notes)
     if thinking.show:
         reasoning["summary"] = "auto"
     if reasoning:
@@ -142,7 +142,7 @@ def _assistant(
                 if part.text:
                     written.append({"role": "assistant", "content": part.text})
             case ThinkingPart():
-                if part.provider != dialect.provider or not part.encrypted or at > last:
+                if part.provider != dialect.provider or not part.encrypted or at > last or dialect.thinking == "none":
                     notes.append(note("thinking", target, "takes back its own alone, encrypted and with what it led to"))
                     continue
                 item: dict[str, Any] = {"type": "reasoning"}

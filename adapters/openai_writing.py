@@ -4,11 +4,10 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 from adapters.openai_dialect import Dialect
-from adapters.outgoing import Effort
+from adapters.outgoing import Effort, effort_of
 from adapters.port import UnsupportedRequest
 from adapters.reading import fields, text
 from agentos.contracts.model import ImagePart, JsonSchemaFormat, ModelRequest, ThinkingPart, ToolCallPart
@@ -18,13 +17,13 @@ __all__ = [
     "call_mark",
     "call_mark_back",
     "effort_word",
-    "for_model",
     "format_name",
     "image_url",
     "is_strict",
     "mark",
     "note",
     "note_cache_marks",
+    "sampling",
     "schema_words",
 ]
 
@@ -34,8 +33,7 @@ _STRICT_KEYWORDS = frozenset(
 )
 _LONGEST_CACHE_KEY = 64
 _MARK = "extra_content:"
-_VERSION = re.compile(r"gpt-(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
-_FIRST_WITH_MARKS = (5, 6)
+_SAMPLING_UNSAID = {"temperature": 1.0, "top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -69,9 +67,26 @@ def cache_key(key: str) -> str:
     return key if len(key) <= _LONGEST_CACHE_KEY else hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def effort_word(dialect: Dialect, effort: Effort) -> str:
+def effort_word(dialect: Dialect, effort: Effort, target: str, notes: list[str]) -> str:
     """The effort in the provider's word."""
-    return dict(dialect.efforts).get(effort, effort)
+    word = dict(dialect.efforts).get(effort, effort)
+    if effort == "none" and word != "none":
+        notes.append(note("thinking", target, "cannot be told not to think: it is told to think little"))
+    return word
+
+
+def sampling(dialect: Dialect, request: ModelRequest, target: str, names: tuple[str, ...]) -> dict[str, float]:
+    """What is asked for of these. Refuses what a model that thinks does not take, unless it is what it does anyway."""
+    asked = {name: value for name in names if (value := getattr(request, name)) is not None}
+    thinking = request.thinking
+    told_to = thinking is not None and effort_of(thinking) not in (None, "none")
+    if dialect.sampling == "always" or (dialect.sampling == "unthinking" and not told_to):
+        return asked
+    for name, value in asked.items():
+        if value != _SAMPLING_UNSAID[name]:
+            why = f"{target} takes no {name} when it thinks: leave it out, or use another provider"
+            raise UnsupportedRequest(why, provider=dialect.provider, code=f"{name}_unsupported")
+    return {}
 
 
 def schema_words(wanted: JsonSchemaFormat) -> str:
@@ -114,14 +129,6 @@ def is_strict(schema: Any) -> bool:
         return False
     inner = [*properties.values(), *(node.get("anyOf") or ()), *([node["items"]] if "items" in node else [])]
     return all(is_strict(child) for child in inner)
-
-
-def for_model(dialect: Dialect, model: str) -> Dialect:
-    """The dialect as far as this model speaks it."""
-    version = _VERSION.match(model) if dialect.cache_marks else None
-    if version is not None and (int(version[1]), int(version[2] or 0)) >= _FIRST_WITH_MARKS:
-        return dialect
-    return replace(dialect, cache_marks=False) if dialect.cache_marks else dialect
 
 
 def mark(dialect: Dialect, part: dict[str, Any], cache: str | None) -> dict[str, Any]:

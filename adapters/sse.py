@@ -75,15 +75,25 @@ class EventStream:
 
     def _take(self, line: bytes) -> None:
         if line.startswith(b"data:"):
-            value = line[6:] if line[5:6] == b" " else line[5:]
-            self._data.append(value)
-            self._size += len(value)
-            self._bounded(self._size)
+            self._keep(line[6:] if line[5:6] == b" " else line[5:])
         elif line.startswith(b"event:"):
             self._name = line[6:].strip()
+        elif line.startswith(b"error:"):
+            # A field of its own for errors, as llama.cpp's server has sent them.
+            self._name = b"error"
+            self._keep(line[6:].strip())
+        elif line.startswith(b'{"error"'):
+            # A server behind a gateway, which had a stream of events to break off and did not know.
+            self._name = b"error"
+            self._keep(line)
         elif line == b"data":
             self._data.append(b"")
         # A comment (a ping), an id, a retry time, or a field that nobody knows.
+
+    def _keep(self, value: bytes) -> None:
+        self._data.append(value)
+        self._size += len(value)
+        self._bounded(self._size)
 
     def _dispatch(self) -> tuple[bytes, bytes] | None:
         name, data = self._name, self._data

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.anthropic import AnthropicAdapter
 from adapters.gemini import GeminiAdapter
+from adapters.openai_compatible import Dialect, OpenAICompatibleAdapter
 from adapters.port import ModelAdapter
 from adapters.registry import from_environment
 from agentos.contracts.model import ModelRequest, ModelResponse
@@ -93,5 +94,28 @@ async def claude(raw: RawServer) -> AsyncIterator[AnthropicAdapter]:
 @pytest.fixture
 async def gemini(raw: RawServer) -> AsyncIterator[GeminiAdapter]:
     built = GeminiAdapter(api_key=KEY, base_url=f"http://127.0.0.1:{raw.port}")
+    yield built
+    await built.close()
+
+
+class ByResponses(OpenAICompatibleAdapter):
+    """A server that is asked by Responses."""
+
+    def by_responses(self, request: ModelRequest, model: str) -> bool:
+        return bool(request or model)
+
+
+@pytest.fixture
+async def compatible(raw: RawServer) -> AsyncIterator[OpenAICompatibleAdapter]:
+    """Some server that is asked by chat completions."""
+    built = OpenAICompatibleAdapter(Dialect(provider="house"), api_key="k", base_url=f"http://127.0.0.1:{raw.port}/v1")
+    yield built
+    await built.close()
+
+
+@pytest.fixture
+async def responses(raw: RawServer) -> AsyncIterator[OpenAICompatibleAdapter]:
+    """Some server that is asked by Responses."""
+    built = ByResponses(Dialect(provider="house"), api_key="k", base_url=f"http://127.0.0.1:{raw.port}/v1")
     yield built
     await built.close()

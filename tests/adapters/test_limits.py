@@ -55,6 +55,27 @@ CASES: dict[str, tuple[dict[str, str], RateLimits | None]] = {
         {"x-ratelimit-limit-tokens-minute": "60000", "x-ratelimit-remaining-tokens-minute": "1", "x-ratelimit-reset-tokens-minute": "11.5"},
         RateLimits(tokens_limit=60_000, tokens_left=1, tokens_reset=timedelta(seconds=11.5)),
     ),
+    "a period by which all is there again, and resets in milliseconds (Azure)": (
+        {
+            "x-ratelimit-limit-requests": "120",
+            "x-ratelimit-limit-tokens": "120000",
+            "x-ratelimit-remaining-requests": "119",
+            "x-ratelimit-remaining-tokens": "119986",
+            "x-ratelimit-renewalperiod-requests": "60",
+            "x-ratelimit-renewalperiod-tokens": "60",
+            "x-ratelimit-reset-requests": "500",
+            "x-ratelimit-reset-tokens": "7",
+        },
+        RateLimits(120, 119, timedelta(milliseconds=500), 120_000, 119_986, timedelta(milliseconds=7)),
+    ),
+    "requests by another name (Mistral)": (
+        {"x-ratelimit-limit-req-minute": "360", "x-ratelimit-remaining-req-minute": "352", "x-ratelimit-limit-tokens-minute": "20000000"},
+        RateLimits(360, 352, None, 20_000_000),
+    ),
+    "a burst of requests (Mistral)": (
+        {"x-ratelimit-limit-req-10-second": "60", "x-ratelimit-remaining-req-10-second": "48"},
+        RateLimits(requests_limit=60, requests_left=48),
+    ),
     "requests alone, until a time in milliseconds (OpenRouter)": (
         {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1830297600000", **_DATE},
         RateLimits(requests_limit=20, requests_left=0, requests_reset=timedelta(seconds=60)),

@@ -1,7 +1,6 @@
 """What the providers' servers, and those that speak their formats, have been seen to send: each in the form in which it comes over the wire."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,11 +8,9 @@ import pytest
 from adapters.anthropic import AnthropicAdapter
 from adapters.gemini import GeminiAdapter
 from adapters.openai_compatible import Dialect, OpenAICompatibleAdapter
-from adapters.openai_dialect import Dialect as AnyDialect
 from adapters.port import ModelAdapter, ProviderError
 from agentos.contracts.model import (
     Message,
-    ModelRequest,
     TextPart,
     ThinkingPart,
     ThinkingSealed,
@@ -28,27 +25,6 @@ from tests.adapters.streaming import run, sse
 from tests.loopback.raw import RawServer, Reply
 
 USED = Usage(input_tokens=9, output_tokens=4)
-
-
-class ByResponses(OpenAICompatibleAdapter):
-    """A server that is asked by Responses."""
-
-    def by_responses(self, request: ModelRequest, model: str) -> bool:
-        return bool(request or model)
-
-
-@pytest.fixture
-async def compatible(raw: RawServer) -> AsyncIterator[OpenAICompatibleAdapter]:
-    made = OpenAICompatibleAdapter(AnyDialect(provider="house"), api_key="k", base_url=f"http://127.0.0.1:{raw.port}/v1")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def responses(raw: RawServer) -> AsyncIterator[ByResponses]:
-    made = ByResponses(Dialect(provider="house"), api_key="k", base_url=f"http://127.0.0.1:{raw.port}/v1")
-    yield made
-    await made.close()
 
 
 # --- chat completions -------------------------------------------------------------------------------------------------
@@ -168,7 +144,7 @@ async def test_the_mark_of_a_call_by_gemini_s_servers_of_this_format_goes_back_t
     raw.reply(Reply.sse(sse(chunk({"content": "Hi"}), finish(), usage_chunk())))
     await run(compatible, again)
     assert raw.requests[-1].json()["messages"][1]["tool_calls"][0]["extra_content"] == signed["extra_content"]
-    other = OpenAICompatibleAdapter(AnyDialect(provider="other"), api_key="k", base_url=f"http://127.0.0.1:{raw.port}/v1")
+    other = OpenAICompatibleAdapter(Dialect(provider="other"), api_key="k", base_url=f"http://127.0.0.1:{raw.port}/v1")
     raw.reply(Reply.sse(sse(chunk({"content": "Hi"}), finish(), usage_chunk())))
     await run(other, again)
     await other.close()
@@ -276,7 +252,7 @@ RESPONSES: dict[str, tuple[list[Any], tuple[Any, ...], str, tuple[str, ...]]] = 
 
 
 @pytest.mark.parametrize("name", RESPONSES)
-async def test_responses_as_their_servers_send_them(raw: RawServer, responses: ByResponses, name: str) -> None:
+async def test_responses_as_their_servers_send_them(raw: RawServer, responses: OpenAICompatibleAdapter, name: str) -> None:
     values, parts, reason, notes = RESPONSES[name]
     raw.reply(Reply.sse(sse(*values, named=True, done=False), cut=17))
     answer = (await run(responses)).answer
