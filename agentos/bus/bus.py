@@ -21,6 +21,7 @@ from nats.errors import Error as NatsError
 
 from agentos.bus import claim
 from agentos.bus.consume import Consumption, Route
+from agentos.bus.headers import read_quickly
 from agentos.bus.kv import KeyValue
 from agentos.bus.publishing import PUBLISH_TRIES, Publishing
 from agentos.bus.reading import HandedOut, Reading
@@ -115,6 +116,7 @@ class Bus:
         bus = cls(service, broker, instance)
         box.append(bus)
         bus._client = await _first_connection(broker, service)
+        read_quickly(bus._client)
         bus._reading = Reading(bus._client)
         bus._publishing = Publishing(bus._client, service)
         await bus._publishing.start()
