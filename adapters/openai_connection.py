@@ -16,6 +16,7 @@ import openai
 from adapters import failures
 from adapters.incoming import LOST, Opened, content_of, is_timeout, plain_headers, refusal_in
 from adapters.limits import rate_limits, wait_in_words
+from adapters.openai_client import Client
 from adapters.port import ProviderError
 from adapters.reading import entries, fields, text
 
@@ -44,7 +45,7 @@ class Connection:
 
     def __init__(self, provider: str, *, api_key: str, base_url: str) -> None:
         self._provider = provider
-        self._client = openai.AsyncOpenAI(
+        self._client = Client(
             api_key=api_key,
             base_url=base_url,
             max_retries=0,

@@ -212,6 +212,26 @@ async def test_nothing_is_told_of_the_machine_and_every_header_is_meant(wire: Wi
     assert headers["authorization"] == "Bearer test-key"
 
 
+async def test_a_later_request_is_sent_as_the_first_of_its_path_was_but_for_what_is_its_own(wire: Wire) -> None:
+    """Its body and length, its idempotency key, and the cookies that the server has set since."""
+    adapter = wire.adapter("openai")
+    for key, said, cookie in (("one", "Hello.", "a=1"), ("two", "Hello, hello.", "a=2"), ("three", "Hello.", "a=3")):
+        wire.server.reply(Reply.json(CHAT_ANSWER, set_cookie=cookie))
+        request = ModelRequest(messages=(user(said),))
+        await adapter.complete(request, model="m", timeout=timedelta(seconds=20), idempotency_key=key)
+    first, second, third = wire.server.requests
+    assert first.line == second.line == third.line
+    assert [each.json()["messages"][0]["content"] for each in wire.server.requests] == ["Hello.", "Hello, hello.", "Hello."]
+    assert [each.headers["idempotency-key"] for each in wire.server.requests] == ["one", "two", "three"]
+    assert [int(each.headers["content-length"]) for each in wire.server.requests] == [
+        len(each.body) for each in wire.server.requests
+    ]
+    assert [each.headers.get("cookie") for each in wire.server.requests] == [None, "a=1", "a=2"]
+    own = {"idempotency-key", "content-length", "cookie"}
+    alike = [{name: value for name, value in each.headers.items() if name not in own} for each in wire.server.requests]
+    assert alike[0] == alike[1] == alike[2]
+
+
 # --- conversations -------------------------------------------------------------------------------------------------------------
 
 THOUGHT = ThinkingPart(provider="openai", text="Hm.", encrypted="sealed", id="rs_1")
