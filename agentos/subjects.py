@@ -38,18 +38,20 @@ class SubjectIndex:
         self._keys: dict[str, bytes] = {}
         self._noted: set[tuple[str, str, str]] = set()
 
-    async def note(self, tenant: str, family: str, values: Iterable[tuple[str, str]]) -> None:
+    async def note(self, tenant: str, family: str, values: Iterable[tuple[str, str]], *, remembered: bool = True) -> None:
         """Family ``family`` holds these pairs of entity and value. For policy, before anyone can see what it redacted. Idempotent.
 
-        Entities that lead to nobody are left out. Raises RetryLater without the broker: what cannot be found again is not let in.
+        Entities that lead to nobody are left out. Not ``remembered`` are those of a family that is noted once: nobody asks again. Raises
+        RetryLater without the broker: what cannot be found again is not let in.
         """
         named = {self.person(tenant, value) for entity, value in values if entity in INDEXED and normalised(value)}
         fresh = sorted(person for person in named if (tenant, person, family) not in self._noted)
-        if len(self._noted) + len(fresh) > NOTED:
-            self._noted.clear()
         entries = (fresh[at : at + TOGETHER] for at in range(0, len(fresh), TOGETHER))
         await asyncio.gather(*(self._write(".".join((tenant, *persons, family))) for persons in entries))
-        self._noted.update((tenant, person, family) for person in fresh)
+        if remembered:
+            if len(self._noted) + len(fresh) > NOTED:
+                self._noted.clear()
+            self._noted.update((tenant, person, family) for person in fresh)
 
     async def _write(self, key: str) -> None:
         try:

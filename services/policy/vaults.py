@@ -87,7 +87,7 @@ class Vaults:
                 return Kept(done.value, done.entities, sealed)
             known = [(name.partition("_")[0], text) for name, text in done.vault.values.items() if name not in vault.values]
             if standing is None:
-                await self._subjects.note(tenant, family, known)
+                await self._subjects.note(tenant, family, known, remembered=False)
                 return Kept(done.value, done.entities, sealed)
             value = sealed.model_dump_json().encode()
             # Whose data this is can be found again before anyone sees it redacted: else nobody could have it erased.

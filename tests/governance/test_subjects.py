@@ -60,6 +60,15 @@ async def test_however_many_are_found_at_once_each_is_found_again_and_all_are_fo
     assert await gateway.families(TENANT, gateway.person(TENANT, people[1])) == []
 
 
+async def test_a_family_that_is_noted_once_is_found_and_takes_no_room_in_memory(broker: Broker, master: MasterKey) -> None:
+    policy, gateway = await index(broker, "policy", master), await index(broker, "gateway", master)
+    for _ in range(2):  # a message that comes again
+        await policy.note(TENANT, "f1", [("EMAIL", "ann@example.org"), ("PHONE", "+1 415 555 0132")], remembered=False)
+    assert await gateway.families(TENANT, gateway.person(TENANT, "ann@example.org")) == ["f1"]
+    assert not policy._noted  # pyright: ignore[reportPrivateUsage] - what it keeps shows nowhere else
+    assert await gateway.forget(TENANT, "f1") == 2
+
+
 async def test_the_brokers_files_hold_no_identifier_and_after_forgetting_no_trace_of_it(
     broker: Broker, master: MasterKey
 ) -> None:
