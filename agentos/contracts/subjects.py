@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agentos.contracts.ids import is_token
 
@@ -31,13 +32,18 @@ class EventSubject:
     @classmethod
     def parse(cls, subject: str) -> "EventSubject":
         """The parts of ``subject``. Raises ValueError when it is no event subject."""
-        match subject.split("."):
-            case ["evt", tenant, aggregate, id_, fact]:
-                return cls(tenant, aggregate, id_, fact)
-            case ["evt", tenant, aggregate, id_, fact, ordinal]:
-                return cls(tenant, aggregate, id_, fact, ordinal)
-            case _:
-                raise ValueError(f"not an event subject: {subject!r}")
+        return _parsed(subject)
+
+
+@lru_cache(512)  # a handler asks several times of the message that it handles
+def _parsed(subject: str) -> EventSubject:
+    match subject.split("."):
+        case ["evt", tenant, aggregate, id_, fact]:
+            return EventSubject(tenant, aggregate, id_, fact)
+        case ["evt", tenant, aggregate, id_, fact, ordinal]:
+            return EventSubject(tenant, aggregate, id_, fact, ordinal)
+        case _:
+            raise ValueError(f"not an event subject: {subject!r}")
 
 
 def aggregate_pattern(tenant: str, aggregate: str, id_: str) -> str:

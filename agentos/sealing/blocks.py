@@ -8,6 +8,7 @@ its own name, so one is as good as another's noise; the place of an erased one h
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agentos.sealing.master import WRAPPED_BYTES
 
@@ -45,6 +46,7 @@ class Place:
         return value is not None and (self.nth is None or self.nth * WRAPPED_BYTES < len(value))
 
 
+@lru_cache(512)  # what is sealed with a call's key is opened again within the second
 def place_of(key: str) -> Place:
     """Where data key ``key`` stands."""
     match = _NAME.fullmatch(key)
