@@ -57,7 +57,7 @@ class _Call:
 
 
 class AnalysisPool:
-    """Workers that analyse. Each starts when it is first needed (half a second) and stays. Belongs to one event loop.
+    """Workers that analyse. Each starts when it is first needed (two seconds of processor time) and stays. Belongs to one event loop.
 
     ``patience`` is how long one batch (at most 36,000 characters) may take, the start of a worker included; ``within`` how long one
     call may, beyond 10 ms for each of its kilobytes.
@@ -67,8 +67,8 @@ class AnalysisPool:
         self,
         workers: int = 1,
         *,
-        patience: timedelta = timedelta(seconds=10),
-        within: timedelta = timedelta(seconds=20),
+        patience: timedelta = timedelta(seconds=30),
+        within: timedelta = timedelta(seconds=60),
         command: Sequence[str] = WORKER,
     ) -> None:
         self.cache = AnalysisCache()
