@@ -100,6 +100,8 @@ _TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<
 _RELEASE = re.compile(r"(?<![\w.])v?\d{1,3}\.\d{1,4}\.\d{1,4}(?![\w.]*\d\.)")
 """``Bump hugo from 0.121 to 0.123.8``: beside the number of a release one word is rather what is released."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
+_BOUND = re.compile(r"[<>]=?\s{0,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$")
+"""``CHECK (born > DATE '1900-01-01')``"""
 _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
 
@@ -160,6 +162,8 @@ def is_doubtful(
             if _DATE.fullmatch(value) is None:
                 return True
             if _RANGE.fullmatch(value) is not None and _COPYRIGHT.search(text, max(0, start - 48), start) is not None:
+                return True
+            if _BOUND.search(text, max(0, start - 24), start) is not None:
                 return True
             near = max(0, start - _NEAR)
             # With the sign before it, by which a word begins.
@@ -242,9 +246,10 @@ def _is_unread(text: str, start: int, end: int, lists: Callable[[str], int]) -> 
 
 
 _LABEL = re.compile(
-    r"(?:ADR|BDAY|USt|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
+    r"(?:ADR|BDAY|USt|RVNR|SIRET|SIREN|UAN|PESEL|NIP|EMS|NMLS|MB|GB|KB|TB|Soc|Diners|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
     r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
-    r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
+    r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Segundo|Municipio|Provincia|Lui|Lei|"
+    r"Dzień dobry|Pozdrawiam|Hej|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
     r"January|February|March|July|October|November|December|Januar|Februar|März|Juli|Oktober|Dezember)\.?"
 )
 """What announces something, begins a sentence or names a month is nobody."""

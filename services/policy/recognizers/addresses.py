@@ -11,7 +11,7 @@ _CAP = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w.'’-]{0,24}"
 _UNIT = (
     r"(?:,? {0,2}(?:(?:Apt|apt|Apartment|Suite|suite|Ste|Unit|unit|Flat|Floor|Fl|Room|Rm|app|appt|Bldg|Building|int|interno|"
     r"scala|bus|piso|Wohnung|Whg)\b\.? ?#?(?-i:[\w-]{1,6})"
-    r"|# ?\w{1,6}|\d{1,2}(?:st|nd|rd|th) [Ff]loor|\d{1,2}[ºª°](?: ?(?:[A-Za-z]\b|izda\.?|dcha\.?|izq\.?|der\.?))?)){0,2}"
+    r"|# ?\w{1,6}|\d{1,2}(?:st|nd|rd|th) [Ff]loor|\d{1,2}\.?[ºª°](?: ?(?:[A-Za-z]\b|izda\.?|dcha\.?|izq\.?|der\.?))?)){0,2}"
 )
 
 _SUFFIX = (
@@ -106,7 +106,7 @@ _NO_GERMAN_LOCATION = re.compile(
     r"Schritt|Fall|Punkt|Alter|Preis|Wert|Seite|Zeile|Spalte|Tag|Woche|Monat|Schnitt|Test|Release|Build|Ticket|Sprint|Port)\b"
 )
 _GERMAN_REST = re.compile(
-    rf"(?<![\w-])(?:{_CAP}[ -]){{0,2}}[A-ZÄÖÜ][\wäöüß-]{{2,30}} \d{{1,4}} ?[a-z]?(?=,? {{0,2}}[·|"
+    rf"(?<![\w-])(?:{_CAP}[ -]){{0,2}}[A-ZÄÖÜ][\wäöüß-]{{2,30}} \d{{1,4}}(?!\d) ?[a-z]?(?=,? {{0,2}}[·|"
     rf"]? ?\n?(?:D-)?\d{{5}} [A-ZÄÖÜ])"
 )
 
@@ -143,7 +143,7 @@ _SPANISH = re.compile(
 _GRAN_VIA = re.compile(r"(?<!\w)Gran Vía(?: de [A-ZÁ-Ú]\w+)?,? \d{1,3}(?!\w)")
 _NORDIC = re.compile(
     rf"(?<![\w-])(?:{_CAP} )?[A-ZÅÄÖØÆ][\wåäöøæéü-]{{2,24}}(?:vägen|gatan|gata|gade|gaten|vej|veien|vei|gränd|allén|torget|"
-    rf"tie|katu|straede|strasse|utca)(?:\s)\d{{1,4}} ?[A-Za-z]?(?!\w)"
+    rf"tie|katu|straede|strasse|utca)(?:\s)\d{{1,4}}(?: ?[A-Za-z](?!\w)|(?!\w))(?:,? lgh \d{{4}}(?!\w))?"
     rf"|(?<![\w.])(?:[Uu]l\.|[Aa]l\.|[Pp]l\.|[Oo]s\.|Rua|Avenida|Travessa|Largo|Rruga|Bulevardi|Strada|Str\.) (?:(?:da|do|das|"
     rf"dos|de) )?(?:{_CAP} ){{0,4}}{_CAP},? \d{{1,4}}[A-Za-z]?(?:/\d{{1,4}})?(?![\w%]|[.:]\d)"
 )
@@ -320,6 +320,12 @@ _PLACED = re.compile(
     r"an der|im|de|la|sur|en|le|les|di|del|in|a\.M\.|\([A-Z]{2}\)|[IVX]+))*[ ]?(?:[,.;)\n(]|$))",
     re.MULTILINE,
 )
+_HYPHENED = re.compile(
+    r"-(?:(?<=(?<![\w.-])\d\d-)|"
+    r"(?<=(?<![\w.-])\d{4}-))\d{3}(?= [A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]{2,}(?:[ -][A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]*){0,3}[ ]?(?:[,.;)\n]|$))"
+)
+_HYPHENED_BEFORE = re.compile(r"(?:^|[\n,;|][ \t]{0,4})(?P<head>\d{2}|\d{4})$")
+"""``31-159 Kraków``, ``1250-023 Lisboa``: at the head of a line, or after a comma."""
 _AFTER_INDIAN = re.compile(
     r"\b(?:Mumbai|Delhi|Bengaluru|Bangalore|Hyderabad|Ahmedabad|Chennai|Kolkata|Surat|Pune|Jaipur|Lucknow|Kanpur|Nagpur|"
     r"Indore|Thane|Bhopal|Visakhapatnam|Patna|Vadodara|Ghaziabad|Ludhiana|Agra|Nashik|"
@@ -331,7 +337,7 @@ _AFTER_INDIAN = re.compile(
 )
 _AFTER_STREET = re.compile(
     rf"^[ ,;·|\n\t]{{1,6}}(?:[^\d\n]{{2,48}}?[ ,(·|\n-]{{1,4}})?(?P<value>{_UK}|{_CA}|{_NL}(?!\w)|\d{{5}}(?:-\d{{4}})?|"
-    rf"\d{{3}} \d{{2,3}}|\d{{6}}|\d{{4}}(?= [A-Z][a-zà-ž]{{2,}}|[ ]?(?:$|[\n.,;)])))(?![\w-]|[.:/]\d)",
+    rf"\d{{3}} \d{{2,3}}|\d{{6}}|\d{{2}}-\d{{3}}|\d{{4,5}}-\d{{3}}|\d{{4}}(?= [A-Z][a-zà-ž]{{2,}}|[ ]?(?:$|[\n.,;)])))(?![\w-]|[.:/]\d)",
     re.IGNORECASE,
 )
 _AROUND = 72
@@ -370,6 +376,10 @@ def _postcodes(text: str, lowered: Lowered, streets: list[Finding]) -> Iterator[
         yield code(*match.span("value"))
     for match in _PLACED.finditer(text) if _TOWN_SHAPE in shape else ():
         yield code(*match.span())
+    for match in _HYPHENED.finditer(text) if "00-000 A" in shape else ():
+        head = _HYPHENED_BEFORE.search(text, max(0, match.start() - 10), match.start())
+        if head is not None:
+            yield code(head.start("head"), match.end())
     # What stands before them ends with a blank.
     for match in _FOUR_TO_SIX.finditer(text) if " 0000" in shape or " 000 000" in shape else ():
         before = text[max(0, match.start() - 24) : match.start()]

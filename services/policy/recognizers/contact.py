@@ -19,6 +19,12 @@ _SPELT = re.compile(
     r"|(?<![\w.-])[\w+-]{1,64}(?: dot [\w+-]{1,64}){0,2} at [\w-]{1,63}(?: dot [\w-]{1,63}){1,3}(?![\w-])"
 )
 _SPELT_WORDS = Words((" dot ", "(at)", "[at]", "( at )", "[ at ]", "{at}", "<at>", "(ät)", "(arobase)"))
+_UPI = re.compile(
+    r"(?<![A-Za-z])(?:upi|vpa)(?:[ _-]?(?:id|handle|address))?[\"'\])]{0,2}(?: is|[ ]?[:=#-])?[ \t]{0,3}[\"'(]?"
+    r"(?P<value>[\w.-]{2,64}@[a-z]{2,16})(?![\w.@-])",
+    re.IGNORECASE,
+)
+"""An address of the Unified Payments Interface of India: it has no domain."""
 _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
@@ -98,6 +104,11 @@ ANNOUNCED = Announcements(
         r"(?:\buser=|\buser: |\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|"
         r"none) for (?!invalid )|invalid user )[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
+    ),
+    announcement(
+        "USERNAME", "USERNAME", "gebruikersnaam|nome utente|utilisateur|identifiant|benutzer|usuario",
+        r"(?:gebruikersnaam|nome utente|nom d['’]utilisateur|identifiant|benutzer(?:name|kennung)|nombre de usuario)",
+        rf"{_PLAIN_NAME}(?=[.,;)\n]|$)", gap=" ", score=0.6,
     ),
     # Whom an address follows in brackets: ``User ann (ann@x.org)``.
     announcement(
@@ -301,6 +312,8 @@ def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
                 continue
             start = match.start() + (len(match["local"]) - len(match["local"].lstrip("'")))
             yield Finding(start, match.end(), "EMAIL_ADDRESS", "EMAIL", 1.0)
+        for match in _UPI.finditer(text) if "upi" in lowered or "vpa" in lowered else ():
+            yield Finding(*match.span("value"), "UPI_ID", "ACCOUNT", 0.9)
     if "%40" in text:
         for match in _ENCODED.finditer(text):
             yield Finding(match.start(), match.end(), "EMAIL_ADDRESS", "EMAIL", 0.9)

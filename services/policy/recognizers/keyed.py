@@ -23,7 +23,8 @@ _KEYS = (
 _VALUES = {
     "PERSON": r"(?=[^\W\d_])[^\d\"'<>{}\[\]$%@:;=_/\\()]{2,60}",
     "LOCATION": r"(?=[^\W\d_])[^\d\"'<>{}\[\]$%@:;=_/\\]{2,48}",
-    "STREET_ADDRESS": r"(?=[^\"<>{}\n]{0,60}\d)(?=[^\"<>{}\n]{0,60}[^\W\d_]{3})[^\"<>{}\[\]$@=\n]{5,90}",
+    "STREET_ADDRESS": r"(?=[^\"<>{}\n]{0,60}(?:\d|[a-z] (?:Street|Road|Avenue|Lane|Drive|Court|Close|Way|Terrace|Boulevard|"
+    r"Square)\b))(?=[^\"<>{}\n]{0,60}[^\W\d_]{3})[^\"<>{}\[\]$@=\n]{5,90}",
     "ORGANIZATION": r"(?=[A-ZÀ-Þ\d])[^\"<>{}\[\]$@=\n]{2,60}",
 }
 _QUOTED = tuple(
@@ -46,7 +47,7 @@ _WORDS = Words((
 _FORM_WORDS = Words(("name", "naam", "nom", "apellido"))
 _FORM = re.compile(
     r"(?:^|[ \t]{2}|[|;,][ \t]?)(?:[*•-] )?(?i:(?:legal |applicant'?s? |patient'?s? |customer'?s? )?(?:last|first|middle|"
-    r"family|given|maiden|full|sur|fore)[ -]?names?|"
+    r"family|given|maiden|full|sur|fore)[ -]?names?(?:\(s\))?|"
     r"vorname|nachname|familienname|geburtsname|nom(?: de famille)?|pr[ée]noms?|cognome|nome|apellidos?|nombre|achternaam|voornaam)"
     r"[ \t]{0,3}(?:[:=][ \t]{0,12}|[ \t])(?P<value>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’.-]{1,30}(?: [A-ZÀ-ÖØ-ÞĀ-Ž][\w'’.-]{0,30}| (?:de|del|"
     r"della|van|von|der|den|da|la|le|el|al|bin)){0,4})"
@@ -54,6 +55,12 @@ _FORM = re.compile(
     re.MULTILINE,
 )
 """A line of a form: ``Surname: Ball``."""
+_UNQUOTED = re.compile(
+    rf"(?<![\w.])(?:{_KEYS[0][2]})=(?P<value>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]{{1,30}}(?: (?!\w{{1,24}}=)[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’.-]{{0,30}}){{0,3}})"
+    r"(?=[ \t]*(?:$|[;,|&)\]]|[ ]\w{1,24}=))",
+    re.MULTILINE,
+)
+"""Of a log: ``customer_name=Ann Lee order=88213``."""
 _NO_VALUES = frozenset(
     (
         "string", "str", "text", "varchar", "char", "name", "surname", "city", "town", "null", "none", "true", "false", "undefined", "unknown",
@@ -70,6 +77,10 @@ def keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
     for match in _FORM.finditer(text) if _FORM_WORDS.any_within(lowered) else ():
         if match["value"].lower() not in _NO_VALUES:
             yield Finding(*match.span("value"), "PERSON", "PERSON", 0.7)
+    if "name=" in lowered:
+        for match in _UNQUOTED.finditer(text):
+            if match["value"].lower() not in _NO_VALUES:
+                yield Finding(*match.span("value"), "PERSON", "PERSON", 0.7)
     quoted = any(sign in text for sign in ("'", '"', "`")) and _QUOTE.search(text) is not None
     for patterns in ((_QUOTED if quoted else ()), (_TAGGED if "</" in text else ())):
         for entity, stem, pattern in patterns:

@@ -41,7 +41,7 @@ ANNOUNCED = Announcements(
     ),
     announcement(
         "US_EIN", "ID", "ein|employer id|tax id|tax_id|taxid|fein", r"(?:\bf?ein\b|employer id\w*|tax[ _]?id\w*)",
-        r"\d{2}-\d{7}"
+        r"\d{2}-?\d{7}"
     ),
     announcement(
         "US_MEDICARE", "ID", "medicare|mbi", r"(?:medicare|mbi)", r"[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}"
@@ -125,7 +125,7 @@ ANNOUNCED = Announcements(
         r"\d{3}[ .-]?\d{3}[ .-]?\d{3}", gap=FAR,
     ),
     announcement(
-        "CA_NAS", "ID", "assurance sociale|nas:|nas ", r"(?:num[ée]ro d['’]assurance sociale|assurance sociale|(?-i:\bNAS\b))",
+        "CA_NAS", "ID", "assurance sociale|nas:|nas |n.a.s.", r"(?:num[ée]ro d['’]assurance sociale|assurance sociale|(?-i:\bNAS\b|N\.A\.S\.))",
         r"\d{3}[ .-]?\d{3}[ .-]?\d{3}"
     ),
     announcement(
@@ -134,7 +134,8 @@ ANNOUNCED = Announcements(
     ),
     # India
     announcement(
-        "IN_AADHAAR", "ID", "aadhaar|aadhar|adhaar|uidai|uid", r"(?:aadhaa?r|adhaar|uidai|uid\b)", r"\d{4}[ -]?\d{4}[ -]?\d{4}", gap=FAR
+        "IN_AADHAAR", "ID", "aadhaar|aadhar|adhaar|uidai|uid", r"(?:aadhaa?r|adhaar|uidai|uid\b)", r"\d{4}[ -]?\d{4}[ -]?\d{4}", gap=FAR,
+        score=0.95,
     ),
     announcement(
         "IN_PAN", "ID", "pan|permanent account", r"(?:(?-i:PAN)|pan (?:no|number|card)|permanent account n\w*)",
@@ -193,7 +194,7 @@ ANNOUNCED = Announcements(
     announcement(
         "US_IMMIGRATION", "ID", "uscis|green card|alien n|a-number|alien reg", r"(?:uscis ?#?|green card(?: (?:number|"
         r"no\.?))?|alien (?:registration )?"
-        r"(?:number|no\.?|#)|a-number)", r"A?-?\d{3}-?\d{3}-?\d{3}", gap=CLOSE,
+        r"(?:number|no\.?|#)|a-number)", r"A?-?\d{3}-?\d{3}-?\d{3}|[A-Z]{3}\d{10}", gap=CLOSE,
     ),
     announcement(
         "MEDICAL_LICENSE", "ID", "dea |dea#|medical licen", r"(?:\bdea(?: (?:number|no\.?|#|registration)|#)|"

@@ -44,12 +44,41 @@ _IBAN_START = re.compile(r"\d(?<=[A-Za-z]{2}\d)(?<![A-Za-z0-9]..\d)\d(?=[ -]?[A-
 _IBAN_SHAPES = ("AA00", "aa00", "Aa00", "aA00")
 _CRYPTO_START = re.compile(r"[b13](?<![A-Za-z0-9].)(?:(?<=b)c1|(?<=[13]))[a-zA-HJ-NP-Z0-9]{25,59}(?![A-Za-z0-9])", re.DOTALL)
 _ETHEREUM = re.compile(r"(?<![A-Za-z0-9])0x[0-9a-fA-F]{40}(?![A-Za-z0-9])")
+_COIN = re.compile(
+    r"(?<![A-Za-z])(?i:ltc|litecoin|doge(?:coin)?|xmr|monero|sol(?:ana)?|trx|tron|xrp|ripple|dash|zec|zcash|bch|btc|bitcoin|crypto|wallet)"
+    r"(?![A-Za-z])[^\n]{0,40}?(?<![\w/+=.-])(?P<value>(?=[1-9A-Za-z]{0,24}[1-9])(?=[1-9a-z]{0,24}[A-Z])(?=[1-9A-Z]{0,24}[a-z])"
+    r"[1-9A-HJ-NP-Za-km-z]{26,106})(?![\w/+=.-])"
+)
+"""An address in base 58 (without 0, O, I and l) after the name of a coin that has no check of its own here."""
+_COINS = Words(
+    (
+        "ltc",
+        "litecoin",
+        "doge",
+        "xmr",
+        "monero",
+        "solana",
+        "sol ",
+        "trx",
+        "tron",
+        "xrp",
+        "ripple",
+        "dash",
+        "zec",
+        "zcash",
+        "bch",
+        "btc",
+        "bitcoin",
+        "crypto",
+        "wallet",
+    )
+)
 _ETHEREUM_WORDS = re.compile(
     r"eth|wallet|usdt|usdc|erc-?20|crypto|donat|metamask|token|coin|polygon|address|send|payout", re.IGNORECASE
 )
 
 _NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|code|numero|número|numéro|nummer)\.?)?"
-_ACCOUNT = r"\d(?:[ -]?\d){5,17}|\d{2}\.\d{2}\.\d{2}\.\d{3}"
+_ACCOUNT = r"\d(?:[ -]?\d){5,23}|\d{2}\.\d{2}\.\d{2}\.\d{3}|(?=\d{5})[0-9A-Z]{11}"
 
 ANNOUNCED = Announcements(
     announcement(
@@ -67,6 +96,10 @@ ANNOUNCED = Announcements(
         rf"(?:(?:bank )?account(?:[ _]?holder)?|acct\.?|acc|a/c|konto(?:nummer|-nr\.?)?|(?:num[ée]ro de )?compte|"
         rf"conto(?: corrente)?|cuenta(?: bancaria)?|rekening(?:nummer)?|kto\.?|clabe|c/c|(?:checking|savings)(?= (?:\d{{8}}|#|n))){_NUMBER}",
         _ACCOUNT, gap=r"(?:[^\d\n\w]{0,6}(?:is|ist|est|es|number|no|at|with|of|und|and|-)?){0,3}?[^\d\n\w]{0,4}",
+    ),
+    announcement(
+        "BANK_ACCOUNT", "ACCOUNT", "account|acct|a/c|loan n|loan #|iban/a", rf"(?:account|acct\.?|a/c|loan(?=[ _](?:n|#)|#)){_NUMBER}",
+        r"[A-Z]{1,4}-?\d{6,14}", gap=r"(?:[ ]is|[ ]?[:#=])?[ ]", score=0.7,
     ),
     # ``the account with Midlands Mutual, number 41209987``
     announcement(
@@ -173,6 +206,9 @@ class Payment:
         for match in _CRYPTO_START.finditer(text) if lowered.longest >= _LEAST_CRYPTO else ():
             if self._crypto.validate_result(match[0]):
                 yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 1.0)
+        if lowered.longest >= _LEAST_CRYPTO and _COINS.any_within(lowered):
+            for match in _COIN.finditer(text):
+                yield Finding(*match.span("value"), "CRYPTO", "CRYPTO", 0.85)
         if "0x" in text:
             for match in _ETHEREUM.finditer(text):
                 if _ETHEREUM_WORDS.search(text, max(0, match.start() - 96), match.end() + 48):

@@ -13,7 +13,9 @@ _MONTH = (
     r"may|mai|mayo|maggio|mag|mei|jun(?:e|i|io|\.)?|juin|giu(?:gno|\.)?|jul(?:y|i|io|\.)?|juil(?:let|\.)?|lug(?:lio|\.)?|"
     r"aug(?:ust|ustus|\.)?|ao[uû]t|ago(?:sto|\.)?|"
     r"sep(?:t(?:ember|embre|iembre|\.)?|\.)?|set(?:tembre|\.)?|o[ck]t(?:ober|obre|ubre|\.)?|ott(?:obre|\.)?|nov(?:ember|embre|"
-    r"iembre|\.)?|de[czs](?:ember|embre|iembre|\.)?|d[ée]c(?:embre|\.)?|dic(?:embre|iembre|\.)?|gen(?:naio|\.)?|ene(?:ro|\.)?)"
+    r"iembre|\.)?|de[czs](?:ember|embre|iembre|\.)?|d[ée]c(?:embre|\.)?|dic(?:embre|iembre|\.)?|gen(?:naio|\.)?|ene(?:ro|\.)?|"
+    r"janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|dezembro|mars|augusti|maj|juni|"
+    r"stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia)"
 )
 _YEAR = r"(?:1[89]\d{2}|20[0-3]\d|['’]?\d{2})"
 _DATE = (
@@ -29,15 +31,21 @@ _BIRTH = (
     r"data (?:di )?nasc(?:ita|\.)|naci[óo] el|nacid[oa](?:/a|\(a\))?|fecha (?:de )?nac(?:imiento|\.)?|f\. ?(?:de )?nac\.?|nacimiento|"
     r"geboortedatum|geb\b|birth_?dt|"
     r"date (?:de )?naiss\.?|\bddn\b|\bd\. ?d\. ?n\b|gebdat\w*|geb[.-]?dat(?:um|\.)?|\bbday\b|b['’]day|nasc\.|(?<=\bn)\. (?:il|"
-    r"a)|(?-i:\bF\. ?N\.|\bFN\b|\bGD\b|\bYOB\b)|year of birth|jahrgang|compleanno|cumplea[ñn]os|anniversaire|verjaardag|birthdate)"
+    r"a)|(?-i:\bF\. ?N\.|\bFN\b|\bGD\b|\bYOB\b)|urodz(?:ony|ona|enia)|ur\.(?= ?\d)|född|født|fødsels(?:dato|dag)|syntym\w+|narozen\w*|"
+    r"year of birth|jahrgang|compleanno|cumplea[ñn]os|anniversaire|verjaardag|birthdate)"
 )
 
 ANNOUNCED = Announcements(
     announcement(
         "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nasc|naci|nac.|nac:|naiss|ddn|bday|b'day|f.n.|fn |fn:|"
-        "gd:|gd |compleanno|cumplea|anniversaire|verjaardag|n. a|n. il", _BIRTH, _DATE,
+        "urodz|ur. |ur.|född|født|fødsels|syntym|narozen|gd:|gd |compleanno|cumplea|anniversaire|verjaardag|n. a|n. il", _BIRTH, _DATE,
         gap=r"[^\d\n]{0,40}?(?:\n[^\d\n]{0,16}?)?", score=0.9,
     ),
+    # Without the year, where nothing but the date is asked for.
+    announcement("DATE_OF_BIRTH", "DOB", "birthday|b'day|bday|geburtstag|anniversaire|compleanno|cumplea|verjaardag",
+    r"(?:birthday|b['’]?day|geburtstag|anniversaire|compleanno|cumplea[ñn]os|verjaardag)",
+    rf"\d{{1,2}}[/.]\d{{1,2}}\.?|\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of |de )?{_MONTH}|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?",
+    gap=r"(?:[ ](?:is|ist|est|es|è|am|le|il|el|on|op))?[ ]?:?[ ]?(?:on |am |le |il |el |op |the )?", score=0.6),
     # As registers and courts write it: ``Ann Lee, *12.4.1987``.
     announcement("DATE_OF_BIRTH", "DOB", "*0|*1|*2|*3|* 0|* 1|* 2|* 3", r"\*", r"\d{1,2}\.\d{1,2}\.(?:19|20)\d{2}", gap=" ?", score=0.6),
     announcement("DATE_OF_BIRTH", "DOB", "yob|year of birth|jahrgang|birth year|geburtsjahr|année de naissance",
@@ -93,7 +101,8 @@ _ON_NAME = re.compile(
 )
 
 _AGE_AFTER = re.compile(
-    r"(?P<value>\d(?<![\w.,:/$€£-]\d)(?:(?<=1)[01]\d|(?<=[1-9])\d|))(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|[ ]?y/?o\b|-year-old|"
+    r"(?P<value>\d(?<![\w.,:/$€£-]\d)(?:(?<=1)[01]\d|(?<=[1-9])\d|))(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|"
+    r"[ ]?y/?o\b|[ ]?yrs(?= ?[MF]\b)|-year-old|"
     r"[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
     r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
     re.IGNORECASE,
@@ -154,7 +163,7 @@ _TITLE = re.compile(
     r"Dhr|Mag|Ofc|Det|Insp|Lic|Arch|Geom|"
     r"dhr|Mevr|mevr|Mme|Mlle|M|MM|Mw|mw|Drs|Smt|Pr|D[ñn]a|Dra|Sigg|Me|Cllr|Adv|MR|MRS|MS|DR)\."
     r"(?: (?:med|phil|rer|jur|Dr|Ing|h\.c|nat)\.){0,3}"
-    r"|MR|MRS|MS|DR|[Mm](?:onsieur|adame|ademoiselle)|Ma[îi]tre|Cllr|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|"
+    r"|D\.?ª\.?|MR|MRS|MS|DR|[Mm](?:onsieur|adame|ademoiselle)|Ma[îi]tre|Cllr|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Lord|Lady|Professor|"
     r"Doctor|Herrn?|Frau|Mme|Mlle|"
     r"Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
     r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri(?! Lanka)|Pastor|Reverend|Captain|"
@@ -191,11 +200,66 @@ _NOT_NAMES = frozenset(
 )
 
 
+_MORE_AGES = re.compile(
+    r"(?:, ?|,? (?:and|&|und|et|e|y|en|or) )(?P<value>1[01]\d|[1-9]?\d)(?![\w%€$£/-]|[.,:]\d| ?(?:percent|%))"
+)
+_OF_SEVERAL = re.compile(r"(?<![^\W\d_])(?:ages|aged)[ :]{1,3}$", re.IGNORECASE)
+"""``aged 12 and 14``: of several people, one after another."""
+_CHILDREN = re.compile(
+    r"\b(?:kids|children|sons|daughters|twins|boys|girls|brothers|sisters|nephews|nieces|grandchildren|grandkids|kinder|söhne|töchter|enfants|"
+    r"filles|fils|figli|figlie|hijos|hijas|kinderen)[ ](?:\(|aged? |of |de )(?:aged? )?(?P<value>1\d|\d)(?=(?:,| and| &| und|"
+    r" et| e| y| en|\)))",
+    re.IGNORECASE,
+)
+"""``our kids (4 and 7)``."""
+_TURNING = re.compile(
+    r"\b(?:turn(?:s|ed|ing)|wird|wordt|compie|cumple) (?P<value>\d)(?= (?:on|in|next|this|tomorrow|today|am|nächste\w*|morgen|"
+    r"heute|el|il|op) |[.!?)]|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Of a child, on the day."""
+_CHILDREN_WORDS = Words(
+    (
+        "kids ",
+        "children ",
+        "sons ",
+        "daughters ",
+        "twins ",
+        "boys ",
+        "girls ",
+        "brothers ",
+        "sisters ",
+        "nephews ",
+        "nieces ",
+        "grandkids ",
+        "kinder ",
+        "söhne ",
+        "töchter ",
+        "enfants ",
+        "filles ",
+        "fils ",
+        "figli ",
+        "figlie ",
+        "hijos ",
+        "hijas ",
+        "kinderen ",
+    )
+)
+_TURNING_WORDS = Words((" turns ", " turned ", " turning ", " wird ", " wordt ", "compie ", "cumple "))
+_OF_A_CACHE = re.compile(r"\b(?:ttl|cache|cached|hit|miss|stale|etag|max-age|expires)\b", re.IGNORECASE)
+_COMPARED = re.compile(r"[<>]=?\s{0,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$")
+"""``CHECK (date_of_birth > DATE '1900-01-01')``: a bound, and nobody's day."""
+
+
 def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     for finding in announced(text, lowered, ANNOUNCED):
+        if finding.stem == "DOB" and _COMPARED.search(text, max(0, finding.start - 24), finding.start) is not None:
+            continue
         if finding.stem != "AGE" or _is_age(text, finding):
             yield finding
+        if finding.stem == "AGE" and _OF_SEVERAL.search(text, max(0, finding.start - 12), finding.start) is not None:
+            yield from _others(text, finding.end)
     if _AGE_WORDS.any_within(lowered):
         for match in _AGE_AFTER.finditer(text):
             end = match.end("value")
@@ -212,6 +276,13 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
     if _CHILD_WORDS.any_within(lowered):
         for match in _CHILD.finditer(text):
+            yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
+    if _CHILDREN_WORDS.any_within(lowered):
+        for match in _CHILDREN.finditer(text):
+            yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
+            yield from _others(text, match.end("value"))
+    if _TURNING_WORDS.any_within(lowered):
+        for match in _TURNING.finditer(text):
             yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
     for shapes, pattern in (
         (("a, 00)", "a, 0)"), _IN_BRACKETS),
@@ -268,7 +339,17 @@ _UNIT = re.compile(
 )
 
 
+def _others(text: str, position: int) -> Iterator[Finding]:
+    """The ages that follow one in an enumeration."""
+    while (match := _MORE_AGES.match(text, position)) is not None:
+        yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
+        position = match.end()
+
+
 def _is_age(text: str, finding: Finding) -> bool:
+    line = text[max(0, finding.start - 48) : finding.end + 24]
+    if text[finding.start - 1 : finding.start] in ("=", ":", " ") and _OF_A_CACHE.search(line) is not None:
+        return False
     return _UNIT.match(text, finding.end) is None and text[finding.end : finding.end + 1] not in ("-", "_", "(")
 
 

@@ -27,7 +27,7 @@ _NANP = re.compile(
 )
 _NANP_SHAPES = tuple(f"{before}000{between}0000" for before in " .-)" for between in " .-")
 _TRUNK = re.compile(
-    r"[(0](?<![\w.+/#$=-].)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}"
+    r"[(0](?<![\w+/#$=-].)(?<![^a-z]\..)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}"
     r"(?![\w-]|\.\d)",
     re.DOTALL,
 )
@@ -69,9 +69,13 @@ _BARE = re.compile(
     r"[Mm]obile|[Ww]ork)\b)|\.\d)",
     re.DOTALL,
 )
+_BRAZILIAN = re.compile(r"\((?<![\w.+/#$=-].)[1-9]\d\) ?9?\d{4}-\d{4}(?![\w-]|\.\d)", re.DOTALL)
+_RUSSIAN = re.compile(r"8(?<![\w.+/#$=-].)[ -]?\(\d{3}\) ?\d{3}-\d\d-\d\d(?![\w-]|\.\d)", re.DOTALL)
 _FREE_CODES = ("800", "888", "877", "866", "855", "844", "833")
 _SURE = (
     (_FREE_CODES, ("000 000", "000-000"), _FREE),
+    (("(",), (") 00000-0000", ") 0000-0000", ")00000-0000"), _BRAZILIAN),
+    (("8",), (") 000-00-00", ")000-00-00"), _RUSSIAN),
     (("0",), ("00 00 00 00 00", "00.00.00.00.00", "00-00-00-00-00"), _FRENCH),
 )
 """What a text must hold, and what of the shape, for a pattern to be tried."""
@@ -88,7 +92,7 @@ _WORDS = re.compile(
     r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|"
     r"appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
     r"erreich\w+|anruf\w*|rückruf|hotline|"
-    r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn)(?![^\W\d_])"
+    r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn|tfno|tlfn?o?|telef|celular|telem[óo]vel|kom[óo]rk\w*|puhelin)(?![^\W\d_])"
 )
 """In lower case, as all but one of the patterns for what stands before a number: ``re`` then looks at few of the words."""
 # Everything has a number; of a telephone's it is said, not assigned.
@@ -116,7 +120,8 @@ _CAMEL_WORDS = re.compile(r"(?:[Pp]hone|[Mm]obile|[Ff]ax|[Tt]el)(?:_?(?:[Nn]umbe
 _OTHER_NUMBERS = re.compile(
     r"(?:order|ticket|invoice|case|ref(?:erence)?|tracking|serial|part|line|issue|build|employee|customer|kunden|auftrags?|"
     r"bestell|rechnungs?|commande|"
-    r"client|port|error|code|version|id|pid|size|bytes|count|amount|total)(?:[ _-]?(?:number|no|nr|nummer|id|"
+    r"client|port|error|code|version|id|pid|size|bytes|count|amount|total|index|offset|seq|sequence|term|epoch|ts|timestamp|block|sector|"
+    r"inode|lsn|position|rows)(?:[ _-]?(?:number|no|nr|nummer|id|"
     r"#))?[.:]?[ #\"'=:]{0,3}$"
 )
 _CONTEXT_CHARS = 48
@@ -178,6 +183,9 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
             yield found(*match.span(), 0.45)
     for start, written, number in _whole(text, _TRUNK, _is_national):
         if _TRACKED.search(text, max(0, start - 16), start) is not None:
+            continue
+        # ``Tel.030 901820``
+        if text[start - 1 : start] == "." and not announced(start):
             continue
         # Two digits and two digits: a dump, a table, a time.
         if number and not _LONG_GROUP.search(number[1:]):

@@ -13,7 +13,7 @@ _ANY = r"(?=(?:[A-Z ./-]{0,6}\d){5})[A-Z0-9]{1,18}(?:[ ./-]\d[\dA-Z]{0,12}){0,6}
 _LONG = r"(?=(?:[A-Z ./-]{0,6}\d){7})[A-Z0-9]{1,18}(?:[ ./-]\d[\dA-Z]{0,12}){0,6}"
 _CODE = r"(?=(?:[A-Z-]{0,6}\d){4})[A-Z0-9]{2,12}(?:-[A-Z0-9]{1,9}){0,3}"
 _NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|numero|número|numéro|nummer)\.?)?"
-_SAID = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|(?:is|was|ist|lautet|est|es|è|of)\b)?[ \t]{0,8}[\"'(<>|]{0,3}"
+_SAID = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|(?:is|was|ist|lautet|est|es|è|é|to|jest|är|er|of)\b)?[ \t]{0,8}[\"'(<>|]{0,3}"
 
 ANNOUNCED = Announcements(
     announcement(
@@ -28,22 +28,27 @@ ANNOUNCED = Announcements(
         "hetu|rodné č|rodne c|"
         "tckn|kimlik|rentenvers|ahv|avs|niss|insz|rijksregister|registre national|registernummer|nric|hkid|svnr|sv-nr|"
         "sozialversicherungsn|jmbg|egn|oib|"
-        "pps|curp|rfc|rut|run:|cédula|cedula|cuit|cuil|bvn|emirates id|iqama|cnic|ghana card|amka|afm|ird n|ktp|nik:|nik ",
-        r"(?:pesel|(?-i:CNP|CPF|CNPJ|CPR|AHV|AVS|NISS|INSZ|NRIC|HKID|JMBG|EGN|OIB|PPSN?|CURP|RFC|RUT|RUN|CUIT|CUIL|BVN|CNIC|"
+        "pps|nip|regon|dowód|dowod|kvk|companies house|sa id|care card|services card|curp|rfc|rut|run:|cédula|cedula|cuit|cuil|"
+        "bvn|emirates id|iqama|cnic|ghana card|amka|afm|ird n|ktp|nik:|nik ",
+        r"(?:pesel|dow[óo]d(?: osobisty)?|(?:numer )?nip|regon|kvk|companies house|(?-i:SA|RSA) id|(?:services|care) card|"
+        r"(?-i:CNP|CPF|CNPJ|CPR|AHV|AVS|NISS|INSZ|NRIC|HKID|JMBG|EGN|OIB|PPSN?|CURP|RFC|RUT|RUN|CUIT|CUIL|BVN|CNIC|"
         r"AMKA|AFM|NIK|KTP|SVNR)"
         r"|(?:person|samordnings|cpr-?|renten(?:vers\.?|versicherungs)[ -]?|f[øo]dsels|rijksregister|insz-?|ahv-?|sv-?|"
         r"sozialversicherungs-?)n(?:umme)?r\.?|henkilötunnus|hetu|"
         r"rodn[ée] [čc][íi]slo|tckn|(?:t\.?c\.? )?kimlik(?: no)?|num[ée]ro (?:avs|national)|registre national|c[ée]dula(?: de (?:ciudadanía|"
         rf"identidad))?|emirates id|iqama|ghana card|ird){_NUMBER}",
-        _ANY + r"|[A-Z]{4}\d{6}[A-Z]{6}[A-Z0-9]\d|[A-Z]\d{7}[A-Z]|[A-Z]{1,2}\d{6}\([0-9A]\)|\d{6}[-+A]\d{3}[0-9A-Y]", gap=_SAID, score=0.85,
+        _ANY + r"|[A-Z]{2,3} ?\d{6}|[A-Z]{4}\d{6}[A-Z]{6}[A-Z0-9]\d|[A-Z]\d{7}[A-Z]|[A-Z]{1,2}\d{6}\([0-9A]\)|"
+        r"\d{6}[-+A]\d{3}[0-9A-Y]", gap=_SAID, score=0.85,
     ),
     # Documents by the names that clerks and their clients have for them.
     announcement(
-        "IDENTITY_DOCUMENT", "ID", "ppt|travel doc|visa |perso|a#|alien n|crn|h&c|uci |uan|ration card|lic|permis|séjour|sejour|récépissé|"
+        "IDENTITY_DOCUMENT", "ID", "ppt|pp n|pp #|travel doc|visa |perso|a#|alien n|crn|h&c|uci |uan|ration card|lic|permis|"
+        "séjour|sejour|récépissé|"
         "tessera sanitaria|tarjeta sanitaria|cip |nhc|ipp |doc. id|documento|pass. n|pass n|ktn|known travel|redress|i-94|"
         "sevis|hicn|cartella clinica|historia cl|n° patient|pat.-nr|pat.nr|patient n|chart #|chart#|carnet|cni |v-nummer|v-nr|"
         "vreemdelingen|residence permit|residence card|brp|aufenthalts|permesso|nulla osta",
-        r"(?:ppt|travel doc(?:ument)?|visa(?: (?=n|#))|perso(?:nalausweis(?:nummer)?)?|(?-i:A)#|alien (?:registration )?|"
+        r"(?:ppt|(?-i:PP)(?=[ .]{0,2}(?:n|#))|travel doc(?:ument)?|visa(?: (?=n|#))|perso(?:nalausweis(?:nummer)?)?|(?-i:A)#|"
+        r"alien (?:registration )?|"
         r"(?-i:CRN|UCI|UAN|BRP)|h&c|"
         r"ration card|driver'?s? lic\.?|(?:pass|doc)\.? (?=n)|doc(?:umento)?\.? (?:d['’]|di )?identit[àa]|(?-i:KTN|I-94|SEVIS|"
         r"HICN|IPP|NHC|CIP|CNI)(?: id)?|known travell?er|redress|tarjeta sanitaria|cartella clinica|historia cl[íi]nica|(?:n° "
@@ -82,6 +87,16 @@ ANNOUNCED = Announcements(
     announcement(
         "VEHICLE_ID", "ID", "vin |vin:|vin=|vin\"|vin#|vehicle identification|chassis|fahrgestell|fin:|fin ", r"(?:vin|vehicle identification|"
         rf"chassis|fahrgestell(?:nummer|nr\.?)?|(?-i:FIN)){_NUMBER}", r"(?=[A-Z]{0,9}\d)[A-HJ-NPR-Z0-9]{17}", gap=_SAID, score=0.85,
+    ),
+    # What a car has at its back; the words alone are also said of people and programs, so the value has letters and digits.
+    announcement(
+        "VEHICLE_ID", "ID", "plate|vehicle reg|car reg|reg. n|reg n|kennzeichen|immatricul|targa|kenteken|rejestracyjn|matrícula",
+        rf"(?:(?:licen[cs]e|number|registration|car) plate|(?<![a-z] )plate(?= ?(?:n|#|:))|(?:vehicle|car) registration|"
+        rf"(?:vehicle |car )?reg\.?(?= n)|"
+        rf"(?:amtliches |kfz-?)?kennzeichen|(?:plaque d['’])?immatriculation|targa|kenteken|(?:numer )?rejestracyjny|"
+        rf"matrícula(?= del)){_NUMBER}",
+        r"(?=[A-ZÄÖÜ0-9 ·-]{0,9}\d)(?=[A-ZÄÖÜ0-9 ·-]{0,9}[A-Z])[A-ZÄÖÜ0-9]{1,7}(?:[ ·-][A-Z0-9]{1,4}){0,2}(?<=[A-ZÄÖÜ0-9 ·-]{5})(?![a-z])",
+        gap=_SAID, score=0.7,
     ),
     announcement(
         "MEDICAL_LICENSE", "ID", "nmc|gmc|gphc|hcpc|rpps|lanr|adeli|big-n|sra |colegiad|licen|registration n|bar n|bar #",

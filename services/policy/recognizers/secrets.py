@@ -1,24 +1,16 @@
 """Credentials: by the patterns of ``secret_patterns``, by the name they are given, by their begin and end, and by their randomness."""
 
-import base64
-import binascii
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
-from string import ascii_lowercase, ascii_uppercase, digits
 
 from services.policy.findings import Finding
+from services.policy.recognizers.handed_over import handed_over
 from services.policy.recognizers.lowered import Lowered, Words
+from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_random, is_value
 from services.policy.secret_patterns import KEYED, KEYED_WORDS, PRIVATE_KEY_BEGIN, PRIVATE_KEY_END, SECRETS
 
 _RANDOM = re.compile(r"(?<![\w+/=.:@#%~-])(?=[A-Za-z0-9_-]{0,40}\d)[A-Za-z0-9_-]{32,64}(?![\w+/=.:@%~-])")
 _LEAST_RANDOM = 32
-_ENTROPY_BITS = 4.3
-"""Of a character. Words and identifiers have 3 to 4, random letters and digits of this length above 4.5."""
-_CHANGES = 12
-"""So often at least the class of character (upper, lower, digit) changes in what nobody typed."""
 _PUBLIC = re.compile(
     r"(?:sha\d{1,3}|md5|integrity|digest|checksum|hash|etag|fingerprint|nonce|commit|rev|ssh-\w+|ecdsa-\w+|id|cursor|sig|"
     r"receipts?|request|req|trace|span|layer|version)[\"']?[ :=\"'-]{0,4}$",
@@ -30,7 +22,7 @@ _TRIGGERED = [secret for secret in SECRETS for _ in secret.triggers]
 _UNTRIGGERED = [secret for secret in SECRETS if not secret.triggers]
 _TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 _CARD_CODE = re.compile(
-    r"(?<![A-Za-z])(?:[Cc][Vv][VvCc]2?|[Cc][Ii][Dd]|[Ss]ecurity [Cc]ode|CSC|[Pp]r[üu]fziffer|[Cc]ryptogramme|"
+    r"(?<![A-Za-z])(?:[Cc][Vv][VvCc]2?|[Cc][Ii][Dd]|[Ss]ecurity [Cc]ode(?: on the (?:back|card))?|CSC|[Pp]r[üu]fziffer|[Cc]ryptogramme|"
     r"PIN(?! ?[Cc]ode))[\"']?(?: code)?(?: (?:is|was|ist|number|no\.?))?[ \t]{0,2}[:=#]?"
     r"[ \t]{0,2}[\"']?(?P<value>\d{3,6})(?![\w-]|[.,]\d)"
 )
@@ -134,15 +126,14 @@ _OF_CONNECTION = re.compile(
     r"(?:password|pwd)=(?P<value>(?![$<{%*]|[\w.]*[(\[])[^\s;,\"']{4,64})",
     re.IGNORECASE,
 )
-_PASSWORD = r"(?:pass(?:word|wort|code|phrase|wd)?|pwd?|kennwort|contraseña|mot de passe|wachtwoord|parola d['’]ordine|senha|mdp|psw|clave)"
 # A few words between the word and its value, or the value before it; then it must look like one.
 _SAID_OF = re.compile(
-    rf"(?:(?<![A-Za-z_-])|(?<=[A-Za-z]-)){_PASSWORD}(?:[^\n:=.!?]{{0,40}}?(?:['’]s| (?:is|are|ist|lautet|est|es|è|to)| ?[:=])| ?(?:→|->|⇒)|"
+    rf"(?:(?<![A-Za-z_-])|(?<=[A-Za-z]-)){PASSWORD}(?:[^\n:=.!?]{{0,40}}?(?:['’]s| (?:is|are|ist|lautet|est|es|è|to)| ?[:=])| ?(?:→|->|⇒)|"
     r" (?:temporal|temporaire|provisoire|temporanea|provvisoria|tijdelijk|temporär)\w{0,2})[ \t]{1,3}[\"'`“]?(?P<value>[^\s\"'`”<>]{6,64})"
     rf"|(?<![A-Za-z])(?:use|using|try|with|nimm|mit|utilise|usa|gebruik) [\"'`“]?(?P<before>[^\s\"'`”<>]{{6,64}})[\"'`”]? "
     rf"(?:as|for|als|comme|come|como) "
-    rf"(?:the |das |le |la |il |el |het |your |my )?(?:\w{{2,12}} )?{_PASSWORD}(?![A-Za-z])"
-    r"|(?<![A-Za-z])(?:wlan|wi-?fi|vpn|netzwerk|router)[ -]?(?:schlüssel|key|passwort|pass(?:word)?|code|"
+    rf"(?:the |das |le |la |il |el |het |your |my )?(?:\w{{2,12}} )?{PASSWORD}(?![A-Za-z])"
+    r"|(?<![A-Za-z])(?:wlan|wi-?fi|wpa[23]?|vpn|netzwerk|router)[ -]?(?:schlüssel|key|passwort|pass(?:word)?|code|"
     r"pw)?[ :]{1,2}(?:[\w!.-]{1,24} ){0,2}(?:/ )?"
     r"(?P<net>(?=\S{0,40}\d)[^\s\"'`<>,;/]{8,63})",
     re.IGNORECASE,
@@ -165,6 +156,7 @@ _SAID_WORDS = Words(
         "wi-fi",
         "vpn",
         "router",
+        "wpa",
     )
 )
 _OR = re.compile(
@@ -183,7 +175,7 @@ _RECOVERY = re.compile(
     r"[ \t]{0,2}[:=]?[ \t]{1,2}(?P<value>[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){1,7})(?![\w-])"
     r"|(?<![A-Za-z])(?:seed|recovery|mnemonic|backup|secret)[ -](?:phrase|words?)(?: (?:is|"
     r"are))?[ \t]{0,2}[:=]?[ \t\n]{1,2}[\"'`]?(?P<words>(?:[a-z]{3,8} ){11,23}[a-z]{3,8})"
-    r"|(?<![A-Za-z])(?:security|secret) answer(?: is| was)?[ \t]{0,2}:?[ \t]{1,2}[\"'`]?(?P<answer>[^\s\"'`<>{}()]{3,40})",
+    r"|(?<![A-Za-z])(?:security|secret) (?:question )?answer(?: is| was)?[ \t]{0,2}:?[ \t]{1,2}[\"'`]?(?P<answer>[^\s\"'`<>{}()]{3,40})",
     re.IGNORECASE,
 )
 _RECOVERY_WORDS = Words((" code", " key", "notfallcode", "wiederherst", "phrase", "words", " answer"))
@@ -236,14 +228,14 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             continue
         group = "value" if "value" in secret.pattern.groupindex else 0
         for match in secret.pattern.finditer(text):
-            if secret.entity == "CREDENTIAL" and not _is_value(match[group]):
+            if secret.entity == "CREDENTIAL" and not is_value(match[group]):
                 continue
             yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
     if _PLAIN_WORDS.any_within(lowered):
         for match in _PLAINLY.finditer(lowered):
             value = text[match.start("value") : match.end("value")].rstrip(".,;:!?)")
-            if _is_made_up(value):
+            if is_made_up(value):
                 yield Finding(match.start("value"), match.start("value") + len(value), "CREDENTIAL", "SECRET", 0.6)
                 another = _OR.match(text, match.end())
                 if another is not None:
@@ -257,6 +249,7 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             another = _OR.match(text, match.end())
             if another is not None:
                 yield from _made_up(another)
+    yield from handed_over(text, lowered)
     if "-p" in lowered or "--" in lowered or "-token" in lowered or "net use" in lowered:
         for match in _OPTION.finditer(text):
             yield from _made_up(match)
@@ -287,7 +280,7 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
         position = len(text) if end is None else end.end()
         yield Finding(begin.start(), position, "PRIVATE_KEY", "SECRET", 1.0)
     for match in _RANDOM.finditer(text) if lowered.longest >= _LEAST_RANDOM else ():
-        if _is_random(match[0]) and not _PUBLIC.search(text, max(0, match.start() - 24), match.start()):
+        if is_random(match[0]) and not _PUBLIC.search(text, max(0, match.start() - 24), match.start()):
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 
 
@@ -303,67 +296,17 @@ def _keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
                 value = match[group]
                 # (password: hunter2)
                 value = value[:-1] if value.endswith(")") and "(" not in value else value
-                if _is_value(value):
+                if is_value(value):
                     yield Finding(match.start(group), match.start(group) + len(value), "CREDENTIAL", "SECRET", 0.8)
             position = lowered.find(word, after)
-
-
-_CODE = re.compile(
-    r"[a-z_]\w*(?:\.\w+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|v?\d+(?:\.\d+)*|(?:sha|md|SHA|MD)-?\d+.*|"
-    r"\d+[smhd]|/[\w./-]+|"
-    r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|:?:?[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|"
-    r"\$\(|%\(|://|\(\)|=>|!=|==).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|(?:[A-Z]?[a-z]+)+\d?",
-    re.DOTALL,
-)
-
-
-def _is_value(value: str) -> bool:
-    """Whether it may be a secret: not a path into an object, a variable, a constant's name, a call, a version or a file."""
-    return _CODE.fullmatch(value) is None
 
 
 def _made_up(match: re.Match[str]) -> Iterator[Finding]:
     """What the last group of a match holds, if it looks like a credential."""
     group = str(match.lastgroup)
     value = match[group].rstrip(".,;:!?)")
-    if _is_made_up(value):
+    if is_made_up(value):
         yield Finding(match.start(group), match.start(group) + len(value), "CREDENTIAL", "SECRET", 0.6)
-
-
-_SIGNS = re.compile(r"[!@#$%^&*+=?~_-]")
-
-
-def _is_made_up(value: str) -> bool:
-    """Whether three of small letters, capitals, digits and signs are in it, as in no word."""
-    small, large, digit = any(map(str.islower, value)), any(map(str.isupper, value)), any(map(str.isdigit, value))
-    sign = _SIGNS.search(value) is not None or "." in value
-    long = len(value) > 15
-    return len(value) > 5 and digit and (small + large + sign > 1 or long) and _is_value(value)
-
-
-_KINDS = str.maketrans(
-    {**dict.fromkeys(ascii_uppercase, "u"), **dict.fromkeys(ascii_lowercase, "l"), **dict.fromkeys(digits, "d"), "_": "-"}
-)
-
-
-def _is_random(token: str) -> bool:
-    kinds = token.translate(_KINDS)
-    if min(kinds.count("u"), kinds.count("l"), kinds.count("d")) < 3 or kinds.count("-") > 3:
-        return False
-    if sum(a != b for a, b in pairwise(kinds)) < _CHANGES:
-        return False
-    if -sum(n / len(token) * math.log2(n / len(token)) for n in Counter(token).values()) < _ENTROPY_BITS:
-        return False
-    return not _is_text(token)
-
-
-def _is_text(token: str) -> bool:
-    """Whether it is base64 of something readable: a fixture, an attachment, no key."""
-    try:
-        decoded = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return all(32 <= byte < 127 or byte in (9, 10, 13) for byte in decoded)
 
 
 __all__ = ["secrets"]
