@@ -183,7 +183,8 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of(
         "BEARER_TOKEN",
         "bearer",
-        r"(?<![A-Za-z0-9])bearer[ \t]{1,4}(?P<value>(?=[A-Za-z0-9._~+/-]{0,64}?\d)[A-Za-z0-9._~+/-]{8,4096}={0,2})",
+        r"(?<![A-Za-z0-9])bearer(?:[ \t]{1,4}|[\"']?[:=][ \t]{0,4}[\"']?)"
+        r"(?P<value>(?=[A-Za-z0-9._~+/-]{0,64}?\d)[A-Za-z0-9._~+/-]{8,4096}={0,2})",
         re.ASCII | re.IGNORECASE,
     ),
     _of(

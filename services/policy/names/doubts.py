@@ -7,6 +7,7 @@ nothing calls an age are let go unless it is very sure, or something beside them
 import re
 from collections.abc import Callable
 
+from services.policy.names.products import is_product
 from services.policy.names.words import COMMON, COUNTRY, GIVEN, PLACE, SURNAME, folded
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -18,6 +19,7 @@ _OF_IDENTIFIER_BEFORE = re.compile(
 _ENDS_IDENTIFIER = frozenset("_>:$#%-./\\\n")
 _OF_IDENTIFIER_AFTER = re.compile(
     r"_\w| {0,2}:?=(?!=)|::|->|\(\)|\[\d|/(?=[a-z-]{0,24}\d)[a-z0-9]{1,24}(?:-[a-z0-9]{1,24}){2}|"
+    r"\.[A-Z]\w{1,40}[.\[]\w|"
     r"\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
     r"toml|md|txt|log|so|exe|sh|conf|cfg|ini)\b"
 )
@@ -90,6 +92,10 @@ _EPONYM_AFTER = re.compile(
     r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome|button|knob)\b",
     re.IGNORECASE,
 )
+_OF_MATHEMATICS = re.compile(
+    r"[ -](?:deque|filter|distributed|hash|coefficient|inequality|entropy|heap|sketch|notation|encoding|normality|loss|uniform|noise|lemma)\b"
+)
+"""After one word: of two that are a name, somebody may own a filter."""
 _EPONYM_WITHIN = re.compile(rf"{_EPONYM_AFTER.pattern}$", re.IGNORECASE)
 _EPONYM_BEFORE = re.compile(
     r"(?:optimi[sz]er|optim|algorithm|initiali[sz]er|activation|cipher)[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$", re.IGNORECASE
@@ -124,6 +130,14 @@ def is_doubtful(
                 least += IMPERSONAL * (1 - least)
             elif personal and entity == "PERSON" and not _is_ordinary(value, lists):
                 least -= PERSONAL
+            named = any(_is_listed(word, lists) for word in _WORD.findall(value) if not word.islower())
+            if (
+                is_product(text, start, end, lambda word: _is_listed(word, lists))
+                or _is_of_zone(text, start, end)
+                or _COLOUR.match(text, end) is not None
+                or (not named and _COMMON_NOUN.fullmatch(value) is not None)
+            ):
+                return True
             if _LABEL.fullmatch(value) is not None or _DRUG.fullmatch(value) is not None:
                 return True
             if (
@@ -145,6 +159,7 @@ def is_doubtful(
             if (
                 _EPONYM_WITHIN.search(value) is not None
                 or _EPONYM_AFTER.match(text, end) is not None
+                or (" " not in value and _OF_MATHEMATICS.match(text, end) is not None)
                 or _EPONYM_BEFORE.search(before[-24:]) is not None
             ):
                 return True
@@ -217,6 +232,31 @@ def _is_foreign(text: str, start: int, end: int) -> bool:
         return True
     around = text[max(0, start - _ABOUT) : start] + text[end : end + _ABOUT]
     return len(_OTHER_LETTER.findall(around)) > len(_LATIN.findall(around))
+
+
+_COMMON_NOUN = re.compile(
+    r"[A-ZÄÖÜ]\w{1,24}(?:ungs?|ungen|keit|keiten|heit|schaft|tion|tionen|dienst|lauf|gleich|verein|satz|sätze|zeichnis|vorgang|abruf|speicher)"
+    r"(?: [a-zäöü]{3,14})?|(?:Sätze|Zeilen|Dateien|Einträge|Seiten) [a-zäöü]{3,14}|[A-ZÀ-Þ][a-zà-ÿ]{2,14}ez"
+)
+"""German nouns by their endings, and what French tells its reader to do."""
+_COLOUR = re.compile(r"[\"']?\s?:\s?[\"']?#[0-9a-fA-F]{3,8}\b")
+"""After the name of a colour."""
+_ZONE = re.compile(
+    r"(?<![\w/.])(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)(?:/[A-Z][A-Za-z]{1,20}(?:[_-][A-Za-z]{1,20}){0,3}){1,2}(?![\w/])"
+)
+"""A zone of the IANA's time zone database. It says where a clock is, of many millions."""
+
+
+def _is_listed(word: str, lists: Callable[[str], int]) -> bool:
+    """Whether people have the name."""
+    return bool(lists(folded(word)) & (GIVEN | SURNAME))
+
+
+def _is_of_zone(text: str, start: int, end: int) -> bool:
+    near = max(0, start - 32)
+    return "/" in text[near : end + 1] and any(
+        zone.start() <= start and end <= zone.end() for zone in _ZONE.finditer(text, near, end + 48)
+    )
 
 
 _DRUG = re.compile(

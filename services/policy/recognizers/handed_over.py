@@ -54,9 +54,38 @@ _PAIRED = re.compile(
     re.IGNORECASE,
 )
 """``login/password: ann / Winter-71``."""
+_OF_ELEMENT = re.compile(
+    r"(?<![\w-])(?:key|name|id)=[\"'][\w.:-]{0,40}(?:secret|password|passwd|pwd|token|api[_.-]?key)[\"'][ \t\n]{1,4}value=[\"']"
+    r"(?P<value>(?![$<{%#])[^\s\"'<>{}]{5,256})[\"']",
+    re.IGNORECASE,
+)
+"""``<add key="ApiSecret" value="…" />``"""
+_OF_MYSQLI = re.compile(
+    r"\bmysqli(?:_connect)?\([ ]?[\"'][^\"'\n]{1,80}[\"'],[ ]?[\"'](?P<user>[^\"'\n$]{1,48})[\"'],[ ]?[\"'](?P<value>[^\"'\n$]{4,128})[\"']"
+)
 _GUESSED = re.compile(r"[\d!@#$%^&*]")
 _PASSWORD_WORDS = Words(
-    ("pass", "pw ", "pw:", "pw=", "pwd", "kennwort", "contraseña", "wachtwoord", "senha", "parola", "mdp", "psw", "clave")
+    (
+        "pass",
+        "pw ",
+        "pw:",
+        "pw=",
+        "pwd",
+        "kennwort",
+        "contraseña",
+        "wachtwoord",
+        "senha",
+        "parola",
+        "mdp",
+        "psw",
+        "clave",
+        'secret"',
+        "secret'",
+        'token"',
+        "token'",
+        'key"',
+        "key'",
+    )
 )
 _KEY_FOR_WORDS = Words(f"{kind} {link} " for kind in ("key", "token", "secret") for link in ("for", "of", "to", "on", "in"))
 _PAIRED_WORDS = Words(("/pass", "/ pass", "/pw", "/ pw", "&pass", "& pass", "+pass", "+ pass", "cred"))
@@ -76,6 +105,13 @@ def handed_over(text: str, lowered: Lowered) -> Iterator[Finding]:
         for match in _OF_FORM.finditer(text) if "\n" in text else ():
             if _NO_PASSWORD.fullmatch(match["value"]) is None:
                 yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.7)
+        for match in _OF_ELEMENT.finditer(text) if "value=" in lowered else ():
+            if is_value(match["value"]):
+                yield _secret(match, "value", match["value"])
+    if "mysqli" in lowered:
+        for match in _OF_MYSQLI.finditer(text):
+            yield Finding(*match.span("user"), "USERNAME", "USERNAME", 0.6)
+            yield _secret(match, "value", match["value"])
     if _KEY_FOR_WORDS.any_within(lowered):
         for match in _KEY_FOR.finditer(text):
             value = match["value"].rstrip(".,;:!?)")

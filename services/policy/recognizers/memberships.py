@@ -40,6 +40,7 @@ ANNOUNCED = Announcements(
     announcement(
         "PERSONAL_NUMBER", "ID", "member", r"member(?:ship)?", r"[A-Z]{1,4}-?\d{5,10}", gap=r"(?: (?:is|was)|:)? #?", score=0.6,
     ),
+    announcement("PERSONAL_NUMBER", "ID", "member ", r"member", r"\d{8,12}", gap=" ", score=0.6),
     announcement(
         "PERSONAL_NUMBER", "ID", "staff i|staff n|employee i|student i|student n|faculty i|matric",
         rf"(?:staff|employee|student|faculty|matric(?:ulation)?){_NUMBER}", r"[A-Za-z]{1,3}-?\d{4,9}|(?=(?:[A-Z/-]{0,6}\d){5})[\d/-]{5,14}",

@@ -67,7 +67,8 @@ ANNOUNCED = Announcements(
         r"\d{2}[ ./]?\d{3}[ ./]?\d{3}[ ./]?\d{3}|" + _digits(10, 13, " "), gap=FAR,
     ),
     announcement(
-        "DE_TAX_NUMBER", "ID", "steuernummer|steuer-nr|st.-nr|stnr|steuernr|st.nr", r"(?:steuer-?n(?:umme)?r|st\.?-?nr)",
+        "DE_TAX_NUMBER", "ID", "steuernummer|steuer-nr|st.-nr|stnr|steuernr|st.nr|tax n|taxn",
+        r"(?:steuer-?n(?:umme)?r|st\.?-?nr|tax ?(?:number|no)(?=.{1,6}\d{2,3}/))",
         r"\d{2,3}[ /]?\d{3,4}[ /]?\d{4,5}",
     ),
     announcement(

@@ -98,13 +98,14 @@ ANNOUNCED = Announcements(
         _ACCOUNT, gap=r"(?:[^\d\n\w]{0,6}(?:is|ist|est|es|number|no|at|with|of|und|and|-)?){0,3}?[^\d\n\w]{0,4}",
     ),
     announcement(
-        "BANK_ACCOUNT", "ACCOUNT", "account|acct|a/c|loan n|loan #|iban/a", rf"(?:account|acct\.?|a/c|loan(?=[ _](?:n|#)|#)){_NUMBER}",
+        "BANK_ACCOUNT", "ACCOUNT", "account|acct|a/c|loan n|loan #", rf"(?:account|acct\.?|a/c|loan(?=[ _](?:n|#)|#)){_NUMBER}",
         r"[A-Z]{1,4}-?\d{6,14}", gap=r"(?:[ ]is|[ ]?[:#=])?[ ]", score=0.7,
     ),
     # ``the account with Midlands Mutual, number 41209987``
     announcement(
         "BANK_ACCOUNT", "ACCOUNT", "account", r"account\b", r"\d{8,12}",
-        gap=r"[^\d\n;={}]{1,60}?(?:(?:number|no\.?|nr\.?|#)[ :]{0,3}(?:(?:is|was|ist) )?|(?:['’]s|one is|it is|full one is) )", score=0.6,
+        gap=r"[^\d\n;={}]{1,60}?(?:(?:number|no\.?|nr\.?|#)[ :]{0,3}(?:(?:is|was|ist) )?|(?:['’]s|one is|it is|with you is) )",
+        score=0.6,
     ),
     announcement(
         "US_BANK_ROUTING", "ACCOUNT", "routing|rtn|aba|transit", r"(?:routing|(?-i:RTN)|aba|transit)(?:[ /_-]?(?:number|no|rtn|transit|aba|"

@@ -72,6 +72,8 @@ _BARE = re.compile(
 _BRAZILIAN = re.compile(r"\((?<![\w.+/#$=-].)[1-9]\d\) ?9?\d{4}-\d{4}(?![\w-]|\.\d)", re.DOTALL)
 _RUSSIAN = re.compile(r"8(?<![\w.+/#$=-].)[ -]?\(\d{3}\) ?\d{3}-\d\d-\d\d(?![\w-]|\.\d)", re.DOTALL)
 _FREE_CODES = ("800", "888", "877", "866", "855", "844", "833")
+_ENCODED = re.compile(r"%2[Bb][1-9]\d{7,13}(?!\d)")
+"""In a URL."""
 _SURE = (
     (_FREE_CODES, ("000 000", "000-000"), _FREE),
     (("(",), (") 00000-0000", ") 0000-0000", ")00000-0000"), _BRAZILIAN),
@@ -92,7 +94,7 @@ _WORDS = re.compile(
     r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|"
     r"appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
     r"erreich\w+|anruf\w*|rückruf|hotline|"
-    r"contact|kontakt|llam\w+|chiam\w+|gsm|msisdn|tfno|tlfn?o?|telef|celular|telem[óo]vel|kom[óo]rk\w*|puhelin)(?![^\W\d_])"
+    r"contact|kontakt|llam\w+|chiam\w+|hmu|hit me up|gsm|msisdn|tfno|tlfn?o?|telef|celular|telem[óo]vel|kom[óo]rk\w*|puhelin)(?![^\W\d_])"
 )
 """In lower case, as all but one of the patterns for what stands before a number: ``re`` then looks at few of the words."""
 # Everything has a number; of a telephone's it is said, not assigned.
@@ -194,6 +196,8 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         taken = number or (written if written.startswith("(") or announced(start) else "")
         if taken:
             yield found(start, start + len(taken), 0.4)
+    for match in _ENCODED.finditer(text) if "%2b" in lowered else ():
+        yield found(*match.span(), 0.5)
     for codes, shapes, pattern in _SURE:
         for match in pattern.finditer(text) if holds_any(shape, shapes) and holds_any(text, codes) else ():
             yield found(*match.span(), 0.45)

@@ -91,13 +91,15 @@ ANNOUNCED = Announcements(
     # What a car has at its back; the words alone are also said of people and programs, so the value has letters and digits.
     announcement(
         "VEHICLE_ID", "ID", "plate|vehicle reg|car reg|reg. n|reg n|kennzeichen|immatricul|targa|kenteken|rejestracyjn|matrícula",
-        rf"(?:(?:licen[cs]e|number|registration|car) plate|(?<![a-z] )plate(?= ?(?:n|#|:))|(?:vehicle|car) registration|"
+        rf"(?:(?:licen[cs]e|number|registration|car) plate|(?<!boiler)(?<!template )plate|(?:vehicle|car) registration|"
         rf"(?:vehicle |car )?reg\.?(?= n)|"
         rf"(?:amtliches |kfz-?)?kennzeichen|(?:plaque d['’])?immatriculation|targa|kenteken|(?:numer )?rejestracyjny|"
         rf"matrícula(?= del)){_NUMBER}",
         r"(?=[A-ZÄÖÜ0-9 ·-]{0,9}\d)(?=[A-ZÄÖÜ0-9 ·-]{0,9}[A-Z])[A-ZÄÖÜ0-9]{1,7}(?:[ ·-][A-Z0-9]{1,4}){0,2}(?<=[A-ZÄÖÜ0-9 ·-]{5})(?![a-z])",
         gap=_SAID, score=0.7,
     ),
+    announcement("VEHICLE_ID", "ID", "reg |reg:|reg. |registration", r"(?:reg\.?|registration)", r"[A-Z]{2}\d{2} ?[A-Z]{3}", gap=_SAID,
+    score=0.7),
     announcement(
         "MEDICAL_LICENSE", "ID", "nmc|gmc|gphc|hcpc|rpps|lanr|adeli|big-n|sra |colegiad|licen|registration n|bar n|bar #",
         r"(?:(?-i:NMC|GMC|GPhC|HCPC|RPPS|LANR|ADELI|SRA)(?: (?:pin|id|ref(?:erence)?|registration))?|big-?(?:register|n(?:umme)?r)|"

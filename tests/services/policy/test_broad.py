@@ -46,6 +46,9 @@ def test_of_code_logs_and_papers_without_people_nothing_goes(detector: Detector)
         ("creds: buildbot:Tr0pical!", "Tr0pical!"),
         ("WPA key f3d9-11ab-90cc", "f3d9-11ab-90cc"),
         ("the security code on the back is 482", "482"),
+        ('<add key="ApiSecret" value="kP93mXz72QwLr8" />', "kP93mXz72QwLr8"),
+        ('new mysqli("localhost", "shop_rw", "T3apot!99", "shop")', "T3apot!99"),
+        ("bearer: a9f8e7d6c5b4a3928170", "a9f8e7d6c5b4a3928170"),
         ("Security question answer: Fluffy", "Fluffy"),
     ],
 )
@@ -70,6 +73,34 @@ def test_what_only_looks_like_it_is_let_pass(text: str, detector: Detector) -> N
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "We moved from Dagster and Luigi to Airflow; the scheduler needs Postgres.",
+        "Ada and Julia bindings of the library are planned for version 3",
+        "11-03 08:12:44.702   812   812 I Zygote  : Process 2210 exited due to signal 9 (Killed)", "work stealing with the Chase-Lev deque",
+        "TZ=Europe/Zurich LANG=C", '{"color": {"Burnt Sienna": "#e97451"}}', "WARNUNG [Nachtlauf] Abgleich beendet: 18.233 Sätze gelesen",
+        "# Mise à jour\n\nRedémarrez les suiveurs un par un.",
+    ],
+)  # fmt: skip
+def test_products_zones_and_what_a_program_does_are_nobody(text: str, detector: Detector) -> None:
+    assert found(detector, text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "person"),
+    [
+        ("Julia restarted the server, the cluster is down and the Kafka queue is full.", "Julia"),
+        ("thanks Oscar, the Kafka cluster is back", "Oscar"),
+        ("Can Hugo look at the Kafka queue on the server?", "Hugo"),
+        ("Ruby and Oscar fixed the build of the pipeline.", "Ruby"),
+        ("the filter that Maria Schwartz filter-tested", "Maria Schwartz"),
+    ],
+)
+def test_who_has_a_products_name_is_somebody_where_people_act(text: str, person: str, detector: Detector) -> None:
+    assert ("PERSON", person) in found(detector, text)
+
+
+@pytest.mark.parametrize(
     ("stem", "text", "value"),
     [
         ("ID", "mój PESEL to 88031774950", "88031774950"),
@@ -83,6 +114,11 @@ def test_what_only_looks_like_it_is_let_pass(text: str, detector: Detector) -> N
         ("ID", "KvK 27312152", "27312152"),
         ("ID", "PP no N7729104", "N7729104"),
         ("ID", "license plate 7XKD204", "7XKD204"),
+        ("ID", "a van, reg AB12 CDE", "AB12 CDE"),
+        ("ID", "for member 8830192847, please", "8830192847"),
+        ("ID", '{"tax_number":"181/815/08155"}', "181/815/08155"),
+        ("ACCOUNT", "My account with you is 10394857.", "10394857"),
+        ("PHONE", "/signup?phone=%2B14155550144", "%2B14155550144"),
         ("ID", "Kennzeichen B-KX 4471", "B-KX 4471"),
         ("ACCOUNT", "Routing 021000021 Account 987654321", "021000021"),
         ("ACCOUNT", "número de cuenta: 01822356870201234567", "01822356870201234567"),
@@ -118,7 +154,7 @@ def test_who_somebody_is_is_found_as_forms_of_many_countries_ask(stem: str, text
     [
         "password to ", "passphrase: ab ab ", "password is \"abc ", "api key for ", "kids (4 and ", "aged 1, 2, 3, ", "wallet ", "LTC 1A",
         "customer_name=Ann Lee ", "upi ann@", "login/password: a", "user: a\npassword: ", "plate: A1 ", "31-159 A", "(11) 9", "birthday: 1/",
-        "Account AB1",
+        "Account AB1", 'key="secret" value="a', "mysqli('a', ", "bearer:", "member 1 ", "%2B1",
     ],
 )  # fmt: skip
 def test_what_starts_the_patterns_for_these_and_ends_none_is_digested(food: str, detector: Detector) -> None:
