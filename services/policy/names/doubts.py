@@ -106,7 +106,7 @@ _TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<
 _RELEASE = re.compile(r"(?<![\w.])v?\d{1,3}\.\d{1,4}\.\d{1,4}(?![\w.]*\d\.)")
 """``Bump hugo from 0.121 to 0.123.8``: beside the number of a release one word is rather what is released."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
-_BOUND = re.compile(r"[<>]=?\s{0,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$")
+_BOUND = re.compile(r"\s[<>]=?\s{1,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$")
 """``CHECK (born > DATE '1900-01-01')``"""
 _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)

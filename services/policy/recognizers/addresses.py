@@ -144,6 +144,7 @@ _GRAN_VIA = re.compile(r"(?<!\w)Gran Vía(?: de [A-ZÁ-Ú]\w+)?,? \d{1,3}(?!\w)"
 _NORDIC = re.compile(
     rf"(?<![\w-])(?:{_CAP} )?[A-ZÅÄÖØÆ][\wåäöøæéü-]{{2,24}}(?:vägen|gatan|gata|gade|gaten|vej|veien|vei|gränd|allén|torget|"
     rf"tie|katu|straede|strasse|utca)(?:\s)\d{{1,4}}(?: ?[A-Za-z](?!\w)|(?!\w))(?:,? lgh \d{{4}}(?!\w))?"
+    rf"|(?<!\w)(?:{_CAP} ){{1,3}}(?:gate|gata|vei|veg|plass|gade|vej|allé) \d{{1,4}}[A-Za-z]?(?=,? \d{{4}} [A-ZÆØÅ])"
     rf"|(?<![\w.])(?:[Uu]l\.|[Aa]l\.|[Pp]l\.|[Oo]s\.|Rua|Avenida|Travessa|Largo|Rruga|Bulevardi|Strada|Str\.) (?:(?:da|do|das|"
     rf"dos|de) )?(?:{_CAP} ){{0,4}}{_CAP},? \d{{1,4}}[A-Za-z]?(?:/\d{{1,4}})?(?![\w%]|[.:]\d)"
 )
@@ -177,7 +178,8 @@ _PATTERNS: tuple[tuple[Words | None, re.Pattern[str]], ...] = (
 _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("straat", "laan", "weg", "plein", "gracht", "kade", "dijk", "singel", "pad", "steeg", "dreef", "plantsoen", "boulevard",
     "wal", "hof", "markt", "baan", "oord"), _DUTCH),
-    (("vägen", "gatan", "gata", "gade", "gaten", "vej", "veien", "vei", "gränd", "allén", "torget", "tie", "katu", "straede",
+    (("vägen", "gatan", "gata", "gate", "gade", "gaten", "plass",
+    "allé", "vej", "veg", "veien", "vei", "gränd", "allén", "torget", "tie", "katu", "straede",
     "strasse", "utca"), _NORDIC),
 )  # fmt: skip
 _GERMAN_ENDINGS = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "ufer", "damm", "steig", "stieg",

@@ -163,7 +163,7 @@ ANNOUNCED = Announcements(
     announcement("USERNAME", "USERNAME", "steam name|gamertag|xbox|psn|ign:|ign ", r"(?:steam name|gamertag|psn(?: id)?|ign)",
     _NAME, gap=r":? @?", score=0.5),
     announcement("USERNAME", "USERNAME", "venmo|cashapp|cash app|paypal.me", r"(?:venmo|cash ?app|paypal\.me)",
-    r"[A-Za-z][\w-]{2,30}", gap=r"(?::? ?[@$]|/)", score=0.7),
+    r"[A-Za-z][\w-]{2,30}", gap=r"(?:(?: is|:)? ?[@$]|/)", score=0.7),
     announcement(
         "USERNAME", "USERNAME", "github.com/|gitlab.com/|twitch.tv/|bsky.app/profile",
         r"(?:(?:github|gitlab)\.com|twitch\.tv|bsky\.app/profile)",

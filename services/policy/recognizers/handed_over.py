@@ -60,6 +60,13 @@ _OF_ELEMENT = re.compile(
     re.IGNORECASE,
 )
 """``<add key="ApiSecret" value="…" />``"""
+_OF_TAG = re.compile(
+    r"<(?:\w{1,16}:)?[\w.-]{0,24}(?:password|passwd|pwd|secret|token|api-?key)(?: [^<>]{0,80})?>[ \t\n]{0,8}"
+    r"(?P<value>(?![$%#*{])[^<>\s{}]{5,256})[ \t\n]{0,8}</",
+    re.IGNORECASE,
+)
+_OF_DIGITS = re.compile(r"pass(?:word|wd|wort)[\"']?[ ]?[:=][ ]?[\"']?(?P<value>\d{5,12})(?![\w.,:/-])", re.IGNORECASE)
+"""Of a number a name says that it is a password; of a port or a size it does not."""
 _OF_MYSQLI = re.compile(
     r"\bmysqli(?:_connect)?\([ ]?[\"'][^\"'\n]{1,80}[\"'],[ ]?[\"'](?P<user>[^\"'\n$]{1,48})[\"'],[ ]?[\"'](?P<value>[^\"'\n$]{4,128})[\"']"
 )
@@ -85,6 +92,9 @@ _PASSWORD_WORDS = Words(
         "token'",
         'key"',
         "key'",
+        "secret>",
+        "token>",
+        "key>",
     )
 )
 _KEY_FOR_WORDS = Words(f"{kind} {link} " for kind in ("key", "token", "secret") for link in ("for", "of", "to", "on", "in"))
@@ -105,6 +115,11 @@ def handed_over(text: str, lowered: Lowered) -> Iterator[Finding]:
         for match in _OF_FORM.finditer(text) if "\n" in text else ():
             if _NO_PASSWORD.fullmatch(match["value"]) is None:
                 yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.7)
+        for match in _OF_DIGITS.finditer(text):
+            yield _secret(match, "value", match["value"])
+        for match in _OF_TAG.finditer(text) if "</" in text else ():
+            if is_value(match["value"]):
+                yield _secret(match, "value", match["value"])
         for match in _OF_ELEMENT.finditer(text) if "value=" in lowered else ():
             if is_value(match["value"]):
                 yield _secret(match, "value", match["value"])

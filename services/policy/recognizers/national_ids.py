@@ -111,7 +111,7 @@ ANNOUNCED = Announcements(
     announcement("ES_NIE", "ID", "nie|extranjero", r"(?:nie|n\.i\.e\.|identidad de extranjeros?)",
     r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]"),
     announcement(
-        "ES_NUSS", "ID", "seguridad social|nuss|naf|afiliación", r"(?:seguridad social|nuss|naf|afiliaci[óo]n)",
+        "ES_NUSS", "ID", "seguridad social|nuss|nss|naf|afiliación", r"(?:seguridad social|nuss|nss|naf|afiliaci[óo]n)",
         r"\d{2}[ /-]?\d{7,8}[ /-]?\d{2}", gap=FAR,
     ),
     # Netherlands
@@ -130,7 +130,8 @@ ANNOUNCED = Announcements(
         r"\d{3}[ .-]?\d{3}[ .-]?\d{3}"
     ),
     announcement(
-        "CA_HEALTH_CARD", "ID", "health card|ohip|ramq|phn|health number", r"(?:health(?: card| number)|ohip|ramq|phn)",
+        "CA_HEALTH_CARD", "ID", "health card|assurance maladie|ohip|ramq|phn|health number",
+        r"(?:health(?: card| number)|assurance maladie|ohip|ramq|phn)",
         r"\d{4}[ -]?\d{3}[ -]?\d{3}(?:[ -]?[A-Z]{1,2})?|[A-Z]{4} ?\d{4} ?\d{4}", gap=FAR,
     ),
     # India

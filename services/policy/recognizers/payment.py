@@ -77,7 +77,7 @@ _ETHEREUM_WORDS = re.compile(
     r"eth|wallet|usdt|usdc|erc-?20|crypto|donat|metamask|token|coin|polygon|address|send|payout", re.IGNORECASE
 )
 
-_NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|code|numero|número|numéro|nummer)\.?)?"
+_NUMBER = r"(?:[ _.-]{0,2}(?:number|num|nbr|no|nr|n°|nº|#|code|numero|número|numéro|nummer)\.?)?"
 _ACCOUNT = r"\d(?:[ -]?\d){5,23}|\d{2}\.\d{2}\.\d{2}\.\d{3}|(?=\d{5})[0-9A-Z]{11}"
 
 ANNOUNCED = Announcements(

@@ -247,7 +247,7 @@ _CHILDREN_WORDS = Words(
 )
 _TURNING_WORDS = Words((" turns ", " turned ", " turning ", " wird ", " wordt ", "compie ", "cumple "))
 _OF_A_CACHE = re.compile(r"\b(?:ttl|cache|cached|hit|miss|stale|etag|max-age|expires)\b", re.IGNORECASE)
-_COMPARED = re.compile(r"[<>]=?\s{0,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$")
+_COMPARED = re.compile(r"\s[<>]=?\s{1,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$")
 """``CHECK (date_of_birth > DATE '1900-01-01')``: a bound, and nobody's day."""
 
 

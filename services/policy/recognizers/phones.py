@@ -174,6 +174,9 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         return Finding(start + offset, (extension.end() if extension else end) + offset, "PHONE_NUMBER", "PHONE", score)
 
     for start, written, number in _whole(text, _PLUS, _is_dialable):
+        # ``20-00-00 55779911``: of a bank.
+        if text[start - 1 : start] == "-" and text[start - 2 : start - 1].isdigit():
+            continue
         # A plus says enough, though no such number be in use; but not before a decimal fraction.
         taken = number or (written if written.startswith("+") and not _DECIMAL.fullmatch(written) else "")
         if taken:

@@ -23,7 +23,7 @@ _UNTRIGGERED = [secret for secret in SECRETS if not secret.triggers]
 _TRIGGERS = Words(trigger for secret in SECRETS for trigger in secret.triggers)
 _CARD_CODE = re.compile(
     r"(?<![A-Za-z])(?:[Cc][Vv][VvCc]2?|[Cc][Ii][Dd]|[Ss]ecurity [Cc]ode(?: on the (?:back|card))?|CSC|[Pp]r[üu]fziffer|[Cc]ryptogramme|"
-    r"PIN(?! ?[Cc]ode))[\"']?(?: code)?(?: (?:is|was|ist|number|no\.?))?[ \t]{0,2}[:=#]?"
+    r"PIN(?! ?[Cc]ode)|PIN [Cc]ode(?=[: ]{1,2}\d{4}\b))[\"']?(?: code)?(?: (?:is|was|ist|number|no\.?))?[ \t]{0,2}[:=#]?"
     r"[ \t]{0,2}[\"']?(?P<value>\d{3,6})(?![\w-]|[.,]\d)"
 )
 _CARD_CODE_WORDS = Words(("cvv", "cvc", "cid", "security code", "csc", "prüfziffer", "pin"))
@@ -55,7 +55,7 @@ _ENTRY_CODE = re.compile(
     r"|(?:door|gate|alarm|entry|lockbox|key ?safe|keypad|safe|garage|access|building|security|voicemail|bike|locker|padlock|"
     r"shed) ?(?:code|pin|passcode|combination|combo)"
     r"|otp|one[- ]time (?:code|password|passcode|pin)|(?:verification|2fa|mfa|login|sign-in|confirmation|sms|your|ihr|dein|"
-    r"votre|tuo|suo) code|passcode|"
+    r"votre|tuo|suo) code|pass ?code|"
     r"(?:tür|tor)code|c[óo]digo (?:de la )?(?:puerta|alarma|portal)|(?:clave|c[óo]digo) (?:del |de la |de )?(?:portal|puerta|"
     r"alarma|entrada|garaje)|codice (?:del |della |di )?(?:cancello|allarme|portone|porta|ingresso|accesso)|"
     r"code d['’]acc[èe]s|code (?:du |de la |de "
@@ -75,7 +75,7 @@ _LOGIN_PAIR = re.compile(
 _OF_CLIENT = re.compile(r"\b(?:mysql\w{0,5}|mariadb) [^\n|;&]{0,120}?(?<= -p)(?P<value>[^\s-]\S{5,63})")
 _OF_REGISTRY = re.compile(r"\blogin [^\n|;&]{0,120}?(?<= -p) ?(?P<value>(?![-$<{%*\"'])[^\s-]\S{5,127})")
 _OF_SHELL = re.compile(
-    r"(?:\bset -g?x|\bsetx|\bsetenv) \w{0,24}(?:KEY|TOKEN|SECRET|PASS\w{0,8}|"
+    r"(?:\bset -g?x|\bsetx|\bsetenv|\bENV) \w{0,24}(?:KEY|TOKEN|SECRET|PASS\w{0,8}|"
     r"PWD)\w{0,8} [\"']?(?P<value>(?=[^\s\"']{0,64}\d)(?![$<{%])[^\s\"']{6,256})"
 )
 _OR_ELSE = re.compile(
@@ -184,7 +184,7 @@ _DIRECTLY = (
     (Words(("sess=", "session=", "sessid=", "sessionid=", "session_id=", "session_token=", "sid=")), _SESSION_VALUE),
     (Words(("mysql", "mariadb")), _OF_CLIENT),
     (Words((" login ",)), _OF_REGISTRY),
-    (Words(("set -", "setx ", "setenv ")), _OF_SHELL),
+    (Words(("set -", "setx ", "env ")), _OF_SHELL),
     (Words(("||", "??")), _OR_ELSE),
     (Words(("otp", "2fa", "mfa")), _LOGGED_CODE),
     (Words(("ssid",)), _OF_NETWORK),

@@ -49,6 +49,10 @@ def test_of_code_logs_and_papers_without_people_nothing_goes(detector: Detector)
         ('<add key="ApiSecret" value="kP93mXz72QwLr8" />', "kP93mXz72QwLr8"),
         ('new mysqli("localhost", "shop_rw", "T3apot!99", "shop")', "T3apot!99"),
         ("bearer: a9f8e7d6c5b4a3928170", "a9f8e7d6c5b4a3928170"),
+        ("<password>Winter2025!</password>", "Winter2025!"),
+        ('{"passwd": "123456"}', "123456"),
+        ("ENV DB_PASSWORD s3cr3tpw", "s3cr3tpw"),
+        ("PIN code: 4821", "4821"),
         ("Security question answer: Fluffy", "Fluffy"),
     ],
 )
@@ -119,6 +123,14 @@ def test_who_has_a_products_name_is_somebody_where_people_act(text: str, person:
         ("ID", '{"tax_number":"181/815/08155"}', "181/815/08155"),
         ("ACCOUNT", "My account with you is 10394857.", "10394857"),
         ("PHONE", "/signup?phone=%2B14155550144", "%2B14155550144"),
+        ("ID", "NSS 281234567840", "281234567840"),
+        ("ID", "Carte d'assurance maladie : TREM 8504 1223", "TREM 8504 1223"),
+        ("ID", "license K123-4567-8901", "K123-4567-8901"),
+        ("ACCOUNT", "direct debit from 20-00-00 55779911", "55779911"),
+        ("SECRET", "<apiToken>9f8e7d6c5b4a</apiToken>", "9f8e7d6c5b4a"),
+        ("ACCOUNT", "ACCT NBR 000554433", "000554433"),
+        ("DOB", "<born>1958-06-30</born>", "1958-06-30"),
+        ("ADDRESS", "Karl Johans gate 12, 0154 Oslo", "Karl Johans gate 12"),
         ("ID", "Kennzeichen B-KX 4471", "B-KX 4471"),
         ("ACCOUNT", "Routing 021000021 Account 987654321", "021000021"),
         ("ACCOUNT", "número de cuenta: 01822356870201234567", "01822356870201234567"),
@@ -154,7 +166,7 @@ def test_who_somebody_is_is_found_as_forms_of_many_countries_ask(stem: str, text
     [
         "password to ", "passphrase: ab ab ", "password is \"abc ", "api key for ", "kids (4 and ", "aged 1, 2, 3, ", "wallet ", "LTC 1A",
         "customer_name=Ann Lee ", "upi ann@", "login/password: a", "user: a\npassword: ", "plate: A1 ", "31-159 A", "(11) 9", "birthday: 1/",
-        "Account AB1", 'key="secret" value="a', "mysqli('a', ", "bearer:", "member 1 ", "%2B1",
+        "Account AB1", 'key="secret" value="a', "mysqli('a', ", "<password>a", "password=1", "bearer:", "member 1 ", "%2B1",
     ],
 )  # fmt: skip
 def test_what_starts_the_patterns_for_these_and_ends_none_is_digested(food: str, detector: Detector) -> None:
