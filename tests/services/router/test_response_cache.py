@@ -157,7 +157,7 @@ async def test_an_answer_is_gone_with_the_data_of_the_task_that_paid_for_it(site
     "different",
     [
         {"text": "Write to <EMAIL_2>"},
-        {"request": {"temperature": 0.5}},
+        {"request": {"seed": 7}},
         {"request": {"max_output_tokens": 9}},
         {"request": {"reuse": False}},
         {"obligations": {"cache": False}},
