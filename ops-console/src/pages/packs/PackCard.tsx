@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
 import { api, sent } from "../../api/client";
+import { Fault } from "../../parts/Fault";
 import { count, short, usd } from "../../parts/format";
 import { Facts, Panel } from "../../parts/Page";
 import { Bar } from "../../parts/Sum";
@@ -25,23 +26,31 @@ function useOutcomes(pack: string) {
   });
 }
 
+function Ended({ counts }: { counts: Record<(typeof OUTCOMES)[number], number> }) {
+  const settled = Object.values(counts).reduce((sum, each) => sum + each, 0);
+  if (settled === 0) return <p className="text-ink-3">None has ended yet.</p>;
+  return (
+    <>
+      <svg viewBox="0 0 100 8" preserveAspectRatio="none" className="h-2.5 w-full" aria-hidden="true">
+        {OUTCOMES.map((outcome, at) => <rect key={outcome} x={(OUTCOMES.slice(0, at).reduce((sum, each) => sum + counts[each], 0) / settled) * 100} width={(counts[outcome] / settled) * 100} height="8" fill={`var(${TONES[outcome]})`} />)}
+      </svg>
+      <p className="mt-1 text-sm text-ink-2">{Math.round((counts.completed / settled) * 100)} % of {count(settled)} completed: {OUTCOMES.filter((each) => counts[each] > 0).map((each) => `${count(counts[each])} ${each}`).join(", ")}</p>
+    </>
+  );
+}
+
 export function PackCard({ pack, agents, onAsk }: { pack: Pack; agents: Agent[]; onAsk: (what: Paused) => void }) {
   const outcomes = useOutcomes(pack.name);
   const stats = pack.stats ?? null;
   const open = Object.entries(stats?.by_state ?? {}).filter(([state]) => state !== "settled");
-  const settled = Object.values(outcomes.data ?? {}).reduce((sum, each) => sum + each, 0);
   return (
     <Panel title={pack.name} actions={<PauseButton title={pack.name} agents={agents} pack={pack.name} onAsk={onAsk} />}>
       <div className="space-y-4 p-4">
         {pack.description !== "" && <p>{pack.description}</p>}
         <div>
           <h3 className="mb-1">How its newest tasks ended</h3>
-          {settled === 0 ? <p className="text-ink-3">None has ended yet.</p> : <>
-            <svg viewBox="0 0 100 8" preserveAspectRatio="none" className="h-2.5 w-full" aria-hidden="true">
-              {OUTCOMES.map((outcome, at) => <rect key={outcome} x={(OUTCOMES.slice(0, at).reduce((sum, each) => sum + (outcomes.data?.[each] ?? 0), 0) / settled) * 100} width={((outcomes.data?.[outcome] ?? 0) / settled) * 100} height="8" fill={`var(${TONES[outcome]})`} />)}
-            </svg>
-            <p className="mt-1 text-sm text-ink-2">{Math.round(((outcomes.data?.completed ?? 0) / settled) * 100)} % of {count(settled)} completed: {OUTCOMES.filter((each) => (outcomes.data?.[each] ?? 0) > 0).map((each) => `${count(outcomes.data?.[each] ?? 0)} ${each}`).join(", ")}</p>
-          </>}
+          {outcomes.error !== null && <Fault error={outcomes.error} />}
+          {outcomes.data !== undefined ? <Ended counts={outcomes.data} /> : outcomes.isPending && <p className="text-ink-3">…</p>}
         </div>
         <Facts rows={[
           ["Queue", unsettled(pack) === 0 ? "empty" : <Link key="q" to="/tasks" search={{ pack: pack.name }}>{open.map(([state, tasks]) => `${count(tasks)} ${state}`).join(", ")}</Link>],
