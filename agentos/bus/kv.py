@@ -1,5 +1,6 @@
 """Key-value buckets over JetStream streams, with what NATS KV clients agree on: subjects, delete markers, revisions."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -69,23 +70,17 @@ class KeyValue:
 
     async def update(self, key: str, value: bytes, revision: int) -> int:
         """Set ``key`` if it still stands at ``revision``. Raises Conflict when another writer was first."""
-        write_id = new_id()
-        expected = {EXPECTED: str(revision), WRITE_ID: write_id}
-        try:
-            return await self._publish(self._subject(key), value, expected)
-        except Conflict:
-            standing = await self._reading.last(f"KV_{self.name}", self._subject(key))
-            if standing is not None and standing.headers.get(WRITE_ID) == write_id:
-                return standing.seq
-            raise
+        return await self._write(key, value, {}, revision)
 
     async def delete(self, key: str, revision: int | None = None) -> None:
         """Leave a delete marker; the former value is gone at once, where the bucket keeps one revision.
 
         With ``revision`` only if it still stands there: raises Conflict when another writer was first.
         """
-        expected = {} if revision is None else {EXPECTED: str(revision)}
-        await self._publish(self._subject(key), b"", {OPERATION: "DEL"} | expected)
+        if revision is None:
+            await self._publish(self._subject(key), b"", {OPERATION: "DEL"})
+        else:
+            await self._write(key, b"", {OPERATION: "DEL"}, revision)
 
     async def erase(self, key: str) -> bool:
         """Have the broker overwrite what stands at ``key`` with random bytes, leaving no marker; whether anything stood there.
@@ -148,6 +143,28 @@ class KeyValue:
         if prefix and not (prefix.endswith(".") and is_key(prefix[:-1])):
             raise ValueError(f"{prefix!r} is no prefix: whole tokens, each with its dot, such as 'default.'")
         return self._tail((f"$KV.{self.name}.{prefix}>",), f"KV_{self.name}", heartbeat_s)
+
+    async def _write(self, key: str, value: bytes, headers: dict[str, str], revision: int) -> int:
+        """As ``update``.
+
+        On several replicas the leader refuses a second write while the first is still on its way to the others, and the first may be
+        an attempt of ours whose acknowledgement was lost. Until it can be read nobody knows whose it is, or whether it comes to stand
+        at all: so it is tried again, for some five seconds.
+        """
+        write_id = new_id()
+        headers = headers | {EXPECTED: str(revision), WRITE_ID: write_id}
+        for attempt in range(9):
+            if attempt:
+                await asyncio.sleep(0.01 * 2**attempt)
+            try:
+                return await self._publish(self._subject(key), value, headers)
+            except Conflict:
+                standing = await self._reading.last(f"KV_{self.name}", self._subject(key))
+                if standing is not None and standing.headers.get(WRITE_ID) == write_id:
+                    return standing.seq
+                if (0 if standing is None else standing.seq) != revision:
+                    raise
+        raise RetryLater(f"{key} of bucket {self.name} is taken, and the broker does not show by what", code="broker_unavailable")
 
     async def _read(self, key: str) -> Entry | None:
         raw = await self._reading.last(f"KV_{self.name}", self._subject(key))

@@ -13,13 +13,16 @@ from agentos.contracts.errors import Unavailable
 from services.policy.evaluator import Bundle, decision_from, read_bundle, revision_of, undefined
 from services.policy.questions import BY_PACKAGE, Decision, Question
 from services.policy.rego_reads import Reads, reads_of
+from services.policy.rego_source import reached_from, words_of
 
 REMEMBERED = 4_096
 """Decisions that are kept, of some kilobytes each."""
 
 
 class EmbeddedEvaluator:
-    """Answers from a bundle that is compiled at construction (about 20 ms) and never read again; the shipped one unless given.
+    """Answers from a bundle that is compiled at construction (about 0.1 s) and never read again; the shipped one unless given.
+
+    With ``package`` it is compiled for that package's questions alone, from the modules that these can depend on, in a third of the time.
 
     A query takes about a millisecond and runs on the caller's thread. The interpreter keeps its input between two calls and ctypes lets
     other threads run meanwhile, so a lock keeps input and query together. A question that the rules cannot tell from an earlier one
@@ -28,25 +31,26 @@ class EmbeddedEvaluator:
     Raises ``Unavailable`` when the bundle cannot be read or compiled.
     """
 
-    def __init__(self, bundle: Bundle | None = None) -> None:
+    def __init__(self, bundle: Bundle | None = None, *, package: str | None = None) -> None:
         bundle = bundle if bundle is not None else read_bundle()
+        self._rules = bundle
         self._revision = revision_of(bundle)
         self._lock = threading.Lock()
+        packages = list(BY_PACKAGE) if package is None else [package]
+        modules = bundle.modules if package is None else _needed(bundle.modules, package)
         # regopy has no type information.
         interpreter: Any = Interpreter()
         try:
-            for name, source in bundle.modules.items():
+            for name, source in modules.items():
                 interpreter.add_module(f"{name}.rego", source)
             interpreter.add_data_json(json.dumps({"config": bundle.config}))
-            self._bundle: Any = interpreter.build(None, [_entrypoint(package) for package in BY_PACKAGE])
+            self._bundle: Any = interpreter.build(None, [_entrypoint(each) for each in packages])
         except RegoError as error:
             raise Unavailable(f"The policy bundle does not compile: {str(error)[:500]}", code="policy.uncompilable") from error
         if not self._bundle.ok():
             raise Unavailable("The policy bundle does not compile.", code="policy.uncompilable")
         self._interpreter: Any = interpreter
-        self._reads: dict[str, Reads | None] = {
-            package: reads_of(bundle.modules, bundle.config, package) for package in BY_PACKAGE
-        }
+        self._reads: dict[str, Reads | None] = {}
         self._known: OrderedDict[tuple[str, Hashable], Decision] = OrderedDict()
 
     @property
@@ -61,6 +65,8 @@ class EmbeddedEvaluator:
     def decide_now(self, question: Question) -> Decision:
         """The same without a coroutine, from any thread."""
         asked = question.model_dump(mode="json")
+        if question.package not in self._reads:
+            self._reads[question.package] = reads_of(self._rules.modules, self._rules.config, question.package)
         reads = self._reads[question.package]
         if reads is None:
             return self.answer(question.package, asked)
@@ -101,6 +107,11 @@ class EmbeddedEvaluator:
 
 def _entrypoint(package: str) -> str:
     return f"{package}/decision"
+
+
+def _needed(modules: Mapping[str, str], package: str) -> dict[str, str]:
+    reached = reached_from({name: words_of(source) for name, source in modules.items()}, package.replace("/", "."))
+    return {name: source for name, source in modules.items() if name in reached}
 
 
 __all__ = ["EmbeddedEvaluator"]

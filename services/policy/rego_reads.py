@@ -127,7 +127,7 @@ def reads_of(modules: Mapping[str, str], config: Json, package: str) -> Reads | 
 # --- uses -------------------------------------------------------------------------------------------------------------
 
 
-def _note_uses(words: Sequence[Word], root: _Node) -> None:
+def _note_uses(words: tuple[Word, ...], root: _Node) -> None:
     for at, word in enumerate(words):
         if word != Word("name", "input") or is_field(words, at):
             continue
@@ -139,7 +139,7 @@ def _note_uses(words: Sequence[Word], root: _Node) -> None:
             at >= 2
             and words[at - 1].text == "("
             and words[at - 2].text in TYPES
-            and words[end : end + 1] == [Word("sign", ")")]
+            and words[end : end + 1] == (Word("sign", ")"),)
         ):
             use = Use.TYPE if not (at >= 3 and words[at - 3].text == ".") else Use.VALUE
         elif is_compared(words, at, end):

@@ -4,7 +4,8 @@ Strict where it is in doubt: a reference or an expression that is not understood
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -38,17 +39,13 @@ class Word(NamedTuple):
     text: str
 
 
-def words_of(source: str) -> list[Word]:
-    """Without comments and blanks; the ends of lines are words, for they end expressions."""
-    found: list[Word] = []
-    for match in _TOKEN.finditer(source):
-        kind = str(match.lastgroup)
-        if kind != "blank":
-            found.append(Word(kind, match[0]))
-    return found
+@lru_cache(maxsize=64)
+def words_of(source: str) -> tuple[Word, ...]:
+    """Without comments and blanks; the ends of lines are words, for they end expressions. Kept, for a bundle's packages share modules."""
+    return tuple(Word(str(match.lastgroup), match[0]) for match in _TOKEN.finditer(source) if match.lastgroup != "blank")
 
 
-def reached_from(words: Mapping[str, Sequence[Word]], package: str) -> list[str]:
+def reached_from(words: Mapping[str, tuple[Word, ...]], package: str) -> list[str]:
     """The modules that a package's decision can depend on."""
     found: list[str] = []
     queue = [package] if package in words else []
@@ -70,7 +67,7 @@ def _under(path: str, prefix: str) -> bool:
     return not prefix or path == prefix or path.startswith(f"{prefix}.")
 
 
-def functions_of(words: Sequence[Word], package: str) -> Iterator[str]:
+def functions_of(words: tuple[Word, ...], package: str) -> Iterator[str]:
     """Functions that a module defines, as itself and as others may call them."""
     depth = 0
     before = Word("line", "\n")
@@ -94,7 +91,7 @@ def functions_of(words: Sequence[Word], package: str) -> Iterator[str]:
             before = next((each for each in reversed(words[:at]) if each.kind != "line"), word)
 
 
-def calls_in(words: Sequence[Word]) -> Iterator[str]:
+def calls_in(words: tuple[Word, ...]) -> Iterator[str]:
     """What is called by which name. A call through brackets is no name, so nothing knows it."""
     for at, word in enumerate(words):
         if word.text != "(" or at == 0:
@@ -109,11 +106,11 @@ def calls_in(words: Sequence[Word]) -> Iterator[str]:
         yield "".join(each.text for each in words[begin:at])
 
 
-def is_field(words: Sequence[Word], at: int) -> bool:
+def is_field(words: tuple[Word, ...], at: int) -> bool:
     return at > 0 and words[at - 1].text == "."
 
 
-def ref_at(words: Sequence[Word], at: int) -> tuple[list[str], int, bool]:
+def ref_at(words: tuple[Word, ...], at: int) -> tuple[list[str], int, bool]:
     """The steps of the reference whose first word is at ``at`` (left out), where it ends, and whether all of it was understood.
 
     A step in brackets that is no string is ``*``.
@@ -139,7 +136,7 @@ def ref_at(words: Sequence[Word], at: int) -> tuple[list[str], int, bool]:
     return steps, at, not (at < len(words) and words[at].text == "(")
 
 
-def _closing(words: Sequence[Word], at: int) -> int:
+def _closing(words: tuple[Word, ...], at: int) -> int:
     depth = 0
     for place in range(at, len(words)):
         depth += {"[": 1, "]": -1}.get(words[place].text, 0)
@@ -148,7 +145,7 @@ def _closing(words: Sequence[Word], at: int) -> int:
     return len(words) - 1
 
 
-def is_compared(words: Sequence[Word], at: int, end: int) -> bool:
+def is_compared(words: tuple[Word, ...], at: int, end: int) -> bool:
     """Whether the reference from ``at`` to ``end`` is one side of a comparison, and that all that is said there."""
     first = at
     while first > 0 and words[first - 1].text not in _SEPARATORS:
@@ -168,7 +165,7 @@ def is_compared(words: Sequence[Word], at: int, end: int) -> bool:
     return at in (first, middle + 1) and words[other] != Word("name", "input")
 
 
-def _operand(words: Sequence[Word], at: int) -> int | None:
+def _operand(words: tuple[Word, ...], at: int) -> int | None:
     """Where the literal or reference that begins at ``at`` ends."""
     if at >= len(words):
         return None
@@ -180,19 +177,19 @@ def _operand(words: Sequence[Word], at: int) -> int | None:
     return end if understood else None
 
 
-def makes_numbers(words: Sequence[Word]) -> bool:
+def makes_numbers(words: tuple[Word, ...]) -> bool:
     """Whether a number can come about that stands nowhere. A count that is only compared with a literal, or with another, goes nowhere."""
     for at, word in enumerate(words):
         if word.kind == "sign" and word.text in _ARITHMETIC:
             return True
-        if word.kind != "name" or word.text not in NUMBERS or words[at + 1 : at + 2] != [Word("sign", "(")]:
+        if word.kind != "name" or word.text not in NUMBERS or words[at + 1 : at + 2] != (Word("sign", "("),):
             continue
         if word.text != "count" or not _is_counted_only(words, at):
             return True
     return False
 
 
-def _is_counted_only(words: Sequence[Word], at: int) -> bool:
+def _is_counted_only(words: tuple[Word, ...], at: int) -> bool:
     before = words[at - 1].text if at else "\n"
     end = _end_of_call(words, at + 1)
     after = words[end + 1].text if end + 1 < len(words) else "\n"
@@ -202,7 +199,7 @@ def _is_counted_only(words: Sequence[Word], at: int) -> bool:
     return before in _COMPARISONS and words[at - 2].text == ")" and after in _SEPARATORS
 
 
-def makes_indexes(words: Sequence[Word]) -> bool:
+def makes_indexes(words: tuple[Word, ...]) -> bool:
     """Whether the place in an array can come about that stands neither in the configuration nor in the input."""
     for at, word in enumerate(words):
         if word.kind == "name" and word.text in ("some", "every"):
@@ -218,13 +215,13 @@ def makes_indexes(words: Sequence[Word]) -> bool:
     return False
 
 
-def _is_given(words: Sequence[Word], at: int) -> bool:
+def _is_given(words: tuple[Word, ...], at: int) -> bool:
     """Whether the reference that begins at ``at`` is of the configuration or the input."""
     texts = [word.text for word in words[at : at + 3]]
     return texts == ["data", ".", "config"] or texts[:1] == ["input"]
 
 
-def _beginning(words: Sequence[Word], at: int) -> int:
+def _beginning(words: tuple[Word, ...], at: int) -> int:
     """Where the reference begins whose bracket opens at ``at``; ``at`` itself where that is an array's."""
     while at > 0:
         if words[at - 1].text == "]":
@@ -241,7 +238,7 @@ def _beginning(words: Sequence[Word], at: int) -> int:
     return at
 
 
-def _opening(words: Sequence[Word], at: int) -> int:
+def _opening(words: tuple[Word, ...], at: int) -> int:
     depth = 0
     for place in range(at, -1, -1):
         depth += {"]": 1, "[": -1}.get(words[place].text, 0)
@@ -250,7 +247,7 @@ def _opening(words: Sequence[Word], at: int) -> int:
     return 0
 
 
-def _end_of_call(words: Sequence[Word], at: int) -> int:
+def _end_of_call(words: tuple[Word, ...], at: int) -> int:
     depth = 0
     for place in range(at, len(words)):
         depth += {"(": 1, ")": -1}.get(words[place].text, 0)

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentos.contracts.base import Json
 from agentos.contracts.errors import Unavailable
+from services.policy.embedded import EmbeddedEvaluator
 from services.policy.evaluator import BUNDLE, Bundle
 from services.policy.questions import BY_PACKAGE, Decision, Question
 
@@ -123,9 +124,23 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def with_config(bundle: Bundle, case: Case) -> Bundle:
-    """The bundle that answers ``case``."""
-    return Bundle(bundle.modules, case.configured(bundle.config)) if case.own_config else bundle
+def judged(bundle: Bundle, cases: Iterable[Case]) -> Iterator[tuple[Case, list[str]]]:
+    """Every case with what of its decision is not as wanted, by package and configuration: cases that share these share an evaluator."""
+    alike: dict[tuple[str, str], list[Case]] = {}
+    for case in cases:
+        alike.setdefault((case.package, json.dumps(case.configured(bundle.config), sort_keys=True)), []).append(case)
+    for (package, config), group in alike.items():
+        try:
+            evaluator = EmbeddedEvaluator(Bundle(bundle.modules, json.loads(config)), package=package)
+        except Unavailable as bad:
+            yield from ((case, [bad.detail]) for case in group)
+            continue
+        for case in group:
+            try:
+                faults = case.faults(evaluator.answer(package, case.asked))
+            except Unavailable as silent:
+                faults = [silent.detail]
+            yield case, faults
 
 
-__all__ = ["Case", "cases_of", "merged", "read_tables", "with_config"]
+__all__ = ["Case", "cases_of", "judged", "merged", "read_tables"]

@@ -5,6 +5,7 @@ loop of their own, in a thread, because each test has its own loop.
 """
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -49,8 +50,8 @@ class Site:
         url = ",".join(server.url for server in self.servers)
         return self.servers[0].settings(user).model_copy(update={"url": url})
 
-    async def connect(self, service: str) -> Bus:
-        bus = await Bus.connect(self.settings(service), service)
+    async def connect(self, service: str, settings: BrokerSettings | None = None) -> Bus:
+        bus = await Bus.connect(settings or self.settings(service), service)
         self.buses.append(bus)
         return bus
 
@@ -90,6 +91,13 @@ class Site:
         """Wait until every stream takes writes again, so that the next test begins on a whole broker."""
         await self.on_servers(provision(self.settings(PROVISIONER), replicas=self.replicas))
         self.disturbed = False
+
+    async def leader(self, stream: str) -> NatsServer:
+        """Which server leads a stream of a cluster."""
+        client = await self.raw(PROVISIONER)
+        answer = await client.request(f"$JS.API.STREAM.INFO.{stream}")
+        name = json.loads(answer.data)["cluster"]["leader"]
+        return next(server for server in self.servers if server.name == name)
 
     def serving(self, bus: Bus) -> int:
         """Index of the server that ``bus`` is connected to."""
@@ -137,6 +145,10 @@ def running(
 
 on_one_server = pytest.mark.parametrize("running", [1], indirect=True, ids=["one"], scope="session")
 """For a test that kills the only server: a cluster's elections are covered by appending, consuming and tailing, and take long."""
+
+in_a_cluster = pytest.mark.parametrize(
+    "running", [pytest.param(3, marks=pytest.mark.cluster)], indirect=True, ids=["three"], scope="session"
+)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Buckets: revisions guard writers against each other, watchers see what is and then what changes."""
 
 import asyncio
+import signal
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from agentos.bus import Entry, KeyValue
 from agentos.bus.kv import is_key
+from agentos.bus.publishing import PUBLISH_TIMEOUT_S
 from agentos.bus.topology import streams
 from agentos.contracts.errors import Conflict, Forbidden
-from tests.bus.conftest import Site, on_one_server
+from tests.bus.conftest import Site, in_a_cluster, on_one_server
 
 
 async def bucket(site: Site, service: str = "orchestrator", name: str = "dependents") -> KeyValue:
@@ -49,6 +51,36 @@ async def test_create_is_for_one_and_possible_again_after_a_delete(site: Site, t
     entry = await kv.get(f"{tenant}.a")
     assert entry is not None
     assert entry.value == b"3"
+
+
+@in_a_cluster
+async def test_a_write_that_is_on_its_way_to_the_other_replicas_is_waited_for_and_is_no_conflict(site: Site, tenant: str) -> None:
+    """The leader refuses the second attempt, while nobody can read the first."""
+    leader = await site.leader("KV_dependents")
+    settings = site.settings("orchestrator").model_copy(update={"url": leader.url})
+    kv = (await site.connect("orchestrator", settings)).bucket("dependents")
+    changed = await kv.put(f"{tenant}.changed", b"1")
+    followers = [server.process for server in site.servers if server is not leader]
+    try:
+        for process in followers:
+            assert process is not None
+            process.send_signal(signal.SIGSTOP)
+        writing = [
+            asyncio.create_task(kv.create(f"{tenant}.new", b"1")),
+            asyncio.create_task(kv.update(f"{tenant}.changed", b"2", changed)),
+        ]
+        await asyncio.sleep(PUBLISH_TIMEOUT_S * 1.5)  # the first attempts are given up
+        second = asyncio.create_task(kv.create(f"{tenant}.new", b"2"))
+        await asyncio.sleep(0.2)
+    finally:
+        for process in followers:
+            assert process is not None
+            process.send_signal(signal.SIGCONT)
+    made, updated = await asyncio.gather(*writing)
+    with pytest.raises(Conflict):
+        await second
+    entries = [await kv.get(f"{tenant}.{key}") for key in ("new", "changed")]
+    assert [entry and (entry.value, entry.revision) for entry in entries] == [(b"1", made), (b"2", updated)]
 
 
 async def test_of_concurrent_creators_exactly_one_succeeds_also_after_a_delete(site: Site, tenant: str) -> None:
