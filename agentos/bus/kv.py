@@ -164,7 +164,9 @@ class KeyValue:
                     return standing.seq
                 if (0 if standing is None else standing.seq) != revision:
                     raise
-        raise RetryLater(f"{key} of bucket {self.name} is taken, and the broker does not show by what", code="broker_unavailable")
+        raise RetryLater(
+            f"{key} of bucket {self.name} is taken, and the broker does not show by what", code="broker_unavailable"
+        )
 
     async def _read(self, key: str) -> Entry | None:
         raw = await self._reading.last(f"KV_{self.name}", self._subject(key))

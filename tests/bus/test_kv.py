@@ -54,7 +54,9 @@ async def test_create_is_for_one_and_possible_again_after_a_delete(site: Site, t
 
 
 @in_a_cluster
-async def test_a_write_that_is_on_its_way_to_the_other_replicas_is_waited_for_and_is_no_conflict(site: Site, tenant: str) -> None:
+async def test_a_write_that_is_on_its_way_to_the_other_replicas_is_waited_for_and_is_no_conflict(
+    site: Site, tenant: str
+) -> None:
     """The leader refuses the second attempt, while nobody can read the first."""
     leader = await site.leader("KV_dependents")
     settings = site.settings("orchestrator").model_copy(update={"url": leader.url})

@@ -159,6 +159,23 @@ async def test_a_refused_call_is_not_made(running: Running) -> None:
     assert [each["state"] for each in row["approvals"]] == ["rejected"]
 
 
+async def test_an_event_that_comes_while_the_screens_are_taken_down_does_no_harm(running: Running) -> None:
+    app = Top(Target(running.url, running.key, Path("nowhere")))
+    told: list[int] = []
+    close = app._close_messages  # pyright: ignore[reportPrivateUsage] - between the screens' end and that of the feed's worker
+
+    async def closing(wait: bool = True) -> None:
+        app.feed._take({"type": "gap", "position": 1_000_000})  # pyright: ignore[reportPrivateUsage]
+        app.feed._take({"type": "event", "position": 1_000_001, "name": "task.settled"})  # pyright: ignore[reportPrivateUsage]
+        told.append(len(app.screen_stack))
+        await close(wait)
+
+    app._close_messages = closing
+    async with app.run_test() as pilot:
+        await shows(pilot, "● live")
+    assert told == [0]
+
+
 async def test_an_edit_is_shown_as_a_difference_and_approved_by_a_second_person(running: Running) -> None:
     task = await running.held("The export stops half-way")
     async with top(running, BROAD) as pilot:

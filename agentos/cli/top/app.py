@@ -140,6 +140,8 @@ class Top(App[None]):
         self._line()
 
     def _event(self, event: dict[str, Any]) -> None:
+        if not self.is_running:
+            return  # the screens are being taken down, and the feed goes on until the last of them is gone
         for pane in self._panes():
             if pane.concerns(event):
                 pane.poke()
@@ -147,6 +149,8 @@ class Top(App[None]):
             self.notify("a call waits for a person (2: Approvals)")
 
     def _refetch(self) -> None:
+        if not self.is_running:
+            return
         for pane in self._panes():
             pane.poke()
 

@@ -41,6 +41,7 @@ class Approvals(Pane):
         self.table = grid({"What": 16, "About": 28, "Due": 8, "Votes": 6, "State": 8}, id="approval-table")
         self.detail = Static(id="approval-detail", markup=False)
         self.scroll = VerticalScroll(self.detail, id="approval-scroll")
+        self._both = Container(self.table, self.scroll, id="approval-both")
         self.empty = Static(
             "Nothing waits for you. A call that policy holds appears here the moment it is held.", id="approval-empty"
         )
@@ -49,9 +50,7 @@ class Approvals(Pane):
         """The list, and the chosen one: beside it where there is room, else below."""
         self.scroll.border_title = "What will be done"
         yield self.empty
-        with Container(id="approval-both"):
-            yield self.table
-            yield self.scroll
+        yield self._both
 
     def focus_first(self) -> None:
         """Where keys go."""
@@ -73,7 +72,7 @@ class Approvals(Pane):
         self._rows = latest
         fill(self.table, self._list())
         self.empty.display = not latest
-        self.query_one("#approval-both").display = bool(latest)
+        self._both.display = bool(latest)
         await self._open(key_of(self.table))
 
     def _list(self) -> Rows:

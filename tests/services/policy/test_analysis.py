@@ -37,7 +37,7 @@ async def pool() -> AsyncIterator[AnalysisPool]:
 @pytest.fixture
 async def fragile(tmp_path: Path) -> AsyncIterator[AnalysisPool]:
     """Workers that do what the text tells them; each start leaves a line in ``starts``."""
-    made = AnalysisPool(1, command=(sys.executable, str(FAKE), str(tmp_path)), patience=timedelta(seconds=5))
+    made = AnalysisPool(1, command=(sys.executable, str(FAKE), str(tmp_path)), patience=timedelta(seconds=15))
     yield made
     await made.close()
 
@@ -138,7 +138,7 @@ async def test_a_text_that_cannot_be_analysed_is_not_tried_again(fragile: Analys
 
 
 async def test_a_worker_that_hangs_is_killed(tmp_path: Path) -> None:
-    pool = AnalysisPool(1, command=(sys.executable, str(FAKE), str(tmp_path)), patience=timedelta(seconds=1))
+    pool = AnalysisPool(1, command=(sys.executable, str(FAKE), str(tmp_path)), patience=timedelta(seconds=8))
     try:
         with pytest.raises(Unavailable) as caught:
             await pool.analyses([Segment("hang for ever")])
