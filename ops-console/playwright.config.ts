@@ -4,8 +4,8 @@ import { defineConfig } from "@playwright/test";
 export default defineConfig({
   testDir: "e2e",
   workers: 1,
-  timeout: 90_000,
-  expect: { timeout: 15_000 },
+  timeout: 400_000,
+  expect: { timeout: 45_000 },
   reporter: [["list"]],
   use: {
     baseURL: process.env["AGENTOS_URL"] ?? "http://127.0.0.1:8080",

@@ -14,5 +14,5 @@ export default defineConfig({
     sourcemap: false,
   },
   server: { proxy: { "/api": { target: gateway, ws: true } } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: { environment: "jsdom", testTimeout: 60_000, hookTimeout: 60_000, include: ["src/**/*.test.{ts,tsx}"] },
 });

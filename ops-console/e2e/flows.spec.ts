@@ -104,12 +104,12 @@ test("a task's timeline opens to its events, and sealed text is shown for a reas
   await expect(async () => {
     await page.getByRole("button", { name: "Inclusion proof" }).nth(1).click();
     await expect(proof).toBeVisible({ timeout: 1_000 });
-  }).toPass({ timeout: 40_000 });
+  }).toPass({ timeout: 120_000 });
   const saving = page.waitForEvent("download");
   await proof.getByRole("button", { name: "Download the proof" }).click();
   const saved = await saving;
   expect(saved.suggestedFilename()).toMatch(/^agentos-proof-\d+\.json$/);
   expect(JSON.parse(await readFile(await saved.path(), "utf8"))).toMatchObject({ format: "agentos-audit-inclusion" });
   await page.getByRole("button", { name: "Verify the chain" }).click();
-  await expect(page.getByText("whole", { exact: true })).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText("whole", { exact: true })).toBeVisible({ timeout: 120_000 });
 });

@@ -49,7 +49,7 @@ export async function until(request: APIRequestContext, task: string, holds: (ro
     const answer = await request.get(`/api/v1/tasks/${task}`, { headers: { Authorization: `Bearer ${OPERATOR()}` } });
     const row = (await answer.json()) as TaskRow;
     expect(answer.ok() && holds(row), JSON.stringify({ state: row.state, outcome: row.outcome })).toBe(true);
-  }).toPass({ timeout: 30_000 });
+  }).toPass({ timeout: 120_000 });
 }
 
 export const held = (row: TaskRow): boolean => row.approvals.some((each) => each.state === "pending");
@@ -63,5 +63,5 @@ export async function refuseAll(request: APIRequestContext): Promise<void> {
   await expect(async () => {
     for (const { id, digest } of await waiting()) await request.post(`/api/v1/approvals/${id}/resolve`, { headers, data: { outcome: "rejected", digest } });
     expect(await waiting()).toEqual([]);
-  }).toPass({ timeout: 60_000 });
+  }).toPass({ timeout: 120_000 });
 }

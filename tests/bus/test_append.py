@@ -111,7 +111,7 @@ async def test_the_stream_refuses_a_second_message_even_from_a_publisher_that_fo
     client = await site.raw("policy")
     meta = Meta("e", "task.decided/1", tenant, "c", "e", datetime.now(UTC))
     answer = await client.request(
-        f"evt.{tenant}.task.t.decided.1", encode_body(DECIDED), headers=encode_headers(meta), timeout=5
+        f"evt.{tenant}.task.t.decided.1", encode_body(DECIDED), headers=encode_headers(meta), timeout=60
     )
     assert b'"err_code":10077' in answer.data
 

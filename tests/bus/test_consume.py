@@ -46,14 +46,14 @@ async def advisory(site: Site, kind: str, seq: int) -> dict[str, Any]:
 
 
 async def api_call(client: Client, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    reply = await client.request(f"$JS.API.{what}", json.dumps(body or {}).encode(), timeout=5)
+    reply = await client.request(f"$JS.API.{what}", json.dumps(body or {}).encode(), timeout=60)
     answer: dict[str, Any] = json.loads(reply.data)
     return answer
 
 
 async def raw_command(site: Site, subject: str, headers: dict[str, str], body: bytes) -> int:
     client = await site.raw("gateway")
-    reply = await client.request(subject, body, headers=headers, timeout=5)
+    reply = await client.request(subject, body, headers=headers, timeout=60)
     return int(json.loads(reply.data)["seq"])
 
 
@@ -317,7 +317,7 @@ async def test_what_a_crashed_instance_held_goes_to_another(site: Site, tenant: 
     crashed = await site.raw("orchestrator")
     await consuming_nothing(site)
     await gateway.send(CANCEL, (f"{tenant}-held",), cancel(tenant), tenant=tenant)
-    reply = await crashed.request(f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}", b"1", timeout=5, old_style=True)
+    reply = await crashed.request(f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}", b"1", timeout=60, old_style=True)
     assert reply.subject.endswith(f"{tenant}-held")
     await crashed.close()
     seen = Seen(tenant)
@@ -546,12 +546,12 @@ async def test_the_broker_reports_a_message_that_nobody_could_take(site: Site, t
     seq = await raw_command(site, f"cmd.orchestrator.cancel.{tenant}", headers_of(tenant), encode_body(cancel(tenant)))
     client = await site.raw("orchestrator")
     for _ in range(topology.MAX_DELIVERIES):
-        message = await client.request(f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}", b"1", timeout=5, old_style=True)
+        message = await client.request(f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}", b"1", timeout=60, old_style=True)
         assert (message.headers or {}).get("Status") is None
         await client.publish(message.reply, b"-NAK")
     # It is given up when it would be delivered once more.
     pull = f"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.{DURABLE}"
-    nothing = await client.request(pull, b'{"batch":1,"expires":1000000000}', timeout=5, old_style=True)
+    nothing = await client.request(pull, b'{"batch":1,"expires":1000000000}', timeout=60, old_style=True)
     assert (nothing.headers or {}).get("Status") == "408"
     report = await advisory(site, "MAX_DELIVERIES", seq)
     assert report["deliveries"] == topology.MAX_DELIVERIES

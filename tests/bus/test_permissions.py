@@ -163,11 +163,11 @@ async def test_a_tail_aimed_at_another_services_subject_writes_nothing_there(sit
     aimed = f"cmd.gates.release.{tenant}"
     config = {"name": f"aimed-{tenant}", "deliver_subject": aimed, "ack_policy": "none", "num_replicas": 1}
     body = {"stream_name": "EVENTS", "config": config | {"filter_subjects": [f"evt.{tenant}.>"]}, "action": "create"}
-    await ledger.request(f"$JS.API.CONSUMER.CREATE.EVENTS.aimed-{tenant}", json.dumps(body).encode(), timeout=5)
+    await ledger.request(f"$JS.API.CONSUMER.CREATE.EVENTS.aimed-{tenant}", json.dumps(body).encode(), timeout=60)
     await asyncio.sleep(0.3)
-    reply = await admin.request("$JS.API.STREAM.INFO.COMMANDS", json.dumps({"subjects_filter": aimed}).encode(), timeout=5)
+    reply = await admin.request("$JS.API.STREAM.INFO.COMMANDS", json.dumps({"subjects_filter": aimed}).encode(), timeout=60)
     assert aimed not in json.loads(reply.data)["state"].get("subjects", {})
-    await admin.request(f"$JS.API.CONSUMER.DELETE.EVENTS.aimed-{tenant}", b"", timeout=5)
+    await admin.request(f"$JS.API.CONSUMER.DELETE.EVENTS.aimed-{tenant}", b"", timeout=60)
 
 
 async def test_a_timer_aimed_at_another_services_is_buried_rather_than_obeyed(site: Site, tenant: str) -> None:

@@ -60,7 +60,7 @@ class Following:
 async def consumers_of(site: Site, stream: str = "EVENTS") -> list[dict[str, str]]:
     """The tails that the broker holds."""
     admin = await site.raw(topology.PROVISIONER)
-    reply = await admin.request(f"$JS.API.CONSUMER.LIST.{stream}", b"{}", timeout=5)
+    reply = await admin.request(f"$JS.API.CONSUMER.LIST.{stream}", b"{}", timeout=60)
     return [info for info in json.loads(reply.data)["consumers"] if "durable_name" not in info["config"]]
 
 
@@ -160,7 +160,7 @@ async def delete_tails(site: Site, bus: Bus) -> None:
     mine = [info["name"] for info in await consumers_of(site) if info["name"].startswith(bus.instance)]
     assert mine
     for name in mine:
-        await admin.request(f"$JS.API.CONSUMER.DELETE.EVENTS.{name}", b"", timeout=5)
+        await admin.request(f"$JS.API.CONSUMER.DELETE.EVENTS.{name}", b"", timeout=60)
 
 
 async def test_a_tail_whose_consumer_is_deleted_goes_on_where_it_was(site: Site, tenant: str) -> None:

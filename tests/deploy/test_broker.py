@@ -84,7 +84,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[list[Node]]:
 
 
 def fetch(node: Node, path: str) -> dict[str, object]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{node.http_port}{path}", timeout=5) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{node.http_port}{path}", timeout=60) as response:
         found: dict[str, object] = json.load(response)
         return found
 
@@ -127,7 +127,7 @@ async def test_three_servers_hold_every_stream_three_times_and_sync_every_write(
         admin.servers, user=PROVISIONER, password=admin.secret(), inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False
     )
     for stream in streams(3):
-        reply = await client.request(f"$JS.API.STREAM.INFO.{stream['name']}", b"", timeout=5)
+        reply = await client.request(f"$JS.API.STREAM.INFO.{stream['name']}", b"", timeout=60)
         info = json.loads(reply.data)
         assert info["config"]["num_replicas"] == 3
         assert len(info["cluster"]["replicas"]) == 2, stream["name"]

@@ -30,7 +30,7 @@ class Desk:
     def __init__(self, house: House, url: str, keys: dict[str, str]) -> None:
         self.house, self.url, self.keys = house, url, keys
         self.clients = {
-            name: httpx.AsyncClient(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {key}"}, timeout=10)
+            name: httpx.AsyncClient(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {key}"}, timeout=60)
             for name, key in keys.items()
         }
 
@@ -56,7 +56,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(broker: Broker, tmp_path: Path) -> AsyncIterator[Desk]:
-    settings = Settings(port=0, data=tmp_path / "data", answer_timeout=timedelta(seconds=5))
+    settings = Settings(port=0, data=tmp_path / "data", answer_timeout=timedelta(seconds=20))
     settings.master_key.parent.mkdir(parents=True)
     async with house_of(broker, tmp_path / "data" / "house") as house:
         # One master key for all, as in an installation.

@@ -305,7 +305,7 @@ class Topology:
     async def ready(self, without: frozenset[str] = frozenset()) -> None:
         """Wait until the gateway says so and every durable consumer is pulled (those of ``without`` excepted)."""
         last = "nothing"
-        async with asyncio.timeout(LONG_S), httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        async with asyncio.timeout(LONG_S), httpx.AsyncClient(trust_env=False, timeout=60) as client:
             try:
                 while True:
                     try:
@@ -482,7 +482,7 @@ async def running(folder: Path, choices: Choices | None = None, *, prepare: bool
 @asynccontextmanager
 async def _client(settings: BrokerSettings) -> AsyncGenerator[Client]:
     client = await nats.connect(
-        settings.servers, user=settings.user, password=settings.secret(), inbox_prefix=b"_INBOX_provisioner", connect_timeout=10
+        settings.servers, user=settings.user, password=settings.secret(), inbox_prefix=b"_INBOX_provisioner", connect_timeout=60
     )
     try:
         yield client
@@ -491,7 +491,7 @@ async def _client(settings: BrokerSettings) -> AsyncGenerator[Client]:
 
 
 async def _api(client: Client, what: str, body: dict[str, Any]) -> dict[str, Any]:
-    reply = await client.request(f"$JS.API.{what}", json.dumps(body).encode() if body else b"", timeout=15)
+    reply = await client.request(f"$JS.API.{what}", json.dumps(body).encode() if body else b"", timeout=60)
     return cast("dict[str, Any]", json.loads(reply.data))
 
 

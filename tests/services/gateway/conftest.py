@@ -75,13 +75,13 @@ async def edge(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TEST_STANDARD_SECRET", STANDARD_SECRET)
     sources = tmp_path / "sources.json"
     sources.write_text(json.dumps(SOURCES))
-    settings = Settings(port=0, data=tmp_path / "data", sources_file=sources, answer_timeout=timedelta(seconds=2))
+    settings = Settings(port=0, data=tmp_path / "data", sources_file=sources, answer_timeout=timedelta(seconds=6))
     backend = await standins.start(broker)
     async with (
         open_gateway(settings, await broker.connect("gateway")) as gateway,
         serve_app(create_app(gateway), "127.0.0.1", 0, timedelta(seconds=2), gateway.draining.set) as served,
     ):
         key = settings.admin_key_path.read_text().strip()
-        async with httpx.AsyncClient(base_url=served.url, headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=served.url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
             yield Edge(gateway, backend, client, served.url, key)
     await backend.stop()

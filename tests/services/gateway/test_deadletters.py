@@ -40,14 +40,14 @@ class Orchestrator:
 @pytest.fixture
 async def edge(broker: Any, tmp_path: Path) -> AsyncIterator[Edge]:
     """The gateway, served, with nobody behind it yet."""
-    settings = GatewaySettings(port=0, data=tmp_path / "data", answer_timeout=timedelta(seconds=10))
+    settings = GatewaySettings(port=0, data=tmp_path / "data", answer_timeout=timedelta(seconds=20))
     nobody: Any = None
     async with (
         open_gateway(settings, await broker.connect("gateway")) as gateway,
         serve_app(create_app(gateway), "127.0.0.1", 0, timedelta(seconds=2), gateway.draining.set) as served,
     ):
         key = settings.admin_key_path.read_text().strip()
-        async with httpx.AsyncClient(base_url=served.url, headers={"Authorization": f"Bearer {key}"}, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=served.url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
             yield Edge(gateway, nobody, client, served.url, key)
 
 

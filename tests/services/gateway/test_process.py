@@ -44,7 +44,7 @@ async def test_it_serves_on_a_free_port_and_ends_in_order_while_a_stream_is_open
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
     headers = {"Authorization": f"Bearer {key}"}
     async with (
-        httpx.AsyncClient(base_url=serving["url"], headers=headers, timeout=20) as client,
+        httpx.AsyncClient(base_url=serving["url"], headers=headers, timeout=60) as client,
         client.stream("GET", "/api/v1/events/stream") as stream,
     ):
         received = stream.aiter_lines()

@@ -201,7 +201,7 @@ class Attacked:
         client = await nats.connect(
             settings.servers, user=PROVISIONER, password=settings.secret(), inbox_prefix=b"_INBOX_provisioner"
         )
-        deleted = await client.request("$JS.API.STREAM.DELETE.EVENTS", b"", timeout=5)
+        deleted = await client.request("$JS.API.STREAM.DELETE.EVENTS", b"", timeout=60)
         assert json.loads(deleted.data).get("success"), deleted.data
         await client.close()
         await provision(settings, replicas=1)

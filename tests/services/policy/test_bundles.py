@@ -23,7 +23,7 @@ from tests.services.policy.conftest import BundleOf
 KEY = Ed25519PrivateKey.generate()
 TRUSTED = {key_id_of(KEY.public_key()): KEY.public_key()}
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
-SOON = timedelta(seconds=8)
+SOON = timedelta(seconds=60)
 
 
 @pytest.fixture(scope="module")

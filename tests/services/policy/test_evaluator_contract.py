@@ -44,7 +44,7 @@ from tests.opa import opa_binary
 from tests.services.policy.cases import CASES, api, model_call
 from tests.services.policy.conftest import BundleOf
 
-PATIENT = timedelta(seconds=5)
+PATIENT = timedelta(seconds=30)
 
 
 @pytest.fixture(params=["embedded", pytest.param("opa", marks=pytest.mark.opa)])

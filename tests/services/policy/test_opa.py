@@ -18,7 +18,7 @@ from tests.services.policy.cases import api
 from tests.services.policy.conftest import free_port
 
 SMALL = Bundle({"agentos.api": "package agentos.api\n"}, {})
-PATIENT = timedelta(seconds=5)
+PATIENT = timedelta(seconds=30)
 Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 

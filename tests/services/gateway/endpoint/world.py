@@ -335,7 +335,7 @@ async def opened(folder: Path, **settings_of_the_gateway: Any) -> AsyncGenerator
             async with (
                 open_gateway(settings, await connect("gateway")) as gateway,
                 serve_app(create_app(gateway), "127.0.0.1", 0, timedelta(seconds=2), gateway.draining.set) as served,
-                httpx.AsyncClient(base_url=served.url, timeout=20, trust_env=False) as client,
+                httpx.AsyncClient(base_url=served.url, timeout=60, trust_env=False) as client,
             ):
                 await policy.virtual_keys.ready()
                 log = await connect("ledger")

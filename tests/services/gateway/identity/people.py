@@ -13,7 +13,7 @@ class Browser:
     """A client with a cookie jar that keeps the access token as a page does: in memory."""
 
     def __init__(self, url: str, **headers: str) -> None:
-        self.http = httpx.AsyncClient(base_url=url, timeout=20, headers=headers)
+        self.http = httpx.AsyncClient(base_url=url, timeout=60, headers=headers)
         self.token: str | None = None
 
     async def __aenter__(self) -> "Browser":

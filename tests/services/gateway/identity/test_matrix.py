@@ -60,7 +60,7 @@ async def somebody(edge: Any, tenant: str, *roles: Role) -> AsyncGenerator[httpx
     user = await users.create(f"{'-'.join(roles)}.{tenant}", "Somebody", tenant, roles, None, ADMIN)
     made = await sign_in.let_in(user, "password", Whence("127.0.0.1", "test"))
     headers = {"Authorization": f"Bearer {made.access_token}"}
-    async with httpx.AsyncClient(base_url=edge.url, headers=headers, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=edge.url, headers=headers, timeout=60) as client:
         yield client
 
 
@@ -107,7 +107,7 @@ async def test_each_route_lets_in_exactly_the_roles_that_have_its_action(edge: A
 
 async def test_nobody_gets_in_without_a_key_or_token(edge: Any) -> None:
     edge.gateway.identity.unknown_rates._per_s = 0
-    async with httpx.AsyncClient(base_url=edge.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=edge.url, timeout=60) as client:
         for method, path, access in routes():
             if access in (None, "anyone"):
                 continue
