@@ -1,0 +1,97 @@
+"""What signatures, complaints and letters say of where and how somebody is reached; and what resembles it."""
+
+import pytest
+
+from services.policy.detection import Detector
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector()
+
+
+def found(detector: Detector, text: str) -> list[tuple[str, str]]:
+    return [(each.stem, text[each.start : each.end]) for each in detector.find(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        ("Marta Ruiz\n(52) 611-093-Office\n07700 900 146-Fax", ["(52) 611-093", "07700 900 146"]),
+        ("Jon Berg\n640 2217 office\n(640)221-3308 fax", ["640 2217", "(640)221-3308"]),
+        ("88-12-40-07 desk, 88-12-40-11 direct", ["88-12-40-07", "88-12-40-11"]),
+        ("> Ana Prat\n> 611 20 44 cell", ["611 20 44"]),
+        ("Petra Lenz\n771 20 45 Büro\n0171 2345678 mobil", ["771 20 45", "0171 2345678"]),
+        ("22 418 90 (casa) y 22 418 77 (oficina)", ["22 418 90", "22 418 77"]),
+        ("She is not answering at 61 220 870, so I left it.", ["61 220 870"]),
+        ("Nobody picks up on 412 60 118", ["412 60 118"]),
+        ("you can try me on 52 118 403 after six", ["52 118 403"]),
+        ("I never got the code on my registered 553 2810. Why?", ["553 2810"]),
+        ("er meldet sich nicht unter 61 220 87", ["61 220 87"]),
+        ("on ne répond pas au 61 22 08 70", ["61 22 08 70"]),
+        ("no contestan en el 612 204 87", ["612 204 87"]),
+    ],
+)
+def test_a_telephone_is_named_by_what_follows_or_by_who_does_not_answer(
+    text: str, phones: list[str], detector: Detector
+) -> None:
+    assert [value for stem, value in found(detector, text) if stem == "PHONE"] == phones
+
+
+@pytest.mark.parametrize(
+    ("text", "card"),
+    [
+        ("the last bill of cc 676770123457 please", "676770123457"),
+        ("my CC# 3540 2217 8830 1146 was refused", "3540 2217 8830 1146"),
+        ("CB n° 4970101234567", "4970101234567"),
+        ("KK-Nr. 6767 7012 3457", "6767 7012 3457"),
+        ("CCN: 676770123456", "676770123456"),
+    ],
+)
+def test_a_card_is_announced_by_two_letters_too(text: str, card: str, detector: Detector) -> None:
+    assert ("CARD", card) in found(detector, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("The party is on Friday, I'll turn 23.", "23"),
+        ("he is turning 40 next week", "40"),
+        ("She just turned 52 on Monday", "52"),
+        ("before my brother and I turn 30, we go", "30"),
+        ("he will be 67 in May", "67"),
+        ("Ich werde 40 am Sonntag", "40"),
+        ("zaterdag word ik 50.", "50"),
+    ],
+)
+def test_an_age_is_told_by_the_day_on_which_it_is_reached(text: str, age: str, detector: Detector) -> None:
+    assert ("AGE", age) in found(detector, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We shipped 1 200 000 mobile units.", "20240101-home.tar.gz", "2024 2025 home games", "1 200 300 home", "answers at 12 345 678 rows",
+        "cc 12 people on it", "the knob will turn 45 degrees, then turn 20 more", "the margin will be 20 in width", "2019-11-04-work.log",
+        "it will be 40 in total", "available on ports 5000 6000",
+    ],
+)  # fmt: skip
+def test_counts_files_and_turns_are_nobodys(text: str, detector: Detector) -> None:
+    assert found(detector, text) == []
+
+
+@pytest.mark.parametrize(
+    "food",
+    [
+        "1234567 ",
+        "12 34 567 office ",
+        "answer at ",
+        "answering a a a at 12 345 67 ",
+        "registered 12 34567-",
+        "cc 1 ",
+        "turn 20 ",
+        "office ",
+    ],
+)
+def test_what_starts_the_patterns_for_these_and_ends_none_is_digested(food: str, detector: Detector) -> None:
+    assert isinstance(detector.find(food * (60_000 // len(food))), tuple)
