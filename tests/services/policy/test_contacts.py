@@ -95,3 +95,77 @@ def test_counts_files_and_turns_are_nobodys(text: str, detector: Detector) -> No
 )
 def test_what_starts_the_patterns_for_these_and_ends_none_is_digested(food: str, detector: Detector) -> None:
     assert isinstance(detector.find(food * (60_000 // len(food))), tuple)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "Ola Nordby\n3120 Trestien 44\n Apt. 7\n HAMAR\n Norway 23170",
+            [("ADDRESS", "3120 Trestien 44\n Apt. 7"), ("LOCATION", "HAMAR"), ("LOCATION", "Norway"), ("POSTCODE", "23170")],
+        ),
+        (
+            "> Ola Nordby\n> 3120 Trestien 44\n> Suite 7\n> Hamar\n> Norway 23170\n> Mobile: 40 61 22 08",
+            [
+                ("ADDRESS", "3120 Trestien 44"),
+                ("ADDRESS", "Suite 7"),
+                ("LOCATION", "Hamar"),
+                ("LOCATION", "Norway"),
+                ("POSTCODE", "23170"),
+            ],
+        ),
+        (
+            "Invoice to: Ann Vik\n   1203 Lepakuja 12 Apt. 40\n   KOTKA\n   SK\n   48100",
+            [("ADDRESS", "1203 Lepakuja 12 Apt. 40"), ("LOCATION", "KOTKA"), ("LOCATION", "SK"), ("POSTCODE", "48100")],
+        ),
+        (
+            "Zoe Kiss\n412 Jana Karafiáta 38\nΛΕΜΕΣΟΣ (ΛΕΜ)\n, LI\n Cyprus (South) 44127",
+            [("ADDRESS", "412 Jana Karafiáta 38"), ("LOCATION", "LI"), ("LOCATION", "Cyprus"), ("POSTCODE", "44127")],
+        ),
+        ("Mr. Per Lund Suite 54 634 Granstien 10\nASKIM", [("ADDRESS", "Suite 54 634 Granstien 10")]),
+        ("we sit at the corner of Lindvej 44 and Marsh Lane.", [("ADDRESS", "Lindvej 44 and Marsh Lane")]),
+        ("turn at the corner of tallgatan 9 and frost courts", [("ADDRESS", "tallgatan 9 and frost courts")]),
+        ("Treffpunkt Ecke Maaßenstraße/Winterfeldtstraße", [("ADDRESS", "Maaßenstraße/Winterfeldtstraße")]),
+        ("The office is at Deák Ferenc u. 31.", [("ADDRESS", "Deák Ferenc u. 31")]),
+        ("menj a Karolina út 17. felé", [("ADDRESS", "Karolina út 17")]),
+        ("живу на ул. Ленина, д. 5", [("ADDRESS", "ул. Ленина, д. 5")]),
+        ("na naslovu Trg republike 8", [("ADDRESS", "Trg republike 8")]),
+        ("Atatürk Caddesi No: 12, Ankara", [("ADDRESS", "Atatürk Caddesi No: 12")]),
+        ("34 Πλατεία Ελευθερίας 12", [("ADDRESS", "34 Πλατεία Ελευθερίας 12")]),
+        ("send it to USCGC Ærøbo\nFPO AE 09588", [("ADDRESS", "USCGC Ærøbo"), ("LOCATION", "FPO AE"), ("POSTCODE", "09588")]),
+        ("we moved to unit 4417 box 0338\ndpo ap 96521", [("ADDRESS", "unit 4417 box 0338"), ("POSTCODE", "96521")]),
+        ("My zip code is 881", [("POSTCODE", "881")]),
+        ("meu código postal é 4710-057", [("POSTCODE", "4710-057")]),
+        (
+            "The depot in Bergen 5003 is closed, and the one in Porto 4000-322.",
+            [("POSTCODE", "5003"), ("POSTCODE", "4000-322")],
+        ),
+    ],
+)
+def test_an_address_is_found_line_by_line_and_where_two_streets_meet(
+    text: str, parts: list[tuple[str, str]], detector: Detector
+) -> None:
+    assert set(parts) <= set(found(detector, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the corner of the room and the door", "in the corner of my eye and there", "corner case and edge case", "a cup of tee 12",
+        "suite 3 200 tests passed 12", "unit 5 of the course has 12 parts", "the test suite 12\nrun 3 of 4\ntotal 12345",
+        "2 apples and 3\nTotal 12345", "error code is 881", "u. 15 andere",
+    ],
+)  # fmt: skip
+def test_corners_suites_and_codes_of_other_things_are_no_addresses(text: str, detector: Detector) -> None:
+    assert found(detector, text) == []
+
+
+@pytest.mark.parametrize(
+    "food",
+    [
+        "12 a 1\n", "apt 1 ", "1 Aa 1 apt 1\n", "Apt. 1\nAa\n", "> ", "corner of a ", "corner of A and ", " u. 1", "12 Foo Road\nAa\n",
+        "fpo ae ", "ul. A ", "Aa utca ", "suite 1 1 A", "zip code is ", "trg a ", "\n ", "12 Foo Road\n" + " " * 40,
+    ],
+)  # fmt: skip
+def test_what_starts_the_patterns_for_addresses_and_ends_none_is_digested(food: str, detector: Detector) -> None:
+    assert isinstance(detector.find(food * (60_000 // len(food))), tuple)
