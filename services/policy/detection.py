@@ -21,6 +21,7 @@ from services.policy._presidio import recognizers
 from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
 from services.policy.recognizers.addresses import addresses
+from services.policy.recognizers.appointed import appointed
 from services.policy.recognizers.asked import asked
 from services.policy.recognizers.blocks import corners
 from services.policy.recognizers.contact import emails, usernames
@@ -102,6 +103,7 @@ class Detector:
         yield from formats(text)
         yield from asked(text, lowered)
         yield from corners(text, lowered)
+        yield from appointed(text, lowered)
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
             if whole:

@@ -169,3 +169,60 @@ def test_corners_suites_and_codes_of_other_things_are_no_addresses(text: str, de
 )  # fmt: skip
 def test_what_starts_the_patterns_for_addresses_and_ends_none_is_digested(food: str, detector: Detector) -> None:
     assert isinstance(detector.find(food * (60_000 // len(food))), tuple)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Please add Mercina Szolt as a beneficiary to my account", ["Mercina Szolt"]),
+        ("I need Tuvi B Olsdal as the second signatory, please.", ["Tuvi B Olsdal"]),
+        ("Bitte tragen Sie Ilka Brauwer als Bevollmächtigte ein", ["Ilka Brauwer"]),
+        ("Quiero añadir a Nerea Zubi como titular", ["Nerea Zubi"]),
+        ("The name on the card is wrong, please change it to Bekbol Muslyev", ["Bekbol Muslyev"]),
+        ('"We are late!" whispered Clara to Tobias', ["Clara", "Tobias"]),
+        ('Clara yelled at Tobias: "Stop it now!"', ["Clara", "Tobias"]),
+        ("their kids: carla, petra, tomas and oscar.", ["carla", "petra", "tomas", "oscar"]),
+        ("Imre: What a day it was.\nPetra: Do sit down.", ["Imre", "Petra"]),
+    ],
+)
+def test_who_is_appointed_spoken_to_or_listed_is_somebody(text: str, names: list[str], detector: Detector) -> None:
+    persons = [value for stem, value in found(detector, text) if stem == "PERSON"]
+    assert set(names) <= {name for value in persons for name in (value, *value.split(", "))}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("Ms. Orr flew to VELMARK on Monday.", "VELMARK"),
+        ("I'm in Raahe, at the fair", "Raahe"),
+        ("We returned to Sorsele by train", "Sorsele"),
+        ("the agency is based in Langenfurt.", "Langenfurt"),
+    ],
+)
+def test_where_somebody_flies_or_lives_is_no_more_shown(text: str, place: str, detector: Detector) -> None:
+    assert place in [value for _, value in found(detector, text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "An ode to the harbour, sadly too short for a banjo solo.", "Energetic and cheerful clerk wanted", "Oh, the TV is on",
+        "all CEOs agree", "Use Visual Studio as the default user", "The name of the file is wrong, change it to Main Window",
+        "add Blue Whale as a dependent package",
+        "We moved to Kubernetes last year and it is based in Rust", "Note: It works.\nTotal: Nothing was found.\nUsage: Run it twice.",
+        "See us on Labor Day",
+    ],
+)  # fmt: skip
+def test_words_that_people_say_and_roles_of_programs_are_nobody(text: str, detector: Detector) -> None:
+    assert found(detector, text) == []
+
+
+@pytest.mark.parametrize(
+    "food",
+    [
+        "Aa Bb as a ", "name is Aa change it to ", "Ann: Hi there\n", "flew to Aa ", "Aa, Bb, ", "Ann Lee as ", "said Ann to ",
+        "name change ", "A a: B ", "benef as Aa ",
+    ],
+)  # fmt: skip
+def test_what_starts_the_patterns_for_persons_and_ends_none_is_digested(food: str, detector: Detector) -> None:
+    assert isinstance(detector.find(food * (60_000 // len(food))), tuple)
