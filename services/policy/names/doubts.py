@@ -7,7 +7,7 @@ nothing calls an age are let go unless it is very sure, or something beside them
 import re
 from collections.abc import Callable
 
-from services.policy.names.frames import frames_person, frames_place, heads_enumeration
+from services.policy.names.frames import frames_firm, frames_person, frames_place, heads_enumeration
 from services.policy.names.products import has_name_of_product, is_product
 from services.policy.names.words import COMMON, COUNTRY, GIVEN, PLACE, SURNAME, folded
 
@@ -120,7 +120,7 @@ IMPERSONAL = 0.5
 
 
 FRAMED = 0.3
-"""The same where a sentence has a person or a place in that part."""
+"""The same where a sentence has a person, a place or a firm in that part."""
 SMALL = 0.98
 """So sure the model must be of a name in small letters that is on no list, where others are written with capitals."""
 
@@ -129,7 +129,7 @@ def _is_framed(text: str, start: int, end: int, entity: str, lists: Callable[[st
     value = text[start:end]
     if value.islower() or _is_ordinary(value, lists) or has_name_of_product(value):
         return False
-    if frames_place(text, start, end):
+    if frames_place(text, start, end) or (entity != "LOCATION" and frames_firm(text, start, end)):
         return True
     if entity == "PERSON" and heads_enumeration(text, end):
         return any(_is_listed(word, lists) for word in _WORD.findall(value))

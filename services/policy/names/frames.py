@@ -1,4 +1,4 @@
-"""Sentences that have a person or a place where a name stands, whatever the name: ``flew to …``, ``shouted at …``, ``… began writing``.
+"""Sentences that have a person, a place or a firm where a name stands, whatever the name: ``flew to …``, ``shouted at …``, ``… began writing``.
 
 There the model may be less sure. It has to have seen a name: what people fly to is told here, what programs move to is not.
 """
@@ -30,6 +30,19 @@ _BEFORE_PLACE = frozenset(("to", "from", "in", "at", "of", "town", "hometown", "
 _PLACE_AFTER = re.compile(
     r" (?:was|is) (?:\w{2,6} ){0,2}(?:fun|great|nice|lovely|wonderful|boring|expensive) to (?:visit|see|live)\b"
 )
+_FIRM_BEFORE = re.compile(
+    r"(?:\b(?:work(?:s|ed|ing)?|intern(?:s|ed|ing)?|job|career|employee|employed|hired|sacked) (?:for|at|by|of)|"
+    r"\b(?:office|address|headquarters|website|branch|offices|customers?|founders?|owners?|ceo) of|"
+    r"\b(?:merged with|acquired by|subsidiary of))[ ]$",
+    re.IGNORECASE,
+)
+_BEFORE_FIRM = frozenset(("for", "at", "by", "of", "with"))
+_FIRM_AFTER = re.compile(
+    r" (?:(?:is|was) an? (?:[\w-]{2,15} ){0,4}(?:agency|company|bank|firm|start-?up|manufacturer|retailer|provider|consultancy|charity|"
+    r"non-?profit|co-?operative|publisher|studio|brand|orchestra)\b|"
+    r"(?:was founded|is headquartered|is based|went public|employs|is the brainchild|has offices)\b|"
+    r"(?:website|headquarters|office|offices|employees|spokes\w{3,6}|shareholders) )"
+)
 _ENUMERATED = re.compile(
     r", (?:[A-ZÀ-Þ][\w'’-]+(?: [A-ZÀ-Þ][\w'’-]+)?, ){0,5}[A-ZÀ-Þ][\w'’-]+(?: [A-ZÀ-Þ][\w'’-]+)?,? (?:and|und|et|y|e|en|&) [A-ZÀ-Þ]"
 )
@@ -56,9 +69,16 @@ def frames_place(text: str, start: int, end: int) -> bool:
     return _PLACE_AFTER.match(text, end) is not None
 
 
+def frames_firm(text: str, start: int, end: int) -> bool:
+    """The same of a firm."""
+    if _ends_before(text, start) in _BEFORE_FIRM and _FIRM_BEFORE.search(text, max(0, start - _BEFORE), start) is not None:
+        return True
+    return _FIRM_AFTER.match(text, end) is not None
+
+
 def heads_enumeration(text: str, end: int) -> bool:
     """Whether two names follow or more, the last after an "and"."""
     return text[end : end + 1] == "," and _ENUMERATED.match(text, end, end + _AFTER) is not None
 
 
-__all__ = ["frames_person", "frames_place", "heads_enumeration"]
+__all__ = ["frames_firm", "frames_person", "frames_place", "heads_enumeration"]

@@ -204,13 +204,26 @@ def test_where_somebody_flies_or_lives_is_no_more_shown(text: str, place: str, d
 
 
 @pytest.mark.parametrize(
+    ("text", "firm"),
+    [
+        ("I used to work for Zerbatix as a cook", "Zerbatix"),
+        ("Vonderlux is a design agency of nine people.", "Vonderlux"),
+        ("The office of Kelvarion is closed on Fridays.", "Kelvarion"),
+        ("Brennick was founded in 1977.", "Brennick"),
+    ],
+)
+def test_for_whom_somebody_works_is_no_more_shown(text: str, firm: str, detector: Detector) -> None:
+    assert firm in [value for _, value in found(detector, text)]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "An ode to the harbour, sadly too short for a banjo solo.", "Energetic and cheerful clerk wanted", "Oh, the TV is on",
         "all CEOs agree", "Use Visual Studio as the default user", "The name of the file is wrong, change it to Main Window",
         "add Blue Whale as a dependent package",
         "We moved to Kubernetes last year and it is based in Rust", "Note: It works.\nTotal: Nothing was found.\nUsage: Run it twice.",
-        "See us on Labor Day",
+        "See us on Labor Day", "the job of Kafka at work is a queue",
     ],
 )  # fmt: skip
 def test_words_that_people_say_and_roles_of_programs_are_nobody(text: str, detector: Detector) -> None:
