@@ -21,7 +21,9 @@ from services.policy._presidio import recognizers
 from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
 from services.policy.recognizers.addresses import addresses
+from services.policy.recognizers.appointed import appointed
 from services.policy.recognizers.asked import asked
+from services.policy.recognizers.blocks import corners
 from services.policy.recognizers.contact import emails, usernames
 from services.policy.recognizers.formats import formats
 from services.policy.recognizers.keyed import keyed
@@ -84,7 +86,8 @@ class Detector:
         view = text if text.isascii() else _SEPARATOR.sub(lambda match: _SEPARATORS[match[0]], text)
         told = resolve(finding for finding in self._by_rule(view) if finding.score >= THRESHOLD)
         personal = any(finding.stem in _OF_PEOPLE for finding in told)
-        return resolve([*told, *_beside(told, view, self._names.find(view, personal=personal))])
+        guessed = list(_beside(told, view, self._names.find(view, personal=personal)))
+        return resolve([*told, *guessed, *_after_places(view, guessed)])
 
     def _by_rule(self, text: str) -> Iterator[Finding]:
         lowered = Lowered.of(text)
@@ -99,6 +102,8 @@ class Detector:
         yield from keyed(text, lowered)
         yield from formats(text)
         yield from asked(text, lowered)
+        yield from corners(text, lowered)
+        yield from appointed(text, lowered)
         for start, end in _around_digits(text):
             whole = start == 0 and end == len(text)
             if whole:
@@ -164,6 +169,22 @@ def _beside(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> I
                 start = position + left.index(kept)
                 yield Finding(start, start + len(kept), guess.entity, guess.stem, guess.score)
             position = end
+
+
+_CODE_AFTER = re.compile(
+    r"(?: [A-Z](?= ))?,? (?P<code>(?!(?:19|20)\d\d(?!-))(?:\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4,5}))(?=[.;!?)]?(?:\s*\n|\s*$)|[.,;!?)] |"
+    r" (?:in|and|is|for|to|or|but|where|as|und|et|y|e|en)\b)"
+)
+"""Of a town, right after it: no year, and no number of anything."""
+
+
+def _after_places(text: str, guessed: Iterable[Finding]) -> Iterator[Finding]:
+    """Postcodes of the places that the model has found."""
+    for finding in guessed:
+        if finding.stem == "LOCATION":
+            code = _CODE_AFTER.match(text, finding.end)
+            if code is not None:
+                yield Finding(*code.span("code"), "POSTCODE", "POSTCODE", 0.5)
 
 
 def _protected(text: str, lowered: Lowered) -> bytearray:

@@ -101,6 +101,12 @@ _LEADS = frozenset(
 """Words that no finding begins with."""
 _OPENS = "\"'`>“‘"
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
+_SPEAKS = re.compile(r":[ ]?[\"“«]?[A-ZÀ-Þ¡¿]")
+_SPEAKER = re.compile(
+    r"(?:^|(?<=\n))(?P<name>[A-ZÀ-Þ][a-zà-ÿ'’-]{2,20}):[ ]?[\"“«]?[A-ZÀ-Þ¡¿][a-zà-ÿ'’]{0,20}(?: [a-zà-ÿ]|[,.!?])"
+)
+"""A line that somebody says, in a sentence."""
+_DIALOGUE = 1_000
 LONGEST_LINE = 400
 """Of a longer line only so much before and after a finding is looked at."""
 
@@ -187,7 +193,20 @@ class NameFinder:
                 if found and whole.start < found[-1].end:
                     whole = Finding(found.pop().start, max(whole.end, finding.end), whole.entity, whole.stem, whole.score)
                 found.append(whole)
-        return found, end
+        speakers = list(self._speakers(text, found, piece[begin].start(), piece[end - 1].end())) if end > begin else []
+        return sorted([*found, *speakers], key=lambda each: each.start) if speakers else found, end
+
+    def _speakers(self, text: str, found: Sequence[Finding], first: int, last: int) -> Iterator[Finding]:
+        """Who else speaks, from ``first`` to ``last``, in a dialogue in which somebody does: ``Imre: What a day``, below ``Petra: Hi``."""
+        known = [each for each in found if each.entity == "PERSON" and _SPEAKS.match(text, each.end) is not None]
+        known = [each for each in known if each.start == 0 or text[each.start - 1] == "\n"]
+        if not known:
+            return
+        taken = {place for each in found for place in (each.start, each.end)}
+        first, last = max(first, known[0].start - _DIALOGUE), min(last, known[-1].end + _DIALOGUE)
+        for head in _SPEAKER.finditer(text, first, last):
+            if taken.isdisjoint(head.span("name")) and not self._bits_of(folded(head["name"])) & COMMON:
+                yield Finding(*head.span("name"), "PERSON", "PERSON", 0.5)
 
     def _trimmed(self, tokens: list[str], sure: dict[int, float], first: int, final: int) -> tuple[int, int]:
         """A run of tokens without the ordinary words at its ends of which the model is less sure than of others: ``ring Cruz``."""

@@ -52,6 +52,11 @@ _HAS = re.compile(
 )
 
 
+def has_name_of_product(value: str) -> bool:
+    """Whether every word is one of a product, whatever is spoken of."""
+    return {word.lower() for word in _WORD.findall(value)} <= _PRODUCTS
+
+
 def is_product(text: str, start: int, end: int, is_name: Callable[[str], bool]) -> bool:
     """Whether every word is a product's, in a text about programs that speaks to nobody of that name.
 
@@ -78,4 +83,4 @@ def is_product(text: str, start: int, end: int, is_name: Callable[[str], bool]) 
     return follows is not None and follows["word"].lower() in _PRODUCTS and _HAS.match(after, follows.end()) is not None
 
 
-__all__ = ["is_product"]
+__all__ = ["has_name_of_product", "is_product"]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
+from services.policy.recognizers.blocks import blocks
 from services.policy.recognizers.lowered import Lowered, Words
 
 _CAP = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w.'’-]{0,24}"
@@ -84,7 +85,10 @@ _BOX = re.compile(
     re.IGNORECASE,
 )
 
-_SHIP = re.compile(r"\b(?:USS|USNS|USNV|USCGC|HMS|HMCS|HMAS) [A-Z][a-z]+(?= ?[\n,] ?(?:FPO|BFPO))")
+_SHIP = re.compile(
+    r"\b(?:USS|USNS|USNV|USCGC|HMS|HMCS|HMAS) [^\W\d_][^\W\d_'’.-]+(?: [^\W\d_][^\W\d_'’.-]+){0,2}(?= ?[\n,] ?(?:FPO|BFPO|APO))",
+    re.IGNORECASE,
+)
 _GERMAN = re.compile(
     rf"(?<![\w-])(?:{_CAP}[ -]){{0,2}}(?:[A-ZÄÖÜ][\wäöüß-]{{1,30}}(?:[Ss]tra(?:ß|ss)e|[Ss]tr\.|[Ww]eg|[Pp]latz|[Aa]llee|"
     rf"[Gg]asse|[Rr]ing|[Uu]fer|damm|steig|stieg|chaussee|markt|graben|promenade|twiete|kamp)|(?:Stra(?:ß|ss)e|Str\.|Weg|"
@@ -148,7 +152,15 @@ _NORDIC = re.compile(
     rf"|(?<![\w.])(?:[Uu]l\.|[Aa]l\.|[Pp]l\.|[Oo]s\.|Rua|Avenida|Travessa|Largo|Rruga|Bulevardi|Strada|Str\.) (?:(?:da|do|das|"
     rf"dos|de) )?(?:{_CAP} ){{0,4}}{_CAP},? \d{{1,4}}[A-Za-z]?(?:/\d{{1,4}})?(?![\w%]|[.:]\d)"
 )
-
+_EASTERN = re.compile(
+    rf"(?<![\w-])(?:\d{{1,5}} )?(?:{_CAP}[ -]){{0,3}}[^\W\d_][\w'’-]{{2,24}} (?:(?:utca|útja|út|tér|tere|körút|krt\.|sétány|fasor|rakpart|"
+    rf"köz|ulica|cesta|[Cc]addesi|[Ss]okak|[Ss]okağı|[Bb]ulvarı|tänav|mnt\.?|pst\.?|tee)"
+    rf"(?:,? [Nn]o ?[:.]? ?| )\d{{1,4}}(?:[/-]?[A-Za-z](?!\w)|/\d{{1,3}})?"
+    rf"|u\. \d{{1,4}}(?:/[A-Za-z0-9])?(?=\.(?!\d)|,|\n|$))(?![\w%]|[.,:]\d)"
+    rf"|(?<![\w-])(?:\d{{1,5}} )?(?:[Uu]lica|[Tt]rg|[Cc]esta|[Nn]áměstí|[Nn]ám\.|[Tt]řída|[Tt]ř\.|[Уу]л\.|[Уу]лица|[Пп]р\.|[Пп]роспект|"
+    rf"[Вв]ул\.|[Οο]δός|Λεωφ\.|Λεωφόρος|Λ\.|Πλατεία|Odos|Leof\.) (?:[^\W\d_][\w'’.-]{{0,24}} ?){{1,4}},? ?(?:д\. ?|буд\. ?|č\. ?|[Nn]o\.? ?)?"
+    rf"(?<=[ .])\d{{1,4}}[A-Za-zА-яΑ-ω]?(?:/\d{{1,4}})?(?![\w%]|[.,:]\d)"
+)
 _NUMBERED = re.compile(
     r"\b(?:section|chapter|figure|fig\.|table|step|page|line|version|part|phase|level|test|case|issue|item|rule|top|stage|day|"
     r"sprint|appendix|exercise|question|lesson|unit|slide) $",
@@ -173,6 +185,10 @@ _PATTERNS: tuple[tuple[Words | None, re.Pattern[str]], ...] = (
     "carrera", "calzada", "autopista", "acceso", "vial", "cañada", "callej", "pasadizo", "pasaje", "alameda", "vía", "via ")), _SPANISH),
     (Words(("gran vía",)), _GRAN_VIA),
     (Words(("ul.", "al.", "pl.", "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str.")), _NORDIC),
+    (Words((" utca ", " útja ", " út ", " tér ", " tere ", " körút ", " krt. ", " sétány ", " fasor ", " rakpart ", " köz ", " u. ", "ulica ",
+    "cesta ", " caddesi", " sokak", " sokağı", " bulvarı", " tänav ", " mnt ", " mnt. ", " pst ", " pst. ", " tee ", "trg ", "náměstí ",
+    "nám. ", "třída ", "tř. ", "ул. ", "улица ", "пр. ", "проспект ", "вул. ", "οδός ", "λεωφ. ", "λεωφόρος ", "λ. ", "πλατεία ",
+    "odos ", "leof. ")), _EASTERN),
 )  # fmt: skip
 # And by how a word ends that a number follows.
 _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
@@ -233,6 +249,7 @@ def addresses(text: str, lowered: Lowered) -> Iterator[Finding]:
     """Streets, houses and boxes, and then the postcodes, for which it helps to know where an address ended."""
     streets = list(_streets(text, lowered))
     yield from streets
+    yield from blocks(text, lowered, streets)
     yield from _postcodes(text, lowered, streets)
 
 
@@ -353,6 +370,10 @@ ANNOUNCED = Announcements(
         rf"\d{{5}}(?:-\d{{4}})?|\d{{3}} ?\d{{3}}|\d{{3}} \d{{2}}|\d{{2}}-\d{{3}}|\d{{4}}",
         gap=rf"(?:{CLOSE}(?:of[^\d\n]{{1,32}}?|changed to |now )?|[^\d\n]{{0,48}}?\n[^\d\n:]{{0,8}}:[^\n]{{0,16}}?)", score=0.8,
     ),
+    # Iceland's have three digits, Portugal's seven: only where a whole word says so.
+    announcement("POSTCODE", "POSTCODE", "zip code|zipcode|postcode|post code|postal code|postleitzahl|código postal|code postal",
+    r"(?:zip ?code|post ?code|postal code|postleitzahl|code postal|c[óo]digo postal)", r"\d{4}-\d{3}|\d{3}",
+    gap=r"(?: is| ist| est| es| é|:)(?: now)? ", score=0.7),
     # India; of four digits a pin opens a card or a door.
     announcement("POSTCODE", "POSTCODE", "pin code|pincode|pin:|pin -", r"(?:pin[ _]?code|\bpin(?=:| -))", r"\d{3} ?\d{3}",
     gap=rf"(?:{CLOSE}(?:of[^\d\n]{{1,32}}?|changed to |now )?|[^\d\n]{{0,48}}?\n[^\d\n:]{{0,8}}:[^\n]{{0,16}}?)", score=0.8),

@@ -88,6 +88,12 @@ ANNOUNCED = Announcements(
         r"|carte(?! vitale| nationale| d['’]identit)(?: bancaire| bleue| de crédit)?|carta di credito|tarjeta(?: de crédito)?|\bpan\b)",
         r"\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,7})?|\d{4}[ -]?\d{6}[ -]?\d{4,5}", gap=r"[^\d\n_/\\]{0,32}?",
     ),
+    # As people shorten it: ``cc 6767…``, ``CB n° 4970…``, ``KK-Nr.``; then in any grouping.
+    announcement(
+        "CREDIT_CARD", "CARD", "cc |cc#|cc:|cc no|ccn|cc-n|cb |kk-n|kk n",
+        r"(?:ccn?|(?-i:CB|KK))(?:[ _-]?(?:number|num|nummer|no|nr|n°|#)\.?)?",
+        r"\d(?:[ -]?\d){11,18}", gap=r"[ \t]?(?:is|ist|est|[:=#])?[ \t]{0,2}", score=0.85,
+    ),
     announcement(
         "BANK_SORT_CODE", "ACCOUNT", "sort|s/c", r"(?:sort(?:[ _-]?code)?|s/c)", r"\d{2}[ -]?\d{2}[ -]?\d{2}", gap=r"[^\d\n]{0,24}?"
     ),

@@ -69,7 +69,7 @@ _ABOUT_ENDS = tuple(
     f"{word} "
     for word in (  # noqa: SIM905  # words, not a list of strings
         "now just nearly almost only turning jetzt schon erst i'm i’m im am 's ’s is was bin ist 'ai ’ai a ho ha tengo tiene ben "
-        "turns turned aged wird werd turning were at age"
+        "turns turned aged wird werd turning were at age turn be werde word ik"
     ).split()
 )
 """How all of ``_ABOUT_SOMEBODY`` ends, in lower case."""
@@ -78,7 +78,8 @@ _ABOUT_SOMEBODY = re.compile(
     r"il) a|ho|ha|tengo|tiene|"
     r"ik ben|(?:zij|hij) is)"
     r"(?: (?:now|just|nearly|almost|only|turning|jetzt|schon|erst))?"
-    r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd|(?:you|they|we) were)"
+    r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd|ich werde|word ik|ik word|(?:you|they|we) were)"
+    r"|(?:['’]ll|\b(?:will|gonna|going to|about to|have to|ready to|i|you|they)) turn|\b(?:i|s?he)(?:['’]ll| will) be"
     r"|\b(?:married|retired|died|widowed|graduated|emigrated|orphaned|passed away|moved to [A-ZÀ-Ž][\w'’ -]{2,24}) at(?: age)?"
     r"|\b(?:mother|father|mum|mom|dad|wife|husband|partner|son|daughter|brother|sister|grandmother|grandfather|gran|grandma|"
     r"grandpa|aunt|uncle|kid|"
@@ -94,6 +95,14 @@ _ON_SOMEBODY = re.compile(
     r"|, (?:[a-z]+ing|mother|father)\b|[.!?;)](?:\s|$)|,? ?\n|$|, ",
     re.IGNORECASE,
 )
+_ON_A_DAY = re.compile(
+    r" (?:(?:next|this|last|in (?:a|one|two|three|\d)|on (?:the|my|his|her|\d|mon|tues|wednes|thurs|fri|satur|sun))\b|soon\b|tonight\b|"
+    r"tomorrow\b|yesterday\b|already\b|(?:nächste|kommende|diese|letzte)\w{0,2} |am \w+tag\b|morgen\b|volgende |"
+    r"in (?:jan|feb|mär|mar|apr|ma[iy]|ju[nl]|aug|sep|o[ck]t|nov|de[cz])\w*)",
+    re.IGNORECASE,
+)
+"""On which somebody grows older."""
+_GROWS_OLDER = re.compile(r"(?:turn(?:s|ed|ing)?|be|wird|werde?|word) $", re.IGNORECASE)
 _ON_NAME = re.compile(
     r", (?:(?:who|whose|of|a|an|the|from|was|is|has|had|originally|living|told|said|died|passed|works?|mother|father|married|"
     r"single|male|female|[a-z]+ing)\b|(?-i:[A-ZÀ-Þ][a-zà-ÿ]{2,}))",
@@ -302,8 +311,10 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
         if (
             lowered[max(0, at - 16) : at].rstrip("\n").endswith(_ABOUT_ENDS)
             and _ABOUT_SOMEBODY.search(before)
-            and _ON_SOMEBODY.match(after)
-            and not _UNIT.match(after)
+            and (
+                (_ON_SOMEBODY.match(after) and not _UNIT.match(after))
+                or (_ON_A_DAY.match(after) and _GROWS_OLDER.search(before))
+            )
         ) or (before.rstrip("\n").endswith(", ") and _NAME_COMMA.search(before) and _ON_NAME.match(after)):
             yield Finding(*match.span(), "AGE", "AGE", 0.5)
 
@@ -334,7 +345,7 @@ def titles(text: str) -> Iterator[Finding]:
 
 _UNIT = re.compile(
     r"[ ]?(?:%|s\b|ms\b|sec|min|h\b|hours?|days?|weeks?|months?|tage?|[.,]\d|:\d|/|°|px|kb|mb|gb|k\b|x\b|[€$£]|percent|am\b|"
-    r"pm\b|minutes?|of\b|different|new\b|more\b|times|items|files)",
+    r"pm\b|minutes?|degrees?\b|of\b|different|new\b|more\b|times|items|files)",
     re.IGNORECASE,
 )
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import phonenumbers
 
 from services.policy.findings import Finding
-from services.policy.recognizers.lowered import Lowered, holds_any
+from services.policy.recognizers.lowered import Lowered, Words, holds_any
 
 MAX_VALIDATED = 500
 """Beyond so many candidates in one text each counts as a number unchecked: checking costs a tenth of a millisecond, and an attacker's
@@ -66,7 +66,7 @@ _TRACKED = re.compile(r"\b1Z ?[0-9A-Z]{3} ?[0-9A-Z]{3} ?$")
 _FRENCH = re.compile(r"0(?<![\w.+/#$=:-]0)(?<!\d[ .]0)[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})(?![\w-]|[ .]\d)")
 _BARE = re.compile(
     r"[\d(](?<![\w.+/#$-].)(?:(?<=\()\d|(?<!\())(?:[ .()/-]{0,3}\d){5,14}(?!(?!x\d)\w|-(?!(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Cc]ell|"
-    r"[Mm]obile|[Ww]ork)\b)|\.\d)",
+    r"[Mm]obile|[Ww]ork|[Dd]esk|[Dd]irect|[Hh]andy|[Mm]obil|[Pp]rivat|[Bb]üro|[Cc]asa|[Mm][óo]vil)\b)|\.\d)",
     re.DOTALL,
 )
 _BRAZILIAN = re.compile(r"\((?<![\w.+/#$=-].)[1-9]\d\) ?9?\d{4}-\d{4}(?![\w-]|\.\d)", re.DOTALL)
@@ -109,6 +109,39 @@ _SAID_AFTER = re.compile(
     re.IGNORECASE,
 )
 """Of a number whose words come after it."""
+_KIND = (
+    r"(?:office|fax|mobile|cell(?: ?phone)?|desk|direct(?: line| dial)?|home|work|landline|main(?: line)?|switchboard|reception|whatsapp|"
+    r"handy|mobil|büro|privat|dienstlich|zentrale|durchwahl|bureau|domicile|portable|standard|oficina|trabajo|casa|m[óo]vil|celular|fijo|"
+    r"ufficio|cellulare|abitazione|centralino|kantoor|thuis|mobiel|vast)"
+)
+_NAMED_AFTER = re.compile(
+    rf"(?: {{0,2}}-|[ \t]{{0,3}}[(\[]){_KIND}(?![\w-]|\.\w)|[ \t]{{1,4}}{_KIND}(?=[ \t]*(?:$|[\n,;|\\)]))", re.IGNORECASE
+)
+"""``640 2217 office``, ``(52) 611-093-Office``: what a number of a card or a signature is for."""
+_BEFORE_KIND = frozenset(" \t-([")
+_KIND_WORDS = Words((
+    "office", "fax", "mobil", "cell", "desk", "direct", "home", "work", "landline", "main", "switchboard", "reception", "whatsapp", "handy",
+    "büro", "privat", "dienstlich", "zentrale", "durchwahl", "bureau", "domicile", "portable", "standard", "oficina", "trabajo", "casa",
+    "móvil", "movil", "fijo", "ufficio", "abitazione", "centralino", "kantoor", "thuis", "vast",
+))  # fmt: skip
+_HEADS_LINE = re.compile(r"(?:^|[\n,;|\\/>·•])[ \t]*\(?$")
+_COUNTED = re.compile(r"[1-9]\d{0,2}(?:[ .]\d{3})+|(?:19|20)\d\d(?:[01]\d[0-3]\d|[-. /]\d+.*|)")
+"""Thousands, or a year: of these a word after them says how many, or what for."""
+_YEARS = re.compile(r"(?:19|20)\d\d[-. /]\d.*")
+_HOW_MANY = re.compile(r" [a-z]{3,24}s\b| [a-z]{1,3}/")
+_ASKED_AT = re.compile(
+    r"(?<![^\W\d_])(?:answer(?:s|ed|ing)?|pick(?:s|ed|ing)? up|(?:get|got|getting) (?:me|him|her|us|them|hold of|through to|in touch with)|"
+    r"(?:try|tried|trying|catch|caught|ping|buzz|message|messaged|messaging|leave|left|leaving|speak|spoke|speaking|talk|talked|talking)|"
+    r"available|hört|abgenommen|melde\w*|melden|répond\w*|joignable|contest\w+|rispond\w+|raggiung\w+|localiz\w+|opneemt|opnemen|bereik\w+|"
+    r"svar\w*|atend\w+)(?: [^\W\d_]['’\w-]{0,14}){0,4}? (?:at|on|under|unter|au|al|en|op|på|no|via|en el|op het|auf der|sur le)"
+    r"(?: (?:the|my|his|her|their|our|this|nummer|number|numéro|número|numero)){0,2}[ ]\(?$"
+)
+_ASKED_AT_ENDS = (" at ", " on ", "under ", "unter ", " au ", " al ", " en ", " op ", " på ", " no ", " via ", " het ", " der ", " le ", " el ",
+" the ", " my ", " his ", " her ", " their ", " our ", " this ", "nummer ", "number ", "numéro ", "número ", "numero ", "registered ",
+"linked ")  # fmt: skip
+"""How it ends, and ``_REGISTERED`` too."""
+_REGISTERED = re.compile(r"(?<![^\W\d_])(?:my|your|his|her|their|our|the|as|is) (?:registered|linked)[ ]\(?$")
+_GROUPED = re.compile(r"\d[ ./()-]{1,3}\d")
 _LETTER = re.compile(r"(?:^|[\n|·•,;] {0,3})(?:[TMFPHC]|Ph|Tf|Tlf|Mob|Fx)[.:]? {1,3}$")
 """``T 08-23 84 38``, as on cards and under letters."""
 _AFTER_NAME = re.compile(r"[A-ZÀ-Þ][\wÀ-ž'’-]+ [A-ZÀ-Þ][\wÀ-ž'’-]+ ?(?:\([a-zà-ÿ ]{2,16}\)|[-–|:·,])? {0,2}\(?$")
@@ -153,6 +186,7 @@ def phones(text: str, lowered: Lowered) -> Iterator[Finding]:
 
 def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> Iterator[Finding]:
     """Those in a part of the text, at their places in the whole."""
+    kinds = _KIND_WORDS.any_within(whole_lowered)
     text, lowered, shape = whole_text[offset:end], whole_lowered[offset:end], whole_lowered.shape[offset:end]
     checked = 0
     asked: dict[int, bool] = {}
@@ -217,7 +251,13 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         if (
             sum(map(str.isdigit, match[0])) > 6
             and not _NO_NUMBER.match(text, match.start())
-            and (announced(start) or _beside_words(text, lowered, start, match.end()) or _beside_name(text, start, match.end()))
+            and (
+                announced(start)
+                or _beside_words(text, lowered, start, match.end())
+                or _beside_name(text, start, match.end())
+                or (kinds and _named_after(text, lowered, match.start(), match.end()))
+                or _asked_at(lowered, match.start(), match.end())
+            )
         ):
             yield found(start, match.end(), 0.4)
 
@@ -253,6 +293,31 @@ def _beside_words(text: str, lowered: str, start: int, end: int) -> bool:
         or _BESIDE_ADDRESS.match(text, end) is not None
         or _ADDRESS_BESIDE.search(text, max(0, start - 96), start) is not None
     )
+
+
+def _named_after(text: str, lowered: str, start: int, end: int) -> bool:
+    """Whether a word after the number says whose telephone it is: on a line or in a field of its own, or in brackets, or joined by a dash."""
+    # Most numbers are followed by a sign, or by the end.
+    if text[end : end + 1] not in _BEFORE_KIND:
+        return False
+    kind = _NAMED_AFTER.match(text, end)
+    if kind is None or sum(map(str.isdigit, text[start:end])) > 13 or _COUNTED.fullmatch(text, start, end) is not None:
+        return False
+    return _HEADS_LINE.search(text, max(0, start - 12), start) is not None or (
+        kind[0].lstrip()[0] in "-([" and _OTHER_NUMBERS.search(lowered, max(0, start - 24), start) is None
+    )
+
+
+def _asked_at(lowered: str, start: int, end: int) -> bool:
+    """Whether somebody is asked for, answers or is registered under the number."""
+    if not lowered.endswith(_ASKED_AT_ENDS, 0, start) or sum(map(str.isdigit, lowered[start:end])) > 13:
+        return False
+    if _GROUPED.search(lowered, start, end) is None or _YEARS.fullmatch(lowered, start, end) is not None:
+        return False
+    if _HOW_MANY.match(lowered, end) is not None:
+        return False
+    before = max(0, start - 64)
+    return _ASKED_AT.search(lowered, before, start) is not None or _REGISTERED.search(lowered, before, start) is not None
 
 
 def _whole(text: str, pattern: re.Pattern[str], counts: Callable[[str], bool]) -> Iterator[tuple[int, str, str]]:
