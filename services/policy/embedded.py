@@ -22,7 +22,7 @@ REMEMBERED = 4_096
 class EmbeddedEvaluator:
     """Answers from a bundle that is compiled at construction (about 0.1 s) and never read again; the shipped one unless given.
 
-    With ``package`` it is compiled for that package's questions alone, from the modules that these can depend on, in a third of the time.
+    With ``package`` it is compiled for that package's questions alone, from the modules that these can depend on, in half the time.
 
     A query takes about a millisecond and runs on the caller's thread. The interpreter keeps its input between two calls and ctypes lets
     other threads run meanwhile, so a lock keeps input and query together. A question that the rules cannot tell from an earlier one
