@@ -3,8 +3,10 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from agentos.contracts.budgets import BudgetState
 from agentos.contracts.errors import RetryLater
@@ -13,24 +15,29 @@ from services.policy.budgets.budgets import Budgets, Granted
 from tests.governance.scenario import TENANT
 from tests.services.policy.budgets.conftest import Rules, Site, budget, demand
 
+T = TypeVar("T")
 
-async def call(budgets: Budgets, call_id: str, asked: datetime, tokens: int, took: float) -> str:
-    """One call as policy and router make it: reserve (waiting as the bus would), run, settle the truth."""
+
+async def patiently(step: Callable[[], Awaitable[T]]) -> T:
+    """Do ``step`` as the bus would: put off, it is delivered again."""
     wait = 0.02
     while True:
         try:
-            answer = await budgets.reserve(call_id, TENANT, demand(asked_at=asked))
+            return await step()
         except RetryLater as later:
             # The second: 10,000 at once in one process may keep the broker's acknowledgement waiting for longer than it is waited for.
             assert later.code in ("budget.reserved_by_others", "broker_unavailable")
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))
             wait = min(wait * 2, 0.5)
-            continue
-        break
+
+
+async def call(budgets: Budgets, call_id: str, asked: datetime, tokens: int, took: float) -> str:
+    """One call as policy and router make it: reserve, run, settle the truth."""
+    answer = await patiently(lambda: budgets.reserve(call_id, TENANT, demand(asked_at=asked)))
     if not isinstance(answer, Granted):
         return answer.reasons[0]
     await asyncio.sleep(took)
-    await budgets.settle(call_id, TENANT, answer.reservations, Usage(input_tokens=tokens), None)
+    await patiently(lambda: budgets.settle(call_id, TENANT, answer.reservations, Usage(input_tokens=tokens), None))
     return "made"
 
 
