@@ -1,5 +1,12 @@
 """What every suite shares: a real, provisioned broker with the generated permissions, and how tests are spread and generated."""
 
+import os
+
+# Before numpy is loaded, as in the workers of policy: the name model's matrices are small, and more threads would only spin.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+# isort: split
+
 import services.policy as _  # noqa: F401  # before whatever loads the C++ runtime: it says why
 
 # isort: split
@@ -7,7 +14,6 @@ import services.policy as _  # noqa: F401  # before whatever loads the C++ runti
 import asyncio
 import faulthandler
 import gc
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
