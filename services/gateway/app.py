@@ -57,7 +57,7 @@ from services.gateway.identity.parts import open_identity
 from services.gateway.live.feed import Feed
 from services.gateway.live.pulse import Pulses
 from services.gateway.middleware import Observed
-from services.gateway.packs import LivePacks
+from services.gateway.packs import Packs
 from services.gateway.server import serve_app
 from services.gateway.settings import Settings
 from services.gateway.state import Gateway
@@ -194,7 +194,7 @@ async def open_gateway(settings: Settings, bus: Bus, authorizer: Authorizer | No
                 subjects=SubjectIndex(bus, keyring),
                 authorizer=authorizer or table,
                 idempotency=Idempotency(bus, keyring, abandoned_after=settings.answer_timeout * 3),
-                packs=LivePacks(bus),
+                packs=Packs(bus),
                 agents=Agents(bus),
                 sources=configured,
                 endpoint=endpoint,

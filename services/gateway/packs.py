@@ -1,30 +1,39 @@
-"""Which packs are alive, from bucket ``presence``: who could take a task."""
+"""Which packs there are: alive, from bucket ``presence``, and registered for good, from bucket ``packs``."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import ValidationError
 
 from agentos.bus import Bus, Entry
-from agentos.contracts.packs import Presence
+from agentos.contracts.packs import PackCard, Presence
 
 log = structlog.get_logger(__name__)
 
+Card = TypeVar("Card", bound=PackCard)
 
-class LivePacks:
-    """The live packs, read from the bucket when asked: entries expire there by themselves when a runner stops renewing them."""
+
+class Packs:
+    """Read from the buckets when asked: entries of who lives expire there by themselves when a runner stops renewing them."""
 
     def __init__(self, bus: Bus) -> None:
-        self._bucket = bus.bucket("presence")
+        self._live = bus.bucket("presence")
+        self._registered = bus.bucket("packs")
 
-    async def packs(self) -> list[dict[str, Any]]:
+    async def registered(self) -> list[PackCard]:
+        """What a runner has ever brought, as it was last. A pack that starts again or whose runner is slow to tell of itself is one of them."""
+        async with asyncio.timeout(2):
+            entries = await self._registered.entries()
+        return [card for card in (_read(entry, PackCard) for entry in entries) if card is not None]
+
+    async def alive(self) -> list[dict[str, Any]]:
         """One object a pack: name, live instances, versions, agents and the task types it takes."""
         found: dict[str, dict[str, Any]] = {}
         async with asyncio.timeout(2):
-            entries = await self._bucket.entries()
+            entries = await self._live.entries()
         for entry in entries:
-            said = _read(entry)
+            said = _read(entry, Presence)
             if said is None:
                 continue
             empty: dict[str, Any] = {
@@ -48,11 +57,11 @@ class LivePacks:
         return sorted(found.values(), key=lambda pack: pack["name"])
 
 
-def _read(entry: Entry) -> Presence | None:
+def _read(entry: Entry, kind: type[Card]) -> Card | None:
     try:
-        return Presence.model_validate_json(entry.value or b"{}")
+        return kind.model_validate_json(entry.value or b"{}")
     except ValidationError:
-        log.warning("a presence entry is unreadable: the instance is passed over", key=entry.key)
+        log.warning("an entry is unreadable: it is passed over", key=entry.key, kind=kind.__name__)
         return None
 
 

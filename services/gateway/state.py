@@ -20,7 +20,7 @@ from services.gateway.identity.callers import Caller
 from services.gateway.identity.parts import Identity
 from services.gateway.live.feed import Feed
 from services.gateway.live.pulse import Pulses
-from services.gateway.packs import LivePacks
+from services.gateway.packs import Packs
 from services.gateway.settings import Settings
 from services.gateway.webhooks.sources import Source
 
@@ -47,7 +47,7 @@ class Gateway:
     subjects: SubjectIndex
     authorizer: Authorizer
     idempotency: Idempotency
-    packs: LivePacks
+    packs: Packs
     agents: Agents
     sources: Mapping[str, Source]
     endpoint: Endpoint

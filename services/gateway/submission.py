@@ -10,7 +10,7 @@ from agentos.contracts.envelope import Recorded, digest, encode_body
 from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.ids import new_id
 from agentos.keyring import KeyRing
-from services.gateway.packs import LivePacks
+from services.gateway.packs import Packs
 from services.gateway.problems import FieldError, Problem, from_validation
 from services.gateway.state import Gateway
 
@@ -40,21 +40,22 @@ async def send(gateway: Gateway, task: str, made: SubmitTask, *, cause: Recorded
     await gateway.bus.send("orchestrator.submit", (task,), made, tenant=made.tenant, cause=cause, correlation_id=task)
 
 
-async def check_known(live: LivePacks, task_type: str, pack: str | None) -> None:
-    """Raises a 422 problem for a pack or type that no live pack has. With no pack alive at all the task may wait for one."""
-    packs = await live.packs()
-    if not packs:
+async def check_known(packs: Packs, task_type: str, pack: str | None) -> None:
+    """Raises a 422 problem for a pack or type that no registered pack has. While none of its instances is alive the task waits for one, as
+    it does where no pack was ever registered.
+    """
+    cards = await packs.registered()
+    if not cards:
         return
-    names = [p["name"] for p in packs]
-    if pack is not None and pack not in names:
-        raise _unknown("pack", "unknown_pack", names)
-    types = sorted({t for p in packs if pack in (None, p["name"]) for t in p["task_types"]})
+    if pack is not None and all(card.pack != pack for card in cards):
+        raise _unknown("pack", "unknown_pack", sorted(card.pack for card in cards))
+    types = {str(kind) for card in cards if pack in (None, card.pack) for agent in card.agents for kind in agent.task_types}
     if types and task_type not in types:
-        raise _unknown("type", "unknown_task_type", types)
+        raise _unknown("type", "unknown_task_type", sorted(types))
 
 
 def _unknown(field: str, code: str, known: list[str]) -> Problem:
-    detail = f"no live pack has this; known: {', '.join(known[:50])}"
+    detail = f"no pack has this; known: {', '.join(known[:50])}"
     return Problem(422, code, f"{field}: {detail}", errors=[FieldError(field=field, detail=detail)])
 
 

@@ -21,10 +21,13 @@ from services.policy.bundles import BundleFault, SignedBundle, write_folder
 from services.policy.embedded import EmbeddedEvaluator
 from services.policy.tables import Case, cases_of, judged, read_tables
 
-DEADLINE = timedelta(seconds=30)
+DEADLINE = timedelta(seconds=120)
+"""The shipped bundle with all its cases takes some ten seconds, and has taken 28 where others had half of the processor."""
 SLOWEST_MS = 50.0
 """What the slowest of the probes may take. The shipped rules take half a millisecond."""
 _TRIES = 3
+_MORE_TRIES_S = 2.0
+"""Seconds. Where a processor is lent to others, what they use counts as ours: a few tries may all be slow, those of seconds are not."""
 _PROBE_ONLY = "--probe-only"
 
 _RULE = re.compile(r'"rule":\s*"([^"]+)"')
@@ -91,7 +94,9 @@ def _probe(evaluator: EmbeddedEvaluator) -> None:
     """Every question that the shipped tables know must be answered, whatever the answer, and soon."""
     for case in cases_of(read_tables()):
         if case.question is not None:
-            took_ms = min(_answer(evaluator, case) for _ in range(_TRIES))
+            until, tries, took_ms = time.monotonic() + _MORE_TRIES_S, 0, float("inf")
+            while took_ms > SLOWEST_MS and (tries < _TRIES or time.monotonic() < until):
+                took_ms, tries = min(took_ms, _answer(evaluator, case)), tries + 1
             if took_ms > SLOWEST_MS:
                 raise BundleFault(f"{case.package} takes {took_ms:.0f} ms for one answer.", code="bundle.too_slow")
 

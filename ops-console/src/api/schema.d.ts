@@ -5372,7 +5372,7 @@ export interface components {
             priority: "high" | "normal" | "low";
             /**
              * Type
-             * @description What kind of work; a live pack must take it.
+             * @description What kind of work; a registered pack must take it. While none of its instances is alive the task waits.
              */
             type: string;
         };

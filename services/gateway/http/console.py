@@ -192,7 +192,7 @@ async def status(gateway: Parts, caller: Sender) -> Status:
     """Whether everything is there, and how far behind the ledger is."""
     said = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "ledger.status")
     pulse = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "system.pulse")
-    packs = await gateway.packs.packs()
+    packs = await gateway.packs.alive()
     routers = await gateway.bus.bucket("health").keys()
     lag = said.get("lag")
     degraded = not routers or not packs or (lag or 0) > 10_000

@@ -38,7 +38,9 @@ Label = Annotated[str, Field(max_length=200)]
 class NewTask(Request):
     """A task to be done."""
 
-    type: Token = Field(description="What kind of work; a live pack must take it.")
+    type: Token = Field(
+        description="What kind of work; a registered pack must take it. While none of its instances is alive the task waits."
+    )
     input: dict[str, Any] = Field(description="What the pack works on: any JSON object. Sealed before it is stored.")
     pack: Token | None = Field(default=None, description="Only this pack; otherwise the router chooses.")
     priority: Priority = "normal"

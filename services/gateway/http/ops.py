@@ -196,7 +196,7 @@ def _cell(value: Any) -> Any:
 @needs("packs.read")
 async def packs(gateway: Parts, caller: Sender) -> Any:
     """Live packs, with what the ledger counted for each. Without the ledger the live part still answers."""
-    items = await gateway.packs.packs()
+    items = await gateway.packs.alive()
     try:
         counted: Any = await ledger.ask(gateway.bus, gateway.answers, caller.tenant, "packs.stats")
     except Problem as problem:

@@ -25,7 +25,7 @@ from agentos.contracts.envelope import Recorded, encode_body
 from agentos.contracts.errors import Conflict
 from agentos.contracts.events.kill import KillEngaged, KillReleased
 from agentos.contracts.events.task import TaskSettled, TaskSubmitted, TaskUpdated
-from agentos.contracts.packs import AgentCard, Presence
+from agentos.contracts.packs import AgentCard, PackCard, Presence
 from agentos.contracts.subjects import EventSubject
 from agentos.killswitch import KillEntry
 
@@ -425,18 +425,12 @@ class Backend:
         await asyncio.gather(self.follower, return_exceptions=True)
 
     async def announce(self, pack: str, *task_types: str) -> None:
-        card = Presence(
-            pack=pack,
-            version="1.2.3",
-            description="",
-            agents=(AgentCard(name="triage", task_types=task_types),),
-            tools=(),
-            instance="runner-1",
-            active=0,
-            max_active=4,
-            at=datetime.now(UTC),
+        card = PackCard(
+            pack=pack, version="1.2.3", description="", agents=(AgentCard(name="triage", task_types=task_types),), tools=()
         )
-        await self.bus.bucket("presence").put(f"{pack}.runner-1", card.model_dump_json().encode())
+        await self.bus.bucket("packs").put(pack, card.model_dump_json().encode())
+        alive = Presence(**dict(card), instance="runner-1", active=0, max_active=4, at=datetime.now(UTC))
+        await self.bus.bucket("presence").put(f"{pack}.runner-1", alive.model_dump_json().encode())
 
     async def eventually(self, condition: Any) -> None:
         while not condition():

@@ -228,13 +228,22 @@ async def test_budgets_are_shown_with_what_is_spent_held_back_and_left(edge: Any
     assert [item["id"] for item in (await edge.http.get("/api/v1/budgets?id=rate")).json()["items"]] == ["rate"]
 
 
-async def test_an_unknown_type_or_pack_is_refused_with_the_known_ones_while_a_pack_is_alive(edge: Any) -> None:
+async def test_an_unknown_type_or_pack_is_refused_with_the_known_ones_once_a_pack_is_registered(edge: Any) -> None:
     await edge.backend.announce("engineering", "github-issue-triage")
     unknown = await edge.http.post("/api/v1/tasks", json=TASK)
     assert problem(unknown) == (422, "unknown_task_type")
     assert "github-issue-triage" in unknown.json()["detail"]
     assert problem(await edge.http.post("/api/v1/tasks", json=TASK | {"pack": "sales"})) == (422, "unknown_pack")
     assert (await edge.http.post("/api/v1/tasks", json=TASK | {"type": "github-issue-triage"})).status_code == 201
+
+
+async def test_a_task_for_a_pack_of_which_no_instance_is_alive_is_taken_while_others_are(edge: Any) -> None:
+    await edge.backend.announce("engineering", "github-issue-triage")
+    await edge.backend.announce("support", "refund")
+    await edge.backend.bus.bucket("presence").delete("support.runner-1")
+    assert (await edge.http.post("/api/v1/tasks", json=TASK | {"type": "refund"})).status_code == 201
+    assert (await edge.http.post("/api/v1/tasks", json=TASK | {"type": "refund", "pack": "support"})).status_code == 201
+    assert problem(await edge.http.post("/api/v1/tasks", json=TASK | {"type": "refunds"})) == (422, "unknown_task_type")
 
 
 @pytest.mark.parametrize(

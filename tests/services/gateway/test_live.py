@@ -5,7 +5,10 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from socket import SO_RCVBUF, SOL_SOCKET
+from socket import socket as tcp_socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -217,11 +220,15 @@ async def test_a_client_that_reads_nothing_is_cut_and_the_others_get_everything_
 ) -> None:
     monkeypatch.setattr(feed, "MOST_WAITING", 20)
     hello = json.dumps({"type": "hello", "token": edge.admin_key})
-    async with told(edge) as fast, connect(edge.url.replace("http", "ws", 1) + "/api/v1/ws", max_queue=1) as stuck:
+    small = tcp_socket()
+    small.setblocking(False)
+    small.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    await asyncio.get_running_loop().sock_connect(small, (urlsplit(edge.url).hostname, urlsplit(edge.url).port))
+    async with told(edge) as fast, connect(edge.url.replace("http", "ws", 1) + "/api/v1/ws", max_queue=1, sock=small) as stuck:
         await frame(fast, "welcome")
         await stuck.send(hello)
         await frame(stuck, "welcome")
-        # Its own buffers, and those between, take some megabytes before anybody notices.
+        # The buffers between take some megabytes before anybody notices.
         sent = 0
         async with asyncio.timeout(120):
             while edge.gateway.feed.listeners == 2:
