@@ -46,6 +46,9 @@ log = structlog.get_logger(__name__)
 DEFECT_TRIES = 5
 """How often a message is tried whose handler raises something that no one foresaw."""
 
+DEFECT_PAUSE_S = 0.2
+"""Half of the pause before it is tried the second time; each next one is twice as long."""
+
 PATIENCE = 100
 """How often a message may come again at all before a person has to look at it."""
 
@@ -282,7 +285,7 @@ class Consumption:
                     row, delivery, raw, code, f"{type(defect).__name__} in the handler of {row.name}; see the logs"
                 )
                 return "dead_lettered"
-            await delivery.message.nak(delay=0.2 * 2**delivery.deliveries)
+            await delivery.message.nak(delay=DEFECT_PAUSE_S * 2**delivery.deliveries)
             return "failed"
         await delivery.message.ack()
         return "handled"

@@ -234,6 +234,8 @@ async def test_a_defect_is_tried_again_and_then_buried_without_its_text(
 ) -> None:
     """The exception's message may hold anything, so it goes to the logs, not into the log that is kept for ever."""
     monkeypatch.setattr("agentos.bus.consume.DEFECT_TRIES", 2)
+    # Three seconds: on a busy machine the other message may take one.
+    monkeypatch.setattr("agentos.bus.consume.DEFECT_PAUSE_S", 1.5)
     gateway = await site.connect("gateway")
 
     async def act(recorded: Recorded) -> None:
