@@ -67,9 +67,9 @@ class Feed:
     async def _follow(self) -> int | None:
         """One connection until it ends; its close code."""
         async with connect(self._url, proxy=None, max_size=None, user_agent_header="agentos-cli") as socket:
-            hello = {"type": "hello", "token": self._token, "since": self.position, "topics": ["*"]}
-            await socket.send(json.dumps(hello))
             try:
+                hello = {"type": "hello", "token": self._token, "since": self.position, "topics": ["*"]}
+                await socket.send(json.dumps(hello))
                 async for frame in socket:
                     said = cast("dict[str, Any]", json.loads(frame))
                     if said["type"] == "ping":
@@ -79,6 +79,9 @@ class Feed:
             except WebSocketException:
                 # How it ended stands in the close code.
                 return socket.close_code
+            finally:
+                # Whoever leaves waits for no farewell. Cancelled once more while waiting, it would leave the connection open.
+                socket.transport.abort()
             return socket.close_code
 
     def _take(self, said: dict[str, Any]) -> None:

@@ -290,7 +290,7 @@ class World:
 SETTINGS: dict[str, Any] = {
     "hold_wait": timedelta(seconds=0.5),
     "hold_retry_after": timedelta(seconds=1),
-    "stream_begin_after": timedelta(seconds=0.3),
+    "stream_begin_after": timedelta(seconds=2),
     "stream_ping": timedelta(seconds=0.2),
 }
 
