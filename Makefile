@@ -11,6 +11,8 @@ BIN := .venv/bin
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 STAMP := .venv/.synced
 export PYTHON
+# Some images forbid bytecode: each of our many processes would then compile every module again, which is two thirds of its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
