@@ -33,7 +33,7 @@ def main() -> None:
         packs = json.dumps([str(ROOT / "packs"), str(ROOT / "bench" / "packs")])
         with installation(Path(name), AGENTOS_RUNNER_PACKS=packs, AGENTOS_WORKER_PACKS=packs) as (url, key):
             grace = {"username": "grace", "name": "Grace H.", "password": "a long enough password"}
-            httpx.post(f"{url}/api/v1/auth/setup", json=grace, trust_env=False).raise_for_status()
+            httpx.post(f"{url}/api/v1/auth/setup", json=grace, timeout=60, trust_env=False).raise_for_status()
             environment = os.environ | {
                 "AGENTOS_URL": url, "AGENTOS_KEY": key, "AGENTOS_SENDER_KEY": make_key(url, key, "issue tracker", "operator"),
                 "CHROMIUM": chromium, "BENCH_OUT": str(out), "BENCH_EVENTS": given[0] if given else "1000000",

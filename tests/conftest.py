@@ -110,6 +110,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         print(f"\n--- {report.nodeid} failed after {report.duration:.1f} s\n{report.longreprtext[-3000:]}", flush=True)
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of tests live until the end: the collector need not look at them again after each file, or whenever it thinks it should."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def garbage() -> Iterator[None]:
     """Whole installations are garbage in cycles, and the collector looks at old objects the more seldom the more there are."""

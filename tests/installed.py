@@ -49,6 +49,6 @@ def make_key(url: str, key: str, name: str, role: str) -> str:
     """A key for somebody, made by the admin whose ``key`` it is."""
     body = json.dumps({"name": name, "roles": [role]})
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    made = httpx.post(f"{url}/api/v1/keys", content=body, headers=headers, trust_env=False)
+    made = httpx.post(f"{url}/api/v1/keys", content=body, headers=headers, timeout=60, trust_env=False)
     assert made.status_code == 201, made.text
     return made.json()["key"]

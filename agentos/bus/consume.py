@@ -52,7 +52,7 @@ DEFECT_PAUSE_S = 0.2
 PATIENCE = 100
 """How often a message may come again at all before a person has to look at it."""
 
-CHECK_EVERY_S = 5.0
+CHECK_EVERY_S = 15.0
 """How often a durable is compared with the table while nothing is the matter with it."""
 
 

@@ -19,9 +19,9 @@ log = structlog.get_logger(__name__)
 EXPIRES_S = 30
 """How long one request stands."""
 
-HEARTBEAT_S = 1.0
+HEARTBEAT_S = 2.0
 LOOK_EVERY_S = 0.25
-SILENT_LOOKS = 10
+SILENT_LOOKS = 20
 """After so many looks without a sign of life requests count as lost. Looks are counted, not time: a loop that stalled has not
 looked, and what arrived in the meantime is still to be read."""
 

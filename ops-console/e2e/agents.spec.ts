@@ -1,7 +1,7 @@
-import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "@playwright/test";
 import path from "node:path";
 
+import { violations } from "./accessibility";
 import { OPERATOR, signIn } from "./system";
 
 /** Where to put pictures, for whoever wants to look. */
@@ -42,8 +42,7 @@ test("an agent that runs elsewhere is registered, comes, is paused, goes on and 
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: 900 });
     if (FOLDER !== undefined) await page.screenshot({ path: path.join(FOLDER, `agent-${scheme}-${width}.png`) });
-    const found = await new AxeBuilder({ page }).analyze();
-    expect.soft(found.violations.map((each) => `${each.id} ${each.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`)).toEqual([]);
+    expect.soft(await violations(page), `${scheme}, ${width} px`).toEqual([]);
   }
   await page.setViewportSize({ width: 1440, height: 900 });
   await panel.getByRole("button", { name: "Unregister…" }).click();
@@ -56,7 +55,6 @@ test("an agent that runs elsewhere is registered, comes, is paused, goes on and 
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: 900 });
     if (FOLDER !== undefined) await page.screenshot({ path: path.join(FOLDER, `agents-${scheme}-${width}.png`) });
-    const found = await new AxeBuilder({ page }).analyze();
-    expect.soft(found.violations.map((each) => `${each.id} ${each.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`)).toEqual([]);
+    expect.soft(await violations(page), `${scheme}, ${width} px`).toEqual([]);
   }
 });

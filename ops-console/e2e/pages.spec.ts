@@ -1,7 +1,7 @@
-import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "@playwright/test";
 import path from "node:path";
 
+import { violations } from "./accessibility";
 import { day } from "./day";
 import { GRACE, held, signIn, submit, until } from "./system";
 
@@ -10,8 +10,6 @@ const PAGES = [
   ["cost", "Cost"], ["models", "Models"], ["policy", "Policy"], ["packs", "Packs"], ["dead-letters", "Dead letters"], ["settings", "Settings"],
 ] as const;
 const SIZES = [{ width: 1440, height: 900 }, { width: 390, height: 844 }];
-/** What repeats what thirty before it showed: axe asks for the contrast of each of their texts. */
-const ALIKE = ":is(tr, li, [role=row]):nth-child(n + 31)";
 /** Where `make screenshots` wants them; without it the pages are only looked at. */
 const FOLDER = process.env["AGENTOS_SCREENSHOTS"];
 
@@ -33,8 +31,7 @@ for (const scheme of ["light", "dark"] as const) {
         // The live feed keeps the network busy for ever: what is drawn last are the charts' first figures.
         await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
         if (FOLDER !== undefined) await page.screenshot({ path: path.join(FOLDER, `${name}-${scheme}-${size.width}.png`) });
-        const found = await new AxeBuilder({ page }).exclude(ALIKE).analyze();
-        expect.soft(found.violations.map((each) => `${name}: ${each.id} ${each.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`)).toEqual([]);
+        expect.soft(await violations(page), name).toEqual([]);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         expect.soft(wide, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
       };

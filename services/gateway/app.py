@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
@@ -104,10 +104,8 @@ def create_api(gateway: Gateway | None = None) -> FastAPI:
     """The API. Without a gateway it describes itself (OpenAPI) and serves nothing else."""
     # The interactive pages load their scripts from a CDN; the document alone is served.
     app = FastAPI(title="AgentOS", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    api = APIRouter(prefix="/api/v1")
     for module in ROUTERS:
-        api.include_router(module.router)
-    app.include_router(api)
+        app.include_router(module.router, prefix="/api/v1")
     app.include_router(health.router)
     app.state.gateway = gateway
     problems.install(app)

@@ -98,7 +98,7 @@ def slow(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 def _with_people(url: str, key: str) -> Running:
     grace = {"username": "grace", "name": "Grace H.", "password": "a long enough password"}
-    made = httpx.post(f"{url}/api/v1/auth/setup", json=grace, trust_env=False)
+    made = httpx.post(f"{url}/api/v1/auth/setup", json=grace, timeout=60, trust_env=False)
     assert made.status_code == 201, made.text
     sender, second = (
         make_key(url, key, "issue tracker", "operator"),

@@ -1,6 +1,7 @@
 """What is generated from the channel table is committed, deterministic and well formed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from agentos.contracts.events.task import TaskSubmitted
 from agentos.contracts.services import SERVICES
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def generated() -> Mapping[Path, str]:
+    """What the table says, by file."""
+    return files()
 
 
 @pytest.fixture
@@ -85,27 +92,27 @@ def test_a_schema_of_no_row_is_stray_and_one_of_a_past_version_is_kept(copy: Pat
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda c: c.name)
-def test_each_schema_is_valid_json_schema_and_closed(channel: Any) -> None:
-    schema = json.loads(files()[schema_file(channel)])
+def test_each_schema_is_valid_json_schema_and_closed(channel: Any, generated: Mapping[Path, str]) -> None:
+    schema = json.loads(generated[schema_file(channel)])
     Draft202012Validator.check_schema(schema)
     assert schema["additionalProperties"] is False
 
 
-def test_a_written_body_fits_its_schema_and_one_with_an_unknown_field_does_not() -> None:
+def test_a_written_body_fits_its_schema_and_one_with_an_unknown_field_does_not(generated: Mapping[Path, str]) -> None:
     sealed = Sealed(key="k", purpose="task.input", nonce=b"\x00" * 12, ciphertext=b"\xff\xfe" * 16)
     by = Principal(kind="api_key", id="ops")
     for name, payload in (
         ("task.submitted", TaskSubmitted(type="t", input=sealed, input_digest="d", requester=by)),
         ("orchestrator.cancel", CancelTask(tenant="t", task="x", reason="no longer needed", by=by)),
     ):
-        validator = Draft202012Validator(json.loads(files()[schema_file(BY_NAME[name])]))
+        validator = Draft202012Validator(json.loads(generated[schema_file(BY_NAME[name])]))
         body = json.loads(encode_body(payload))
         validator.validate(body)
         assert not validator.is_valid(body | {"surprise": 1})
 
 
-def test_the_asyncapi_document_has_the_shape_of_version_3_and_every_reference_resolves() -> None:
-    document = json.loads(files()[Path("docs/reference/asyncapi.json")])
+def test_the_asyncapi_document_has_the_shape_of_version_3_and_every_reference_resolves(generated: Mapping[Path, str]) -> None:
+    document = json.loads(generated[Path("docs/reference/asyncapi.json")])
     assert document["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= document["info"].keys()
     assert set(document) <= {
@@ -119,7 +126,6 @@ def test_the_asyncapi_document_has_the_shape_of_version_3_and_every_reference_re
         assert operation["action"] in ("send", "receive")
         of_channel = operation["channel"]["$ref"]
         assert all(message["$ref"].startswith(of_channel + "/messages/") for message in operation["messages"])
-    generated = files()
     for reference in references(document):
         if reference.startswith("#/"):
             node = document
@@ -137,15 +143,15 @@ def references(node: Any) -> list[str]:
     return [reference for value in node for reference in references(value)] if isinstance(node, list) else []
 
 
-def test_each_service_sends_what_it_publishes_and_nothing_else() -> None:
-    operations = json.loads(files()[Path("docs/reference/asyncapi.json")])["operations"]
+def test_each_service_sends_what_it_publishes_and_nothing_else(generated: Mapping[Path, str]) -> None:
+    operations = json.loads(generated[Path("docs/reference/asyncapi.json")])["operations"]
     for service in SERVICES:
         sent = {name.split(".send.")[1] for name in operations if name.startswith(f"{service}.send.")}
         assert sent == {channel.name for channel in CHANNELS if channel.publisher == service}
 
 
-def test_the_subject_page_has_one_row_for_each_channel_stream_and_bucket() -> None:
-    page = files()[Path("docs/reference/subjects.md")]
+def test_the_subject_page_has_one_row_for_each_channel_stream_and_bucket(generated: Mapping[Path, str]) -> None:
+    page = generated[Path("docs/reference/subjects.md")]
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len([row for row in rows if "/schemas/" in row]) == len(CHANNELS)
     assert all(row.count(" | ") in (3, 4, 5) for row in rows)
@@ -153,8 +159,8 @@ def test_the_subject_page_has_one_row_for_each_channel_stream_and_bucket() -> No
     assert "`payloads`" in page
 
 
-def test_the_broker_users_hold_no_password() -> None:
-    conf = files()[Path("deploy/nats/authorization.conf")]
+def test_the_broker_users_hold_no_password(generated: Mapping[Path, str]) -> None:
+    conf = generated[Path("deploy/nats/authorization.conf")]
     passwords = [line.split("password:")[1].strip() for line in conf.splitlines() if "password:" in line]
     assert len(passwords) == len(SERVICES) + 1
     assert all(password.startswith("$NATS_") for password in passwords)

@@ -27,7 +27,7 @@ _LABEL = 40
 _BEGINS = r"(?:(?<![^\W\d_])|(?<=[a-z])(?=[A-Z]))"
 """A word begins after anything but a letter, or with the capital of camelCase."""
 
-_PRINTED = [chr(code) for code in range(0x21, 0x7F)]
+_ASCII = [chr(code) for code in range(0x80)]
 _LOOK_BEHIND = re.compile(r"\(\?<[=!][^()]*\)")
 
 
@@ -64,8 +64,9 @@ def _beginning(label: str) -> re.Pattern[str]:
     begins = regex.compile(f"(?i:{_LOOK_BEHIND.sub('', label)})")
     if begins.fullmatch("") is not None:
         raise ValueError(f"a label is not empty: {label}")
-    firsts = "".join(re.escape(sign) for sign in _PRINTED if begins.fullmatch(sign, partial=True) is not None)
-    return re.compile(rf"[{firsts}\x80-\U0010ffff](?:(?<![^\W\d_].)|(?<=[a-z][A-Z]))", re.DOTALL)
+    # As what it is not: all that is beyond ASCII, named as a range, takes fifty times as long to compile.
+    others = "".join(re.escape(sign) for sign in _ASCII if not "!" <= sign <= "~" or begins.fullmatch(sign, partial=True) is None)
+    return re.compile(rf"[^{others}](?:(?<![^\W\d_].)|(?<=[a-z][A-Z]))", re.DOTALL)
 
 
 def _with_underscores(label: str) -> str:

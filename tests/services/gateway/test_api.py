@@ -310,7 +310,7 @@ async def test_refusals_outside_the_routes_are_problem_documents_too(edge: Any) 
 )
 async def test_a_bad_key_is_401_with_a_challenge(edge: Any, authorization: str | None, code: str) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
-    async with httpx.AsyncClient(base_url=edge.url) as anonymous:
+    async with httpx.AsyncClient(base_url=edge.url, timeout=60) as anonymous:
         response = await anonymous.get("/api/v1/tasks", headers=headers)
     assert problem(response) == (401, code)
     assert response.headers["www-authenticate"].startswith("Bearer")
@@ -414,7 +414,7 @@ async def test_without_the_broker_requests_are_told_503_at_once(edge: Any, broke
 async def test_metrics_need_the_right(edge: Any) -> None:
     metrics = await edge.http.get("/metrics")
     assert "agentos_http_requests_total" in metrics.text
-    async with httpx.AsyncClient(base_url=edge.url) as anonymous:
+    async with httpx.AsyncClient(base_url=edge.url, timeout=60) as anonymous:
         assert problem(await anonymous.get("/metrics")) == (401, "key_missing")
 
 

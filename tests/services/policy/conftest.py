@@ -71,7 +71,7 @@ def bundle_of(tmp_path: Path) -> BundleOf:
         for name, content in replaced.items():
             file = folder / name.replace("__", ".")
             if content is None:
-                file.unlink()
+                file.unlink(missing_ok=True)
             else:
                 file.write_text(content, "utf-8")
         return folder

@@ -351,6 +351,11 @@ def test_the_rules_are_strict_and_formatted() -> None:
 # Other data and broken rules: each evaluator over the same folder.
 
 
+def without_others(*kept: str) -> dict[str, None]:
+    """For ``bundle_of``: no other package. A server compiles all it holds at each of a bundle's modules."""
+    return {f"{file.stem}__rego": None for file in BUNDLE.glob("*.rego") if file.stem not in kept}
+
+
 async def asked_of(kind: str, request: pytest.FixtureRequest, folder: Path, question: Question) -> tuple[str, ...] | str:
     """The reasons that one evaluator over ``folder`` gives, or the code of the error that it raises."""
     bundle = read_bundle(folder)
@@ -376,7 +381,7 @@ async def test_data_changes_decisions_without_a_change_of_rules(
     data = json.loads((BUNDLE / "data.json").read_text())
     data["config"]["data_classes"]["providers"] = {"CREDIT_CARD": ["ollama", "openai"], "EMAIL_ADDRESS": ["anthropic"]}
     data["config"]["packs"]["engineering"]["limits"]["max_calls_per_task"] = 0
-    folder = bundle_of(data__json=json.dumps(data))
+    folder = bundle_of(**without_others("model_call", "tool_call", "history", "lib"), data__json=json.dumps(data))
     assert await asked_of(kind, request, folder, model_call()) == ("limit.calls", "provider.none_permitted")
 
 
@@ -421,7 +426,8 @@ async def test_data_changes_decisions_without_a_change_of_rules(
 async def test_rules_that_do_not_decide_make_no_decision(
     kind: str, rule: str | None, code: str, request: pytest.FixtureRequest, bundle_of: BundleOf
 ) -> None:
-    folder = bundle_of(api__rego=None if rule is None else f"package agentos.api\n\n{rule}\n")
+    own = None if rule is None else f"package agentos.api\n\n{rule}\n"
+    folder = bundle_of(**without_others("api", "approval", "lib"), api__rego=own)
     assert await asked_of(kind, request, folder, api("tasks.read", "admin")) == code
 
 

@@ -95,7 +95,9 @@ async def test_a_key_is_limited_to_its_scopes_and_cannot_give_away_more_than_it_
         "/api/v1/keys", json={"name": "ci", "roles": ["admin"], "scopes": ["tasks.read", "keys.manage"]}
     )
     assert made.status_code == 201, made.text
-    async with httpx.AsyncClient(base_url=edge.url, headers={"Authorization": f"Bearer {made.json()['key']}"}) as limited:
+    async with httpx.AsyncClient(
+        base_url=edge.url, headers={"Authorization": f"Bearer {made.json()['key']}"}, timeout=60
+    ) as limited:
         assert (await limited.get("/api/v1/tasks")).status_code == 200
         assert problem(await limited.get("/api/v1/kill")) == (403, "forbidden")
         assert (await limited.get("/api/v1/auth/me")).json()["actions"] == ["keys.manage", "tasks.read"]

@@ -63,7 +63,7 @@ async def test_the_first_administrator_needs_proof_that_no_foreign_page_or_proxy
     edge: Any, headers: dict[str, str], expected: tuple[int, str]
 ) -> None:
     body = json.dumps({"username": "eve", "name": "Eve", "password": PASSWORD})
-    async with httpx.AsyncClient(base_url=edge.url) as client:
+    async with httpx.AsyncClient(base_url=edge.url, timeout=60) as client:
         answer = await client.post("/api/v1/auth/setup", content=body, headers={"Content-Type": "application/json"} | headers)
     assert problem(answer) == expected
 
@@ -304,7 +304,7 @@ async def test_nobodys_name_stands_in_the_log_or_in_clear_in_the_broker(edge: An
 async def test_another_tenants_people_and_sessions_are_not_there(edge: Any, ada: Browser) -> None:
     me = (await ada.ask("GET", "auth/me")).json()
     other = {"Authorization": f"Bearer {await edge.key('admin', tenant='other')}"}
-    async with httpx.AsyncClient(base_url=edge.url, headers=other) as stranger:
+    async with httpx.AsyncClient(base_url=edge.url, headers=other, timeout=60) as stranger:
         assert (await stranger.get("/api/v1/users")).json()["items"] == []
         assert (await stranger.get("/api/v1/sessions?all=true")).json()["items"] == []
         for method, path in (
