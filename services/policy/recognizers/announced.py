@@ -65,7 +65,9 @@ def _beginning(label: str) -> re.Pattern[str]:
     if begins.fullmatch("") is not None:
         raise ValueError(f"a label is not empty: {label}")
     # As what it is not: all that is beyond ASCII, named as a range, takes fifty times as long to compile.
-    others = "".join(re.escape(sign) for sign in _ASCII if not "!" <= sign <= "~" or begins.fullmatch(sign, partial=True) is None)
+    others = "".join(
+        re.escape(sign) for sign in _ASCII if not "!" <= sign <= "~" or begins.fullmatch(sign, partial=True) is None
+    )
     return re.compile(rf"[^{others}](?:(?<![^\W\d_].)|(?<=[a-z][A-Z]))", re.DOTALL)
 
 
