@@ -15,12 +15,14 @@ import asyncio
 import faulthandler
 import gc
 import sys
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -28,7 +30,6 @@ from agentos.bus import BrokerSettings, Bus
 from agentos.bus.provision import provision
 from agentos.bus.server import NatsServer, load_passwords
 from agentos.bus.topology import PROVISIONER
-from agentos.loop import new_event_loop
 
 # The same tree generates the same examples on every machine, and a busy machine fails none of them for its slowness.
 # `--hypothesis-profile=default` looks for new ones.
@@ -41,6 +42,10 @@ TOGETHER = ("tests/bench/", "tests/bus/", "tests/system/")
 """Folders whose tests go to one worker, one after the other: they share a cluster or a whole system, or keep several processes busy."""
 LONG = ("tests/system/", "tests/services/policy/test_redaction.py", "tests/bus/", "tests/services/policy/test_publishing.py")
 """What takes longest, longest first: begun early, so that no worker is left alone with it at the end."""
+
+
+WHOLE = ("tests/bench/", "tests/system/")
+"""Folders whose tests run a whole system for a while: on a slow machine they take longer than the time-out of the others."""
 
 
 class ByFile(LoadScopeScheduling):
@@ -59,11 +64,26 @@ class ByFile(LoadScopeScheduling):
         return test
 
 
+class WatchedLoop(uvloop.Loop):
+    """The loop that the services run on; of each that runs, it is known what it runs for."""
+
+    running: ClassVar[dict[asyncio.AbstractEventLoop, asyncio.Future[Any]]] = {}
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Runs a test, or one part of a fixture."""
+        main = asyncio.ensure_future(future, loop=self)
+        WatchedLoop.running[self] = main
+        try:
+            return super().run_until_complete(main)
+        finally:
+            del WatchedLoop.running[self]
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Tests run on the loop that the services run on."""
-    return {"platform": new_event_loop}
+    """How each test gets its loop."""
+    return {"platform": WatchedLoop}
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -79,11 +99,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((place for place, path in enumerate(LONG) if item.nodeid.startswith(path)), len(LONG))
 
     items.sort(key=rank)
+    for item in items:
+        if item.nodeid.startswith(WHOLE):
+            item.add_marker(pytest.mark.timeout(900))
 
 
-STUCK_AFTER_S = 150
+STUCK_AFTER_S = 60
 """What a test that was told of its time-out has for its tidying up."""
 stuck = pytest.StashKey[int]()
+timer = pytest.StashKey[threading.Timer]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -91,17 +115,37 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[stuck] = os.dup(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """The time-out raises in the test, once. One that hangs even so, as in its tidying up, ends this process with every thread's stack on
-    standard error: the test has then failed as a crash, and the other tests are run by a new process."""
-    mark = item.get_closest_marker("timeout")
-    limit = float(mark.args[0]) if mark is not None else float(item.config.getini("timeout"))
-    faulthandler.dump_traceback_later(limit + STUCK_AFTER_S, exit=True, file=item.config.stash[stuck])
-    try:
-        return (yield)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
+    """A test that takes too long is cancelled where it waits, and says what each of its tasks waits for.
+
+    The time-out's own way is a signal whose handler raises; libuv's loop only logs what a handler raises while nothing else happens. One
+    that hangs even so, as in its tidying up or outside the loop, ends this process with every thread's stack on standard error: the test
+    has then failed as a crash, and the other tests are run by a new process.
+    """
+    errors = item.config.stash[stuck]
+
+    def expire() -> None:
+        with os.fdopen(os.dup(errors), "w") as told:
+            print(f"{item.nodeid} has taken {settings.timeout} s; what its tasks wait for:", file=told)
+            for loop, main in list(WatchedLoop.running.items()):
+                for task in asyncio.all_tasks(loop):
+                    task.print_stack(file=told)
+                loop.call_soon_threadsafe(main.cancel)
+
+    item.stash[timer] = threading.Timer(settings.timeout, expire)
+    item.stash[timer].daemon = True
+    item.stash[timer].start()
+    faulthandler.dump_traceback_later(settings.timeout + STUCK_AFTER_S, exit=True, file=errors)
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_cancel_timer(item: pytest.Item) -> bool:
+    """The test has ended."""
+    faulthandler.cancel_dump_traceback_later()
+    item.stash[timer].cancel()
+    return True
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
