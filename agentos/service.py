@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agentos.bus import BrokerSettings, Bus
+from agentos.ending import end
 from agentos.loop import run as run_loop
 from agentos.telemetry import configure_logging, configure_tracing
 
@@ -51,8 +52,7 @@ async def serve(service: str, broker: BrokerSettings, body: Body, stop: asyncio.
         log.info("service_started", service=service, instance=bus.instance)
         await body(bus, stop)
     finally:
-        ended.cancel()
-        await asyncio.gather(ended, return_exceptions=True)
+        await end(ended)
         await bus.drain()
         log.info("service_stopped", service=service)
     if bus.closed.is_set() and not stop.is_set():

@@ -10,6 +10,7 @@ from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict
 from agentos.contracts.events.governance import ViolationNoted
 from agentos.contracts.subjects import EventSubject
+from agentos.ending import end
 from agentos.packhost.listener import Tried
 from agentos.telemetry import counter
 
@@ -84,8 +85,7 @@ class Violations:
     async def close(self) -> None:
         """Tell the rest."""
         if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
+            await end(self._telling)
             await self._tell(self._tally.drain(last=True))
 
     async def _tell_soon(self) -> None:

@@ -36,6 +36,7 @@ from agentos.contracts.errors import AgentOSError, Conflict, NeverRetry, RetryLa
 from agentos.contracts.events.governance import DeadLetter, KeptMessage
 from agentos.contracts.ids import is_token
 from agentos.contracts.subjects import matches
+from agentos.ending import end
 from agentos.telemetry import counter, histogram, message_span
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ log = structlog.get_logger(__name__)
 
 DEFECT_TRIES = 5
 """How often a message is tried whose handler raises something that no one foresaw."""
+
+TIDY_S = 5.0
+"""What a handler that is cancelled has for its tidying up."""
 
 DEFECT_PAUSE_S = 0.2
 """Half of the pause before it is tried the second time; each next one is twice as long."""
@@ -178,14 +182,8 @@ class Consumption:
         tasks = [held.task for held in self._held.values() if held.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace.total_seconds())
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        for task in (self._keeper, self._watchdog):
-            # Again and again: Python 3.11's wait_for, beneath nats-py, loses a cancellation that comes together with an answer.
-            while task is not None and not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=0.1)
+            await end(*late, again_s=TIDY_S)
+        await end(*(task for task in (self._keeper, self._watchdog) if task is not None))
 
     async def _receive(self, reader: _Reader, message: Msg) -> None:
         deliveries, seq = _counts(message.reply)

@@ -18,7 +18,8 @@ from nats.errors import Error as NatsError
 from agentos.bus.tail import Raw
 from agentos.contracts.errors import RetryLater
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 5.0
+"""Longer than the choice of a new leader takes, or a machine that is busy with something else stands still."""
 NO_MESSAGE = 10037
 """JetStream's code for a subject without a message."""
 GONE = 10043

@@ -15,6 +15,7 @@ from agentos.contracts.commands import Answer, DrillKill
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import Conflict
 from agentos.contracts.events.kill import KillDrilled
+from agentos.ending import end
 from agentos.killswitch import KillEntry
 from services.gates.answers import answer_command
 from services.gates.domain import drill as domain
@@ -81,8 +82,7 @@ class Drills:
                 # Who was silent once is not waited for again, but heard when it speaks in time.
                 expected &= seen.keys()
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await end(listening)
         return measured
 
     async def _round(self, message: Recorded, switch: str, command: DrillKill, expected: set[str]) -> dict[str, float]:

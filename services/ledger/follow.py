@@ -12,6 +12,7 @@ import structlog
 from agentos.bus import Bus, Raw, claim
 from agentos.contracts.envelope import CLAIM
 from agentos.contracts.errors import NeverRetry, RetryLater
+from agentos.ending import end
 from services.ledger.domain.facts import Incoming
 
 log = structlog.get_logger(__name__)
@@ -131,8 +132,7 @@ class Follower:
                 if self._tick is not None:
                     await self._tick()
         finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+            await end(pump)
 
     async def _arrival(self) -> bool:
         """Whether something came within the time after which ``tick`` is due anyway."""

@@ -13,6 +13,7 @@ from agentos.contracts.agents import AgentPresence, Heartbeat, agent_id
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict
 from agentos.contracts.events.agent import PresenceChanged
+from agentos.ending import end
 from agentos.violations import SYSTEM
 from services.router.domain import agents as domain
 from services.router.domain.agents import Seen
@@ -55,8 +56,7 @@ class Comings:
                 if following.done():
                     following.result()
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await end(following)
 
     async def look(self, now: datetime) -> None:
         """Write down who has come or gone since it was told last."""

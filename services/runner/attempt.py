@@ -10,6 +10,7 @@ import structlog
 
 from agentos.contracts.commands import WorkItem
 from agentos.contracts.errors import AgentOSError, RetryLater
+from agentos.ending import end
 from agentos.killswitch import KillEntry
 from agentos.packhost.listener import Tried
 from agentos.packhost.process import Died, EffectFrame, EndedFrame, HostBroken, LogFrame, PackHost, RestFrame
@@ -23,6 +24,8 @@ from services.runner.steps import Given, Note, Steps
 
 log = structlog.get_logger(__name__)
 
+TIDY_S = 5.0
+"""What an effect that is cancelled has for its tidying up."""
 _CLEAN_UP = timedelta(seconds=1)
 _CLEAN_UP_WHEN_KILLED = timedelta(milliseconds=200)
 """An agent has neither network nor keys: one that goes on computing after this can do nothing that would be answered."""
@@ -175,9 +178,7 @@ class Attempt:
             return await self._serve(host, number)
         finally:
             host.forget(number)
-            for effect in self._tasks:
-                effect.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(*self._tasks, again_s=TIDY_S)
 
     async def _serve(self, host: PackHost, number: int) -> Suspend | Done | Died:
         state = _State()

@@ -16,6 +16,7 @@ from agentos.contracts.commands import WorkItem
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import AgentOSError, Conflict
 from agentos.contracts.events.task import LogLevel, LogWritten
+from agentos.ending import end
 from agentos.packhost.child import MAX_LOG_LINES
 from agentos.packhost.process import LogFrame
 
@@ -116,8 +117,7 @@ class PackLog:
     async def close(self, *, over: bool) -> None:
         """Write the rest. ``over``: the attempt has ended, and how many lines were dropped is to be said."""
         if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
+            await end(self._telling)
         await self._write()
         if over and self._tally.dropped:
             await self._append(self._about(dropped=self._tally.dropped))

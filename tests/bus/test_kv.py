@@ -14,6 +14,7 @@ from agentos.bus.kv import is_key
 from agentos.bus.publishing import PUBLISH_TIMEOUT_S
 from agentos.bus.topology import streams
 from agentos.contracts.errors import Conflict, Forbidden
+from agentos.ending import end
 from tests.bus.conftest import Site, in_a_cluster, on_one_server
 
 
@@ -181,8 +182,7 @@ async def test_a_watcher_goes_on_across_a_killed_server_and_marks_the_initial_st
     async with asyncio.timeout(120):
         await kv.put(f"{tenant}.a", b"2")
         await done.wait()
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    await end(watching)
     assert [None if entry is None else entry.value for entry in seen] == [b"1", None, b"2"]
 
 

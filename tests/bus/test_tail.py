@@ -10,6 +10,7 @@ from agentos.bus import Bus, Raw, Tail, topology
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.errors import RetryLater
 from agentos.contracts.events.task import TaskSettled
+from agentos.ending import end
 from tests.bus.conftest import DECIDED, Site
 
 SETTLED = TaskSettled(outcome="completed")
@@ -53,8 +54,7 @@ class Following:
         return self.raws
 
     async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
 
 async def consumers_of(site: Site, stream: str = "EVENTS") -> list[dict[str, str]]:

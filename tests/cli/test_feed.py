@@ -10,6 +10,7 @@ from websockets.server import ServerProtocol
 
 from agentos.cli.top import feed as feed_module
 from agentos.cli.top.feed import Feed, Listener
+from agentos.ending import end
 
 
 async def test_whoever_leaves_waits_for_no_farewell_and_leaves_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,8 +51,7 @@ async def test_whoever_leaves_waits_for_no_farewell_and_leaves_no_connection(mon
             await said_hello.wait()
             feed.cancel()
             await asyncio.sleep(0.05)
-            feed.cancel()
-            await asyncio.gather(feed, return_exceptions=True)
+            await end(feed)
         assert [each.transport.is_closing() for each in opened] == [True]
     finally:
         for each in opened:

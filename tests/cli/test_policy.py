@@ -11,6 +11,7 @@ import pytest
 
 from agentos.contracts.base import Principal
 from agentos.contracts.events.approval import ApprovalRevised, ApprovalRuled
+from agentos.ending import end
 from agentos.signing_key import load_or_create
 from services.ledger.audit.export import Event, Header, event_line, header_line
 from services.policy.active import ActivePolicy
@@ -188,8 +189,7 @@ async def serving(edge: Any, broker: Any, tmp_path: Path) -> AsyncIterator[Activ
     await bus.start()
     following = asyncio.create_task(bundles.follow())
     yield active
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    await end(following)
     await active.close()
 
 

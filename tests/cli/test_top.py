@@ -20,6 +20,7 @@ from agentos.cli.top.approvals import Approvals
 from agentos.cli.top.kill import Kill, Stop
 from agentos.cli.top.pane import key_of
 from agentos.cli.top.tasks import Tasks, TaskScreen
+from agentos.ending import end
 from tests.installed import ROOT, installation, make_key
 
 LONG_S = 240.0
@@ -301,9 +302,7 @@ class Wire:
     async def cut(self) -> None:
         assert self._server is not None
         self._server.close()
-        for pump in self._pumps:
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await end(*self._pumps)
         await self._server.wait_closed()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -15,6 +15,7 @@ from agentos.bus.tail import Start
 from agentos.contracts.base import Token
 from agentos.contracts.envelope import CORRELATION, Recorded
 from agentos.contracts.errors import NeverRetry, RetryLater
+from agentos.ending import end
 from services.gateway import ledger
 from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import EventList
@@ -117,9 +118,7 @@ async def _followed(
     finally:
         gateway.load.streams -= 1
         running: list[asyncio.Task[Any]] = [each for each in (reader, draining, revoked, ready, upcoming) if each is not None]
-        for each in running:
-            each.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end(*running)
 
 
 async def _message(gateway: Gateway, raw: Raw) -> bytes:

@@ -27,6 +27,7 @@ from agentos.contracts.events.kill import KillEngaged, KillReleased
 from agentos.contracts.events.task import TaskSettled, TaskSubmitted, TaskUpdated
 from agentos.contracts.packs import AgentCard, PackCard, Presence
 from agentos.contracts.subjects import EventSubject
+from agentos.ending import end
 from agentos.killswitch import KillEntry
 
 
@@ -421,8 +422,7 @@ class Backend:
     follower: "asyncio.Task[None]"
 
     async def stop(self) -> None:
-        self.follower.cancel()
-        await asyncio.gather(self.follower, return_exceptions=True)
+        await end(self.follower)
 
     async def announce(self, pack: str, *task_types: str) -> None:
         card = PackCard(

@@ -17,6 +17,7 @@ from agentos.contracts.budgets import Budget, BudgetState, Sliding
 from agentos.contracts.envelope import encode_body
 from agentos.contracts.events.kill import InstanceReach, KillCancelled, KillDrilled, KillReleased
 from agentos.contracts.ids import derived_id
+from agentos.ending import end
 from services.gateway.app import create_api
 from services.gateway.auth import ApiKeys
 from services.gateway.authorizer import ACTIONS, ROLES, role_table
@@ -487,8 +488,7 @@ async def test_a_key_made_elsewhere_works_here_and_its_revocation_too(edge: Any,
     await other.revoke(record.id, "default", standins.ADMIN)
     while (await edge.http.get("/api/v1/tasks", headers=use)).status_code != 401:
         await asyncio.sleep(0.01)
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    await end(watching)
 
 
 async def test_tenants_see_and_stop_only_their_own(edge: Any) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentos.bus import Raw
+from agentos.ending import end
 from services.ledger.domain.facts import Incoming
 from services.ledger.follow import Follower, Linger
 
@@ -131,8 +132,7 @@ async def fed() -> AsyncIterator[Fed]:
     made = Fed(size=3)
     running = asyncio.create_task(made.follower.run())
     yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end(running)
 
 
 async def test_a_whole_batch_waits_for_no_more(fed: Fed) -> None:

@@ -16,6 +16,7 @@ from agentos.contracts.base import Json
 from agentos.contracts.commands import Answer, PublishBundle
 from agentos.contracts.events.policy import BundlePublished, BundleRefused
 from agentos.contracts.ids import new_id
+from agentos.ending import end
 from services.policy import publishing
 from services.policy.active import ActivePolicy
 from services.policy.bundles import SignedBundle, key_id_of
@@ -79,8 +80,7 @@ class Instance:
 
     async def stop(self) -> None:
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await end(self._following)
         await self.bus.drain()
         await self.active.close()
 

@@ -12,6 +12,7 @@ from agentos.contracts.base import Verdict
 from agentos.contracts.commands import HoldCall
 from agentos.contracts.envelope import Recorded
 from agentos.contracts.events.approval import ApprovalRequested
+from agentos.ending import end
 from services.gates.handlers import Gates
 from services.gates.settings import Settings
 from tests.governance.scenario import TENANT, event
@@ -89,8 +90,7 @@ async def test_what_an_earlier_delivery_held_is_told_again_whatever_this_one_wou
     dying = Dying(policy._bus, after=False)
     handling = asyncio.create_task(policy.on_call_requested(asked))
     await dying.there.wait()
-    handling.cancel()
-    await asyncio.gather(handling, return_exceptions=True)
+    await end(handling)
     assert gates.told == []
     evaluator.answer = verdict
     await (await site.policy(evaluator)).on_call_requested(asked)

@@ -15,6 +15,7 @@ from agentos.contracts.commands import ReleaseKill
 from agentos.contracts.events.call import ModelCallSettled
 from agentos.contracts.events.kill import KillEngaged, KillReleased, KillTightened
 from agentos.contracts.model import Cost
+from agentos.ending import end
 from services.gates.handlers import Gates
 from services.gates.settings import Settings
 from services.policy import triggers as shell
@@ -89,9 +90,7 @@ async def site(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(shell, "_ASK_EVERY_S", 0.1)
     made = Site(broker, tmp_path / "rules")
     yield made
-    for task in made.tasks:
-        task.cancel()
-    await asyncio.gather(*made.tasks, return_exceptions=True)
+    await end(*made.tasks)
 
 
 async def test_spend_that_reaches_its_limit_engages_one_switch_from_three_instances(site: Site) -> None:

@@ -15,6 +15,7 @@ from agentos.bus import Bus
 from agentos.contracts.events.call import ModelCallSettled
 from agentos.contracts.model import Delta, ModelRequest, Usage
 from agentos.contracts.packs import AgentCard, Presence
+from agentos.ending import end
 from agentos.keyring import KeyRing
 from agentos.killswitch import KillSwitch
 from agentos.sealing import MasterKey
@@ -117,9 +118,7 @@ class Site:
 
     async def stop(self) -> None:
         for kill, packs, followers in self.routers:
-            for follower in followers:
-                follower.cancel()
-            await asyncio.gather(*followers, return_exceptions=True)
+            await end(*followers)
             await packs.stop()
             await kill.stop()
         for adapter in self.adapters.values():

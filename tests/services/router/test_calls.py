@@ -10,6 +10,7 @@ from agentos.contracts.events.call import CallAbandoned, CallAttempted, ModelCal
 from agentos.contracts.events.kill import KillCancelled, KillScope
 from agentos.contracts.events.task import TaskCancelling
 from agentos.contracts.model import ModelRequest, ModelResponse, user
+from agentos.ending import end
 from agentos.keyring import KeyRing
 from tests.governance.scenario import APPROVER, OPERATOR, TENANT, context, decision, engage, message, switch, until
 from tests.loopback.provider import Answer, Garbage, Refuse, Stall, Status
@@ -177,8 +178,7 @@ async def test_a_call_that_is_settled_is_never_made_again_however_often_its_mess
     site.provider.always(Stall())
     dying = asyncio.create_task(router.on_call_decided(message("call.decided", (TENANT, "c2"), decision())))
     await site.provider.wait_for(in_flight=1)
-    dying.cancel()
-    await asyncio.gather(dying, return_exceptions=True)
+    await end(dying)
     site.provider.always(Answer())
     await router.on_call_decided(message("call.decided", (TENANT, "c2"), decision(), deliveries=2))
     assert (await site.settled("c2")).outcome == "completed"

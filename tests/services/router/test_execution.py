@@ -19,6 +19,7 @@ from agentos.contracts.model import (
     estimated_input_tokens,
 )
 from agentos.contracts.routing import Attempt
+from agentos.ending import end
 from services.router.attempts import CallLimits, utc_now
 from services.router.book import PriceBook
 from services.router.domain.gathering import Gathered
@@ -312,8 +313,7 @@ async def test_a_call_that_is_stopped_in_the_middle_keeps_what_came_and_what_it_
     while not call.listener.heard:
         await asyncio.sleep(0)
     await asyncio.sleep(0.01)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end(running)
     ending = await call.execution.interrupted("cancelled", Fault(code="killed", message="m"))
     call.check(ending)
     assert ending.response is not None
@@ -328,8 +328,7 @@ async def test_both_attempts_of_a_race_that_is_stopped_are_accounted_for() -> No
     running = asyncio.create_task(call.execution.run())
     while not other.requests:
         await asyncio.sleep(0.01)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end(running)
     ending = await call.execution.interrupted("cancelled", Fault(code="killed", message="m"))
     call.check(ending)
     assert len(ending.earlier) == 1

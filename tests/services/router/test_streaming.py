@@ -21,6 +21,7 @@ from agentos.contracts.model import (
     ToolCallStarted,
     Usage,
 )
+from agentos.ending import end
 from agentos.keyring import KeyRing
 from services.router.domain.gathering import Gathered
 from services.router.streaming import BACKLOG, OUTSTANDING, AnswerStream
@@ -131,8 +132,7 @@ async def test_a_router_that_is_lost_in_the_middle_is_followed_by_one_that_goes_
     lost = message("call.decided", (TENANT, "c1"), decision(**STREAMED), correlation_id="t1")
     dying = asyncio.create_task(router.on_call_decided(lost))
     await pieces(site, "c1")
-    dying.cancel()
-    await asyncio.gather(dying, return_exceptions=True)
+    await end(dying)
     assert await site.gateway.get(f"evt.{TENANT}.call.c1.settled") is None
     await router.on_call_decided(
         message("call.decided", (TENANT, "c1"), decision(**STREAMED), correlation_id="t1", deliveries=2)
@@ -154,8 +154,7 @@ async def test_an_answer_that_nobody_can_go_on_with_is_not_begun_again_by_anothe
     first = message("call.decided", (TENANT, "c1"), decision(**STREAMED), correlation_id="t1")
     dying = asyncio.create_task(router.on_call_decided(first))
     await pieces(site, "c1")
-    dying.cancel()
-    await asyncio.gather(dying, return_exceptions=True)
+    await end(dying)
     await router.on_call_decided(
         message("call.decided", (TENANT, "c1"), decision(**STREAMED), correlation_id="t1", deliveries=2)
     )

@@ -55,7 +55,7 @@ async def test_killing_the_runner_again_and_again_loses_no_task_and_pays_for_no_
             await process.wait()
             process = await runner_process(world)
         for n, task in enumerate(tasks):
-            result = world.opened(await world.settled(task, within=90))
+            result = world.opened(await world.settled(task))
             assert result == [f"echo task {n} call {call}" for call in range(4)]
         assert len(world.asked) == 48
         assert set(world.asked.values()) == {1}

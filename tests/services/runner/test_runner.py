@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -241,18 +242,18 @@ async def test_a_pack_that_misbehaves_ends_with_a_fault_and_its_neighbours_in_th
         "dies": "pack_crashed",
     }
     world.pack(BAD, agents=[*kinds, "stuck", "good"])
-    world.run_runner()
+    world.run_runner(runner_hang_after=timedelta(seconds=3))
     good = [await world.submit("good", {}) for _ in range(10)]
     bad = {kind: await world.submit(kind, {"mail": EMAIL}) for kind in kinds}
     more = [await world.submit("dies", {}) for _ in range(4)]
     good += [await world.submit("good", {}) for _ in range(10)]
     for kind, code in kinds.items():
-        settled = await world.settled(bad[kind], within=40)
+        settled = await world.settled(bad[kind])
         assert settled.fault is not None
         assert (kind, settled.outcome, settled.fault.code) == (kind, "failed", code)
         assert EMAIL not in settled.fault.message
     for task in more:
-        assert (await world.settled(task, within=40)).outcome == "failed"
+        assert (await world.settled(task)).outcome == "failed"
     for task in good:
         assert world.opened(await world.settled(task)) == ["echo a", "echo b"]
     assert set(world.asked.values()) == {1}

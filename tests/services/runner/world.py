@@ -43,6 +43,8 @@ from services.worker import app as worker
 from services.worker.settings import Settings as WorkerSettings
 from tests.conftest import Broker
 
+LONG_S = 120
+"""A bound on liveness, far beyond what a busy machine takes."""
 TENANT = "default"
 EMAIL = "alice.liddell@example.com"
 ADMIN = Principal(kind="api_key", id="op", roles=("admin", "approver"))
@@ -127,7 +129,7 @@ class World:
     def run_runner(self, **changes: Any) -> Callable[[], Any]:
         given: dict[str, Any] = {
             "data": self.data, "runner_packs": (self.packs,), "runner_suspend_after": timedelta(milliseconds=200),
-            "runner_hang_after": timedelta(seconds=1.5),
+            "runner_hang_after": timedelta(seconds=LONG_S),
         }  # fmt: skip
         return self.run("runner", runner.run, RunnerSettings(**(given | changes)))
 
@@ -136,6 +138,7 @@ class World:
             "data": self.data,
             "worker_packs": (self.packs,),
             "worker_first_delay": timedelta(milliseconds=50),
+            "worker_hang_after": timedelta(seconds=LONG_S),
         }
         return self.run("worker", worker.run, WorkerSettings(**(given | changes)))
 
@@ -187,7 +190,7 @@ class World:
         return switch
 
     # --- what tests wait for --------------------------------------------------------------------------------------------
-    async def until(self, subject: str, within: float = 20) -> Recorded:
+    async def until(self, subject: str, within: float = LONG_S) -> Recorded:
         """The fact on ``subject``, e.g. ``task.<id>.settled.1``."""
         ledger = self.gateway
         async with asyncio.timeout(within):
@@ -195,7 +198,7 @@ class World:
                 await asyncio.sleep(0.05)
         return found
 
-    async def settled(self, task: str, attempt: int = 1, within: float = 20) -> TaskSettled:
+    async def settled(self, task: str, attempt: int = 1, within: float = LONG_S) -> TaskSettled:
         try:
             return (await self.until(f"task.{task}.settled.{attempt}", within)).payload(TaskSettled)
         except TimeoutError:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,10 +28,10 @@ MAIN = """
 """
 
 
-async def run(world: World, code: str) -> str:
+async def run(world: World, code: str, **changes: Any) -> str:
     world.pack(MAIN + code, tools=["local.try"])
     world.run_runner()
-    world.run_worker(worker_grants=("TRIAL_SECRET",), worker_hang_after=1.5)
+    world.run_worker(worker_grants=("TRIAL_SECRET",), **changes)
     return await world.submit("main", {})
 
 
@@ -82,7 +83,7 @@ async def test_a_tool_that_blocks_is_found_out(world: World) -> None:
     task = await run(world, """
         async def local_try(call):
             time.sleep(3600)
-    """)  # fmt: skip
+    """, worker_hang_after=1.5)  # fmt: skip
     end = await settled(world, task)
     assert end.fault is not None
     assert end.fault.code == "tool_hung"

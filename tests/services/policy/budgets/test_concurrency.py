@@ -11,6 +11,7 @@ from typing import TypeVar
 from agentos.contracts.budgets import BudgetState
 from agentos.contracts.errors import RetryLater
 from agentos.contracts.model import Usage
+from agentos.ending import end
 from services.policy.budgets.budgets import Budgets, Granted
 from tests.governance.scenario import TENANT
 from tests.services.policy.budgets.conftest import Rules, Site, budget, demand
@@ -62,8 +63,7 @@ async def test_of_10000_calls_at_once_from_three_instances_exactly_the_1000_that
     assert outcomes == {"made": 1_000, "budget.exceeded": 9_000}
     state = await site.state(one)
     assert (state.counted(datetime.now(UTC)), state.holds) == (1_000, {})
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    await end(watching)
     assert len(seen) > 3
     assert max(state.counted(asked) + state.reserved(asked) for state in seen) == 1_000
 
