@@ -106,7 +106,7 @@ class Site:
         return next(index for index, server in enumerate(self.servers) if url.port == server.port)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server_loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -117,7 +117,7 @@ def server_loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-@pytest.fixture(scope="session", params=[1, pytest.param(3, marks=pytest.mark.cluster)], ids=["one", "three"])
+@pytest.fixture(scope="package", params=[1, pytest.param(3, marks=pytest.mark.cluster)], ids=["one", "three"])
 def running(
     request: pytest.FixtureRequest, server_loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
@@ -143,11 +143,11 @@ def running(
         on_servers(server.stop())
 
 
-on_one_server = pytest.mark.parametrize("running", [1], indirect=True, ids=["one"], scope="session")
+on_one_server = pytest.mark.parametrize("running", [1], indirect=True, ids=["one"], scope="package")
 """For a test that kills the only server: a cluster's elections are covered by appending, consuming and tailing, and take long."""
 
 in_a_cluster = pytest.mark.parametrize(
-    "running", [pytest.param(3, marks=pytest.mark.cluster)], indirect=True, ids=["three"], scope="session"
+    "running", [pytest.param(3, marks=pytest.mark.cluster)], indirect=True, ids=["three"], scope="package"
 )
 
 

@@ -24,7 +24,7 @@ def running_opa(log: Path) -> Generator[str, None, None]:
     command = [opa_binary(), "run", "--server", "--addr", address, "--skip-version-check", "--log-level", "error"]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
-            for _ in range(200):
+            for _ in range(2_000):
                 if process.poll() is not None:
                     pytest.fail(f"OPA stopped: {log.read_text()[-500:]}")
                 try:
@@ -34,7 +34,7 @@ def running_opa(log: Path) -> Generator[str, None, None]:
                 except (urllib.error.URLError, OSError):
                     time.sleep(0.05)
             else:
-                pytest.fail("OPA did not become ready in 10 s")
+                pytest.fail("OPA did not become ready")
             yield url
         finally:
             process.terminate()

@@ -7,7 +7,7 @@ import pytest
 
 from agentos.contracts.events.call import CallDecided, ToolCallSettled
 from agentos.contracts.events.task import TaskEnded, TaskParked, TaskSettled
-from tests.system.conftest import Shared
+from tests.system.bad.conftest import Shared
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 

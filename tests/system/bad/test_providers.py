@@ -6,7 +6,7 @@ import pytest
 
 from agentos.contracts.events.call import CallAttempted, ModelCallSettled
 from tests.loopback.provider import Answer, Behaviour, Close, Garbage, Refuse, Stall, Status
-from tests.system.conftest import Shared
+from tests.system.bad.conftest import Shared
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 
