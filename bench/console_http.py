@@ -130,8 +130,8 @@ def _measured(url: str, key: str, paths: list[str], rounds: int) -> None:
         for path in paths:
             took: list[float] = []
             refused = ""
+            waited += wait_until_quiet(LENT_S - waited)
             while len(took) < rounds and refused == "":
-                waited += wait_until_quiet(LENT_S - waited)
                 began = time.perf_counter()
                 answer = client.get(path)
                 took.append((time.perf_counter() - began) * 1000)
