@@ -31,7 +31,7 @@ def installation(data: Path, **environ: str) -> Generator[tuple[str, str]]:
             yield url, (data / "up" / "secrets" / "admin.key").read_text().strip()
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 def _await(url: str, process: subprocess.Popen[bytes]) -> None:

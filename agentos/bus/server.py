@@ -10,6 +10,7 @@ import secrets
 import shutil
 import socket
 import sysconfig
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from agentos.private_files import read_or_create
 
 USERS = (PROVISIONER, *SERVICES)
 
+STARTS_WITHIN_S = 60.0
+"""A bound on liveness: a server that has a store to recover, on a machine that is busy with something else."""
 
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -106,9 +109,8 @@ class NatsServer:
             # Its own session: an interrupt from the terminal is ours to turn into an orderly stop.
             start_new_session=True,
         )
-        for _ in range(400):
-            if self.process.returncode is not None:
-                break
+        given_up = time.monotonic() + STARTS_WITHIN_S
+        while self.process.returncode is None and time.monotonic() < given_up:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.port)
             except OSError:

@@ -1,6 +1,6 @@
 """What the ledger's queries share: their arguments' base, and how rows become JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -49,30 +49,44 @@ def one_of(tx: Connection, table: Any, tenant: str, id_: str, what: str) -> dict
 
 
 def rows_of(tx: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
-    return [present(row) for row in tx.execute(query).mappings()]
+    """Rows as JSON, all of them."""
+    found = tx.execute(query)
+    # SQLAlchemy's names are strings of a kind of its own; pydantic takes a hundred times as long to write those as keys of JSON.
+    names = [str(key) for key in found.keys()]  # noqa: SIM118 - a result is not a mapping
+    return [_present(names, row) for row in found]
 
 
 def present(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A row as JSON. An event's body is the parsed payload; sealed parts stay sealed. Undecodable bytes show as hex."""
-    shown: dict[str, Any] = {}
-    for key, value in row.items():
-        # SQLAlchemy's names are strings of a kind of its own; pydantic takes a hundred times as long to write those as keys of JSON.
-        name = str(key)
-        match value:
-            case str() if name == "body":
-                shown[name] = from_json(value)
-            case str() | int() | None:
-                shown[name] = value
-            case datetime():
-                shown[name] = value.isoformat().replace("+00:00", "Z")
-            case Decimal():
-                # PostgreSQL sums integers to NUMERIC; money alone stays text.
-                shown[name] = money(value) if name in MONEY else int(value)
-            case bytes():
-                shown[name] = value.hex()
-            case _:
-                shown[name] = value
+    return _present([str(key) for key in row], row.values())
+
+
+_AS_THEY_ARE = frozenset({str, int, bool, float, list, dict, type(None)})
+
+
+def _present(names: Sequence[str], values: Iterable[Any]) -> dict[str, Any]:
+    shown = dict(zip(names, values, strict=True))
+    # Most values are JSON already, and a page of rows has tens of thousands of them.
+    for name, value in shown.items():
+        if type(value) not in _AS_THEY_ARE:
+            shown[name] = _value(name, value)
+    body = shown.get("body")
+    if type(body) is str:
+        shown["body"] = from_json(body)
     return shown
+
+
+def _value(name: str, value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case Decimal():
+            # PostgreSQL sums integers to NUMERIC; money alone stays text.
+            return money(value) if name in MONEY else int(value)
+        case bytes():
+            return value.hex()
+        case _:
+            return value
 
 
 def money(value: Decimal) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, Text, and_, func, not_, or_, select, type_coerce
+from sqlalchemy import Connection, Select, Text, func, not_, or_, select, type_coerce, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from agentos.contracts.base import Json
@@ -246,10 +246,15 @@ def _add_history(tx: Connection, tenant: str, approvals: list[dict[str, Any]]) -
     c = t.approvals.c
     pairs = {(row["pack"], row["target"]) for row in approvals}
     counted: dict[tuple[str | None, str | None], dict[str, int]] = {}
-    if pairs:
-        alike = or_(*(and_(c.pack == pack, c.target == target) for pack, target in pairs))
-        query = select(c.pack, c.target, c.state, func.count().label("n")).where(c.tenant == tenant, alike)
-        for found in tx.execute(query.group_by(c.pack, c.target, c.state)):
+    # One question a pair: of one that asks for this pair or that, SQLite reads all of the tenant's to find out.
+    answered = [
+        select(c.pack, c.target, c.state, func.count().label("n"))
+        .where(c.tenant == tenant, c.pack == pack, c.target == target)
+        .group_by(c.pack, c.target, c.state)
+        for pack, target in pairs
+    ]
+    if answered:
+        for found in tx.execute(union_all(*answered)):
             counted.setdefault((found.pack, found.target), {})[found.state] = found.n
     for row in approvals:
         row["history"] = counted.get((row["pack"], row["target"]), {})

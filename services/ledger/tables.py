@@ -271,7 +271,7 @@ approvals = Table(
     Index("approvals_newest", "tenant", "first_seq"),
     Index("approvals_state", "tenant", "state", "first_seq"),
     Index("approvals_task", "tenant", "task"),
-    Index("approvals_alike", "tenant", "pack", "target"),
+    Index("approvals_alike", "tenant", "pack", "target", "state"),
 )
 
 rhythm = Table(

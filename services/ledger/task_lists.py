@@ -151,9 +151,10 @@ def _count(tx: Connection, found_by: "_Narrowed") -> Json:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    lasted = row["duration_ms"]
-    hidden = ("words", "cost_nano_usd")
-    return {name: value for name, value in row.items() if name not in hidden} | {"duration_ms": None if lasted < 0 else lasted}
+    del row["words"], row["cost_nano_usd"]
+    if row["duration_ms"] < 0:
+        row["duration_ms"] = None
+    return row
 
 
 FEW = 5_000

@@ -135,7 +135,7 @@ def running(
         return servers
 
     def on_servers(work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, server_loop).result(timeout=60)
+        return asyncio.run_coroutine_threadsafe(work, server_loop).result(timeout=240)
 
     servers = on_servers(start())
     yield Site(replicas, servers, server_loop)
@@ -189,7 +189,7 @@ class Seen:
         if self._act is not None:
             await self._act(recorded)
 
-    async def wait(self, count: int, seconds: float = 30) -> list[Recorded]:
+    async def wait(self, count: int, seconds: float = 120) -> list[Recorded]:
         """Until ``count`` deliveries were seen."""
         async with asyncio.timeout(seconds), self._more:
             await self._more.wait_for(lambda: len(self.recorded) >= count)

@@ -162,13 +162,16 @@ async def test_a_service_without_a_broker_knows_it_says_retry_later_and_comes_ba
     for index in range(site.replicas):
         await site.kill(index)
     try:
-        await asyncio.wait_for(lost.wait(), 120)
-        assert not policy.connected
+        async with asyncio.timeout(120):
+            await lost.wait()
+            # That may have been of the first to go: it found another server, and has yet to notice that the last one went as well.
+            while policy.connected:
+                await asyncio.sleep(0.01)
         with pytest.raises(RetryLater):
             await policy.get(f"evt.{tenant}.task.t.decided.1")
     finally:
         await asyncio.gather(*(site.start(index) for index in range(site.replicas)))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while True:
             try:
                 await policy.append("task.decided", "t", DECIDED, tenant=tenant, ordinal=1)

@@ -20,8 +20,8 @@ from agentos.cli.top.approvals import Approvals
 from agentos.cli.top.kill import Kill, Stop
 from agentos.cli.top.pane import key_of
 from agentos.cli.top.tasks import Tasks, TaskScreen
-from agentos.ending import end
 from tests.installed import ROOT, installation, make_key
+from tests.wire import Wire
 
 LONG_S = 240.0
 """A bound on liveness, never a measurement."""
@@ -286,57 +286,18 @@ async def test_a_stop_needs_a_second_yes_shows_on_every_page_and_is_released_for
         await until(lambda: "STOPPED" not in seen(pilot))
 
 
-class Wire:
-    """What stands between the terminal and the gateway, and can be cut."""
-
-    def __init__(self, url: str) -> None:
-        self._port = int(url.rpartition(":")[2])
-        self._server: asyncio.Server | None = None
-        self._pumps: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        await end(*self._pumps)
-        await self._server.wait_closed()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._port)
-        for source, sink in ((reader, back), (there, writer)):
-            pump = asyncio.create_task(self._pump(source, sink))
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65_536):
-                sink.write(data)
-                await sink.drain()
-        except ConnectionError:
-            pass  # the other end went first
-        finally:
-            sink.transport.abort()
-
-
 async def test_a_lost_connection_says_so_and_catches_up(running: Running) -> None:
-    wire = Wire(running.url)
-    await wire.mend()
-    async with top(running, BROAD, url=f"http://127.0.0.1:{wire.port}") as pilot:
-        await shows(pilot, "● live")
-        await wire.cut()
-        await shows(pilot, "○ not connected, what you see may be old")
-        task = await running.held("Nobody heard of this one")
-        assert "Nobody heard" not in seen(pilot)
-        await wire.mend()
-        await shows(pilot, "● live")
-        await shows(pilot, "Nobody heard of this one")
-        await asyncio.to_thread(running.call, "POST", f"tasks/{task}/cancel", running.sender, reason="done")
-    await wire.cut()
+    async with Wire(int(running.url.rpartition(":")[2])) as wire:
+        async with top(running, BROAD, url=f"http://127.0.0.1:{wire.port}") as pilot:
+            await shows(pilot, "● live")
+            await wire.cut()
+            await shows(pilot, "○ not connected, what you see may be old")
+            task = await running.held("Nobody heard of this one")
+            assert "Nobody heard" not in seen(pilot)
+            await wire.mend()
+            await shows(pilot, "● live")
+            await shows(pilot, "Nobody heard of this one")
+            await asyncio.to_thread(running.call, "POST", f"tasks/{task}/cancel", running.sender, reason="done")
 
 
 async def test_a_key_that_is_not_known_is_refused_and_says_so(running: Running) -> None:

@@ -25,19 +25,20 @@ from services.router.selection import Selection
 from services.router.turns import Turns
 from tests.conftest import Broker
 from tests.governance.scenario import TENANT, decision, engage, event, switch, until
-from tests.killswitch.partition import wire
 from tests.loopback.provider import LoopbackProvider, Status
+from tests.wire import Wire
 
 
 async def test_a_router_that_is_cut_off_makes_no_call_although_decided_ones_are_in_its_hands(
     broker: Broker, tmp_path: Path
 ) -> None:
     """Two calls are to be tried again within moments and eight wait for their turn when the wire goes dead and the switch is engaged."""
-    async with LoopbackProvider() as provider, wire(broker.settings("router")) as (line, settings):
+    async with LoopbackProvider() as provider, Wire(broker.server.port) as line:
         provider.always(Status(503))
         policy, gates, gateway = [await broker.connect(name) for name in ("policy", "gates", "gateway")]
         master = MasterKey.load_or_create(tmp_path / "keys" / "master.key")
         await KeyRing(gateway, master).create(TENANT, "family")
+        settings = broker.settings("router").model_copy(update={"url": f"nats://127.0.0.1:{line.port}"})
         bus = await Bus.connect(settings, "router")
         adapter = OpenAIAdapter(api_key="k", base_url=provider.openai_base_url)
         kill, packs = KillSwitch(bus), LivePacks(bus)
@@ -54,20 +55,20 @@ async def test_a_router_that_is_cut_off_makes_no_call_although_decided_ones_are_
             await provider.wait_for(requests=2)
             for number in range(2):
                 await event(gateway, f"call.c{number}.attempted.1")
-            line.cut()
+            line.hold()
             await engage(gates, switch())
             assert kill.entries == []
             # Much longer than the pauses, and than it may go on believing that it sees.
             await asyncio.sleep(STALE_AFTER_S + 3)
             assert len(provider.requests) == 2, "a call began while the router could not see the switch"
             assert not kill.synchronised
-            line.mend()
+            line.flow()
             for number in range(10):
                 settled = (await event(gateway, f"call.c{number}.settled")).payload(ModelCallSettled)
                 assert settled.outcome in ("refused", "cancelled")
             assert len(provider.requests) == 2
         finally:
-            line.mend()
+            line.flow()
             await bus.drain()
             await packs.stop()
             await kill.stop()

@@ -118,12 +118,12 @@ def model_call(task: str, step: int, *, cost: str = "0.0123", pack: str = "engin
     ]
 
 
-def held_tool_call(task: str, step: int, outcome: Any = "approved") -> list[Planned]:
+def held_tool_call(task: str, step: int, outcome: Any = "approved", tool: str = "github.comment") -> list[Planned]:
     whose, call = context(task, step), f"{task}-s{step:04d}-e1"
     asked = c.ToolCallRequested(
         context=whose,
-        tool="github.comment",
-        declared_tools=("github.comment",),
+        tool=tool,
+        declared_tools=(tool,),
         effect="egress",
         arguments=sealed(task),
         digest="f" * 64,
@@ -136,13 +136,13 @@ def held_tool_call(task: str, step: int, outcome: Any = "approved") -> list[Plan
         rules=("tools.hold",),
         bundle="b1",
         digest="f" * 64,
-        tool="github.comment",
+        tool=tool,
         redacted_arguments={"body": "Thanks, <PERSON_1>"},
     )
     held = a.ApprovalRequested(
         context=whose,
         kind="tool",
-        target="github.comment",
+        target=tool,
         requester=OPERATOR,
         summary="Post a reply",
         preview={"body": "Thanks, <PERSON_1>"},
@@ -162,7 +162,7 @@ def held_tool_call(task: str, step: int, outcome: Any = "approved") -> list[Plan
         ("task.suspended", (task, str(step)), t.TaskSuspended(attempt=1, waiting_for="tool", on=call), task),
         ("approval.resolved", (call,), answered, task),
         ("task.resumed", (task, str(step)), t.TaskResumed(attempt=1, pack="engineering", priority="normal"), task),
-        ("tool.settled", (call,), c.ToolCallSettled(context=whose, tool="github.comment", **ran), task),
+        ("tool.settled", (call,), c.ToolCallSettled(context=whose, tool=tool, **ran), task),
     ]
 
 

@@ -1,4 +1,4 @@
-"""How SQLite means to find what the console asks for: never by reading all tasks or all events. On an empty ledger, as on any."""
+"""How SQLite means to find what the console asks for: never by reading all tasks or all events. On a small ledger, as on any."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, event
 from services.ledger import task_lists
 from services.ledger.queries import SQL_QUERIES
 from services.ledger.store import SqlStore
+from tests.services.ledger import history
 
 BIG = ("tasks", "events", "calls", "charges", "approvals", "spend")
 ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -22,7 +23,7 @@ ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
         )
     ),
     ("tasks.stats", {}), ("tasks.stats", {"pack": "a"}), ("tasks.stats", {"q": "a"}),
-    ("approvals.list", {"state": "pending"}), ("approvals.list", {"state": "expired", "task": "t"}),
+    ("approvals.list", {}), ("approvals.list", {"state": "pending"}), ("approvals.list", {"state": "expired", "task": "t"}),
     ("events.list", {"undecodable": True}), ("events.list", {"correlation_id": "t"}),
     ("decisions.list", {}), ("decisions.list", {"kind": "edit"}), ("decisions.list", {"id": "t"}), ("decisions.list", {"id_prefix": "012345"}),
     ("events.list", {"id": "t"}), ("events.search", {"id": "t"}), ("events.search", {"task": "t"}), ("events.search", {"type": "call"}),
@@ -35,6 +36,9 @@ ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Any:
     store = SqlStore(f"sqlite:///{tmp_path_factory.mktemp('plans')}/ledger.db")
     store.migrate()
+    # A page of approvals, of each of which the like is counted.
+    held = [each for step in range(5, 55) for each in history.held_tool_call("t1", step, tool=f"tool-{step}")]
+    store.apply(history.stream([*history.life("t1"), *held]))
     yield store
     store.close()
 

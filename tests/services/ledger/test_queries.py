@@ -181,6 +181,20 @@ def test_events_are_listed_by_aggregate_and_unreadable_ones_on_request(ask: Any)
     assert (odd["raw"], odd["body"]) == ("ff", None)
 
 
+def test_an_approval_comes_with_how_often_the_like_of_it_was_answered_how(store: SqlStore, ask: Any) -> None:
+    later = [
+        *history.held_tool_call("t1", 7, "rejected"),
+        *history.held_tool_call("t1", 8, "rejected", tool="mail.send"),
+        *history.held_tool_call("t1", 9, tool="mail.send"),
+    ]
+    store.apply(history.stream(later, store.head().seq + 1))
+    told = {row["id"]: (row["target"], row["history"]) for row in ask("approvals.list")["approvals"]}
+    comments, mails = {"approved": len(TASKS), "rejected": 1}, {"approved": 1, "rejected": 1}
+    assert told["t1-s0007-e1"] == told["t2-s0003-e1"] == ("github.comment", comments)
+    assert told["t1-s0008-e1"] == told["t1-s0009-e1"] == ("mail.send", mails)
+    assert ask("approvals.get", id="t1-s0009-e1")["approval"]["history"] == mails
+
+
 def test_approvals_calls_and_switches(ask: Any) -> None:
     assert ask("approvals.list", state="pending")["approvals"] == []
     approved = ask("approvals.list", state="approved", limit=2)
