@@ -63,16 +63,14 @@ def overview(tx: Connection, tenant: str, args: Window) -> Json:
     while at <= now:
         steps[at] = []
         at += step
-    rows = _rows(tx, tenant, unit, begin, now)
-    for row in rows:
+    for row in _rows(tx, tenant, unit, begin, now):
         steps.setdefault(_floor(row["at"], step), []).append(row)
+    summed = {at: _sum(steps[at]) for at in sorted(steps)}
     return {
         "window": args.window,
         "step_s": int(step.total_seconds()),
-        "points": [
-            {"at": at.isoformat().replace("+00:00", "Z"), **_figures(_sum(found))} for at, found in sorted(steps.items())
-        ],
-        "total": _figures(_sum(rows)),
+        "points": [{"at": at.isoformat().replace("+00:00", "Z"), **_figures(figures)} for at, figures in summed.items()],
+        "total": _figures(_sum([*summed.values()])),
         "tasks": open_tasks(tx, tenant),
         "approvals_pending": _open(tx, t.approvals, tenant, "pending"),
         "kill_engaged": _open(tx, t.kill_switches, tenant, "engaged"),
@@ -102,11 +100,13 @@ def _open(tx: Connection, table: Any, tenant: str, state: str) -> int:
 def _rows(tx: Connection, tenant: str, unit: str, begin: datetime, end: datetime) -> list[dict[str, Any]]:
     c, length = t.rhythm.c, {"m": 16, "h": 13}[unit]
     first, last = (f"{unit}{moment.isoformat()[:length]}" for moment in (begin, end))
-    found = tx.execute(select(t.rhythm).where(c.tenant == tenant, c.id >= first, c.id <= last).order_by(c.id)).mappings()
-    return [
-        {**row, "at": datetime.fromisoformat(row["id"][1:] + (":00" if unit == "h" else "")).replace(tzinfo=UTC)}
-        for row in found
-    ]
+    found = tx.execute(select(t.rhythm).where(c.tenant == tenant, c.id >= first, c.id <= last).order_by(c.id))
+    names = [str(name) for name in found.keys()]  # noqa: SIM118 - a result is not a mapping
+    # Not as mappings: those of SQLAlchemy look each name up anew, and a day has 1,440 rows.
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    for row in rows:
+        row["at"] = datetime.fromisoformat(row["id"][1:] + (":00" if unit == "h" else "")).replace(tzinfo=UTC)
+    return rows
 
 
 def _floor(moment: datetime, step: timedelta) -> datetime:
@@ -115,20 +115,19 @@ def _floor(moment: datetime, step: timedelta) -> datetime:
 
 
 def _sum(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    latencies = [0] * (len(CLASSES_MS) + 1)
-    for row in rows:
-        for place, count in enumerate(row["latencies"] or ()):
-            latencies[place] += count
+    none = [0] * (len(CLASSES_MS) + 1)
+    latencies = [sum(counts) for counts in zip(none, *(row["latencies"] for row in rows if row["latencies"]), strict=True)]
     counted: dict[str, Any] = {name: sum(row[name] for row in rows) for name in COUNTS}
     dear = {name: sum((row[name] for row in rows), Decimal(0)) for name in ("cost_usd", "saved_usd")}
     return counted | dear | {"latencies": latencies}
 
 
 def _figures(summed: dict[str, Any]) -> dict[str, Any]:
-    latencies: list[int] = summed.pop("latencies")
+    latencies: list[int] = summed["latencies"]
     shares = {f"p{percent}_ms": percentile_ms(latencies, percent / 100) for percent in (50, 95, 99)}
     dear = {name: money(summed[name]) for name in ("cost_usd", "saved_usd")}
-    return summed | dear | {"latency": shares, "denial_rate": _share(summed["denied"], summed["decisions"])}
+    counted = {name: summed[name] for name in COUNTS}
+    return counted | dear | {"latency": shares, "denial_rate": _share(summed["denied"], summed["decisions"])}
 
 
 def _share(part: int, whole: int) -> float:
