@@ -31,6 +31,7 @@ from services.policy.recognizers.lowered import Lowered
 from services.policy.recognizers.memberships import memberships
 from services.policy.recognizers.national_ids import NationalIds
 from services.policy.recognizers.network import Network
+from services.policy.recognizers.opening import opening
 from services.policy.recognizers.payment import Payment, bics
 from services.policy.recognizers.personal import births_and_ages, titles
 from services.policy.recognizers.phones import phones, prepare
@@ -102,6 +103,7 @@ class Detector:
         yield from keyed(text, lowered)
         yield from formats(text)
         yield from asked(text, lowered)
+        yield from opening(text, lowered)
         yield from corners(text, lowered)
         yield from appointed(text, lowered)
         for start, end in _around_digits(text):

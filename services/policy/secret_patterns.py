@@ -86,7 +86,7 @@ SECRETS: tuple[SecretPattern, ...] = (
         "akia|asia|aroa|aida|abia|acca",
         r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
     ),
-    _of("GOOGLE_KEY", "aiza", r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
+    _of("GOOGLE_KEY", "aiza", r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,40}(?![A-Za-z0-9_-])"),
     _of("GOOGLE_TOKEN", "ya29.", r"(?<![A-Za-z0-9])ya29\.[A-Za-z0-9_-]{20,512}"),
     _of("GOOGLE_SECRET", "gocspx-", r"(?<![A-Za-z0-9])GOCSPX-[A-Za-z0-9_-]{20,64}"),
     _of("AZURE_KEY", "accountkey=", r"AccountKey=(?P<value>[A-Za-z0-9+/]{40,100}={0,2})"),

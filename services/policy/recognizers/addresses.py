@@ -122,7 +122,7 @@ _DUTCH = re.compile(
 )
 _FRENCH_TYPE = (
     r"(?:rue|avenue|av\.|boulevard|bd\.?|blvd|place|pl\.|chemin|ch\.|allée|allee|impasse|quai|cours|route|square|passage|"
-    r"faubourg|fbg|esplanade|ruelle|sentier|villa|cité|résidence|rond-point|traverse|montée|promenade|voie|lotissement)"
+    r"faubourg|fbg|esplanade|ruelle|venelle|sentier|villa|cité|résidence|rond-point|traverse|montée|promenade|voie|lotissement)"
 )
 _FRENCH = re.compile(
     rf"\d{_BEFORE_NUMBER}\d{{0,3}}(?: ?(?:bis|ter|quater)\b|[A-D]\b)?,? (?i:{_FRENCH_TYPE}) (?:(?:de la |de l['’]|du |des |de |"
@@ -363,9 +363,9 @@ _AROUND = 72
 
 ANNOUNCED = Announcements(
     announcement(
-        "POSTCODE", "POSTCODE", "postcode|post code|postal|zip|plz|postleitzahl|code_postal|cap|c.p.|cp:|cp |eircode",
+        "POSTCODE", "POSTCODE", "postcode|post code|postal|zip|plz|postleitzahl|code_postal|cap|c.p.|cp:|cp |eircode|pstcd",
         r"(?:post[ _-]?code|postal[ _-]?code|zip(?:[ _-]?code)?|plz|postleitzahl|code[ _]postal|\bcap\b|c\.p\.|\bcp\b|"
-        r"c[óo]digo[ _]postal|eircode|postcode/woonplaats)",
+        r"c[óo]digo[ _]postal|eircode|pstcd|postcode/woonplaats)",
         rf"(?i:{_UK}|{_CA}|[1-9]\d{{3}} ?[a-z]{{2}}(?![a-z])|[AC-FHKNPRTV-Y]\d[\dW] ?[0-9AC-FHKNPRTV-Y]{{4}})|"
         rf"\d{{5}}(?:-\d{{4}})?|\d{{3}} ?\d{{3}}|\d{{3}} \d{{2}}|\d{{2}}-\d{{3}}|\d{{4}}",
         gap=rf"(?:{CLOSE}(?:of[^\d\n]{{1,32}}?|changed to |now )?|[^\d\n]{{0,48}}?\n[^\d\n:]{{0,8}}:[^\n]{{0,16}}?)", score=0.8,

@@ -18,7 +18,7 @@ NEAR = r"[^\d\n]{0,40}?(?:[ \t:|]{0,4}\n[ \t|>]{0,8})?"
 FAR = r"[^\d\n]{0,60}?(?:\n[^\d\n]{0,24}?)?"
 """The same, and an answer on the line after the question. For values of a shape that nothing else has."""
 
-CLOSE = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|\.{2,60}|is|ist|est|es|è)?[ \t]{0,8}[\"'(<>|]{0,3}"
+CLOSE = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|\.{2,60}|is|ist|est|es|è)?[ \t]{0,24}[\"'(<>|]{0,3}"
 """Nothing but what stands between a label and its value in a form, a configuration, JSON, XML or a table."""
 
 _LABEL = 40

@@ -1,4 +1,5 @@
-"""Who is put into a role, or told the right name of: ``add … as a beneficiary``, ``the name is wrong, change it to …``.
+"""Who is put into a role, paid, or told the right name of, and whose a device is: ``add … as a beneficiary``,
+``the name is wrong, change it to …``, ``Annas-iPhone``.
 
 What a form or a request leaves room for is somebody's name, in whatever language the name is.
 """
@@ -53,6 +54,26 @@ _RENAMED_WORDS = Words(
 _MORE_RENAMED_WORDS = Words(
     ("ändern", "corrige", "modifier ", "modifiez", "modificar", "modificare", "cámbi", "cambiar", "cambi", "wijzig")
 )
+_PAID = re.compile(
+    r"(?<![^\W_])(?:[Ss]tanding [Oo]rder|[Tt]ransfer|[Pp]ayment|[Pp]aid|[Cc]heque|[Ff]aster [Pp]ayment|STANDING ORDER|TRANSFER|PAYMENT) "
+    r"(?:to|from|TO|FROM) (?P<value>[A-Z]{1,2} (?!\d)[A-Z][A-Za-zÀ-ž'’-]{2,24})(?![\w'’-])"
+)
+"""As on statements of accounts: ``Standing order to M Oyelaran``."""
+_PAID_WORDS = Words(f"{what} {link} " for what in ("order", "transfer", "payment", "paid", "cheque") for link in ("to", "from"))
+_DEVICE_OF = re.compile(
+    r"(?<![\w.@/-])(?P<value>[A-ZÀ-Þ][a-zà-ÿ]{2,20}?)(?:['’]?s)?[- ](?:MacBook|iPhone|iPad|iMac|MBP|"
+    r"Laptop|Galaxy|Pixel|Apple-?Watch|AirPods)(?![a-z])"
+)
+"""What people's devices call themselves: ``Annas-iPhone``."""
+_DEVICE_WORDS = Words(
+    f"{sign}{device}"
+    for sign in ("-", " ")
+    for device in ("macbook", "iphone", "ipad", "imac", "mbp", "laptop", "galaxy", "pixel", "apple", "airpods")
+)
+_NO_OWNERS = frozenset(
+    ("The", "New", "Old", "Your", "Our", "This", "That", "Apple", "Samsung", "Google", "Company", "Office", "Work", "Home", "Test", "Guest",
+    "Dell", "Lenovo", "Spare", "Loaner", "Any")
+)  # fmt: skip
 _NOBODY = re.compile(r"(?:The|This|That|My|Our|Your|New|Old|Please|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\b")
 
 
@@ -63,6 +84,14 @@ def appointed(text: str, lowered: Lowered) -> Iterator[Finding]:
             name = _NAME_BEFORE.search(text, max(0, role.start() - _LONGEST_NAME), role.start())
             if name is not None and _NOBODY.match(name["value"]) is None:
                 yield Finding(*name.span("value"), "PERSON", "PERSON", 0.6)
+    if _PAID_WORDS.any_within(lowered):
+        for match in _PAID.finditer(text):
+            yield Finding(*match.span("value"), "PERSON", "PERSON", 0.6)
+    if _DEVICE_WORDS.any_within(lowered):
+        for match in _DEVICE_OF.finditer(text):
+            owned = text[match.end("value") : match.end("value") + 2].strip("'’").startswith("s")
+            if (owned or text[match.end("value")] == "-") and match["value"] not in _NO_OWNERS:
+                yield Finding(*match.span("value"), "PERSON", "PERSON", 0.6)
     if _NAME_WORDS.any_within(lowered) and (_RENAMED_WORDS.any_within(lowered) or _MORE_RENAMED_WORDS.any_within(lowered)):
         for match in _RENAMED.finditer(text):
             if _NOBODY.match(match["value"]) is None:

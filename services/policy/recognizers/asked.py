@@ -11,7 +11,7 @@ from services.policy.recognizers.lowered import Lowered, Words
 
 # What a line may begin with: who speaks and when, and what one says before the answer.
 _ANSWER = (
-    r"[^\n?]{0,40}\n{1,2}[ \t>*-]{0,4}(?:[^\n:>]{1,40}(?::\d\d[^\n:>]{0,16})?[:>][ \t]{1,3})?"
+    r"[^\n?]{0,40}\n{1,2}[ \t>*-]{0,4}(?:[^\n:>]{1,40}(?::\d\d[^\n:>]{0,40})?[:>][ \t]{1,3})?"
     r"(?:(?:yes|yep|yeah|sure|ok|okay|sorry|of course|oui|bien sûr|si|sì|sí|claro|certo|ja|klar|natürlich|zeker|um|so|well|"
     r"hi|hello|thanks|it|it['’]s|"
     r"its|that['’]s|this is|that is|is|the|my|mine|number|code|pin|password|c|c['’]est|est|le|la|mon|ma|es|el|mi|è|il|mio|mia|das|ist|"
@@ -29,7 +29,8 @@ _PIN = re.compile(
     r"(?<![a-z])(?:pin(?:code|nummer)?|(?:door|gate|alarm|entry|lock ?box|key ?safe|access|garage|building|tür|haus|tor|"
     r"toegangs)[ -]?code|code|"
     r"código|codigo|codice|digicode|otp|passcode|combination)(?![a-z])"
-    rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>\d{{4,8}}|\d{{2,4}}[a-z]\d{{0,4}}|[a-z]\d{{3,6}}[a-z]?)(?![\w-]|[.,:/]\d)"
+    rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>\d{{4,8}}|\d{{3}}[ -]\d{{3}}|\d{{2}} \d{{2}} \d{{2}}|"
+    rf"\d{{2,4}}[a-z]\d{{0,4}}|[a-z]\d{{3,6}}[a-z]?)(?![\w-]|[.,:/]\d)"
 )
 _ACCOUNT = re.compile(
     r"(?<![a-z])(?:account|acct|konto(?:nummer)?|compte|conto|cuenta|rekening(?:nummer)?|direct deposit)(?![a-z])"

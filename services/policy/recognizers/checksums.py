@@ -1,4 +1,6 @@
-"""Check digits for which presidio has no function that is right for us. Each takes digits without separators."""
+"""Check digits for which presidio has no function that is right for us. Each takes digits without separators, but the last."""
+
+import hashlib
 
 
 def luhn(number: str) -> bool:
@@ -50,4 +52,19 @@ def utr(number: str) -> bool:
     return len(number) == 10 and "21987654321"[remainder] == number[0]
 
 
-__all__ = ["bsn", "luhn", "nir", "nuss", "spi", "utr"]
+_BASE58 = {sign: place for place, sign in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
+
+
+def base58check(address: str) -> bool:
+    """An address of 21 bytes in Bitcoin's base 58 (Bitcoin Core, base58.cpp): the last four are the beginning of a double SHA-256."""
+    number = 0
+    for sign in address:
+        number = number * 58 + _BASE58[sign]
+    try:
+        raw = number.to_bytes(25, "big")
+    except OverflowError:
+        return False
+    return hashlib.sha256(hashlib.sha256(raw[:21]).digest()).digest()[:4] == raw[21:]
+
+
+__all__ = ["base58check", "bsn", "luhn", "nir", "nuss", "spi", "utr"]

@@ -24,8 +24,8 @@ _VALUES = {
     "PERSON": r"(?=[^\W\d_])[^\d\"'<>{}\[\]$%@:;=_/\\()]{2,60}",
     "LOCATION": r"(?=[^\W\d_])[^\d\"'<>{}\[\]$%@:;=_/\\]{2,48}",
     "STREET_ADDRESS": r"(?=[^\"<>{}\n]{0,60}(?:\d|[a-z] (?:Street|Road|Avenue|Lane|Drive|Court|Close|Way|Terrace|Boulevard|"
-    r"Square)\b))(?=[^\"<>{}\n]{0,60}[^\W\d_]{3})[^\"<>{}\[\]$@=\n]{5,90}",
-    "ORGANIZATION": r"(?=[A-ZÀ-Þ\d])[^\"<>{}\[\]$@=\n]{2,60}",
+    r"Square)\b))(?=[^\"<>{}\n]{0,60}[^\W\d_]{3})[^\"<>{}\[\]$@=\n]{5,90}?",
+    "ORGANIZATION": r"(?=[A-ZÀ-Þ\d])[^\"<>{}\[\]$@=\n]{2,60}?",
 }
 _NAMED = re.compile(r"(?<!\w)(?P<name>\w{3,}+)(?:[\"']\s{0,4}:|\s{0,4}=>|\s{0,2}[:=])\s{0,4}[\"'`]")
 """Whatever has a quoted value. Its name is looked at alone, for to try all keys at each word of a text takes ten times as long."""

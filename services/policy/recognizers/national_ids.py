@@ -155,7 +155,7 @@ ANNOUNCED = Announcements(
     announcement(
         "PASSPORT", "ID", "passport|passeport|pasaporte|passaporto|paspoort|reisepass|pass-nr|passnummer|pass nr",
         r"(?:passport|passeport|pasaporte|passaporto|paspoort|reisepass|passnummer|pass[ -]nr)\w*", _PASSPORT +
-        r"|[A-Z]{1,2} ?\d{6,8}",
+        r"|[A-Z]{1,2} ?\d{6,8}|\d{3} \d{3} \d{3}",
     ),
     announcement(
         "DRIVER_LICENSE", "ID", "licen|führerschein|fuehrerschein|permis|patente|conduc|rijbewijs|dl #|dl#|dl no|dl:|dvla",

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import FAR, Announcements, announced, announcement
-from services.policy.recognizers.checksums import luhn
+from services.policy.recognizers.checksums import base58check, luhn
 from services.policy.recognizers.lowered import Lowered, Words
 
 # Windows may overlap (a look-ahead consumes nothing): a number must not hide the one that begins within its window.
@@ -20,7 +20,8 @@ _GROUP_BEFORE = re.compile(r"\d[ .-]{1,2}$")
 _NO_SEPARATORS = str.maketrans("", "", " .-")
 _GROUPS = re.compile(r"\d+")
 _DEVICE = re.compile(
-    r"\b(?:(?:imei|sim|iccid|esn|meid|isbn|serial)\b[^\n]{0,24}|(?:a/c|account|acct|vitale|s[ée]cu)(?: (?:no|number|num|#))?[.:# ]{0,3})$",
+    r"\b(?:(?:imei|sim|iccid|esn|meid|isbn|serial)\b[^\n]{0,24}|"
+    r"(?:a/?c|account|acct|vitale|s[ée]cu)(?: (?:no|number|num|#))?[.:# ]{0,3}(?:is )?)$",
     re.IGNORECASE,
 )
 
@@ -50,6 +51,9 @@ _COIN = re.compile(
     r"[1-9A-HJ-NP-Za-km-z]{26,106})(?![\w/+=.-])"
 )
 """An address in base 58 (without 0, O, I and l) after the name of a coin that has no check of its own here."""
+_CHECKED_ADDRESS = re.compile(r"[DLMTX9A](?<![\w/+=.-].)[1-9A-HJ-NP-Za-km-z]{25,34}(?![\w/+=-])", re.DOTALL)
+"""Of Dogecoin, Litecoin, Tron and Dash, as their checksum confirms."""
+_CARDANO = re.compile(r"addr1(?<![A-Za-z0-9].....)[02-9ac-hj-np-z]{50,110}(?![A-Za-z0-9])")
 _COINS = Words(
     (
         "ltc",
@@ -107,6 +111,21 @@ ANNOUNCED = Announcements(
         "BANK_ACCOUNT", "ACCOUNT", "account|acct|a/c|loan n|loan #", rf"(?:account|acct\.?|a/c|loan(?=[ _](?:n|#)|#)){_NUMBER}",
         r"[A-Z]{1,4}-?\d{6,14}", gap=r"(?:[ ]is|[ ]?[:#=])?[ ]", score=0.7,
     ),
+    announcement("BANK_ACCOUNT", "ACCOUNT", "ac no|ac number|ac #", r"ac (?:no\.?|number|#)", r"\d{9,18}", gap=r"(?: is)?[ :]{1,3}"),
+    announcement(
+        "BANK_ACCOUNT", "ACCOUNT", "checking|savings", r"(?:checking|savings)(?: account)?(?: (?:no\.?|number|#))?", r"\d(?:[ -]?\d){7,13}",
+        gap=r"[ ]?:[ \t]{1,16}", score=0.9,
+    ),
+    announcement("BANK_SORT_CODE", "ACCOUNT", "branch code", r"branch code", r"\d{3} ?\d{3}|\d{5}", gap=r"(?: is|:)?[ ]", score=0.9),
+    announcement(
+        "BANK_ACCOUNT", "ACCOUNT", "konta|konto|rachun", r"(?:(?:nr|numer\w{0,2}) )?(?:konta|konto|rachunek|rachunku)(?: bankow\w{1,3})?",
+        r"\d{2}(?: ?\d{4}){6}", gap=r"[^\d\n]{0,16}?", score=0.95,
+    ),
+    announcement(
+        "BANK_ACCOUNT", "ACCOUNT", "cuenta|ccc", r"(?:cuenta(?: (?:corriente|bancaria|de ahorro))?|(?-i:CCC))",
+        r"\d{4}[ -]?\d{4}[ -]?\d{2}[ -]?\d{10}",
+        gap=r"[^\d\n]{0,16}?", score=0.95,
+    ),
     # ``the account with Midlands Mutual, number 41209987``
     announcement(
         "BANK_ACCOUNT", "ACCOUNT", "account", r"account\b", r"\d{8,12}",
@@ -120,6 +139,8 @@ ANNOUNCED = Announcements(
     ),
     announcement("DE_BLZ", "ACCOUNT", "blz|bankleitzahl", r"(?:blz|bankleitzahl)", r"\d{3} ?\d{3} ?\d{2}"),
     announcement("CA_TRANSIT", "ACCOUNT", "institution", r"institution", r"\d{3}-\d{5}-\d{5,12}"),
+    announcement("CA_TRANSIT", "ACCOUNT", "institution", r"institution(?: (?:no\.?|number))?", r"\d{3}", gap=" ", score=0.6),
+    announcement("IT_BANK", "ACCOUNT", "abi |cab |abi:|cab:", r"(?-i:ABI|CAB)", r"\d{5}", gap=r"[ :]{1,2}", score=0.9),
     announcement("FR_RIB", "ACCOUNT", "rib ", r"rib", r"\d{5} ?\d{5} ?[A-Z0-9]{11} ?\d{2}", score=0.95),
     announcement("AU_BSB", "ACCOUNT", "bsb", r"bsb", r"\d{3}[ -]?\d{3}"),
     announcement("IN_IFSC", "ACCOUNT", "ifsc", r"ifsc(?: code)?", r"[A-Z]{4}0[A-Z0-9]{6}"),
@@ -137,11 +158,12 @@ ANNOUNCED = Announcements(
 _SORT_AND_ACCOUNT = re.compile(
     r"(?<![\w.,:/-])(?P<sort>\d{2}-\d{2}-\d{2})[ ,;/|]{1,3}(?:(?:account|acct|acc|a/c)\.?[ :#]{1,3})?(?P<account>\d{7,12})(?![\w-]|[.,]\d)"
 )
+_BEFORE_BLZ = re.compile(r"\d(?<![\w.,:/#=+-]\d)(?: ?\d){5,11}(?=,? \(?BLZ\b)")
 _AT_A_BANK = re.compile(
     r"\d(?<![\w.,:/#=+-]\d)\d{7,11}(?=[ ,][^\d\n]{0,60}?\b(?:[Bb]ank|[Rr]outing|[Cc]redit [Uu]nion|[Bb]uilding [Ss]ociety|"
-    r"[Ss]avings|[Cc]hecking)\b)"
+    r"[Ss]avings|[Cc]hecking|[Ss]ort [Cc]ode)\b)"
 )
-_BANKS = Words(("bank", "routing", "credit union", "building society", "savings", "checking"))
+_BANKS = Words(("sort code", "bank", "routing", "credit union", "building society", "savings", "checking"))
 _IBAN = re.compile(
     r"([A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,6})((?:[ -]?[A-Z0-9]{4})?)((?:[ -]?[A-Z0-9]{1,3})?)(?![A-Z0-9])", re.ASCII
 )
@@ -213,9 +235,16 @@ class Payment:
         for match in _CRYPTO_START.finditer(text) if lowered.longest >= _LEAST_CRYPTO else ():
             if self._crypto.validate_result(match[0]):
                 yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 1.0)
+        for match in _CHECKED_ADDRESS.finditer(text) if lowered.longest >= _LEAST_CRYPTO else ():
+            if base58check(match[0]):
+                yield Finding(*match.span(), "CRYPTO", "CRYPTO", 1.0)
         if lowered.longest >= _LEAST_CRYPTO and _COINS.any_within(lowered):
             for match in _COIN.finditer(text):
                 yield Finding(*match.span("value"), "CRYPTO", "CRYPTO", 0.85)
+        for match in _BEFORE_BLZ.finditer(text) if "blz" in lowered else ():
+            yield Finding(*match.span(), "BANK_ACCOUNT", "ACCOUNT", 0.9)
+        for match in _CARDANO.finditer(text) if "addr1" in lowered else ():
+            yield Finding(*match.span(), "CRYPTO", "CRYPTO", 1.0)
         if "0x" in text:
             for match in _ETHEREUM.finditer(text):
                 if _ETHEREUM_WORDS.search(text, max(0, match.start() - 96), match.end() + 48):
@@ -228,7 +257,12 @@ class Payment:
             window = text[begin : begin + 45]
             if not window.isascii():
                 window = re.split(r"[^\x00-\x7f]", window, maxsplit=1)[0]
-            match = _IBAN.match(window.upper())
+            window = window.upper()
+            whole = _of_its_length(window)
+            if whole and _is_checked(window[:whole]):
+                yield Finding(begin, begin + whole, "IBAN_CODE", "IBAN", 1.0)
+                continue
+            match = _IBAN.match(window)
             if match is None:
                 continue
             # Without what follows in capitals, which may look like one group more.
@@ -238,6 +272,19 @@ class Payment:
                 if score:
                     yield Finding(begin, begin + end, "IBAN_CODE", "IBAN", score)
                     break
+
+
+def _of_its_length(window: str) -> int:
+    """Where the IBAN at the beginning ends that is as long as those of its country, in any grouping; 0 where there is none."""
+    left = _IBAN_LENGTHS.get(window[:2], 0)
+    for place, sign in enumerate(window):
+        if not left:
+            return 0 if sign.isalnum() else place
+        if sign.isalnum():
+            left -= 1
+        elif sign not in " -" or not window[place - 1].isalnum():
+            return 0
+    return 0 if left else len(window)
 
 
 def _is_checked(iban: str) -> bool:

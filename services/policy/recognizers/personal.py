@@ -112,7 +112,7 @@ _ON_NAME = re.compile(
 _AGE_AFTER = re.compile(
     r"(?P<value>\d(?<![\w.,:/$€£-]\d)(?:(?<=1)[01]\d|(?<=[1-9])\d|))(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|"
     r"[ ]?y/?o\b|[ ]?yrs(?= ?[MF]\b)|-year-old|"
-    r"[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
+    r"(?<=\bma \d\d)[ ]lat\b|(?<=\bmam \d\d)[ ]lat\b|[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
     r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
     re.IGNORECASE,
 )
@@ -150,13 +150,22 @@ _IN_YEARS = re.compile(
     r"[1-9]?\d) (?:Jahre|jaar|J\.)(?![\wß])"
 )
 """``my daughter, who is 4``; ``Bas (stagiair, 19)``; ``Ann Lee, 46F.``"""
-_AGE_WORDS = Words(("year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", " ans", " anni", " años"))
+_IN_POLISH = re.compile(r"(?:, |\()lat (?P<value>1[01]\d|[1-9]?\d)(?=[,;.)\n]|$)")
+_AT_DEATH = re.compile(
+    r"\b[Mm]it (?P<value>1[01]\d|[1-9]\d)(?= (?:Jahren |J\. )?(?:verstorben|gestorben|verschieden|heimgegangen)\b)|"
+    r"\b(?:verstarb|starb|muri[óo]|mor[ìi]|décédée?|overleden|zmarła?)[^\d\n.]{0,24}? (?:mit|a|con|à|op|w wieku)(?: los)? "
+    r"(?P<then>1[01]\d|[1-9]\d)(?=[,;.)\n ]|$)(?![.,]\d| ?%|:)"
+)
+_AGE_WORDS = Words((" lat", "year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", " ans", " anni", " años"))
+_DEATH_WORDS = Words(
+    ("storben", "verschieden", "heimgegangen", "starb", "muri", "morì", "mori ", "décédé", "overleden", "zmarł")
+)
 _YEAR_WORDS = Words((" jahre", " jaar", " j."))
 _THINGS = re.compile(
     r"^[ -]?(?:years?|yrs?|year)[ -]old[ -](?:code|codebase|bug|issue|commit|version|system|server|laptop|car|house|building|"
     r"branch|release|api|ticket|pr|problem|"
     r"company|software|data|backup|log|file|record|machine|library|project|driver|firmware|kernel|dependency|test|script|"
-    r"account|phone|boiler)",
+    r"account|phone|boiler)s?\b",
     re.IGNORECASE,
 )
 # Durations, not ages: "après 3 ans", "da 10 anni", "hace 5 años", "depuis 12 ans".
@@ -176,11 +185,11 @@ _TITLE = re.compile(
     r"Doctor|Herrn?|Frau|Mme|Mlle|"
     r"Signora?|Signorina|Dottor(?:essa)?|Professoressa|"
     r"[Ss]eñora?|[Ss]eñorita|don(?= [A-ZÁÉÍÓÚÑ])|[Dd]oña|[Mm]evrouw|[Mm]eneer|[Dd]e heer|Shri|Smt|Sri(?! Lanka)|Pastor|Reverend|Captain|"
-    r"Sergeant|Officer(?= [A-Z])"
+    r"Sergeant|Officer(?= [A-Z])|Mdm\.?|Dña\.|Magister|[Pp]an(?:i|ie|em|a|ią)?(?= [A-ZĆŁŃÓŚŹŻ][a-ząćęłńóśźż]{2})"
     r")(?=[ \u00a0](?P<next>[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*))"
 )
 _TITLE_BEGINS = re.compile(
-    r"[MDPRHCSLFIAOGdms](?<![\w.@/-].)(?=[\w.]{0,14}[ \u00a0][A-ZÀ-ÖØ-ÞĀ-Žmprjhn])",
+    r"[MDPRHCSLFIAOGdmps](?<![\w.@/-].)(?=[\w.]{0,14}[ \u00a0][A-ZÀ-ÖØ-ÞĀ-Žmprjhn])",
     re.DOTALL,
 )
 """Where a title may stand: its first letter, and the name, or more of the title, in the next word."""
@@ -290,6 +299,12 @@ def births_and_ages(text: str, lowered: Lowered) -> Iterator[Finding]:
         for match in _CHILDREN.finditer(text):
             yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
             yield from _others(text, match.end("value"))
+    if " lat " in lowered or "(lat " in lowered:
+        for match in _IN_POLISH.finditer(text):
+            yield Finding(*match.span("value"), "AGE", "AGE", 0.6)
+    if _DEATH_WORDS.any_within(lowered):
+        for match in _AT_DEATH.finditer(text):
+            yield Finding(*match.span(str(match.lastgroup)), "AGE", "AGE", 0.6)
     if _TURNING_WORDS.any_within(lowered):
         for match in _TURNING.finditer(text):
             yield Finding(*match.span("value"), "AGE", "AGE", 0.6)

@@ -94,7 +94,8 @@ _WORDS = re.compile(
     r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|"
     r"appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
     r"erreich\w+|anruf\w*|rückruf|hotline|"
-    r"contact|kontakt|llam\w+|chiam\w+|hmu|hit me up|gsm|msisdn|tfno|tlfn?o?|telef|celular|telem[óo]vel|kom[óo]rk\w*|puhelin)(?![^\W\d_])"
+    r"contact|kontakt|llam\w+|chiam\w+|hmu|hit me up|gsm|msisdn|tfno|tlfn?o?|telef|celular|telem[óo]vel|"
+    r"(?:za|od)?dzwoni\w*|zadzwoń|ligu[ei]\w*|ligar|kom[óo]rk\w*|puhelin)(?![^\W\d_])"
 )
 """In lower case, as all but one of the patterns for what stands before a number: ``re`` then looks at few of the words."""
 # Everything has a number; of a telephone's it is said, not assigned.

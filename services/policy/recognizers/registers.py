@@ -2,10 +2,11 @@
 whatever shape that a word for such a number announces at once, since forms are filled in by people from everywhere.
 """
 
+import re
 from collections.abc import Iterator
 
 from services.policy.findings import Finding
-from services.policy.recognizers.announced import CLOSE, Announcements, announced, announcement
+from services.policy.recognizers.announced import CLOSE, FAR, Announcements, announced, announcement
 from services.policy.recognizers.lowered import Lowered
 
 # Groups of digits and capitals; all but the first begin with a digit, so that no word in capitals after it is taken along.
@@ -13,7 +14,8 @@ _ANY = r"(?=(?:[A-Z ./-]{0,6}\d){5})[A-Z0-9]{1,18}(?:[ ./-]\d[\dA-Z]{0,12}){0,6}
 _LONG = r"(?=(?:[A-Z ./-]{0,6}\d){7})[A-Z0-9]{1,18}(?:[ ./-]\d[\dA-Z]{0,12}){0,6}"
 _CODE = r"(?=(?:[A-Z-]{0,6}\d){4})[A-Z0-9]{2,12}(?:-[A-Z0-9]{1,9}){0,3}"
 _NUMBER = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n°|nº|#|numero|número|numéro|nummer)\.?)?"
-_SAID = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|(?:is|was|ist|lautet|est|es|è|é|to|jest|är|er|of)\b)?[ \t]{0,8}[\"'(<>|]{0,3}"
+_PLATE = r"(?=[A-ZÄÖÜ0-9 ·-]{0,9}\d)(?=[A-ZÄÖÜ0-9 ·-]{0,9}[A-Z])[A-ZÄÖÜ0-9]{1,7}(?:[ ·-][A-Z0-9]{1,5}){0,2}(?<=[A-ZÄÖÜ0-9 ·-]{5})(?![a-z])"
+_SAID = r"[\"'\])>]{0,3}[ \t]{0,8}(?:[:=#|>]|-|(?:is|was|ist|lautet|est|es|è|é|to|jest|är|er|of)\b)?[ \t]{0,24}[\"'(<>|]{0,3}"
 
 ANNOUNCED = Announcements(
     announcement(
@@ -96,8 +98,13 @@ ANNOUNCED = Announcements(
         rf"(?:vehicle |car )?reg\.?(?= n)|"
         rf"(?:amtliches |kfz-?)?kennzeichen|(?:plaque d['’])?immatriculation|targa|kenteken|(?:numer )?rejestracyjny|"
         rf"matrícula(?= del)){_NUMBER}",
-        r"(?=[A-ZÄÖÜ0-9 ·-]{0,9}\d)(?=[A-ZÄÖÜ0-9 ·-]{0,9}[A-Z])[A-ZÄÖÜ0-9]{1,7}(?:[ ·-][A-Z0-9]{1,4}){0,2}(?<=[A-ZÄÖÜ0-9 ·-]{5})(?![a-z])",
-        gap=_SAID, score=0.7,
+        _PLATE, gap=_SAID, score=0.7,
+    ),
+    announcement(
+        "VEHICLE_ID", "ID", "matrícula|matricula|plaque |plaque:|immatriculé|targat|rego |rego:|rej.|rejestrac",
+        r"(?:matr[íi]culas?(?: (?:del|de la) (?:coche|veh[íi]culo|furgoneta|moto|turismo))?|plaque|immatriculée?s?|targat[oai]|rego|"
+        r"(?:nr|numer|numerze|numerach)\.? rej(?:\.|estracyjn\w{1,4}))",
+        _PLATE, gap=_SAID, score=0.7,
     ),
     announcement("VEHICLE_ID", "ID", "reg |reg:|reg. |registration", r"(?:reg\.?|registration)", r"[A-Z]{2}\d{2} ?[A-Z]{3}", gap=_SAID,
     score=0.7),
@@ -106,6 +113,53 @@ ANNOUNCED = Announcements(
         r"(?:(?-i:NMC|GMC|GPhC|HCPC|RPPS|LANR|ADELI|SRA)(?: (?:pin|id|ref(?:erence)?|registration))?|big-?(?:register|n(?:umme)?r)|"
         r"(?:n[º°.]? ?(?:de )?)?colegiad[oa]|(?:nursing|rn|medical|pharmacy|teaching|notary|bar) (?:licen[cs]e|registration)|"
         rf"(?:state )?bar(?= n| #)){_NUMBER}", _CODE, gap=CLOSE, score=0.8,
+    ),
+    # Further off in the sentence, of shapes that nothing else has there.
+    announcement("IE_PPS", "ID", "pps", rf"pps{_NUMBER}", r"\d{7}[A-W][A-IW]?", gap=r"[^\d\n]{0,90}?(?:\n[^\d\n]{0,24}?)?", score=0.85),
+    announcement(
+        "PT_TAX_ID", "ID", "nif|nipc|contribuinte", r"(?:nif|nipc|contribuinte)", r"[1235689]\d{2}[ .]?\d{3}[ .]?\d{3}", gap=FAR, score=0.8,
+    ),
+    announcement(
+        "PT_CITIZEN_CARD", "ID", "cidad", r"cart[ãa]o d[eo] cidad[ãa]o", r"\d{8}[ -]?\d(?: ?[A-Z0-9]{2}\d)?", gap=r"[^\d\n]{0,24}?", score=0.95,
+    ),
+    announcement(
+        "ID_CARD", "ID", "paszport|dowód|dowod", r"(?:paszport\w{0,3}|dow[óo]d\w{0,3}(?: osobist\w{1,3})?)", r"[A-Z]{2,3} ?\d{6,7}",
+        gap=r"[^\d\n:]{0,24}?(?::[ \t]{0,32})?", score=0.85,
+    ),
+    announcement(
+        "DRIVER_LICENSE", "ID", "dl is|dl was", r"(?-i:DL) (?:is|was)", r"(?=(?:[A-Z-]{0,3}\d){6})[A-Z]{0,2}\d[\d-]{5,16}", gap=" ", score=0.7,
+    ),
+    announcement(
+        "SG_NRIC", "ID", "ic n|ic:|fin |fin:|nric", r"(?-i:NRIC|FIN|IC)(?:/(?-i:FIN|IC))?(?: ?(?:no\.?|number|#))?", r"[STFGM]\d{7}[A-Z]",
+        gap=_SAID, score=0.85,
+    ),
+    announcement(
+        "ES_HEALTH_CARD", "ID", "sanitaria|cip", r"(?:tarjeta sanitaria|(?-i:CIP))(?: individual)?",
+        r"[A-Z]{4} ?[A-Z0-9]{2} ?\d{6} ?[A-Z]{2} ?\d", gap=_SAID, score=0.95,
+    ),
+    announcement(
+        "IT_TAX_ID", "ID", "idcodice|codicefiscale|partitaiva", r"(?:idcodice|codicefiscale|partitaiva)",
+        r"\d{11}|[A-Z]{6}\d{2}[A-Z]\d{2}[A-Z]\d{3}[A-Z]",
+        gap=r"[\"']?[>:=][ \"']{0,2}", score=0.9,
+    ),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "polisn|klantn|relatien|lidn|contractn", r"(?:polis|klant|relatie|lid|contract)nummer",
+        r"\d{3,4}(?:\.\d{2,3}){2,3}",
+        gap=_SAID, score=0.7,
+    ),
+    announcement("PERSONAL_NUMBER", "ID", "policy:", r"policy", r"[A-Z]{1,3} ?\d{6,9}(?: ?[A-Z])?", gap=r":[ ]{1,8}", score=0.6),
+    # Of those who fly, borrow and collect points.
+    announcement(
+        "PERSONAL_NUMBER", "ID", "frequent fl|miles & more|miles and more|executive club|loyalty|clubcard|club card|flying blue|skymiles|"
+        "payback|library card|rewards n|rewards #",
+        r"(?:frequent fl[iy]er|miles (?:&|and) more|executive club|loyalty (?:card|number|no\.?)|club ?card|flying blue|skymiles|payback|"
+        rf"library card|rewards(?= ?(?:n|#))){_NUMBER}",
+        r"(?=(?:[A-Z ]{0,5}\d){6})[A-Z]{0,3} ?\d[\d ]{4,20}\d", gap=r"(?: (?:is|was))?[ ]?[:#]?[ \t]{0,8}", score=0.95,
+    ),
+    announcement(
+        "INSURANCE_MEMBER", "ID", "member|policy|subscriber|patient|customer|insurance n",
+        r"(?:member|policy|subscriber|patient|customer|insurance) (?:id|number|no\.?)",
+        r"(?=(?:[A-Z -]{0,6}\d){5})[A-Z0-9]{2,14}(?:[ -][A-Z0-9]{2,9}){0,4}", gap=r",[^\d\n,]{1,48}, (?:is|it['’]s|was) ", score=0.9,
     ),
     announcement(
         "INSURANCE_MEMBER", "ID", "insurance id|insurance n|member id|member n|subscriber id|beneficiary n|plan id|medicaid id",
@@ -116,9 +170,50 @@ ANNOUNCED = Announcements(
 )  # fmt: skip
 
 
+_INDIAN_PLATE = re.compile(
+    r"[A-Z](?<![A-Za-z0-9].)(?:(?<=A)[NPRS]|(?<=B)R|(?<=C)[GH]|(?<=D)[DLN]|(?<=G)[AJ]|(?<=H)[PR]|(?<=J)[HK]|(?<=K)[AL]|(?<=L)[AD]|"
+    r"(?<=M)[HLNPZ]|(?<=N)L|(?<=O)[DR]|(?<=P)[BY]|(?<=R)J|(?<=S)K|(?<=T)[GNRS]|(?<=U)[AKP]|(?<=W)B)"
+    r"[ -]?\d{2}[ -]?[A-Z]{1,3}[ -]?\d{4}(?![A-Za-z0-9])",
+    re.DOTALL,
+)
+"""The state, the office, the series and the number (Central Motor Vehicles Rules, 50)."""
+_FRENCH_PLATE = re.compile(r"[A-HJ-NP-TV-Z](?<![\w-].)[A-HJ-NP-TV-Z]-\d{3}-[A-HJ-NP-TV-Z]{2}(?![\w-])", re.DOTALL)
+"""Since 2009, without I, O and U (arrêté du 9 février 2009)."""
+_BRITISH_PLATE = re.compile(r"[A-HJ-PR-Y](?<![\w-].)[A-HJ-PR-Y](?:0[2-9]|[1-7]\d) [A-HJ-PR-Z]{3}(?![\w-])", re.DOTALL)
+"""Since September 2001 (DVLA, INF104)."""
+_NEAR_CAR = re.compile(
+    r"(?<![^\W\d_])(?:car|van|vehicle|truck|lorry|wagen|auto|pkw|fahrzeug|stellplatz|parkplatz|lease\w{0,4}|bestelbus|coche|furgoneta|"
+    r"veh[íi]culo|"
+    r"macchina|furgone|veicolo|voiture|véhicule|camionnette|golf|transit|sprinter|corsa|polo|fiesta)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+_CAR_PLATE = re.compile(
+    r"(?<![\w-])(?:[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} \d{1,4}[EH]?|[A-Z]{1,3}-\d{2,3}-[A-Z]{1,3}|\d{1,3}-[A-Z]{2,3}-\d{1,2}|"
+    r"\d{4} ?[BCDFGHJKLMNPRSTVWXYZ]{3}|"
+    r"[A-Z]{2} ?\d{3} ?[A-Z]{2})(?![\w-])"
+)
+"""Of Germany, the Netherlands, Spain and Italy; only beside a word for a car."""
+_INDIAN_LICENCE = re.compile(r"(?<![A-Z0-9])[A-Z]{2}[- ]?\d{2}[- ]?(?:19|20)\d{2}[- ]?\d{7}(?![A-Z0-9])")
+_PLATE_SHAPES = ("AA00", "AA 00", "AA-00")
+
+
 def registers(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
-    return announced(text, lowered, ANNOUNCED)
+    yield from announced(text, lowered, ANNOUNCED)
+    if lowered.has_shape(_PLATE_SHAPES):
+        for match in _INDIAN_PLATE.finditer(text):
+            yield Finding(*match.span(), "VEHICLE_ID", "ID", 0.7)
+        for match in _BRITISH_PLATE.finditer(text):
+            yield Finding(*match.span(), "VEHICLE_ID", "ID", 0.6)
+        for match in _INDIAN_LICENCE.finditer(text):
+            yield Finding(*match.span(), "DRIVER_LICENSE", "ID", 0.6)
+    if _NEAR_CAR.search(text) is not None:
+        for match in _CAR_PLATE.finditer(text):
+            if _NEAR_CAR.search(text, max(0, match.start() - 64), match.end() + 24) is not None:
+                yield Finding(*match.span(), "VEHICLE_ID", "ID", 0.6)
+    if "AA-000-AA" in lowered.shape:
+        for match in _FRENCH_PLATE.finditer(text):
+            yield Finding(*match.span(), "VEHICLE_ID", "ID", 0.6)
 
 
 __all__ = ["ANNOUNCED", "registers"]

@@ -54,7 +54,7 @@ _ENTRY_CODE = re.compile(
     r"|(?:voucher|mein|dein|il|mio|mi|el|mijn|je|(?:le )?code)[ -]pin|pin (?:für die karte|della carta|de la carte|de la tarjeta|van de pas)"
     r"|(?:door|gate|alarm|entry|lockbox|key ?safe|keypad|safe|garage|access|building|security|voicemail|bike|locker|padlock|"
     r"shed) ?(?:code|pin|passcode|combination|combo)"
-    r"|otp|one[- ]time (?:code|password|passcode|pin)|(?:verification|2fa|mfa|login|sign-in|confirmation|sms|your|ihr|dein|"
+    r"|otp|one[- ]time (?:code|password|passcode|pin)|(?:verification|2fa|mfa|authenticator|login|sign-in|confirmation|sms|your|ihr|dein|"
     r"votre|tuo|suo) code|pass ?code|"
     r"(?:tür|tor)code|c[óo]digo (?:de la )?(?:puerta|alarma|portal)|(?:clave|c[óo]digo) (?:del |de la |de )?(?:portal|puerta|"
     r"alarma|entrada|garaje)|codice (?:del |della |di )?(?:cancello|allarme|portone|porta|ingresso|accesso)|"
@@ -66,6 +66,53 @@ _ENTRY_CODE = re.compile(
     r"\d{3}[ -]\d{3})(?![\w-]|[.,:/]\d)",
     re.IGNORECASE,
 )
+_LOCK = (
+    r"(?:(?:front|back|side|main|garage) )?(?:door|gate)|building|lobby|key ?box|key ?safe|lock ?box|safe|alarm|garage|"
+    r"(?:haus|wohnungs|garagen)?t[üu]r|tor|eingang|tresor|schlüsselbox|furtk[ia]|domofonu?|bramy|drzwi|klatki|alarmu|garażu|"
+    r"porte|portail|immeuble|cancello|portone|puerta|portal|garaje|poort|voordeur|deur"
+)
+_NUMBER_OF_LOCK = r"(?P<value>[#*]?(?:\d{4,8}|[A-Z]\d{3,6}|\d{2,4}[A-Z]\d{0,4}|\d{2}-\d{2}-\d{2})[#*A-Z]?)(?![\w-]|[.,:/]\d)"
+_CODE_OF_LOCK = re.compile(
+    r"(?<![A-Za-z])(?:(?:code|combination|combo|pin|codice|c[óo]digo|clave|kod) (?:for|to|on|of|für|zu|zum|zur|per|pour|para|voor|van|do|"
+    rf"de|del|della|dostępu do)(?: (?:the|our|my|your|die|das|den|der|il|la|le|el|l['’]|het|de))? (?:{_LOCK})"
+    rf"|(?:lock ?box|key ?safe|key ?box|safe combination|padlock|keypad)(?: (?:code|combination|number))?)"
+    rf"(?: (?:is|was|ist|est|è|es|to))?[ ]?:?[ ]{_NUMBER_OF_LOCK}",
+    re.IGNORECASE,
+)
+"""``der Code für die Haustür ist 2580``, ``lockbox 4471 on the side gate``."""
+_CODE_CHANGED = re.compile(
+    rf"(?<![A-Za-z])(?:door|gate|alarm|entry|access|safe)[ -](?:code|pin)[^\d\n.!?]{{1,60}}? (?:to|is)(?: the)?(?: default)? {_NUMBER_OF_LOCK}",
+    re.IGNORECASE,
+)
+_ONE_TIME = r"(?P<value>\d{3}[ -]\d{3}|\d{2}-\d{2}-\d{2}|\d{4,8})(?![\w-]|[.,:/]\d)"
+_CODE_SENT = re.compile(
+    r"(?<![A-Za-z])(?:(?:says?|said|texted|sent|shows?|got|gave|read)(?: me)?(?: the| a)? code[: ]{1,2}(?=\d{6}\b|\d{3} )"
+    r"|code (?:it|they|you|he|she|that)[^\d\n.!?]{1,30}? (?:is|was)[: ]{1,2}(?=\d{6}\b|\d{3} )"
+    r"|(?:log(?:ging)?[ -]?in|sign(?:ing)? in|inloggen|anmelden|einloggen|connecter|accedere|entrar|acceder)[^\d\n.!?]{0,40}? "
+    rf"(?:with|using|met|mit|avec|con|com)(?: the| de| dem| le| il| el| o)? (?:code|codice|c[óo]digo)[: ]{{1,2}}){_ONE_TIME}",
+    re.IGNORECASE,
+)
+"""``it says code 662 918``."""
+_FOR_ONCE = re.compile(
+    r"(?<![A-Za-z])(?:codice (?:usa e getta|monouso|temporaneo)|einmal(?:code|passwort|kennwort)|code (?:à usage unique|temporaire)|"
+    r"c[óo]digo (?:de un solo uso|temporal)|eenmalige code|(?:jednorazowy )?kod jednorazowy|one-time (?:code|password|link code))"
+    r"(?: (?:is|ist|lautet|est|è|es|to))?[ ]?:?[ ](?P<value>(?=[^\s\"'<>]{0,24}\d)[A-Za-z0-9][A-Za-z0-9-]{3,24})(?![\w-])",
+    re.IGNORECASE,
+)
+_APPOSED = re.compile(
+    rf"(?<![A-Za-z_-])(?:{PASSWORD}|(?:api|access|secret|auth)[ -](?:key|token))"
+    r"(?: [^\n:=.,!?]{1,40})?, [\"'`“]?(?P<value>[^\s\"'`”<>,]{6,128}?)[\"'`”]?(?=[,;)]|\.?(?:\s|$))",
+    re.IGNORECASE,
+)
+"""``a new password, Tulip*58kz, was sent to her``."""
+_OF_CAMEL = re.compile(
+    r"[a-z]Pass[\"']?\s{0,3}(?::=|=|:)\s{0,3}[\"'](?P<value>(?=[^\s\"']{0,64}[\d!@#$%^&*])[^\s\"'<>{}]{6,128})[\"']"
+)
+_OF_ENVIRONMENT = re.compile(
+    r"(?<![A-Za-z0-9_])(?!PUBLIC|CACHE|SORT|PRIMARY|FOREIGN|PARTITION|IDEMPOTENCY|HOST)(?:[A-Z][A-Z0-9]{0,24}_){1,4}KEY[ ]?[=:][ ]?[\"']?"
+    r"(?P<value>(?=[^\s\"']{0,24}\d)(?=[^\s\"']{0,24}[A-Za-z])(?![0-9a-f]{8}-)[\w+/=-]{16,256})(?![\w./:-])"
+)
+"""``MAPS_KEY=a8f3…``: whatever it opens."""
 _LOGIN_PAIR = re.compile(
     r"(?<![A-Za-z])(?:log[ -]?in|logon|creds?|credentials|user(?:name)?|zugang|zugangsdaten|accesso|acceso|identifiants?|"
     r"inlog)(?: (?:is|are|ist|details))?"
@@ -97,7 +144,7 @@ _BY_DEFAULT = re.compile(
     re.IGNORECASE,
 )
 _KEYED_PIN = re.compile(
-    r"(?:account|card|user|atm|security|access|sim|door)_?pin[\"']?\s{0,2}[:=]\s{0,2}[\"']?(?P<value>\d{4,8})(?![\w-]|[.,]\d)",
+    r"(?:(?:account|card|user|atm|security|access|sim|door)_?pin|(?<![A-Za-z])otp(?:_?[a-z]{1,8})?|(?:verification|mfa|auth|one_?time)_?code)[\"']?\s{0,2}[:=]\s{0,2}[\"']?(?P<value>\d{4,8})(?![\w-]|[.,]\d)",
     re.IGNORECASE,
 )
 _CODE_FIRST = re.compile(
@@ -128,7 +175,7 @@ _OF_CONNECTION = re.compile(
 )
 # A few words between the word and its value, or the value before it; then it must look like one.
 _SAID_OF = re.compile(
-    rf"(?:(?<![A-Za-z_-])|(?<=[A-Za-z]-)){PASSWORD}(?:[^\n:=.!?]{{0,40}}?(?:['’]s| (?:is|are|ist|lautet|est|es|è|to)| ?[:=])| ?(?:→|->|⇒)|"
+    rf"(?:(?<![A-Za-z_-])|(?<=[A-Za-z]-)){PASSWORD}(?:[^\n:=.!?]{{0,40}}?(?:['’]s| (?:is|are|ist|lautet|est|es|è|é|to)| ?[:=])| ?(?:→|->|⇒)|"
     r" (?:temporal|temporaire|provisoire|temporanea|provvisoria|tijdelijk|temporär)\w{0,2})[ \t]{1,3}[\"'`“]?(?P<value>[^\s\"'`”<>]{6,64})"
     rf"|(?<![A-Za-z])(?:use|using|try|with|nimm|mit|utilise|usa|gebruik) [\"'`“]?(?P<before>[^\s\"'`”<>]{{6,64}})[\"'`”]? "
     rf"(?:as|for|als|comme|come|como) "
@@ -188,9 +235,54 @@ _DIRECTLY = (
     (Words(("||", "??")), _OR_ELSE),
     (Words(("otp", "2fa", "mfa")), _LOGGED_CODE),
     (Words(("ssid",)), _OF_NETWORK),
-    (Words(("_pin", 'pin"', "userpin", "cardpin")), _KEYED_PIN),
+    (Words(("_pin", 'pin"', "userpin", "cardpin", 'otp"', "otp=", "otp:", "otp_", "_code", 'code"')), _KEYED_PIN),
     (Words(("code", "otp", "passcode", "kod", "codice", "código")), _CODE_FIRST),
     (Words((" code ", " code: ")), _CODE_FOR),
+    (
+        Words(
+            (
+                "code",
+                "combination",
+                "combo",
+                "codice",
+                "código",
+                "codigo",
+                "clave",
+                "kod d",
+                "pin ",
+                "lockbox",
+                "lock box",
+                "key safe",
+                "keysafe",
+                "key box",
+                "padlock",
+                "keypad",
+            )
+        ),
+        _CODE_OF_LOCK,
+    ),
+    (Words((" code", "-code", " pin")), _CODE_CHANGED),
+    (Words((" code", " codice", " código", " codigo")), _CODE_SENT),
+    (Words(("pass",)), _OF_CAMEL),
+    (
+        Words(
+            (
+                "usa e getta",
+                "monouso",
+                "temporaneo",
+                "einmal",
+                "usage unique",
+                "temporaire",
+                "solo uso",
+                "temporal",
+                "eenmalige",
+                "jednoraz",
+                "one-time",
+            )
+        ),
+        _FOR_ONCE,
+    ),
+    (Words(("_key",)), _OF_ENVIRONMENT),
     (Words((" password=", " pwd=", ";password=", ";pwd=")), _OF_CONNECTION),
     (
         Words(
@@ -211,6 +303,9 @@ _DIRECTLY = (
         ),
         _ENTRY_CODE,
     ),
+)
+_APPOSED_WORDS = Words(
+    ("pass", "pwd", "kennwort", "contraseña", "wachtwoord", "senha", "mdp", "clave", " key", "-key", " token", "-token")
 )
 _DEFAULT_WORDS = Words(("default",))
 _DEFAULT_NAMES = Words(("password", "passwd", "secret", "token", "api_key"))
@@ -249,6 +344,9 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             another = _OR.match(text, match.end())
             if another is not None:
                 yield from _made_up(another)
+    if _APPOSED_WORDS.any_within(lowered):
+        for match in _APPOSED.finditer(text):
+            yield from _made_up(match)
     yield from handed_over(text, lowered)
     if "-p" in lowered or "--" in lowered or "-token" in lowered or "net use" in lowered:
         for match in _OPTION.finditer(text):

@@ -1,4 +1,4 @@
-"""Columns: a head that says ``dob`` or ``ssn`` announces what stands under it, in CSV and its kin, in tables of Markdown, and in SQL.
+"""Columns: a head that says ``dob`` or ``ssn`` announces what stands under it, in CSV and its kin, in tables of Markdown, in SQL and dumps.
 
 Names of columns that also other tables have (``name``, ``city``) count beside one that only a table about people has.
 """
@@ -16,6 +16,11 @@ _LONGEST_HEAD = 2_000
 _INSERT = re.compile(
     r"insert\s{1,4}into\s{1,4}[\w.\"`]{1,64}\s{0,4}\((?P<head>[^()]{3,1000})\)\s{0,8}values\s{0,8}", re.IGNORECASE
 )
+_COPY = re.compile(
+    r"^copy\s{1,4}[\w.\"`]{1,64}\s{0,4}\((?P<head>[^()\n]{3,1000})\)\s{1,4}from\s{1,4}stdin\b[^\n]{0,80}\n",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""As pg_dump writes a table: the cells of the rows after it are parted by tabs."""
 _TUPLE = re.compile(r"\s{0,8},?\s{0,8}\((?P<row>(?:[^()'\n]|'[^'\n]{0,400}'){1,4000})\)")
 _RULE = re.compile(r"^[ \t|:-]+$")
 _LINE = re.compile(r"[^\n]*\n?")
@@ -38,7 +43,8 @@ def _column(entity: str, stem: str, head: str, value: str, *, personal: bool = T
 _NAME = r"[A-ZÀ-ÖØ-ÞĀ-Ž][^\d@:/\\<>{}=_]{0,60}"
 _COLUMNS = (
     _column("US_SSN", "SSN", r"\bssn|social_sec", r"\d{3}[ -]?\d{2}[ -]?\d{4}"),
-    _column("DATE_OF_BIRTH", "DOB", r"\bdob\b|birth|geburt|geboren|naissance|nascita|nacim|geboorte",
+    _column("DATE_OF_BIRTH", "DOB", r"\bdob\b|\bborn\b|birth|geburt|geboren|naissance|nascita|nacim|geboorte|"
+    r"\bdata ur|f(?:echa)? nac\b",
     r"(?=.*\d)[\w ./,-]{6,24}(?:T[\d:.Z]+)?"),
     _column("PHONE_NUMBER", "PHONE", r"phone|\btel\b|telefon|mobil|\bcell|\bfax|msisdn|handy|movil|t[ée]l\b|\bdirect\b",
     r"(?:tel:)?[+(\d][\d ().x/+-]{5,24}"),
@@ -52,7 +58,8 @@ _COLUMNS = (
         "NATIONAL_ID", "ID",
         r"\bnhs|nino|national_?i|passport|licen[cs]e|aadhaa?r|\bpan\b|tax_?(?:id|no|num)|steuer|\bnif\b|\bdni\b|\bnie\b|"
         r"\bbsn\b|\bsin\b|\btfn\b|medicare|\bnir\b|codice|fiscal|\bmrn\b|insurance_?(?:no|num)|identity|"
-        r"member_?(?:id|no)|\bitin\b|\bein\b|\butr\b|versicherung|s[ée]curit[ée]_soc",
+        r"member_?(?:id|no)|\bitin\b|\bein\b|\butr\b|versicherung|s[ée]curit[ée]_soc|\bpesel\b|matr[íi]cula\b|\bplate\b|kennzeichen|"
+        r"kenteken|\btarga\b|immatriculation|\breg (?:no|nr|number)\b",
         r"(?=(?:.*\d){4})[A-Za-z0-9][A-Za-z0-9 /.-]{4,22}",
     ),
     _column(
@@ -68,7 +75,7 @@ _COLUMNS = (
     r"(?=.*\d)(?=.*[A-Za-zÀ-ž]{3}).{5,80}"),
     _column("AGE", "AGE", r"\bage\b|\balter\b|\bedad\b|\bleeftijd\b", r"1[01]\d|[1-9]?\d", personal=False),
     _column("PERSON", "PERSON", r"(?:first|last|full|given|family|middle|customer|patient|employee|contact|holder|sur|"
-    r"display)_?name|surname|forename|vorname|nachname|pr[ée]nom|cognome|apellido|achternaam|voornaam", _NAME),
+    r"display)_?name|surname|forename|vorname|nachname|pr[ée]nom|cognome|apellido|achternaam|voornaam|\bimi[eę]\b|nazwisko", _NAME),
     _column("PERSON", "PERSON", r"^(?:name|nom|nombre|nome|naam|contact|customer|patient|employee|owner|holder|person|user|"
     r"manager|line_manager|"
     r"client|tenant|member)$", _NAME, personal=False),
@@ -88,7 +95,7 @@ _WORTH_IT = (
     "ssn", "social", "dob", "birth", "geburt", "naissance", "nascita", "nacim", "geboor", "phone", "tel", "mobil", "cell", "fax",
     "zip", "post", "plz", "iban", "card", "account", "acct", "konto", "nhs", "nino", "passport",
     "licen", "aadha", "tax", "steuer", "nif", "dni", "bsn", "tfn", "medicare", "codice", "mrn", "mail", "street", "addr",
-    "adres", "name", "vorname", "nom", "cognome", "apellido", "passw", "login", "emp",
+    "pesel", "matr", "nazwisko", "adres", "name", "vorname", "nom", "cognome", "apellido", "passw", "login", "emp",
 )  # fmt: skip
 _WORDS_WORTH_IT = Words(_WORTH_IT)
 
@@ -101,10 +108,17 @@ def tables(text: str, lowered: Lowered) -> Iterator[Finding]:
         if start < position or not between:
             continue
         cells = _cells(text, start, end, between)
+        if between == "|" and _within_table(text, start, len(cells)):
+            continue
         if len(cells) > 1 and all(_HEAD_CELL.fullmatch(text, *cell) for cell in cells):
             columns = _columns_of(text[first:last] for first, last in cells)
             if any(columns):
                 position = yield from _rows(text, end + 1, between, columns)
+    if "stdin" in lowered:
+        for copied in _COPY.finditer(text):
+            columns = _columns_of(text[start:end] for start, end in _cells(text, *copied.span("head"), ","))
+            if any(columns):
+                yield from _rows(text, copied.end(), "\t", columns)
     if "insert" in lowered:
         for insert in _INSERT.finditer(text):
             columns = _columns_of(text[start:end] for start, end in _cells(text, *insert.span("head"), ","))
@@ -112,6 +126,12 @@ def tables(text: str, lowered: Lowered) -> Iterator[Finding]:
             while any(columns) and (row := _TUPLE.match(text, position)) is not None:
                 yield from _row(text, _cells(text, *row.span("row"), ","), columns)
                 position = row.end()
+
+
+def _within_table(text: str, start: int, width: int) -> bool:
+    """Whether the line above has as many cells: then this is a row, as of a form with its labels in the first column."""
+    above = text.rfind("\n", max(0, start - _LONGEST_HEAD), max(0, start - 1)) + 1
+    return "|" in text[above : max(0, start - 1)] and len(_cells(text, above, start - 1, "|")) == width
 
 
 def _lines_worth_it(text: str, lowered: Lowered) -> set[tuple[int, int]]:
@@ -140,7 +160,8 @@ def _rows(text: str, position: int, between: str, columns: Sequence[_Column | No
         end = line.end() - line[0].endswith("\n")
         cells = _cells(text, position, end, between)
         if _RULE.match(text[position:end]) is None:
-            if len(cells) != len(columns):
+            # A sign between cells may stand in one as well.
+            if not 0 <= len(cells) - len(columns) <= 2:
                 break
             yield from _row(text, cells, columns)
         position = line.end()

@@ -57,24 +57,34 @@ def documents(part: str) -> tuple[Document, ...]:
     )
 
 
+def sentences() -> tuple[Document, ...]:
+    """Those of ``corpus/sentences.txt``, one a line, in the same notation; each is its own name."""
+    lines = (CORPUS / "sentences.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(_read(line.replace(_JOINT, ""), line, "en") for line in lines if line)
+
+
 def _parsed(source: str) -> Iterator[Document]:
     heads = list(_HEADER.finditer(source))
     for head, following in zip(heads, [*heads[1:], None], strict=True):
         body = source[head.end() : following.start() if following else len(source)].replace(_JOINT, "")
-        text: list[str] = []
-        spans: list[Span] = []
-        position = length = 0
-        for mark in _MARK.finditer(body):
-            if mark["stem"] not in ENTITIES:
-                raise ValueError(f"{head['name']}: {mark['stem']} is no kind of placeholder")
-            before = body[position : mark.start()]
-            start = length + len(before)
-            length = start + len(mark["value"])
-            text += (before, mark["value"])
-            spans.append(Span(start, length, mark["stem"]))
-            position = mark.end()
-        text.append(body[position:])
-        yield Document(head["name"], head["language"], "".join(text), tuple(spans))
+        yield _read(body, head["name"], head["language"])
+
+
+def _read(body: str, name: str, language: str) -> Document:
+    text: list[str] = []
+    spans: list[Span] = []
+    position = length = 0
+    for mark in _MARK.finditer(body):
+        if mark["stem"] not in ENTITIES:
+            raise ValueError(f"{name}: {mark['stem']} is no kind of placeholder")
+        before = body[position : mark.start()]
+        start = length + len(before)
+        length = start + len(mark["value"])
+        text += (before, mark["value"])
+        spans.append(Span(start, length, mark["stem"]))
+        position = mark.end()
+    text.append(body[position:])
+    return Document(name, language, "".join(text), tuple(spans))
 
 
 @dataclass
@@ -171,4 +181,16 @@ def false_redactions(find: Finder, over: Sequence[Document]) -> tuple[float, lis
     return len(wrong) * 1_000 / tokens, wrong
 
 
-__all__ = ["CORPUS", "DIRECT", "Document", "Figures", "Finder", "Score", "Span", "documents", "false_redactions", "score"]
+__all__ = [
+    "CORPUS",
+    "DIRECT",
+    "Document",
+    "Figures",
+    "Finder",
+    "Score",
+    "Span",
+    "documents",
+    "false_redactions",
+    "score",
+    "sentences",
+]
