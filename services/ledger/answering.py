@@ -32,6 +32,8 @@ class Page(Arguments):
 
 Prefix = Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]{6,128}$")]
 """Only what has an id that begins so."""
+Ids = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")], ...], Field(max_length=100)]
+"""Only what has one of these ids; none are named where all are meant."""
 
 
 class ById(Arguments):

@@ -27,7 +27,7 @@ from services.ledger import (
     timelines,
 )
 from services.ledger import tables as t
-from services.ledger.answering import Arguments, ById, Page, Prefix, one_of, present, rows_of
+from services.ledger.answering import Arguments, ById, Ids, Page, Prefix, one_of, present, rows_of
 from services.ledger.domain.risk import Known, risk_of
 from services.ledger.timeline import attempts, timeline_entry
 
@@ -53,6 +53,7 @@ class ApprovalsList(Page):
     for_person: str | None = Field(default=None, max_length=300)
     like: str | None = Field(default=None, max_length=300)
     id_prefix: Prefix = None
+    ids: Ids = ()
 
 
 class KillList(Page):
@@ -213,6 +214,8 @@ def approvals_list(tx: Connection, tenant: str, args: ApprovalsList) -> Json:
         query = query.where(c.task == args.task)
     if args.id_prefix is not None:
         query = query.where(c.id.startswith(args.id_prefix, autoescape=True))
+    if args.ids:
+        query = query.where(c.id.in_(args.ids))
     if args.roles:
         # Roles are tokens, so a quoted one stands in the JSON text as itself and as nothing else.
         query = query.where(or_(*(_as_text(c.approver_roles).contains(f'"{role}"', autoescape=True) for role in args.roles)))

@@ -8,7 +8,7 @@ export interface Task {
   outcome: string | null; fault_code: string | null; fault_message: string | null; labels: Record<string, string> | null;
   reasons: string[] | null; attempt: number; max_attempts: number; simulated_calls: number; unpriced_calls: number; refusals: number;
   input_tokens: number; output_tokens: number; cost_usd: string; deadline: string | null; submitted_at: string | null;
-  started_at: string | null; retry_at: string | null; settled_at: string | null; updated_at: string | null; last_seq: number;
+  started_at: string | null; retry_at: string | null; settled_at: string | null; updated_at: string | null; first_seq: number; last_seq: number;
 }
 
 export interface Attempt {
@@ -45,7 +45,7 @@ export interface Approval {
   resolved_by: string | null; reason: string | null; preview: Record<string, unknown> | null; reasons: string[] | null; approver_roles: string[] | null;
   votes: Record<string, unknown>[] | null; edits: Record<string, unknown>[] | null; diff: unknown; revision: number; quorum: number; comments: number;
   escalations: number; four_eyes: boolean; editable: boolean; frozen: boolean; expires_at: string | null; requested_at: string; resolved_at: string | null;
-  history: Record<string, number>; approvals: number; risk: Risk;
+  history: Record<string, number>; approvals: number; risk: Risk; first_seq: number;
   remarks?: { by: string | { id: string }; at: string; text: string | null }[];
 }
 

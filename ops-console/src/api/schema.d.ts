@@ -8850,6 +8850,8 @@ export interface operations {
                 like?: string | null;
                 /** @description Only those whose id begins so. */
                 id_prefix?: string | null;
+                /** @description Only those of these ids that the rest lets through: one, or up to a hundred with commas. */
+                id?: string | null;
                 limit?: number;
                 cursor?: string | null;
             };
@@ -16139,6 +16141,8 @@ export interface operations {
                 q?: string | null;
                 /** @description Only those whose id begins so. */
                 id_prefix?: string | null;
+                /** @description Only those of these ids that the rest lets through: one, or up to a hundred with commas. */
+                id?: string | null;
                 sort?: "created" | "updated" | "duration" | "cost";
                 order?: "desc" | "asc";
                 /** @description Also how many there are, counted up to 10,000. */

@@ -1,11 +1,12 @@
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { type InfiniteData, keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { createColumnHelper, flexRender, getCoreRowModel, useReactTable } from "@tanstack/react-table";
+import { createColumnHelper, flexRender, getCoreRowModel, type Row, useReactTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { api, page } from "../api/client";
 import type { Task } from "../api/rows";
+import { patched, type Rows } from "../live/rows";
 import { focusRow, step } from "../parts/cursor";
 import { Empty, Fault, Loading } from "../parts/Fault";
 import { count, tail, usd } from "../parts/format";
@@ -52,6 +53,13 @@ const COLUMNS = [
   column.accessor("cost_usd", { header: "Cost", size: 90, cell: ({ getValue }) => usd(getValue()) }),
 ];
 
+type Listed = InfiniteData<Rows<Task>, string | null>;
+
+function withRows(list: Listed, ids: readonly string[], found: Task[], order: "asc" | "desc"): Listed | undefined {
+  const pages = patched(list.pages, ids, found, order, LIMIT);
+  return pages && { ...list, pages };
+}
+
 /** A table for any number of tasks: the gateway filters, the page fetches as it scrolls and draws only what is seen. */
 export function Tasks() {
   const search: TaskSearch = useSearch({ strict: false });
@@ -62,15 +70,21 @@ export function Tasks() {
   const filter = useRef<HTMLInputElement>(null);
   const view = JSON.stringify(search);
 
+  const ask = (more: { cursor?: string; id?: string }) => {
+    const query = { ...search, ...(search.outcome === undefined ? {} : { outcome: search.outcome as Outcome }), limit: LIMIT, ...more };
+    return page<Task>(api.GET("/api/v1/tasks", { params: { query: query as { outcome?: Outcome } } }));
+  };
   const answer = useInfiniteQuery({
     queryKey: ["tasks", search],
     initialPageParam: null as string | null,
-    queryFn: ({ pageParam }) => {
-      const query = { ...search, ...(search.outcome === undefined ? {} : { outcome: search.outcome as Outcome }), limit: LIMIT, ...(pageParam === null ? {} : { cursor: pageParam }) };
-      return page<Task>(api.GET("/api/v1/tasks", { params: { query: query as { outcome?: Outcome } } }));
-    },
+    queryFn: ({ pageParam }) => ask(pageParam === null ? {} : { cursor: pageParam }),
     getNextPageParam: (last) => last.next_cursor,
     placeholderData: keepPreviousData,
+    // In another order than that of their making, a row that changes moves.
+    meta: (search.sort ?? "created") !== "created" ? {} : { readRows: async (ids) => {
+      const { items } = await ask({ id: ids.join() });
+      return (data) => withRows(data as Listed, ids, items, search.order === "asc" ? "asc" : "desc");
+    } },
   });
   const loaded = useMemo(() => {
     const seen = new Set<string>();
@@ -92,16 +106,16 @@ export function Tasks() {
   }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
 
   const set = (change: TaskSearch) => void navigate({ to: "/tasks", search: clean({ ...search, ...change }), replace: true });
-  const mark = (task: string): void => {
-    const next = new Set(marked);
+  const mark = useCallback((task: string): void => setMarked((before) => {
+    const next = new Set(before);
     if (!next.delete(task)) next.add(task);
-    setMarked(next);
-  };
+    return next;
+  }), []);
   const sortBy = (sort: string): void => {
     const turned = (search.sort ?? "created") === sort && search.order !== "asc";
     set({ sort: sort === "created" ? "" : sort, order: turned ? "asc" : "" });
   };
-  const open = (task: string) => void navigate({ to: "/tasks/$task", params: { task } });
+  const open = useCallback((task: string) => void navigate({ to: "/tasks/$task", params: { task } }), [navigate]);
   const go = (by: number): void => {
     const ids = list.rows.map((row) => row.id);
     const next = step(ids, cursor, by);
@@ -156,23 +170,7 @@ export function Tasks() {
                 {shown.map((item) => {
                   const row = rows[item.index];
                   if (row === undefined) return null;
-                  const here = row.id === cursor;
-                  return (
-                    <div key={row.id} role="row" data-row={row.id} aria-rowindex={item.index + 2} tabIndex={0} onClick={() => open(row.id)} onFocus={() => setCursor(row.id)}
-                      onKeyDown={(event) => event.key === "Enter" && event.target === event.currentTarget && open(row.id)}
-                      className={`absolute inset-x-0 flex cursor-pointer items-center border-b border-line ${here ? "bg-accent-soft shadow-[inset_3px_0_0_var(--accent)]" : "hover:bg-raised"}`}
-                      style={{ height: item.size, transform: `translateY(${item.start}px)` }}>
-                      {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- a click beside the box must not open the row; keys go to the box */}
-                      <div role="cell" className="flex w-10 shrink-0 items-center justify-center self-stretch" onClick={(event) => event.stopPropagation()}>
-                        <input type="checkbox" className="size-4 accent-[var(--accent)]" checked={marked.has(row.id)} onChange={() => mark(row.id)} aria-label={`Mark ${titleOf(row.original) ?? row.original.type} ${tail(row.id)}`} />
-                      </div>
-                      {row.getVisibleCells().map((cell) => (
-                        <div key={cell.id} role="cell" className="flex shrink grow overflow-hidden px-3 whitespace-nowrap" style={{ flexBasis: cell.column.getSize(), width: 0 }}>
-                          {flexRender(cell.column.columnDef.cell, cell.getContext())}
-                        </div>
-                      ))}
-                    </div>
-                  );
+                  return <Line key={row.id} row={row} index={item.index} start={item.start} size={item.size} here={row.id === cursor} marked={marked.has(row.id)} onOpen={open} onHere={setCursor} onMark={mark} />;
                 })}
               </div>
             </div>
@@ -183,6 +181,38 @@ export function Tasks() {
     </Page>
   );
 }
+
+interface LineProps {
+  row: Row<Task>;
+  index: number;
+  start: number;
+  size: number;
+  here: boolean;
+  marked: boolean;
+  onOpen: (task: string) => void;
+  onHere: (task: string) => void;
+  onMark: (task: string) => void;
+}
+
+/** A row of the table. Drawn anew when its task changes, not when another does: the table makes all of its rows anew for each. */
+const Line = memo(function Line({ row, index, start, size, here, marked, onOpen, onHere, onMark }: LineProps) {
+  return (
+    <div role="row" data-row={row.id} aria-rowindex={index + 2} tabIndex={0} onClick={() => onOpen(row.id)} onFocus={() => onHere(row.id)}
+      onKeyDown={(event) => event.key === "Enter" && event.target === event.currentTarget && onOpen(row.id)}
+      className={`absolute inset-x-0 flex cursor-pointer items-center border-b border-line ${here ? "bg-accent-soft shadow-[inset_3px_0_0_var(--accent)]" : "hover:bg-raised"}`}
+      style={{ height: size, transform: `translateY(${start}px)` }}>
+      {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- a click beside the box must not open the row; keys go to the box */}
+      <div role="cell" className="flex w-10 shrink-0 items-center justify-center self-stretch" onClick={(event) => event.stopPropagation()}>
+        <input type="checkbox" className="size-4 accent-[var(--accent)]" checked={marked} onChange={() => onMark(row.id)} aria-label={`Mark ${titleOf(row.original) ?? row.original.type} ${tail(row.id)}`} />
+      </div>
+      {row.getVisibleCells().map((cell) => (
+        <div key={cell.id} role="cell" className="flex shrink grow overflow-hidden px-3 whitespace-nowrap" style={{ flexBasis: cell.column.getSize(), width: 0 }}>
+          {flexRender(cell.column.columnDef.cell, cell.getContext())}
+        </div>
+      ))}
+    </div>
+  );
+}, ({ row, ...before }, { row: now, ...next }) => row.original === now.original && (Object.keys(before) as (keyof typeof before)[]).every((key) => before[key] === next[key]));
 
 /** A task by its title, where whoever asked for it gave one in clear; what it works on is sealed, and the type alone is known then. */
 function Named({ task }: { task: Task }) {

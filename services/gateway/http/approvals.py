@@ -23,7 +23,7 @@ from services.gateway.http.approval_models import (
     Resolved,
     ResolveMany,
 )
-from services.gateway.http.models import IdPrefix
+from services.gateway.http.models import IdPrefix, Ids
 from services.gateway.problems import FieldError, Problem, documented
 from services.gateway.state import Parts, Scope, Sender
 
@@ -43,6 +43,7 @@ async def list_approvals(
     mine: Annotated[bool, Query(description="Only those that you may answer and have not answered.")] = False,
     like: Annotated[Token | None, Query(description="Only those that ask for the same as this approval.")] = None,
     id_prefix: IdPrefix = None,
+    id: Ids = None,  # noqa: A002 - the field's name
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
 ) -> Any:
@@ -51,7 +52,7 @@ async def list_approvals(
     data = await ledger.ask(
         gateway.bus, gateway.answers, caller.tenant, "approvals.list",
         state=state, task=task, roles=roles, for_person=caller.principal.id if mine else None, like=like,
-        id_prefix=id_prefix, limit=limit, cursor=cursor,
+        id_prefix=id_prefix, ids=id.split(",") if id else None, limit=limit, cursor=cursor,
     )  # fmt: skip
     return ledger.page(data, "approvals")
 

@@ -13,6 +13,13 @@ from agentos.contracts.events.kill import KillMode, KillScope
 from services.gateway.authorizer import Action, Role
 
 IdPrefix = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{6,128}$", description="Only those whose id begins so.")]
+Ids = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[A-Za-z0-9_-]{1,128}(,[A-Za-z0-9_-]{1,128}){0,99}$",
+        description="Only those of these ids that the rest lets through: one, or up to a hundred with commas.",
+    ),
+]
 
 
 Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")]

@@ -20,7 +20,7 @@ from services.gateway.edge import GuardedRoute, needs
 from services.gateway.http.answers import EventList, Made, done
 from services.gateway.http.console import TaskStats
 from services.gateway.http.etags import TAGGED, IfMatch, answered, require_match
-from services.gateway.http.models import Batch, Cancel, IdPrefix, NewTask, Position, Retry, TaskChange
+from services.gateway.http.models import Batch, Cancel, IdPrefix, Ids, NewTask, Position, Retry, TaskChange
 from services.gateway.http.task_answers import BatchDone, LogLine, LogPage, TaskDone, TaskItem, TaskPage, TaskResult, TaskTerms
 from services.gateway.identity.callers import Caller
 from services.gateway.problems import Problem, documented
@@ -78,6 +78,7 @@ async def list_tasks(
         ),
     ] = None,
     id_prefix: IdPrefix = None,
+    id: Ids = None,  # noqa: A002 - the field's name
     sort: Literal["created", "updated", "duration", "cost"] = "created",
     order: Literal["desc", "asc"] = "desc",
     count: Annotated[bool, Query(description="Also how many there are, counted up to 10,000.")] = False,
@@ -96,7 +97,7 @@ async def list_tasks(
         state=state.split(",") if state else None, outcome=outcome, type=type, pack=pack, agent=agent, requester=requester,
         priority=priority, since=since.isoformat() if since else None, until=until.isoformat() if until else None,
         cost_from=None if cost_from is None else str(cost_from), cost_to=None if cost_to is None else str(cost_to),
-        q=q, id_prefix=id_prefix, sort=sort, order=order, count=count or None, limit=limit, cursor=cursor,
+        q=q, id_prefix=id_prefix, ids=id.split(",") if id else None, sort=sort, order=order, count=count or None, limit=limit, cursor=cursor,
     )  # fmt: skip
     return answered(
         request, TaskPage.model_validate(ledger.page(data, "tasks") | {n: data.get(n) for n in ("position", "count")})

@@ -407,7 +407,8 @@ APPROVAL = {
 
 
 def _beginning(rows: list[dict[str, Any]], args: dict[str, Any]) -> list[dict[str, Any]]:
-    return [row for row in rows if row["id"].startswith(args.get("id_prefix", ""))]
+    found = [row for row in rows if row["id"].startswith(args.get("id_prefix", ""))]
+    return [row for row in found if row["id"] in args["ids"]] if args.get("ids") else found
 
 
 @dataclass

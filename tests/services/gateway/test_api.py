@@ -282,6 +282,14 @@ async def test_a_bad_body_gets_its_problem(edge: Any, content: bytes, kind: str,
     assert (await edge.http.post("/api/v1/tasks", json=TASK)).status_code == 201
 
 
+async def test_those_of_some_ids_are_read_in_one_go(edge: Any) -> None:
+    one, two, three = [(await edge.http.post("/api/v1/tasks", json=TASK)).json()["task"] for _ in range(3)]
+    found = (await edge.http.get("/api/v1/tasks", params={"id": f"{one},{three},nothing"})).json()["items"]
+    assert {row["id"] for row in found} == {one, three}, two
+    assert [row["id"] for row in (await edge.http.get("/api/v1/approvals?id=appr1,nothing")).json()["items"]] == ["appr1"]
+    assert (await edge.http.get("/api/v1/approvals?id=nothing")).json()["items"] == []
+
+
 async def test_refusals_outside_the_routes_are_problem_documents_too(edge: Any) -> None:
     assert problem(await edge.http.get("/nowhere")) == (404, "not_found")
     wrong = await edge.http.put("/api/v1/tasks")
@@ -294,6 +302,10 @@ async def test_refusals_outside_the_routes_are_problem_documents_too(edge: Any) 
         "tasks?q=%00",
         "tasks?limit=x",
         "tasks?cursor=-1",
+        "tasks?id=",
+        "tasks?id=a,,b",
+        "approvals?id=a.b",
+        f"approvals?id={','.join(['a'] * 101)}",
         f"events?cursor={2**70}",
     ):
         assert problem(await edge.http.get(f"/api/v1/{hostile}")) == (422, "invalid_request"), hostile

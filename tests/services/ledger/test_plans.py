@@ -19,11 +19,12 @@ ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
         for filters in (
             {"outcome": "failed"}, {"state": ["running", "queued"]}, {"type": "a"}, {"pack": "a"}, {"agent": "a"}, {"requester": "a"},
             {"parent": "a"}, {"priority": "high"}, {"q": "word"}, {"id_prefix": "0123456"}, {"pack": "a", "outcome": "failed", "q": "b"},
-            {"since": "2026-03-01T12:00:00Z"}, {"cost_from": "1"},
+            {"since": "2026-03-01T12:00:00Z"}, {"cost_from": "1"}, {"ids": ["a", "b"]}, {"ids": ["a", "b"], "state": ["running"], "q": "word"},
         )
     ),
     ("tasks.stats", {}), ("tasks.stats", {"pack": "a"}), ("tasks.stats", {"q": "a"}),
     ("approvals.list", {}), ("approvals.list", {"state": "pending"}), ("approvals.list", {"state": "expired", "task": "t"}),
+    ("approvals.list", {"state": "pending", "ids": ["a", "b"]}),
     ("events.list", {"undecodable": True}), ("events.list", {"correlation_id": "t"}),
     ("decisions.list", {}), ("decisions.list", {"kind": "edit"}), ("decisions.list", {"id": "t"}), ("decisions.list", {"id_prefix": "012345"}),
     ("events.list", {"id": "t"}), ("events.search", {"id": "t"}), ("events.search", {"task": "t"}), ("events.search", {"type": "call"}),

@@ -118,6 +118,24 @@ def test_tasks_are_filtered_by_cost_time_and_beginning_of_the_id_and_counted(ask
     assert ask("tasks.stats", type="nothing")["by_state"] == {}
 
 
+def test_of_some_ids_those_are_told_that_the_filters_let_through(ask: Any) -> None:
+    everything = {row["id"]: row for row in ask("tasks.list")["tasks"]}
+    some = ask("tasks.list", ids=["t1", "t3", "foreign", "nothing"], count=True)
+    assert (sorted(ids(some)), some["count"]) == (["t1", "t3"], {"n": 2, "more": False})
+    assert all(row == everything[row["id"]] for row in some["tasks"])
+    assert ids(ask("tasks.list", ids=["t1", "t3"], sort="cost", order="asc")) == ["t3", "t1"]
+    for filters in ({"outcome": "failed"}, {"q": "eng pack_fai"}, {"state": ["settled"], "cost_to": "0.25", "outcome": "failed"}):
+        found = ids(ask("tasks.list", **filters))
+        assert found == ids(ask("tasks.list", ids=list(everything), **filters))
+        assert ids(ask("tasks.list", ids=[each for each in everything if each not in found], **filters)) == []
+    assert ids(ask("tasks.list", ids=["t1"], q="***")) == []
+    assert ids(ask("tasks.list", ids=["t1"], id_prefix="foreign")) == []
+    held = ids(ask("approvals.list"), "approvals")
+    assert len(held) > 1
+    assert ids(ask("approvals.list", ids=[held[0], "nothing"]), "approvals") == [held[0]]
+    assert ids(ask("approvals.list", "other", ids=[held[0]]), "approvals") == []
+
+
 def test_words_find_a_task_by_their_beginnings_all_of_them(ask: Any) -> None:
     assert ids(ask("tasks.list", q="eng pack_fai")) == ["t3"]
     assert ids(ask("tasks.list", q="OLG git", limit=1)) == ["t4"]

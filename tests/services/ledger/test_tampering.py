@@ -201,10 +201,17 @@ class Attacked:
         client = await nats.connect(
             settings.servers, user=PROVISIONER, password=settings.secret(), inbox_prefix=b"_INBOX_provisioner"
         )
-        deleted = await client.request("$JS.API.STREAM.DELETE.EVENTS", b"", timeout=60)
-        assert json.loads(deleted.data).get("success"), deleted.data
+        # A broker on a busy disk was seen to begin the new stream with subjects of the one that it had just deleted.
+        state: dict[str, int] = {"messages": -1}
+        for _ in range(5):
+            deleted = await client.request("$JS.API.STREAM.DELETE.EVENTS", b"", timeout=60)
+            assert json.loads(deleted.data).get("success"), deleted.data
+            await provision(settings, replicas=1)
+            state = json.loads((await client.request("$JS.API.STREAM.INFO.EVENTS", b"", timeout=60)).data)["state"]
+            if (state["messages"], state["last_seq"], state.get("num_subjects", 0)) == (0, 0, 0):
+                break
         await client.close()
-        await provision(settings, replicas=1)
+        assert state["messages"] == 0, f"the stream was deleted and made anew, and is not empty: {state}"
         return await self.fill(events)
 
     async def verify(self, key: Ed25519PrivateKey = KEY, anchors: Sequence[Anchor] = ()) -> dict[str, Any]:

@@ -2,17 +2,34 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 
 import { api, item, page } from "../../api/client";
 import type { Approval } from "../../api/rows";
+import { patched, type Rows } from "../../live/rows";
 
 export type ApprovalState = Approval["state"];
 
 const LIMIT = 200;
 
 export function useApprovals(state: ApprovalState) {
+  const ask = (query: { id?: string } = {}) => page<Approval>(api.GET("/api/v1/approvals", { params: { query: { ...query, state, limit: LIMIT } } }));
   return useQuery({
     queryKey: ["approvals", state],
-    queryFn: () => page<Approval>(api.GET("/api/v1/approvals", { params: { query: { state, limit: LIMIT } } })),
+    queryFn: () => ask(),
     placeholderData: keepPreviousData,
+    meta: { readRows: async (ids) => {
+      const { items } = await ask({ id: ids.join() });
+      return (data) => withRows(data as Rows<Approval>, ids, items);
+    } },
   });
+}
+
+/** The list with these rows as they are now. Those like a new one have its history; what one that left does to theirs has to be read. */
+function withRows(list: Rows<Approval>, ids: readonly string[], found: Approval[]): Rows<Approval> | undefined {
+  const left = ids.filter((id) => !found.some((row) => row.id === id));
+  if (list.items.some((row) => left.includes(row.id))) return undefined;
+  const [now] = patched([list], ids, found, "desc", LIMIT) ?? [];
+  return now && { ...now, items: now.items.map((row) => {
+    const like = found.find((other) => other.pack === row.pack && other.target === row.target);
+    return like === undefined ? row : { ...row, history: like.history };
+  }) };
 }
 
 export const usePending = () => useApprovals("pending");
