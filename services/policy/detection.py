@@ -30,6 +30,7 @@ from services.policy.recognizers.keyed import keyed
 from services.policy.recognizers.lowered import Lowered
 from services.policy.recognizers.memberships import memberships
 from services.policy.recognizers.national_ids import NationalIds
+from services.policy.recognizers.nearby import nearby
 from services.policy.recognizers.network import Network
 from services.policy.recognizers.opening import opening
 from services.policy.recognizers.payment import Payment, bics
@@ -46,6 +47,14 @@ _SEPARATORS = {
     "\uff0b": "+", "\uff20": "@", "\uff0e": ".", "\uff08": "(", "\uff09": ")",
 }  # fmt: skip
 _SEPARATOR = re.compile(f"[{re.escape(''.join(_SEPARATORS))}]")
+
+_ESCAPE = re.compile(r"(?<!\\)\\[nrt]")
+
+
+def _unescaped(text: str) -> str:
+    """JSON within text has its ends of lines as two signs, whose letter would be the first of the next line's first word."""
+    return _ESCAPE.sub(lambda match: "  " if match[0] == "\\t" else " \n", text) if "\\" in text else text
+
 
 _AFTER_DIGIT = 160
 _BEFORE_DIGIT = 304
@@ -84,17 +93,18 @@ class Detector:
 
     def find(self, text: str) -> tuple[Finding, ...]:
         """What to redact in ``text``, in order and without overlaps. About linear in its length, whatever it holds."""
-        view = text if text.isascii() else _SEPARATOR.sub(lambda match: _SEPARATORS[match[0]], text)
-        told = resolve(finding for finding in self._by_rule(view) if finding.score >= THRESHOLD)
+        written = text if text.isascii() else _SEPARATOR.sub(lambda match: _SEPARATORS[match[0]], text)
+        view = _unescaped(written)
+        told = resolve(finding for finding in self._by_rule(view, written) if finding.score >= THRESHOLD)
         personal = any(finding.stem in _OF_PEOPLE for finding in told)
         guessed = list(_beside(told, view, self._names.find(view, personal=personal)))
         return resolve([*told, *guessed, *_after_places(view, guessed)])
 
-    def _by_rule(self, text: str) -> Iterator[Finding]:
+    def _by_rule(self, text: str, written: str) -> Iterator[Finding]:
         lowered = Lowered.of(text)
         for match in LOOKALIKE.finditer(text):
             yield Finding(match.start(), match.end(), "LITERAL", "LITERAL", 1.0)
-        yield from secrets(text, lowered)
+        yield from secrets(written, lowered if written is text else Lowered.of(written))
         yield from emails(text, lowered)
         yield from usernames(text, lowered)
         yield from titles(text)
@@ -104,6 +114,7 @@ class Detector:
         yield from formats(text)
         yield from asked(text, lowered)
         yield from opening(text, lowered)
+        yield from nearby(text, lowered)
         yield from corners(text, lowered)
         yield from appointed(text, lowered)
         for start, end in _around_digits(text):

@@ -11,8 +11,8 @@ from services.policy.recognizers.lowered import Lowered, Words
 
 # What a line may begin with: who speaks and when, and what one says before the answer.
 _ANSWER = (
-    r"[^\n?]{0,40}\n{1,2}[ \t>*-]{0,4}(?:[^\n:>]{1,40}(?::\d\d[^\n:>]{0,40})?[:>][ \t]{1,3})?"
-    r"(?:(?:yes|yep|yeah|sure|ok|okay|sorry|of course|oui|bien sûr|si|sì|sí|claro|certo|ja|klar|natürlich|zeker|um|so|well|"
+    r"[^\n?]{0,40}\n{1,2}[ \t>*-]{0,4}(?:[^\n:>]{1,40}(?::\d\d){0,2}[^\n:>]{0,40}[:>][ \t]{1,3})?"
+    r"(?:(?:yes|yep|yeah|sure|ok|okay|sorry|of course|oui|bien sûr|si|sì|sí|claro|certo|ja|klar|natürlich|zeker|um|uh|er|erm|äh|euh|so|well|"
     r"hi|hello|thanks|it|it['’]s|"
     r"its|that['’]s|this is|that is|is|the|my|mine|number|code|pin|password|c|c['’]est|est|le|la|mon|ma|es|el|mi|è|il|mio|mia|das|ist|"
     r"lautet|mein|meine|die|der|het|de|mijn)[,:.!]? ){0,6}[\"'`“]?"
@@ -40,7 +40,8 @@ _DOCUMENT = re.compile(
     r"(?<![a-z])(?:passport|licen[cs]e|id(?:entity)? card|(?:member|membership|policy|customer|patient|insurance|employee|staff|"
     r"student|reference|ausweis|pass|versicherten|kunden|mitglieds|klant|polis|document)[ -]?(?:id|number|no|nr|nummer|#)|numéro|"
     r"número|numero)(?![a-z])"
-    rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>(?=(?:[a-z-]{{0,6}}\d){{5}})[a-z]{{0,3}}[\d-]{{5,16}}[a-z]?)(?![\w-]|[.,:/]\d)"
+    rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>(?=(?:[a-z -]{{0,6}}\d){{5}})[a-z]{{0,4}}[ -]?(?:[\d-]{{5,16}}|"
+    rf"\d{{3,6}}(?: \d{{2,6}}){{1,4}})[a-z]?)(?![\w-]|[.,:/]\d)"
 )
 _PASSWORD_WORDS = Words(
     ("pass", "pwd", "pw", "mdp", "psw", "kennwort", "contraseña", "clave", "wachtwoord", "parola", "key", "token", "schlüssel")

@@ -17,17 +17,20 @@ _LOCK = (
     r"cage|shed|cabinet|combination lock|keypad|"
     r"padlock|locker|screen|tablet|zip(?: file)?|archive|pdf|phone|caja fuerte|alarma|portal|puerta|candado|portone|cancello|cassaforte|"
     r"allarme|"
-    r"porte|portail|coffre|alarme|cadenas|digicode|tresor|(?:\w{0,12})schloss|alarmanlage|klingelanlage|(?:\w{0,12})tür|tor|garage|kluis|poort|"
+    r"porte|porta|portail|coffre|alarme|cadenas|digicode|(?:\w{0,12})tresor|(?:\w{0,12})schloss|alarmanlage|klingelanlage|(?:\w{0,12})tür|"
+    r"tor|garage|kluis|poort|"
     r"deur|magazijn|slot|sejf|brama|drzwi|cofre|portão)(?![^\W\d_])"
 )
 _OPENS = (
     r"(?:code|codes|pin|combination|combo|codice|combinazione|c[óo]digo|clave|combinaci[óo]n|kombination|combinaison|combinatie|kod|senha|"
     r"opens? with|turn it to|turned to|unlocks? with|disarmed with|set to|wants|takes|keypad(?: is)?|(?:si )?apre con|(?:se )?abre con|"
     r"sigue con|"
-    r"s['’]ouvre avec|ouvre avec|geht mit|öffnet mit|mit dem code|(?:gaat )?open met|opent met)"
+    r"s['’]ouvre avec|ouvre avec|geht mit|öffnet mit|mit dem code|con|mit|avec|com o c[óo]digo|hat die zahl|(?:up |down |out )?there is|"
+    r"(?:gaat )?open met|opent met)"
 )
 _VALUE = (
-    r"(?P<value>\d(?:-\d){2,7}|\d{4}-\d|\d{2}-\d{2}-\d{2}|[#*]\d{4,8}|\d{4,8}[#*]|[A-Z]\d{2,6}|\d{2,4}[A-Z]\d{0,4}|(?!(?:19|"
+    r"(?P<value>\d(?:-\d){2,7}|\d{4}-\d|\d{2}-\d{2}-\d{2}|\d{2}-\d{2}-\d|\d{2}-\d{2}|[#*]\d{4,8}|\d{4,8}[#*]|[A-Z]\d{2,6}[A-Z]?|\d{2,4}[A-Z]\d{0,4}|"
+    r"(?!(?:19|"
     r"20)\d\d(?![\d#*]))\d{4,8})"
     r"(?![\w-]|[.,:/]\d|[%€$£])"
 )
@@ -53,6 +56,12 @@ _SAID_IN_PASSING = re.compile(
     rf"by|per|"
     r"por|sms|text|confirmation|confirmaci[óo]n|conferma|vérification|accès|activation))+(?: \(|, |[ ]:[ ]|: | (?:is|was|est|è|es) )"
     r"(?:currently |now |which is )?(?P<value>\d{4,8}|\d{3}[ -]\d{3}|[A-Z]{1,3}-?\d{4,6}|\d{2,4}[A-Z])(?=[),.;\n ]|$)(?![.,]\d)",
+    re.IGNORECASE,
+)
+_COMBINATION = re.compile(
+    r"(?<![^\W\d_])(?:combination|kombination|zahlenkombination|combinaci[óo]n|combinaison|combinazione|combinatie)(?: (?:is|was|ist|lautet|"
+    r"est|es|è))?"
+    r"[ :]{1,2}(?P<value>\d{3,6})(?![\w-]|[.,:/]\d)",
     re.IGNORECASE,
 )
 _PIN = re.compile(
@@ -94,7 +103,8 @@ _ACCESS = re.compile(
     re.IGNORECASE,
 )
 _ON_THE_BACK = re.compile(
-    r"(?:3|three)(?: digits?| numbers?)? on the back (?:is|are|of it is|being)[: ]{1,2}(?P<value>\d{3})(?![\w-]|[.,:/]\d)",
+    r"(?:(?:3|three)(?: digits?| numbers?)? on the back (?:is|are|of it is|being)|(?:the )?back (?:says|reads))[: ]{1,2}"
+    r"(?P<value>\d{3})(?![\w-]|[.,:/]\d)",
     re.IGNORECASE,
 )
 _PASSWORD_STILL = re.compile(
@@ -117,13 +127,15 @@ _NETWORK_KEY = re.compile(
 _LOCK_WORDS = Words((
     "key safe", "keysafe", "key box", "keybox", "lock box", "lockbox", "black box", "safe", "alarm", "gate", "garage", "door", "keypad",
     "padlock", "locker", "screen", "tablet", "zip", "archive", "pdf", "phone", "caja fuerte", "portal", "puerta", "candado", "portone",
-    "cancello", "cassaforte", "allarme", "cage", "shed", "cabinet", "combination lock", "porte", "portail", "coffre", "cadenas", "digicode",
+    "cancello", "cassaforte", "allarme", "cage", "shed", "cabinet", "combination lock", "porte", "porta", "portail", "coffre", "cadenas",
+    "digicode",
     "tresor", "schloss", "klingel", "tür", " tor ", "kluis", "poort", "deur", "magazijn", "slot", "sejf", "brama", "drzwi", "cofre",
     "portão",
 ))  # fmt: skip
 _OPENS_WORDS = Words((
     "code", " pin", "combin", "combo", "codice", "código", "codigo", "clave", "kombination", "kod", "senha", "s with", "n with", "d with",
-    "set to", "wants", "takes", "keypad", "re con", "re avec", "geht mit", "öffnet mit", "open met", "opent met", "gue con", "turn",
+    "set to", "wants", "takes", "keypad", "re con", "re avec", "mit ", "avec ", "con ", "com o", "zahl", "there is",
+    "open met", "opent met", "gue con", "turn",
 ))  # fmt: skip
 _CODE_WORDS = Words(("code ", "codice ", "código ", "codigo "))
 _PIN_WORDS = Words(("pin ", "pin,", "pin:", "pin ("))
@@ -149,7 +161,7 @@ _ACCESS_WORDS = Words(
 _IDENTIFIED_WORDS = Words(("identified by",))
 _PAIR_WORDS = Words(("akia", "asia"))
 _SHARED_WORDS = Words(("sharedkey",))
-_BACK_WORDS = Words(("on the back",))
+_BACK_WORDS = Words(("on the back", "back says", "back reads"))
 _STILL_WORDS = Words(("pass", "kennwort", "contraseña", "wachtwoord", "senha", "hasło", "s with ", "n with ", "d with "))
 _NETWORK_WORDS = Words(("wlan", "wifi", "wi-fi", "wpa", "netzwerk", "network"))
 
@@ -157,7 +169,7 @@ _NETWORK_WORDS = Words(("wlan", "wifi", "wi-fi", "wpa", "netzwerk", "network"))
 def opening(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order."""
     if _LOCK_WORDS.any_within(lowered) and _OPENS_WORDS.any_within(lowered):
-        for pattern in (_OF_LOCK, _OF_LOCK_AFTER):
+        for pattern in (_OF_LOCK, _OF_LOCK_AFTER, _COMBINATION):
             for match in pattern.finditer(text):
                 yield _secret(match, "value", 0.6)
     for words, pattern in (

@@ -148,6 +148,69 @@ ANNOUNCED = Announcements(
         gap=_SAID, score=0.7,
     ),
     announcement("PERSONAL_NUMBER", "ID", "policy:", r"policy", r"[A-Z]{1,3} ?\d{6,9}(?: ?[A-Z])?", gap=r":[ ]{1,8}", score=0.6),
+    announcement("US_PTIN", "ID", "ptin", r"(?-i:PTIN)", r"P\d{8}", gap=_SAID, score=0.9),
+    announcement(
+        "TAX_ID", "ID", "gst|vat|qst|hst|tva|tvq|tps|abn|acn|nzbn|btw|mwst|p. iva|p.iva|ust-id",
+        r"(?:(?-i:GST|VAT|QST|HST|TVA|TVQ|TPS|ABN|ACN|NZBN|GSTIN)|vat_?(?=no|num)|btw|mwst|p\. ?iva|ust-id)(?: reg(?:istration|\.)?)?"
+        rf"(?:\.|-)?(?:nr|{_NUMBER})",
+        r"(?=(?:[A-Z ./-]{0,4}\d){8})[A-Z0-9]{2,15}(?:[ .-][A-Z0-9]{2,6}){0,4}", gap=r"[\"'.)]{0,2}[ ]?[:#]?[ ]?[\"'(]?", score=0.7,
+    ),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "supplier|vendor|lieferanten|fournisseur|proveedor|fornitore",
+        rf"(?:supplier|vendor|lieferanten|fournisseur|proveedor|fornitore){_NUMBER}", r"[A-Z]{1,3}-?\d{4,9}|\d{5,10}",
+        gap=r"[ ]?[:#]{1}[ ]{1,8}| (?:is|was|ist) ", score=0.6,
+    ),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "employee n|staff n|payroll n|member n|student n|customer n|employee i|staff i|member i|customer i",
+        r"(?:employee|staff|personnel|payroll|member|student|customer) (?:number|no\.?|id)(?: (?:will be|is|was|are))?", r"[A-Z]{1,3}\d{3,9}",
+        gap=r":? ", score=0.6,
+    ),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "with children|wwc", r"(?:(?-i:WWCC?)|working with children(?: check)?)(?: (?:no\.?|number|card))?",
+        r"\d{6,8}[A-Z](?:-\d{2})?", gap=_SAID, score=0.8,
+    ),
+    announcement(
+        "IDENTITY_DOCUMENT", "ID", "work permit|study permit", rf"(?:work|study) permit(?: doc(?:ument)?\.?)?{_NUMBER}", r"[A-Z]\d{8,9}",
+        gap=_SAID, score=0.8,
+    ),
+    announcement(
+        "INSURANCE_MEMBER", "ID", "certificate n|plan n|policy n|member n|group n",
+        r"(?:(?:plan )?certificate|plan|policy|member|group) (?:no\.?|number)(?: (?:will be|is|"
+        r"was))?", r"\d{4,8}-\d{2,4}", gap=r":? ", score=0.6,
+    ),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "nummer (|nr. (|number (", r"(?:(?:personal|kunden|mitglieds?|versicherten|patienten)-?(?:nummer|nr\.)|"
+        r"(?:employee|member|patient|student|policy) number)", r"[A-Z]{0,3}-?\d{4,12}", gap=r" \([^()\n]{1,60}\)[ ]?:[ ]{1,8}", score=0.6,
+    ),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "mitgliedschaft|vertrag|versicherungssch|policen", r"(?:mitgliedschaft(?:s)?|versicherungsschein|policen)"
+        r"[ -]?(?:nr\.?|nummer)", r"[A-Z]{0,4}[ -]?\d{2,6}(?:[ -]\d{2,8}){1,3}", gap=_SAID, score=0.7,
+    ),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "polis|jazdy", r"(?:polis[aęyie]{1,2}|praw\w{1,2} jazdy)(?: (?:nr|numer))?\.?",
+        r"[A-Z]{1,4} ?\d{3,6}(?: \d{4,8}){0,2}|\d{5}/\d{2}/\d{4}", gap=r"[ :]{1,2}", score=0.95,
+    ),
+    announcement(
+        "DRIVER_LICENSE", "ID", "dl |oln", r"(?-i:\bDL|\bOLN)(?: (?-i:[A-Z][a-z]{3,13}|[A-Z]{2}))?", r"[A-Z]{1,2}\d[\d-]{5,14}",
+        gap=r"[ :#]{1,3}", score=0.8,
+    ),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "deputy|officer|sergeant|sgt|detective|trooper|constable",
+        r"(?:deputy|officer|sergeant|sgt\.?|detective|trooper|constable)", r"\d{3,6}", gap=r" (?-i:[A-Z])[^\n#\d,]{1,40}#", score=0.6,
+    ),
+    announcement("PERSONAL_NUMBER", "ID", "pc ", r"(?-i:PC)", r"\d{3,5}(?= [A-Z][a-z])", gap=" ", score=0.6),
+    announcement(
+        "PERSONAL_NUMBER", "ID", "holder|passbook|book no|book number", r"(?:holder['’]?s?(?: (?:no\.?|number))?|(?:pass)?book (?:no\.?|"
+        r"number))",
+        r"\d{2,4}(?:[ -]\d{3,5}){1,3}(?:-\d)?", gap=r"[ :]{1,2}", score=0.8,
+    ),
+    # A record's key where it names one of a firm's people or clients, and the value is no plain count.
+    announcement(
+        "PERSONAL_NUMBER", "ID", "_id\"|_no\"|_number\"|_id'|_no'", r"(?:tenant|contact|customer|client|member|patient|employee|student|"
+        r"subscriber|guest|"
+        r"policyholder|claimant|applicant|beneficiary)_(?:id|no|number)", r"[A-Z]{1,4}-\d{3,9}|\d{3,4}-\d{3,5}-\d{1,4}|[A-Z]{1,3}\d{5,9}",
+        gap=r"[\"'][ ]?:[ ]?[\"']", score=0.95,
+    ),
     # Of those who fly, borrow and collect points.
     announcement(
         "PERSONAL_NUMBER", "ID", "frequent fl|miles & more|miles and more|executive club|loyalty|clubcard|club card|flying blue|skymiles|"
@@ -194,6 +257,9 @@ _CAR_PLATE = re.compile(
 )
 """Of Germany, the Netherlands, Spain and Italy; only beside a word for a car."""
 _INDIAN_LICENCE = re.compile(r"(?<![A-Z0-9])[A-Z]{2}[- ]?\d{2}[- ]?(?:19|20)\d{2}[- ]?\d{7}(?![A-Z0-9])")
+_SWISS_SSN = re.compile(r"(?<![\w.])756\.\d{4}\.\d{4}\.\d{2}(?![\w.]\d)")
+"""Since 2008: 13 digits, of which the first three are the country's."""
+_EIN = re.compile(r"(?<![\w-])\d{2}-\d{7}(?![\w-])")
 _PLATE_SHAPES = ("AA00", "AA 00", "AA-00")
 
 
@@ -207,6 +273,12 @@ def registers(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span(), "VEHICLE_ID", "ID", 0.6)
         for match in _INDIAN_LICENCE.finditer(text):
             yield Finding(*match.span(), "DRIVER_LICENSE", "ID", 0.6)
+    if "756." in text:
+        for match in _SWISS_SSN.finditer(text):
+            yield Finding(*match.span(), "CH_SSN", "ID", 0.95)
+    if "EIN" in text:
+        for match in _EIN.finditer(text):
+            yield Finding(*match.span(), "US_EIN", "ID", 0.8)
     if _NEAR_CAR.search(text) is not None:
         for match in _CAR_PLATE.finditer(text):
             if _NEAR_CAR.search(text, max(0, match.start() - 64), match.end() + 24) is not None:

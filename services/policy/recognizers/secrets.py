@@ -61,7 +61,7 @@ _ENTRY_CODE = re.compile(
     r"code d['’]acc[èe]s|code (?:du |de la |de "
     r"l['’])?(?:portail|porte|d['’]entrée|immeuble)|digicode|toegangscode|deurcode|alarmcode|poortcode|haustürcode|türcode)"
     r"(?: (?:is now|is|was|ist jetzt|ist|lautet|c['’]est|est|è|es ahora|es|to|changed to|"
-    r"for the \w{2,12} is))?[ \t]{0,2}[:=]?[ \t]{0,2}[\"'#]?(?P<value>\d{4,8}|"
+    r"for the \w{2,12} is))?[ \t]{0,2}[:=,]?[ \t]{0,2}[\"'#]?(?P<value>\d{4,8}|"
     r"\d{2,4}[A-Z]\d{0,4}|[A-Z]\d{3,6}[A-Z]?|"
     r"\d{3}[ -]\d{3})(?![\w-]|[.,:/]\d)",
     re.IGNORECASE,
@@ -71,7 +71,9 @@ _LOCK = (
     r"(?:haus|wohnungs|garagen)?t[üu]r|tor|eingang|tresor|schlüsselbox|furtk[ia]|domofonu?|bramy|drzwi|klatki|alarmu|garażu|"
     r"porte|portail|immeuble|cancello|portone|puerta|portal|garaje|poort|voordeur|deur"
 )
-_NUMBER_OF_LOCK = r"(?P<value>[#*]?(?:\d{4,8}|[A-Z]\d{3,6}|\d{2,4}[A-Z]\d{0,4}|\d{2}-\d{2}-\d{2})[#*A-Z]?)(?![\w-]|[.,:/]\d)"
+_NUMBER_OF_LOCK = (
+    r"(?P<value>[#*]?(?:\d(?:-\d){3,7}|\d{4,8}|[A-Z]\d{3,6}|\d{2,4}[A-Z]\d{0,4}|\d{2}-\d{2}-\d{2})[#*A-Z]?)(?![\w-]|[.,:/]\d)"
+)
 _CODE_OF_LOCK = re.compile(
     r"(?<![A-Za-z])(?:(?:code|combination|combo|pin|codice|c[óo]digo|clave|kod) (?:for|to|on|of|für|zu|zum|zur|per|pour|para|voor|van|do|"
     rf"de|del|della|dostępu do)(?: (?:the|our|my|your|die|das|den|der|il|la|le|el|l['’]|het|de))? (?:{_LOCK})"

@@ -59,15 +59,21 @@ _COLUMNS = (
         r"\bnhs|nino|national_?i|passport|licen[cs]e|aadhaa?r|\bpan\b|tax_?(?:id|no|num)|steuer|\bnif\b|\bdni\b|\bnie\b|"
         r"\bbsn\b|\bsin\b|\btfn\b|medicare|\bnir\b|codice|fiscal|\bmrn\b|insurance_?(?:no|num)|identity|"
         r"member_?(?:id|no)|\bitin\b|\bein\b|\butr\b|versicherung|s[ée]curit[ée]_soc|\bpesel\b|matr[íi]cula\b|\bplate\b|kennzeichen|"
-        r"kenteken|\btarga\b|immatriculation|\breg (?:no|nr|number)\b",
+        r"kenteken|\btarga\b|immatriculation|\breg (?:no|nr|number)\b|"
+        r"\bnric\b|\bpps\b|\brut\b|\bcpf\b|\bcurp\b|personnummer|\bcpr\b|\bahv\b|\bavs\b|\bcnp\b",
         r"(?=(?:.*\d){4})[A-Za-z0-9][A-Za-z0-9 /.-]{4,22}",
     ),
     _column(
         "PERSONAL_NUMBER", "ID",
-        r"^(?:emp(?:loyee)?|staff|member(?:ship)?|patient|policy|badge|personnel|kunden|mitglieds?|personal|"
-        r"klant|adh[ée]rent)_?"
-        r"(?:no|nr|num|number|nummer)$|^badge$|^matricul",
-        r"(?=(?:.*\d){4})[A-Za-z0-9][A-Za-z0-9/.-]{3,22}", personal=False,
+        r"^(?:emp(?:loyee)?|staff|member(?:ship)?|patient|policy(?:_?holder)?|badge|personnel|kunden|mitglieds?|personal|"
+        r"klant|adh[ée]rent|customer|cust|client|student|pupil|subscriber|guest|tenant|driver|loyalty|citizen|applicant|candidate|"
+        r"mitarbeiter|versicherten|patienten|socio|cliente|alumno|utente)_?"
+        r"(?:no|nr|num|number|nummer|ref|code)$|^badge$|^matricul",
+        r"(?=(?:.*\d){4})[A-Za-z0-9][A-Za-z0-9 /.-]{3,22}", personal=False,
+    ),
+    _column(
+        "PERSONAL_NUMBER", "ID", r"^(?:emp(?:loyee)?|staff|member|student|customer|client|loyalty|tenant|guest)_?id$", r"[A-Z]{1,4}-?\d{3,9}",
+        personal=False,
     ),
     _column("CREDENTIAL", "SECRET", r"passw|\bsecret|api_?key|\btoken\b|\bpwd\b", r"(?=.*[\d!@#$%^&*])\S{6,512}"),
     _column("USERNAME", "USERNAME", r"user_?name|\blogin\b|\bhandle\b", r"[A-Za-z0-9][\w.-]{2,31}"),

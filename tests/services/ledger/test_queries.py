@@ -124,7 +124,11 @@ def test_of_some_ids_those_are_told_that_the_filters_let_through(ask: Any) -> No
     assert (sorted(ids(some)), some["count"]) == (["t1", "t3"], {"n": 2, "more": False})
     assert all(row == everything[row["id"]] for row in some["tasks"])
     assert ids(ask("tasks.list", ids=["t1", "t3"], sort="cost", order="asc")) == ["t3", "t1"]
-    for filters in ({"outcome": "failed"}, {"q": "eng pack_fai"}, {"state": ["settled"], "cost_to": "0.25", "outcome": "failed"}):
+    for filters in (
+        {"outcome": "failed"},
+        {"q": "eng pack_fai"},
+        {"state": ["settled"], "cost_to": "0.25", "outcome": "failed"},
+    ):
         found = ids(ask("tasks.list", **filters))
         assert found == ids(ask("tasks.list", ids=list(everything), **filters))
         assert ids(ask("tasks.list", ids=[each for each in everything if each not in found], **filters)) == []
