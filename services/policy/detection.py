@@ -18,13 +18,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agentos.sealing.placeholders import LOOKALIKE
 from services.policy._presidio import recognizers
+from services.policy.echoes import echoes
 from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
+from services.policy.neighbours import neighbours
 from services.policy.recognizers.addresses import addresses
+from services.policy.recognizers.agreed import agreed
 from services.policy.recognizers.appointed import appointed
 from services.policy.recognizers.asked import asked
 from services.policy.recognizers.blocks import corners
 from services.policy.recognizers.contact import emails, usernames
+from services.policy.recognizers.documents import documents
 from services.policy.recognizers.formats import formats
 from services.policy.recognizers.keyed import keyed
 from services.policy.recognizers.lowered import Lowered
@@ -36,10 +40,12 @@ from services.policy.recognizers.opening import opening
 from services.policy.recognizers.payment import Payment, bics
 from services.policy.recognizers.personal import births_and_ages, titles
 from services.policy.recognizers.phones import phones, prepare
+from services.policy.recognizers.placed import placed
 from services.policy.recognizers.registers import registers
 from services.policy.recognizers.secrets import secrets
 from services.policy.recognizers.social_security import SocialSecurity
 from services.policy.recognizers.tables import tables
+from services.policy.recognizers.typed import typed
 
 _SEPARATORS = {
     **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
@@ -98,7 +104,10 @@ class Detector:
         told = resolve(finding for finding in self._by_rule(view, written) if finding.score >= THRESHOLD)
         personal = any(finding.stem in _OF_PEOPLE for finding in told)
         guessed = list(_beside(told, view, self._names.find(view, personal=personal)))
-        return resolve([*told, *guessed, *_after_places(view, guessed)])
+        found = resolve([*told, *guessed])
+        found = resolve([*found, *neighbours(view, found)])
+        again = list(echoes(view, found, ordinary=self._names.is_ordinary))
+        return resolve([*found, *again]) if again else found
 
     def _by_rule(self, text: str, written: str) -> Iterator[Finding]:
         lowered = Lowered.of(text)
@@ -115,6 +124,9 @@ class Detector:
         yield from asked(text, lowered)
         yield from opening(text, lowered)
         yield from nearby(text, lowered)
+        yield from agreed(text, lowered)
+        yield from typed(text, lowered)
+        yield from placed(text, lowered)
         yield from corners(text, lowered)
         yield from appointed(text, lowered)
         for start, end in _around_digits(text):
@@ -137,6 +149,7 @@ class Detector:
             self._national_ids.find(text, lowered),
             registers(text, lowered),
             memberships(text, lowered),
+            documents(text, lowered),
             phones(text, lowered),
         ):
             for finding in family:
@@ -182,22 +195,6 @@ def _beside(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> I
                 start = position + left.index(kept)
                 yield Finding(start, start + len(kept), guess.entity, guess.stem, guess.score)
             position = end
-
-
-_CODE_AFTER = re.compile(
-    r"(?: [A-Z](?= ))?,? (?P<code>(?!(?:19|20)\d\d(?!-))(?:\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4,5}))(?=[.;!?)]?(?:\s*\n|\s*$)|[.,;!?)] |"
-    r" (?:in|and|is|for|to|or|but|where|as|und|et|y|e|en)\b)"
-)
-"""Of a town, right after it: no year, and no number of anything."""
-
-
-def _after_places(text: str, guessed: Iterable[Finding]) -> Iterator[Finding]:
-    """Postcodes of the places that the model has found."""
-    for finding in guessed:
-        if finding.stem == "LOCATION":
-            code = _CODE_AFTER.match(text, finding.end)
-            if code is not None:
-                yield Finding(*code.span("code"), "POSTCODE", "POSTCODE", 0.5)
 
 
 def _protected(text: str, lowered: Lowered) -> bytearray:

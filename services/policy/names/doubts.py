@@ -79,6 +79,10 @@ _PART_OF_A_TEXT = re.compile(
     r"commande|bestell\w+|pedido|ordine|n°|#)[ :.]{0,3}$",
     re.IGNORECASE,
 )
+_SUITE_OF_TESTS = re.compile(r"(?<=test |ware )suite(?=\s)")
+_CODE_OF_STATE = re.compile(r"(?!UK|US|UAE)[A-Z]{2}")
+_TOWN_BEFORE = re.compile(r"[a-zà-ÿ.][\"'’]?(?:[,;|\t]| \(| |,? [\"'])[ ]?[\"']?$")
+_CODE_AFTER_STATE = re.compile(r"\)?[\"']?[,;|\t]?[ ]{0,2}[\"']?(?:\d{4,5}|[A-Z]\d[A-Z])\b")
 _USER = re.compile(
     r"user|login|logged|account|acct|handle|nick|author|owner|assign|actor|principal|alias|screen[ _]?name|insta|twitter|github|gitlab|"
     r"linkedin|telegram|discord|skype|watch|approv|subscrib|follow|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}$",
@@ -94,7 +98,8 @@ _EPONYM_AFTER = re.compile(
     re.IGNORECASE,
 )
 _OF_MATHEMATICS = re.compile(
-    r"[ -](?:deque|filter|distributed|hash|coefficient|inequality|entropy|heap|sketch|notation|encoding|normality|loss|uniform|noise|lemma)\b"
+    r"[ -](?:beta[12]?|deque|filter|distributed|hash|coefficient|inequality|entropy|heap|sketch|notation|encoding|normality|loss|uniform|"
+    r"noise|lemma)\b|\((?:lr|params|learning_rate|model)\b"
 )
 """After one word: of two that are a name, somebody may own a filter."""
 _EPONYM_WITHIN = re.compile(rf"{_EPONYM_AFTER.pattern}$", re.IGNORECASE)
@@ -168,6 +173,8 @@ def is_doubtful(
                 return True
             if _LABEL.fullmatch(value) is not None or _DRUG.fullmatch(value) is not None:
                 return True
+            if entity == "LOCATION" and _CODE_OF_STATE.fullmatch(value) is not None and not _is_after_town(text, start, end):
+                return True
             if (
                 sure < least
                 or _is_foreign(text, start, end)
@@ -220,7 +227,10 @@ def is_doubtful(
         case "STREET_ADDRESS":
             if sure < 0.75 or _STREET.match(value) is None or (sure < 0.95 and not any(map(str.isdigit, value))):
                 return True
-            return _PART_OF_A_TEXT.search(text, max(0, start - 24), start) is not None
+            return (
+                _SUITE_OF_TESTS.match(text, start) is not None
+                or _PART_OF_A_TEXT.search(text, max(0, start - 24), start) is not None
+            )
         case "AGE":
             if sure < 0.65 or (not any(map(str.isdigit, value)) and _NUMBER_WORD.search(value) is None):
                 return True
@@ -244,6 +254,11 @@ def is_doubtful(
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None
         case _:
             return False
+
+
+def _is_after_town(text: str, start: int, end: int) -> bool:
+    """Whether a state's two letters stand where addresses have them: ``["DE", "FR"]`` are countries of a list."""
+    return _TOWN_BEFORE.search(text, max(0, start - 8), start) is not None or _CODE_AFTER_STATE.match(text, end) is not None
 
 
 _AROUND = 120

@@ -31,7 +31,7 @@ FREQUENT = Path(__file__).with_name("frequent.txt")
 PIECE = 4096
 OVERLAP = 12
 _AT_ONCE = 256
-BONUS = np.array([0, 4.0, 2.5, 2.0, 1.5, 0.5, 0.5, 0.7, 1.5, 0.5], np.float32)
+BONUS = np.array([0, 4.4, 2.5, 2.0, 1.5, 0.5, 0.5, 0.7, 1.5, 1.5], np.float32)
 """Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
 SURE_PERSON = 0.97
@@ -70,6 +70,8 @@ _PARTICLES = frozenset(("de", "da", "do", "dos", "das", "del", "della", "di", "d
 "zu", "ten", "ter", "el",
 "al", "bin", "ben", "y", "e"))  # fmt: skip
 """Small words that a name may begin with or end with."""
+_BETWEEN = frozenset((" and", " und", " or", " oder", " &", " with", " mit"))
+"""Between two people. Other languages' words for it stand within names too."""
 _LONGEST_LOCAL = 8
 """Tokens before the ``@`` of an address."""
 _WITHIN_LOCAL = frozenset(".-_+")
@@ -96,11 +98,14 @@ _LEADS = frozenset(
         "und",
         "et",
         "y",
+        "naslovu",
     )
 )
 """Words that no finding begins with."""
 _OPENS = "\"'`>“‘"
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
+_BLAMED = re.compile(r"\^?[0-9a-f]{7,40} (?:[^\s()]{1,120} {1,8})?\(")
+"""What ``git blame`` says before who wrote the line of code after it."""
 _SPEAKS = re.compile(r":[ ]?[\"“«]?[A-ZÀ-Þ¡¿]")
 _SPEAKER = re.compile(
     r"(?:^|(?<=\n))(?P<name>[A-ZÀ-Þ][a-zà-ÿ'’-]{2,20}):[ ]?[\"“«]?[A-ZÀ-Þ¡¿][a-zà-ÿ'’]{0,20}(?: [a-zà-ÿ]|[,.!?])"
@@ -155,6 +160,7 @@ class NameFinder:
             end -= OVERLAP
             cuts = range(end, max(begin, end - OVERLAP), -1)
             end = next((cut for cut in cuts if not labels[cut] or labels[cut] != labels[cut - 1]), end)
+        labels = [0 if label == _PERSON and tokens[at] in _BETWEEN else label for at, label in enumerate(labels)]
         named = [at for at, label in enumerate(labels) if label]
         inside = [at for at in named if begin <= at < end]
         found: list[Finding] = []
@@ -216,6 +222,10 @@ class NameFinder:
         while first < final and sure[final] < surest and self._is_ordinary(tokens[final]):
             final -= 1
         return first, final
+
+    def is_ordinary(self, word: str) -> bool:
+        """Whether it is on the list of words that are no names."""
+        return bool(self._bits_of(folded(word)) & COMMON)
 
     def _is_ordinary(self, token: str) -> bool:
         word = token.strip()
@@ -348,7 +358,7 @@ def _is_code(text: str, start: int, end: int, lines: _Lines) -> bool:
     if not code:
         return False
     before = text[begin:start]
-    if _COMMENT.search(before) is not None:
+    if _COMMENT.search(before) is not None or _BLAMED.fullmatch(before) is not None:
         return False
     # Within quotes: an opening one before it, on this line, that nothing has closed.
     return (

@@ -53,7 +53,8 @@ _ENGLISH = re.compile(
     rf" in [A-Z]|\.?$){_UNIT}"
     rf"|(?<=\d)(?!(?<=[12])\d{{3}} [A-Z])\d{{2,4}} {_NO_RARE_STREET}[A-Z][a-zà-ž'’-]{{2,24}} {_RARE_SUFFIX}\b(?![\w'’-]|\.\w){_UNIT}"
     rf"|(?<=\d)\d{{0,4}}[A-Za-z]? (?:Broadway|(?:[NSEW]\.? |North |South |East |West )?\d{{1,3}}(?:st|nd|rd|"
-    rf"th) (?:St|Ave|Street|Avenue)\b\.?|The [A-Z][a-z]{{3,14}}(?=,|\n)|(?:Highway|Route|State Route|County Road|Avenue|"
+    rf"th) (?:St|Ave|Street|Avenue)\b\.?|The [A-Z][a-z]{{3,14}}(?=,|\n)|"
+    rf"(?<=\d\d )[NSEW]\.? [A-Z][a-z]{{3,20}}(?=[,.;)\n]|$)|(?:Highway|Route|State Route|County Road|Avenue|"
     rf"Avenida|Rue|Calle|Via|Rua) [A-Z0-9]\w{{0,14}}(?: {_CAP}){{0,3}}){_UNIT})"
 )
 _MAYBE_ENGLISH = re.compile(r"\d[A-Za-z]?,? (?:[A-ZÀ-ÖØ-ÞĀ-Ž]|\d{1,3}(?:st|nd|rd|th) |of |the |de |la |del )")
@@ -382,12 +383,18 @@ ANNOUNCED = Announcements(
 )  # fmt: skip
 
 
+_NL_AFTER_TOWN = re.compile(r"(?<=[a-zà-ÿ] )[1-9]\d{3} (?!SA|SD|SS)[A-Z]{2}(?=[ \t]*(?:$|[\n,.;)]))")
+"""Where the town stands first."""
+
+
 def _postcodes(text: str, lowered: Lowered, streets: list[Finding]) -> Iterator[Finding]:
     def code(start: int, end: int, score: float = 0.7) -> Finding:
         return Finding(start, end, "POSTCODE", "POSTCODE", score)
 
     yield from announced(text, lowered, ANNOUNCED)
     shape = lowered.shape
+    for match in _NL_AFTER_TOWN.finditer(text) if "a 0000 AA" in shape else ():
+        yield code(*match.span())
     for match in _UK_SPACED.finditer(text) if " 0AA" in shape else ():
         if text[match.start() : match.start("district")] in _UK_AREAS:
             yield code(*match.span())

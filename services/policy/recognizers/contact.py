@@ -36,12 +36,12 @@ _MENTIONED = re.compile(
     r"twitter|telegram|tiktok|x|dm|"
     r"contact|see|assign(?:ed)?|owner|reviewer|author|at|@\w+,?|user|handle|name|me|on|danke|merci|hola|ciao|hoi|hallo|salut|"
     r"frag|an|avec|con|met|"
-    r"is|are|was|fyi|attn|agree|agreed|hat|let|tell|told)|[,:(|>&+\"'\u2014-])[ \t]{0,2}$",
+    r"is|are|was|fyi|attn|agree|agreed|hat|let|tell|told)|[,:(|>&+\"'\u2014-])\*{0,2}[ \t]{0,2}$",
     re.IGNORECASE,
 )
 _ADDRESSED = re.compile(
     r"[ \t]{0,2}(?:[,:?!]|(?:can|could|please|pls|will|would|thanks|you|your|is|are|has|have|said|wrote|asked|any|what|when|do|does|"
-    r"did|should|where|how|why|we|i|it)\b)"
+    r"did|should|where|how|why|we|i|it)\b|[·—–•] ?\d)"
 )
 _ARRAY = re.compile(r"\b(?:push|unshift|my|foreach|keys|scalar|splice) {0,2}\(?(?:@\w+, ?){0,6}$")
 """Of Perl and its kin: ``push @names``, ``my (@one, @two)``."""
@@ -198,6 +198,17 @@ _OF_SUDO = re.compile(r"\bsudo(?:\[\d{1,7}\])?: {1,4}(?P<value>[a-z_][\w.-]{0,31
 _OF_DATABASE = re.compile(
     r"\[\d{1,7}\] (?P<value>[a-z_][\w.-]{1,31})@[a-z_]\w{1,31} (?:LOG|ERROR|FATAL|DETAIL|STATEMENT|WARNING|HINT):"
 )
+_PROMPT = re.compile(
+    r"^(?:\([\w.-]{1,40}\) )?\[?(?P<value>[a-z][\w.-]{2,30})@[A-Za-z][\w.-]{0,60}(?::[~/][^\s$#]{0,80}\]?| [~/][^\s$#]{0,80}\]) ?[$%#](?= |$)",
+    re.MULTILINE,
+)
+"""Of a shell: ``jwhit@bastion-2:~$ psql``."""
+_BY_WHOM = re.compile(
+    r"(?<![^\W_])(?:edited|deployed|deploy|pushed|merged|approved|updated|modified|reviewed|uploaded|exported|started|triggered|"
+    r"requested|submitted|closed|opened|commit(?:ted)?|published|rotated|disabled|locked|unlocked|reset)[^\n.;]{0,40}? by @?"
+    r"(?P<value>(?=[a-z_.-]{0,30}[\d_.])[a-z][\w.-]{3,30}[a-z\d])(?![\w/@(-]|\.\w|:\d)"
+)
+"""One word of small letters and a digit or a sign, and not what a program calls."""
 _OF_MACHINES = frozenset(
     "app apps runner build builder builds vsts jenkins gitlab-runner ci deploy node circleci work workspace shared public all "  # noqa: SIM905  # words, not a list of strings
     "linuxbrew user users vagrant pi centos debian fedora ec2-user airflow jovyan dev developer service svc git www web docker".split()
@@ -253,6 +264,8 @@ _LOGGED = (
     ((" [",), _ACCESS_LOG),
     (("sudo",), _OF_SUDO),
     (("@",), _OF_DATABASE),
+    ((":~", ":/", " ~", " /"), _PROMPT),
+    ((" by ",), _BY_WHOM),
 )
 
 

@@ -95,7 +95,7 @@ ANNOUNCED = Announcements(
     announcement(
         "IT_CODICE_FISCALE", "ID", "fiscal|c.f.|cf|tax code", r"(?:cod(?:ice|\.)? ?fisc(?:ale|\.)?|c\.f\.|cf|fiscal code|"
         r"tax code)",
-        r"(?i:[A-Z]{6} ?[0-9LMNP-V]{2} ?[A-EHLMPR-T] ?[0-9LMNP-V]{2} ?[A-Z] ?[0-9LMNP-V]{3} ?[A-Z])",
+        r"(?i:[A-Z]{3} ?[A-Z]{3} ?[0-9LMNP-V]{2} ?[A-EHLMPR-T] ?[0-9LMNP-V]{2} ?[A-Z] ?[0-9LMNP-V]{3} ?[A-Z])",
     ),
     announcement("IT_VAT", "ID", "iva", r"(?:p(?:art(?:ita)?)?\.? ?iva)", r"(?:IT ?)?\d{11}"),
     announcement(
@@ -158,8 +158,9 @@ ANNOUNCED = Announcements(
         r"|[A-Z]{1,2} ?\d{6,8}|\d{3} \d{3} \d{3}",
     ),
     announcement(
-        "DRIVER_LICENSE", "ID", "licen|führerschein|fuehrerschein|permis|patente|conduc|rijbewijs|dl #|dl#|dl no|dl:|dvla",
-        r"(?:driv(?:er'?s?|er’s|ing|ers)[ _-]?licen[cs]es?|licen[cs]e[ _](?:no|number|num|nr|#)\.?|f(?:ü|ue)hrerschein\w*|"
+        "DRIVER_LICENSE", "ID", "licen|führerschein|fuehrerschein|permis|patente|conduc|rijbewijs|dl #|dl#|dl no|dl:|dvla|drivers|driver's",
+        r"(?:driv(?:er'?s?|er’s|ing|ers)[ _-]?licen[cs]es?|drivers(?=[,:] \d)|driver's(?=[,:] \d)|licen[cs]e[ _](?:no|number|num|"
+        r"nr|#)\.?|f(?:ü|ue)hrerschein\w*|"
         r"permis de conduire|patente(?: di guida)?"
         r"|(?:permiso|carn[ée]t?|licencia) de conduc\w+|rijbewijs\w*|dl ?(?:#|no\.?|number|:)|dvla)",
         _DOCUMENT, gap=FAR,
@@ -241,7 +242,7 @@ _ITIN = re.compile(r"9\d{2}([ -])(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])\1\d{4}")
 
 _AFTER_DIGITS = 16
 """What ``_DIGIT_FIRST`` reads beyond the digits, and more."""
-_NEARBY = 64
+_NEARBY = 120
 """Characters before a number in which a word of its world counts; after it, half as many."""
 
 _Check = Callable[[str], bool]
@@ -281,7 +282,14 @@ class NationalIds:
             (11, "IT_VAT", luhn, _words("iva|fattura|azienda")),
             (12, "ES_NUSS", nuss, _words("seguridad|afilia|cotiza")),
             (9, "NL_BSN", bsn, _words("burger|belasting|identiteit|dutch|zorg|sofi")),
-            (9, "CA_SIN", luhn, _words("social|insurance|canad|cra\\b|sin\\b")),
+            (
+                9,
+                "CA_SIN",
+                luhn,
+                _words(
+                    "social|insurance|canad|cra\\b|sins?\\b|nas\\b|rrsp|tfsa|t[14]s?\\b|roe\\b|efile|payroll|ottawa|ontario|quebec|québec"
+                ),
+            ),
             (9, "AU_TFN", valid("AuTfnRecognizer"), _words("tax|ato\\b|super|austral")),
             (9, "AU_ACN", valid("AuAcnRecognizer"), _words("company|asic|pty")),
             (11, "AU_ABN", valid("AuAbnRecognizer"), _words("business|pty|austral|gst")),

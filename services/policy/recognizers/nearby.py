@@ -138,20 +138,6 @@ _HEX_KEY = re.compile(
     r"(?<![\w./:@-])[a-z]{2,10}(?:[-_][a-z]{2,10}){1,3}[-_](?=[0-9a-f]{0,40}\d)(?=[0-9a-f]{0,40}[a-f])[0-9a-f]{32,64}(?![\w.-])"
 )
 """``fs-prod-20b8…``: what it opens, where, and what nobody typed."""
-_PHRASE = re.compile(
-    r"(?<![^\W_])(?:(?:agreed|verbal|collection|family|security|pickup) (?:password|phrase|word)|mot de passe convenu|passwort der familie|"
-    r"(?:vereinbartes )?kennwort|safe word|code word|codewort|memorable (?:word|name|place))(?=[ (:,?])[^\n:,?]{0,60}(?:[:,]|"
-    r"\?[^\n]{0,24}\n[^\n:]{0,24}:)"
-    r"(?: (?:oh gosh|um|uh|is|it['’]s)[.,]?)? ?[«\"“]? ?(?P<value>[^\W\d_]{3,16}(?: [^\W\d_]{3,16}){0,3})(?= ?[»\"”]| ?[.,;?]? ?(?:\n|$)|"
-    r", (?:before|after|when|if)\b|\.)",
-    re.IGNORECASE,
-)
-_ANSWER = re.compile(
-    r"security question[^\n]{0,90}?(?:answer|antwort|réponse)[ :]{1,2}[\"“]?(?P<value>[^\W_]{3,24})|"
-    r"security question[^\n]{0,70}?, (?:he|she|they|it)[^\n,.]{0,24}? (?:is|it['’]s) (?P<said>[A-ZÀ-Ž][^\W\d_]{2,24})",
-    re.IGNORECASE,
-)
-
 _PASSWORD_WORDS = Words((
     "pass", "pw", "kennwort", "contraseña", "mot de passe", "mots de passe", "wachtwoord", "parola d", "senha", "mdp", "psw", "clave", "hasł",
     "lösenord", "wifi", "wi-fi", "wlan", "credentials", "login", "log in", "log-in", "logged in", "sign in", "signed in",
@@ -161,8 +147,6 @@ _OTP_WORDS = Words(("otp", "2fa", "mfa"))
 _ALARM_WORDS = Words(("alarm", "allarme", "keypad"))
 _AUTH_WORDS = Words(("auth=", "auth ="))
 _COMMUNITY_WORDS = Words(("community", "totp", "otp_", "otpse"))
-_PHRASE_WORDS = Words(("password", "phrase", "word", "mot de passe conv", "kennwort", "codewort", "memorable"))
-_QUESTION_WORDS = Words(("security question",))
 _PIN_WORDS = Words(("pin", "pins", "pincode", "pin-"))
 
 
@@ -188,7 +172,6 @@ def nearby(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield from _digits_after(text, said.end(), _PUT_IN, least=4)
     for words, patterns in (
         (_CODE_WORDS, (_CODE_SAID, _CODE_KEYPAD, _OF_CODE)), (_OTP_WORDS, (_OF_OTP,)), (_COMMUNITY_WORDS, (_COMMUNITY,)),
-        (_PHRASE_WORDS, (_PHRASE,)), (_QUESTION_WORDS, (_ANSWER,)),
     ):  # fmt: skip
         if words.any_within(lowered):
             for pattern in patterns:

@@ -113,8 +113,8 @@ ANNOUNCED = Announcements(
     ),
     announcement("BANK_ACCOUNT", "ACCOUNT", "ac no|ac number|ac #", r"ac (?:no\.?|number|#)", r"\d{9,18}", gap=r"(?: is)?[ :]{1,3}"),
     announcement(
-        "BANK_ACCOUNT", "ACCOUNT", "checking|savings", r"(?:checking|savings)(?: account)?(?: (?:no\.?|number|#))?", r"\d(?:[ -]?\d){7,13}",
-        gap=r"[ ]?:[ \t]{1,16}", score=0.9,
+        "BANK_ACCOUNT", "ACCOUNT", "checking|savings|chequing", r"(?:checking|savings|chequing)(?: account)?(?: (?:no\.?|number|#))?",
+        r"\d(?:[ -]?\d){7,13}", gap=r"[ ]?:?[ \t]{1,16}", score=0.9,
     ),
     announcement("BANK_SORT_CODE", "ACCOUNT", "branch code", r"branch code", r"\d{3} ?\d{3}|\d{5}", gap=r"(?: is|:)?[ ]", score=0.9),
     announcement(
@@ -156,7 +156,8 @@ ANNOUNCED = Announcements(
 
 
 _SORT_AND_ACCOUNT = re.compile(
-    r"(?<![\w.,:/-])(?P<sort>\d{2}-\d{2}-\d{2})[ ,;/|]{1,3}(?:(?:account|acct|acc|a/c)\.?[ :#]{1,3})?(?P<account>\d{7,12})(?![\w-]|[.,]\d)"
+    r"(?<![\w.,:/-])(?P<sort>\d{2}-\d{2}-\d{2}|\d{2} \d{2} \d{2}(?= ?/)|\d{3}-\d{3}(?= \d{6,9}\b))[ ,;/|]{1,3}"
+    r"(?:(?:account|acct|acc|a/c)\.?[ :#]{1,3})?(?P<account>\d{6,12})(?![\w-]|[.,]\d)"
 )
 _BEFORE_BLZ = re.compile(r"\d(?<![\w.,:/#=+-]\d)(?: ?\d){5,11}(?=,? \(?BLZ\b)")
 _AT_A_BANK = re.compile(
@@ -218,7 +219,7 @@ class Payment:
         for start, end in lowered.numbers:
             if lowered.shape.count("0", start, end) >= _LEAST_CARD:
                 yield from _cards(text, start, end)
-        if "00-00-00" in lowered.shape:
+        if lowered.has_shape(("00-00-00", "00 00 00", "000-000 0")):
             for match in _SORT_AND_ACCOUNT.finditer(text):
                 yield Finding(*match.span("sort"), "BANK_SORT_CODE", "ACCOUNT", 0.7)
                 yield Finding(*match.span("account"), "BANK_ACCOUNT", "ACCOUNT", 0.7)

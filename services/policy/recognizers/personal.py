@@ -27,9 +27,9 @@ _DATE = (
 
 _BIRTH = (
     r"(?:born|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|\bdobs?\b|d\.o\.b\.?|\bdob|geboren|geburts(?:datum|tag)|\bgeb\.|"
-    r"n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|"
+    r"n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|nat[oa]_(?:il|a)\b|"
     r"data (?:di )?nasc(?:ita|\.)|naci[óo] el|nacid[oa](?:/a|\(a\))?|fecha (?:de )?nac(?:imiento|\.)?|f\. ?(?:de )?nac\.?|nacimiento|"
-    r"geboortedatum|geb\b|birth_?dt|"
+    r"geboortedatum|geb\b|birth_?dt|\bf_?nac\b|\bfecha_?nac\b|"
     r"date (?:de )?naiss\.?|\bddn\b|\bd\. ?d\. ?n\b|gebdat\w*|geb[.-]?dat(?:um|\.)?|\bbday\b|b['’]day|nasc\.|(?<=\bn)\. (?:il|"
     r"a)|(?-i:\bF\. ?N\.|\bFN\b|\bGD\b|\bYOB\b)|urodz(?:ony|ona|enia)|ur\.(?= ?\d)|född|født|fødsels(?:dato|dag)|syntym\w+|narozen\w*|"
     r"year of birth|jahrgang|compleanno|cumplea[ñn]os|anniversaire|verjaardag|birthdate)"

@@ -7,6 +7,7 @@ from functools import lru_cache
 import phonenumbers
 
 from services.policy.findings import Finding
+from services.policy.recognizers import announced as words
 from services.policy.recognizers.lowered import Lowered, Words, holds_any
 
 MAX_VALIDATED = 500
@@ -90,7 +91,7 @@ _ROW = re.compile(r"\d[ \t]{1,3}$")
 _EXTENDED = re.compile(_EXTENSION, re.IGNORECASE)
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:phone|telephone|tel|telefon\w*|t[ée]l[ée]phone|tel[ée]fono|cellulare|m[óo]vil|portable|telefoon\w*|"
-    r"handy|mobile|mobil|mob|"
+    r"handy|mobile|mobil|mob|cel|hp|recapito|l[íi]nea|"
     r"cell|cellphone|ph|fax|whatsapp|sms|call(?:ed|ing|s|back)?|dial(?:led|ed)?|ring|rang|text(?:ed|ing)?|reach(?:ed|able)?|"
     r"appel\w+|rappel\w+|joindre|bellen|bel|terugbellen|"
     r"erreich\w+|anruf\w*|rückruf|hotline|"
@@ -162,6 +163,17 @@ _OTHER_NUMBERS = re.compile(
 )
 _CONTEXT_CHARS = 48
 
+EXTENSIONS = words.Announcements(
+    words.announcement(
+        "PHONE_NUMBER", "PHONE", "ext.|ext |extension|durchwahl|poste|toestel|anexo|interno|dw ",
+        r"(?:ext\.?|extension|durchwahl|(?-i:DW)|poste|toestel|anexo|interno)(?: (?:is|number|no\.?|nr\.?|ist|est))?", r"\d{2,5}",
+        gap=r"[ :.-]{1,3}", score=0.5,
+    ),
+    words.announcement("PHONE_NUMBER", "PHONE", " x1| x2| x3| x4| x5| x6| x7| x8| x9", r"(?-i:[A-Z][a-z'’-]{1,20})", r"x\d{4}",
+    gap=r"[ (]{1,2}", score=0.5),
+)  # fmt: skip
+"""Within a house, where the number itself stands elsewhere or nowhere."""
+
 
 def prepare() -> None:
     """Load what ``phonenumbers`` knows of the countries asked for here, which it would at the first number of each."""
@@ -173,6 +185,7 @@ def prepare() -> None:
 
 def phones(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
+    yield from words.announced(text, lowered, EXTENSIONS)
     start = end = -1
     for first, last in lowered.numbers:
         first = max(0, first - _CONTEXT_CHARS - 16)

@@ -83,8 +83,9 @@ ANNOUNCED = Announcements(
         "NATIONAL_ID", "ID", "rut ", r"rut", r"\d{1,2}\.?\d{3}\.?\d{3}-[\dkK]", gap=_SAID, score=0.85,
     ),
     announcement(
-        "DRIVER_LICENSE", "ID", "dl |oln|licen",
-        r"(?:(?-i:[A-Z]{2}) dl|(?-i:\bOLN|\bDL)|licen[cs]e)", r"(?=(?:[A-Z -]{0,3}\d){6})[A-Z]?\d[\d -]{5,16}\d",
+        "DRIVER_LICENSE", "ID", "dl |oln|odl|cdl|licen",
+        r"(?:(?-i:[A-Z]{2}) dl|(?-i:\b[OC]DL)(?: (?:#|no\.?))?|(?-i:\bOLN|\bDL)|"
+        r"licen[cs]e)", r"(?=(?:[A-Z -]{0,3}\d){6})[A-Z]?\d[\d -]{5,16}\d",
         gap=r"[ :#]{1,3}", score=0.8,
     ),
     announcement(

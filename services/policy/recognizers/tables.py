@@ -16,6 +16,14 @@ _LONGEST_HEAD = 2_000
 _INSERT = re.compile(
     r"insert\s{1,4}into\s{1,4}[\w.\"`]{1,64}\s{0,4}\((?P<head>[^()]{3,1000})\)\s{0,8}values\s{0,8}", re.IGNORECASE
 )
+_INSERT_ALL = re.compile(r"insert\s{1,4}into\s{1,4}(?P<table>[\w.\"`]{1,64})\s{1,4}values\s{0,8}", re.IGNORECASE)
+_CREATE = re.compile(
+    r"create\s{1,4}table\s{1,4}(?:if\s{1,4}not\s{1,4}exists\s{1,4})?(?P<table>[\w.\"`]{1,64})\s{0,4}\(\s{0,8}", re.IGNORECASE
+)
+_CREATED = re.compile(r"[\"`]?(?P<head>[A-Za-zÀ-ž_]\w{0,40})[\"`]?\s[^\n]{0,200}?(?:,[ \t]*(?:--[^\n]*)?\n|\n)\s{0,8}")
+_NO_COLUMN = frozenset(("primary", "unique", "key", "constraint", "foreign", "index", "check", "fulltext"))
+"""What else a table is made with."""
+_MOST_COLUMNS = 200
 _COPY = re.compile(
     r"^copy\s{1,4}[\w.\"`]{1,64}\s{0,4}\((?P<head>[^()\n]{3,1000})\)\s{1,4}from\s{1,4}stdin\b[^\n]{0,80}\n",
     re.IGNORECASE | re.MULTILINE,
@@ -44,7 +52,7 @@ _NAME = r"[A-ZÀ-ÖØ-ÞĀ-Ž][^\d@:/\\<>{}=_]{0,60}"
 _COLUMNS = (
     _column("US_SSN", "SSN", r"\bssn|social_sec", r"\d{3}[ -]?\d{2}[ -]?\d{4}"),
     _column("DATE_OF_BIRTH", "DOB", r"\bdob\b|\bborn\b|birth|geburt|geboren|naissance|nascita|nacim|geboorte|"
-    r"\bdata ur|f(?:echa)? nac\b",
+    r"\bdata ur|f(?:echa)?_? ?nac\b|\bnat[oa] il\b|\bddn\b",
     r"(?=.*\d)[\w ./,-]{6,24}(?:T[\d:.Z]+)?"),
     _column("PHONE_NUMBER", "PHONE", r"phone|\btel\b|telefon|mobil|\bcell|\bfax|msisdn|handy|movil|t[ée]l\b|\bdirect\b",
     r"(?:tel:)?[+(\d][\d ().x/+-]{5,24}"),
@@ -52,7 +60,8 @@ _COLUMNS = (
     r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9 -]{2,9}"),
     _column("IBAN_CODE", "IBAN", r"iban", r"[A-Z]{2}\d{2}[A-Z0-9 ]{10,40}"),
     _column("CREDIT_CARD", "CARD", r"card_?(?:no|num)|\bcard\b|\bpan\b|credit_?card", r"\d[\d -]{10,22}\d"),
-    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|bank_?acc|konto|routing|sort_?code|compte|cuenta|rekening|\bbsb\b",
+    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|bank_?acc|konto|routing|\baba\b|^sort$|^acc$|"
+    r"sort_?code|compte|cuenta|rekening|\bbsb\b",
     r"\d[\d -]{4,20}\d"),
     _column(
         "NATIONAL_ID", "ID",
@@ -77,15 +86,16 @@ _COLUMNS = (
     ),
     _column("CREDENTIAL", "SECRET", r"passw|\bsecret|api_?key|\btoken\b|\bpwd\b", r"(?=.*[\d!@#$%^&*])\S{6,512}"),
     _column("USERNAME", "USERNAME", r"user_?name|\blogin\b|\bhandle\b", r"[A-Za-z0-9][\w.-]{2,31}"),
-    _column("STREET_ADDRESS", "ADDRESS", r"street|addr|anschrift|adres|indirizzo|direcci|stra(?:ß|ss)e|address_?line",
-    r"(?=.*\d)(?=.*[A-Za-zÀ-ž]{3}).{5,80}"),
+    _column("STREET_ADDRESS", "ADDRESS", r"street|addr|anschrift|adres|indirizzo|direcci|stra(?:ß|ss)e|address_?line|domicilio",
+    r"(?=.*\d|.*s/n)(?=.*[A-Za-zÀ-ž]{3}).{5,80}"),
     _column("AGE", "AGE", r"\bage\b|\balter\b|\bedad\b|\bleeftijd\b", r"1[01]\d|[1-9]?\d", personal=False),
     _column("PERSON", "PERSON", r"(?:first|last|full|given|family|middle|customer|patient|employee|contact|holder|sur|"
     r"display)_?name|surname|forename|vorname|nachname|pr[ée]nom|cognome|apellido|achternaam|voornaam|\bimi[eę]\b|nazwisko", _NAME),
     _column("PERSON", "PERSON", r"^(?:name|nom|nombre|nome|naam|contact|customer|patient|employee|owner|holder|person|user|"
     r"manager|line_manager|"
     r"client|tenant|member)$", _NAME, personal=False),
-    _column("LOCATION", "LOCATION", r"^(?:city|town|ort|stadt|ville|citt[àa]|ciudad|plaats|woonplaats|state|province|region|"
+    _column("LOCATION", "LOCATION", r"^(?:city|town|ort|stadt|ville|citt[àa]|ciudad|plaats|woonplaats|"
+    r"poblaci[óo]n|localidad|comune|commune|st|state|province|region|"
     r"country|land|pays|paese)$", _NAME, personal=False),
     _column("ORGANIZATION", "ORG", r"^(?:company|company_name|organi[sz]ation|employer|firma|soci[ée]t[ée]|azienda|empresa|"
     r"bedrijf)$", _NAME, personal=False),
@@ -129,9 +139,36 @@ def tables(text: str, lowered: Lowered) -> Iterator[Finding]:
         for insert in _INSERT.finditer(text):
             columns = _columns_of(text[start:end] for start, end in _cells(text, *insert.span("head"), ","))
             position = insert.end()
-            while any(columns) and (row := _TUPLE.match(text, position)) is not None:
-                yield from _row(text, _cells(text, *row.span("row"), ","), columns)
-                position = row.end()
+            yield from _tuples(text, position, columns)
+        if "create" in lowered:
+            yield from _dumped(text)
+
+
+def _dumped(text: str) -> Iterator[Finding]:
+    """Rows that are inserted into a table which the text makes: ``CREATE TABLE t (…); INSERT INTO t VALUES (…)``."""
+    tables = {
+        match["table"].strip('"`').lower(): _columns_of(iter(_created(text, match.end()))) for match in _CREATE.finditer(text)
+    }
+    for insert in _INSERT_ALL.finditer(text):
+        columns = tables.get(insert["table"].strip('"`').lower(), [])
+        yield from _tuples(text, insert.end(), columns)
+
+
+def _created(text: str, position: int) -> list[str]:
+    """The names of the columns of a table that is made from here on."""
+    heads: list[str] = []
+    while len(heads) < _MOST_COLUMNS and (column := _CREATED.match(text, position)) is not None:
+        if column["head"].lower() in _NO_COLUMN:
+            break
+        heads.append(column["head"])
+        position = column.end()
+    return heads
+
+
+def _tuples(text: str, position: int, columns: Sequence[_Column | None]) -> Iterator[Finding]:
+    while any(columns) and (row := _TUPLE.match(text, position)) is not None:
+        yield from _row(text, _cells(text, *row.span("row"), ","), columns)
+        position = row.end()
 
 
 def _within_table(text: str, start: int, width: int) -> bool:

@@ -24,8 +24,8 @@ from services.policy.names.training.negatives import vocabulary
 from services.policy.names.words import COMMON
 
 SEED = 20261
-DOCUMENTS = 120_000
-EPOCHS = 5
+DOCUMENTS = 100_000
+EPOCHS = 4
 BATCH_TOKENS = 4000
 RATE = 0.004
 ONE_THREAD = "OPENBLAS_NUM_THREADS"

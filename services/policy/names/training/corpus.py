@@ -10,10 +10,13 @@ from services.policy.names.training.grammar import Document, expand, joined
 from services.policy.names.training.lists import HERE
 from services.policy.names.training.negatives import excerpt, prose
 from services.policy.names.training.records import record
+from services.policy.names.training.retold import retold
 from services.policy.names.training.values import Part, Scene
 
 LANGUAGES = ("en", "de", "fr", "it", "es", "nl")
 _WEIGHTS = (62, 9, 8, 7, 7, 7)
+RETOLD = 0.2
+"""So many documents are written ones told again. They are several times as long as what templates make."""
 
 
 @cache
@@ -41,6 +44,9 @@ def documents(seed: int, count: int, held_back: bool = False) -> Iterator[Docume
 
 
 def _document(rng: random.Random, held_back: bool) -> list[Part]:
+    if rng.random() < RETOLD:
+        language, whole = retold(rng, held_back)
+        return _untidy(rng, whole, language)
     language = rng.choices(LANGUAGES, _WEIGHTS)[0]
     scene = Scene(rng, language, held_back)
     kind = rng.random()

@@ -46,6 +46,10 @@ class Scene:
             self._people[number] = human(self.rng, self.language, self.held_back)
         return self._people[number]
 
+    def someone(self) -> Human:
+        """Nobody who was here before."""
+        return self._human("")
+
     def _pick(self, section: str) -> str:
         return self.rng.choice(extra()[f"{section} {self.language}"])
 

@@ -1,0 +1,76 @@
+"""What a name or a place says of what stands right beside it: the postcode of a town, a person's day of birth in a row of a table.
+
+A row without a head has only its neighbours to tell by: ``9|Okafor, Ada|1984-02-05|Sweetwater|TN|37874``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from services.policy.findings import Finding
+
+_SCORE = 0.5
+_LONGEST_ROW = 48
+"""Characters between a name and the day that is looked for."""
+_CODE_AFTER = re.compile(
+    r"(?: [A-Z](?= ))?,? (?P<code>(?!(?:19|20)\d\d(?!-))(?:\d{3} \d{2,3}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4,6}))(?=[.;!?)]?(?:\s*\n|\s*$)|[.,;!?)] |"
+    r" (?:in|and|is|for|to|or|but|where|as|und|et|y|e|en)\b)"
+)
+"""Of a town, right after it: no year, and no number of anything."""
+_CELL = r"[\"'’]?[ \t]{0,24}[,;|\t][ \t]{0,4}[\"']?"
+"""The end of a cell and the beginning of the next."""
+_CODE_CELL = re.compile(
+    rf"{_CELL}(?:[A-Z]{{2,3}}{_CELL})?(?P<code>\d{{5}}(?:-\d{{4}})?|(?!(?:19|20)\d\d)\d{{4}})(?=[\"']?[ \t]*[,;|\t)\n])"
+)
+"""In the next cell of a row, or the one after the state's. In a sentence a comma stands there too, and no sign of a cell after it."""
+_CODE_BEFORE = re.compile(rf"(?:(?<=[,;|\t\"'])|(?<=[,;|\t] ))(?P<code>(?!(?:19|20)\d\d(?!\d))\d{{4,5}})(?:{_CELL}| )$")
+_YEAR = r"(?:19\d\d|20[01]\d)"
+_DAY = (
+    rf"(?:{_YEAR}-[01]\d-[0-3]\d|{_YEAR}/[01]\d/[0-3]\d|[0-3]?\d[./-][01]?\d[./-]{_YEAR}|[01]?\d/[0-3]?\d/{_YEAR}|"
+    rf"\d{{1,2}}[- ](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{{0,6}}[- ](?:{_YEAR}|\d\d))"
+)
+_DAY_CELL = re.compile(rf"{_CELL}(?:[A-Z]{_CELL})?(?P<day>{_DAY})(?=[\"']?[ \t]*[,;|\t)])", re.IGNORECASE)
+"""In the cell after a name's, or after a sex or an initial."""
+_DAY_COLUMN = re.compile(rf"[ ]{{2,24}}(?P<day>{_DAY})(?=[ ]{{2}}|[ ]*\n)", re.IGNORECASE)
+_DAY_SAID = re.compile(
+    rf", (?P<day>[0-3]?\d[./][01]?\d[./](?:19\d\d|200\d)|\d{{1,2}}-[A-Z][a-z]{{2}}-(?:19\d\d|200\d))(?=, [a-zà-ÿ]|\)|"
+    rf", (?:[A-Z][a-z]{{0,3}}[ -])?\d)|"
+    rf" \((?P<within>{_DAY}|\d{{1,2}}[A-Za-z]{{3}}\d\d)\)|,? (?P<short>\d{{2}}(?:[A-Z]{{3}}|[A-Z][a-z]{{2}})\d{{2}})(?!\w)"
+)
+"""``Teixeira, Rui, 17.08.1989, maçon``, ``Jaydon Hallam (22.10.2003)``, ``Salma 02AUG93``. Under a signature a line ends after a date."""
+_MARKS = re.compile(r"[;|\t]|'[ ]?,|\",")
+_OF_ROWS = re.compile(r"insert|values|\brow\b", re.IGNORECASE)
+
+
+def neighbours(text: str, found: Sequence[Finding]) -> Iterator[Finding]:
+    """In any order; ``found`` is in order."""
+    for each in found:
+        if each.stem == "LOCATION":
+            yield from _codes(text, each)
+        elif each.stem == "PERSON":
+            for pattern in (_DAY_CELL, _DAY_COLUMN, _DAY_SAID):
+                day = pattern.match(text, each.end)
+                if day is not None and (pattern is not _DAY_CELL or _in_row(text, each.start, day.end())):
+                    yield Finding(*day.span(str(day.lastgroup)), "DATE_OF_BIRTH", "DOB", _SCORE)
+                    break
+
+
+def _codes(text: str, place: Finding) -> Iterator[Finding]:
+    code = _CODE_AFTER.match(text, place.end)
+    if code is None:
+        code = _CODE_CELL.match(text, place.end)
+        if code is not None and not _in_row(text, place.start, code.end()):
+            code = None
+    if code is None:
+        code = _CODE_BEFORE.search(text, max(0, place.start - _LONGEST_ROW), place.start)
+    if code is not None:
+        yield Finding(*code.span("code"), "POSTCODE", "POSTCODE", _SCORE)
+
+
+def _in_row(text: str, start: int, end: int) -> bool:
+    """Whether the line is rather a row than a sentence: it has another end of a cell, and cells are parted by more than commas."""
+    first, last = text.rfind("\n", max(0, start - 400), start) + 1, text.find("\n", end, end + 400)
+    line = text[first : last if last >= 0 else end + 400]
+    return len(_MARKS.findall(line)) > 1 or (line.count(",") > 2 and ", " not in line) or _OF_ROWS.search(line) is not None
+
+
+__all__ = ["neighbours"]
