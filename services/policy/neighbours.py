@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from services.policy.findings import Finding
 
 _SCORE = 0.5
+_SEEN = 400
+"""Characters of a row to either side."""
 _LONGEST_ROW = 48
 """Characters between a name and the day that is looked for."""
 _CODE_AFTER = re.compile(
@@ -68,8 +70,8 @@ def _codes(text: str, place: Finding) -> Iterator[Finding]:
 
 def _in_row(text: str, start: int, end: int) -> bool:
     """Whether the line is rather a row than a sentence: it has another end of a cell, and cells are parted by more than commas."""
-    first, last = text.rfind("\n", max(0, start - 400), start) + 1, text.find("\n", end, end + 400)
-    line = text[first : last if last >= 0 else end + 400]
+    before, after = text[max(0, start - _SEEN) : start].rpartition("\n")[2], text[end : end + _SEEN].partition("\n")[0]
+    line = f"{before}{text[start:end]}{after}"
     return len(_MARKS.findall(line)) > 1 or (line.count(",") > 2 and ", " not in line) or _OF_ROWS.search(line) is not None
 
 

@@ -41,6 +41,7 @@ _OWN_SIGN = re.compile(
     r"[A-ZÀ-Þ][a-zà-ÿ]{2,16}(?:[A-ZÀ-Þ][a-zà-ÿ]{2,16})?\d{2,4}!?)(?=[\s\"'`”»),;]|[.:?](?:\s|$)|$)"
 )
 """A sign within a word, or a word with a capital and its number."""
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _GETTING_IN = re.compile(
     r"(?<![^\W_])(?:log(?:s|ged|ging)?[ -]?in|log(?:s|ged|ging)? on|sign(?:s|ed|ing)? in|get(?:s)? in(?: with)?|lock(?:ed)? (?:me |"
     r"you |her |him )?out|passwords?|passwort|kennwort|passcode|"
@@ -64,25 +65,21 @@ _STUDLY = re.compile(r"(?=.*\d)(?=.*[a-zà-ÿ]).*(?:[A-ZÀ-Þ]|[!#%&*+^~_.-]).*"
 _ENTERED_WORDS = Words((
     "enter", "type", "key", "punch", "dial in", "tap in", "put in", "introduz", "introduc", "teclea", "teclee", "marque", "digit",
     "inseris", "saisi", "tapez", "compose", "gib ", "geben", "eingeben", "tipp", "toets", "voer", "draai", "set it", "set the",
-     "wheels", "turn ",
+    "wheels", "turn ",
 ))  # fmt: skip
 _GETTING_IN_WORDS = Words((
     "log in", "login", "log-in", "logged in", "logs in", "logging in", "logged on", "log on", "logs on", "sign in", "signs in",
-     "signed in", "signing in",
-    "get in", "locked out", "locked me out", "locked you out", "lock me out", "password", "passwort", "kennwort", "passcode",
-     "wifi", "wi-fi", "wlan", "router", "vpn",
-    "netflix", " nas", "portal", "panel", "hosting", "zipbestand", "zip file", "archiv", "case sensitive", "caps lock", "reset "
-    "you", "credentials", "mailbox",
-    "wachtwoord", "gebruiker", "geblokkeerd", "inloggen", "einloggen", "zugang", "mot de passe", "mdp", "la box", "connecter",
-     "identifiant", "contraseña", "clave",
-    "usuario", "entrar", "accesso", "accedere", "rete", "netwerk heet", "switch", "idrac",
+    "signed in", "signing in", "get in", "locked out", "locked me out", "locked you out", "lock me out", "password", "passwort",
+    "kennwort", "passcode", "wifi", "wi-fi", "wlan", "router", "vpn", "netflix", " nas", "portal", "panel", "hosting", "zipbestand",
+    "zip file", "archiv", "case sensitive", "caps lock", "reset you", "credentials", "mailbox", "wachtwoord", "gebruiker",
+    "geblokkeerd", "inloggen", "einloggen", "zugang", "mot de passe", "mdp", "la box", "connecter", "identifiant", "contraseña",
+    "clave", "usuario", "entrar", "accesso", "accedere", "rete", "netwerk heet", "switch", "idrac",
 ))  # fmt: skip
 _LEAD_WORDS = Words((
     " with ", " using ", " by ", " to ", " on ", " op ", "use ", "try ", "tried ", "type ", "enter ", "typed ", "entered ",
-     "read out", "gave ", "it's ", "it’s ", "its ", "then ", "luego ",
-    "danach", "dann ", "poi ", "puis ", "ensuite", "daarna", "vervolgens", " con ", "avec ", " mit ", " met ", "poniendo",
-     "word is", "asks for", "says", "fábrica", "dejado en",
-    "c'est", "c’est", "ouais", "erstmal",
+    "read out", "gave ", "it's ", "it’s ", "its ", "then ", "luego ", "danach", "dann ", "poi ", "puis ", "ensuite", "daarna",
+    "vervolgens", " con ", "avec ", " mit ", " met ", "poniendo", "word is", "asks for", "says", "fábrica", "dejado en", "c'est",
+    "c’est", "ouais", "erstmal",
 ))  # fmt: skip
 
 
@@ -90,7 +87,7 @@ def typed(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order."""
     if _ENTERED_WORDS.any_within(lowered):
         for match in _ENTERED.finditer(text):
-            if not re.fullmatch(r"(?:19|20)\d\d", match["value"]):
+            if _YEAR.fullmatch(match["value"]) is None:
                 yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", _SCORE)
     if not _GETTING_IN_WORDS.any_within(lowered):
         return
@@ -112,9 +109,9 @@ def _may_be_typed(text: str, start: int, value: str) -> bool:
     """Whether the value is none of what programs and papers have, its line is a sentence, and the sentences around speak of getting in."""
     if len(value) < _LEAST or _DATE_OR_NAME.fullmatch(value) is not None or not is_value(value):
         return False
-    first, last = text.rfind("\n", 0, start) + 1, text.find("\n", start)
-    line = text[first : last if last >= 0 else len(text)]
-    if _CODE.search(line.replace(value, "")) is not None:
+    end = start + len(value)
+    before, after = text[max(0, start - _FAR) : start].rpartition("\n")[2], text[end : end + _FAR].partition("\n")[0]
+    if _CODE.search(before) is not None or _CODE.search(after) is not None:
         return False
     return _GETTING_IN.search(text, max(0, start - _FAR), start + _FAR) is not None
 

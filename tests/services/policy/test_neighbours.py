@@ -44,3 +44,9 @@ def test_a_row_without_a_head_is_redacted_as_a_whole(detector: Detector) -> None
     )
     stems = {each.stem for each in detector.find(text)}
     assert {"PERSON", "DOB", "ADDRESS", "POSTCODE", "PHONE"} <= stems
+
+
+def test_a_row_of_any_length_is_read_to_its_end(detector: Detector) -> None:
+    row = "Ann Lee|1984-02-05|Boise|ID|83706|"
+    short, long = (len(detector.find(row * count)) for count in (50, 500))
+    assert long == pytest.approx(10 * short, rel=0.05)
