@@ -1,7 +1,7 @@
 import { expect, test } from "@playwright/test";
 
 import { signInByKeyboard, tabTo } from "./keyboard";
-import { OPERATOR, submit } from "./system";
+import { OPERATOR, submit, until } from "./system";
 
 interface Called { calls: { state: string; outcome: string | null }[] }
 
@@ -10,6 +10,8 @@ const PAGES = [["o", "Overview"], ["a", "Approvals"], ["t", "Tasks"], ["u", "Aud
 test("a call in flight is stopped, seen to stop, and its pack released, with the keyboard alone; every page says so meanwhile", async ({ page, request }) => {
   const task = await submit(request, "Checkout fails with a card");
   const called = async (): Promise<Called> => (await (await request.get(`/api/v1/tasks/${task}`, { headers: { Authorization: `Bearer ${OPERATOR()}` } })).json()) as Called;
+  // Whether the ledger has the task yet is another matter: until then the answer says that there is none.
+  await until(request, task, () => true);
   await expect.poll(async () => (await called()).calls.map((each) => each.state)).toEqual(["allowed"]);
   await signInByKeyboard(page, "/tasks");
 

@@ -98,6 +98,8 @@ def _decided(segment: Segment, findings: tuple[Finding, ...], known: Known, plan
     swept = [place for place in known.places_in(segment.text) if (place.start, place.end) not in there]
     if swept:
         findings = resolve((*findings, *swept))
+    while rest := list(_in_rests(segment.text, findings, known)):
+        findings = resolve((*findings, *rest))
     if segment.number and findings:
         # A number goes as a whole: half of one is none.
         first = findings[0]
@@ -106,6 +108,18 @@ def _decided(segment: Segment, findings: tuple[Finding, ...], known: Known, plan
         operator = plan.operator(found.entity, found.stem)
         name = "NUMBER" if segment.number else found.stem
         yield _Place(found.start, found.end, found.entity, found.stem, operator, name)
+
+
+def _in_rests(text: str, findings: Sequence[Finding], known: Known) -> Iterable[Finding]:
+    """Values that stand as themselves once what they are glued to has gone: a number right after another one's digits."""
+    ends = [0, *(edge for found in findings for edge in (found.start, found.end)), len(text)]
+    for begin, end in zip(ends[::2], ends[1::2], strict=True):
+        cut = (begin and text[begin - 1 : begin].isalnum() and text[begin:end][:1].isalnum()) or (
+            end < len(text) and text[begin:end][-1:].isalnum() and text[end].isalnum()
+        )
+        if cut and begin < end:
+            for place in known.places_in(text[begin:end]):
+                yield Finding(place.start + begin, place.end + begin, place.entity, place.stem, place.score)
 
 
 def _kind(stem: str, kind: str) -> str:

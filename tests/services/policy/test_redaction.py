@@ -218,6 +218,11 @@ def test_every_json_value_restores_exactly_with_its_types(redactor: Redactor, va
         assert not Known(redacted.vault.known()).places_in(_without_placeholders(text, redacted.vault))
 
 
+def test_a_value_that_is_glued_to_another_is_found_once_that_has_gone(redactor: Redactor) -> None:
+    value = {"212-555-0188": None, "GB82 WEST 1234 5698 7654 32": None, "GB82 WEST 1234 5698 7654 32212-555-0188": None}
+    assert redactor.redact_json(value, EMPTY).value == {"<PHONE_1>": None, "<IBAN_1>": None, "<IBAN_1><PHONE_1>": None}
+
+
 def _strings(value: Any) -> Iterator[str]:
     """Strings and keys, of JSON within strings too."""
     if isinstance(value, dict):
