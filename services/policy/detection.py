@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agentos.sealing.placeholders import LOOKALIKE
 from services.policy._presidio import recognizers
 from services.policy.echoes import echoes
+from services.policy.file_names import file_names
 from services.policy.findings import THRESHOLD, Finding, resolve
 from services.policy.names import NameFinder
 from services.policy.neighbours import neighbours
@@ -106,6 +107,8 @@ class Detector:
         guessed = list(_beside(told, view, self._names.find(view, personal=personal)))
         found = resolve([*told, *guessed])
         found = resolve([*found, *neighbours(view, found)])
+        papers = file_names(view, found, is_name=self._names.is_name, ordinary=self._names.is_ordinary)
+        found = resolve([*found, *papers])
         again = list(echoes(view, found, ordinary=self._names.is_ordinary))
         return resolve([*found, *again]) if again else found
 

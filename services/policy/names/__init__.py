@@ -1,4 +1,4 @@
-"""Persons, organisations, places, addresses and what goes with them, found by a small model of our own."""
+"""Persons, organisations, places, addresses, secrets and numbers, found by a small model of our own from what stands around them."""
 
 from services.policy.names.finder import NameFinder
 from services.policy.names.network import ModelBroken

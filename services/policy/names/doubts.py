@@ -37,11 +37,12 @@ _AGE_COLUMN = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _OF_A_THING = re.compile(
-    r"(?:\w_|[=<>/*+#%$€£]|\b(?:da|in|per|hace|depuis|seit|for|about|version|page|step|level|v|no\.?|nr\.?|id))[ \t:]{0,2}$",
+    r"(?:\w_|[=<>/*+#%$€£]|\b(?:over|da|in|per|hace|depuis|seit|for|about|version|page|step|level|v|no\.?|nr\.?|id))[ \t:]{0,2}$",
     re.IGNORECASE,
 )
 _YEARS = re.compile(
-    r"[ -]?(?:years?|yrs?|y/?o|jahre?|ans|años|anni|jaar|s|ms|h|hours?|days?|weeks?|months?|min|kg|cm|mm|m|km|%|°|x|px|[kmg]b|€|\$|£)\b|"
+    r"[ -]?(?:degrees?|years?|yrs?|y/?o|"
+    r"jahre?|ans|años|anni|jaar|s|ms|h|hours?|days?|weeks?|months?|min|kg|cm|mm|m|km|%|°|x|px|[kmg]b|€|\$|£)\b|"
     r"[%°€$£=_(]|[.,:/-]\d",
     re.IGNORECASE,
 )
@@ -111,6 +112,22 @@ _TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<
 """Beside a version, an option, a call or a piece of markup, a name has to be told from a product's."""
 _RELEASE = re.compile(r"(?<![\w.])v?\d{1,3}\.\d{1,4}\.\d{1,4}(?![\w.]*\d\.)")
 """``Bump hugo from 0.121 to 0.123.8``: beside the number of a release one word is rather what is released."""
+_CHANGED = re.compile(r"(?:Bump|Upgrade|Downgrade|Pin|Revert|Backport|Unpin) ")
+"""What somebody did to a program, in the first word of a commit's message."""
+_RELEASED_AFTER = re.compile(
+    r" (?:(?:was |is )?(?:upgraded|updated|bumped|pinned|downgraded|moved) (?:from |to )|(?:from |to |>=? ?|== ?))v?\d{1,3}\.\d|"
+    r":(?: \d{1,9}){3}"
+)
+"""``Jackson upgraded to 2.17.1``; ``Fibonacci: 1 1 2 3 5``."""
+_LOGGED, _DIGIT_BEFORE = re.compile(r"[VDIWEF] [A-Z]\w+"), re.compile(r"\d +$")
+"""``812 I Zygote``: the level of a line of a log and what wrote it."""
+_WEAKNESS = re.compile(
+    r"\b(?:Denial of Service|Injection|Overflow|Traversal|Disclosure|Code Execution|Forgery|Cross-Site|Escalation|Deserialization)$"
+)
+_ANNOTATED = re.compile(r"\bdef \w+\([^\n]{0,120}: [\"']$")
+"""The type of a parameter that is not there yet: ``def chase(self, other: "Mark")``."""
+_DESCRIBED = re.compile(r"(?:^|\n)[ \t]+description $")
+"""Of a port of a router."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
 _BOUND = re.compile(r"\s[<>]=?\s{1,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$")
 """``CHECK (born > DATE '1900-01-01')``"""
@@ -165,7 +182,7 @@ def is_doubtful(
                 least -= 2 * FRAMED if value.isupper() else FRAMED
             named = any(_is_listed(word, lists) for word in _WORD.findall(value) if not word.islower())
             if (
-                is_product(text, start, end, lambda word: _is_listed(word, lists))
+                is_product(text, start, end, lambda word: _is_listed(word, lists), person=entity == "PERSON")
                 or _is_of_zone(text, start, end)
                 or _COLOUR.match(text, end) is not None
                 or (not named and _COMMON_NOUN.fullmatch(value) is not None)
@@ -181,6 +198,16 @@ def is_doubtful(
                 or (not personal and _is_unread(text, start, end, lists))
                 or (sure < 0.995 and _is_of_identifier(text, start, end))
             ):
+                return True
+            if (
+                _LOGGED.fullmatch(value) is not None and _DIGIT_BEFORE.search(text, max(0, start - 8), start) is not None
+            ) or _WEAKNESS.search(value) is not None:
+                return True
+            if text[start - 1 : start] in ("'", '"') and _ANNOTATED.search(text, max(0, start - 160), start) is not None:
+                return True
+            if entity == "ORGANIZATION" and _DESCRIBED.search(text, max(0, start - 24), start) is not None:
+                return True
+            if _CHANGED.match(value) is not None or (" " not in value and _RELEASED_AFTER.match(text, end) is not None):
                 return True
             if _SAID.fullmatch(value) is not None and _TITLED.search(text, max(0, start - 8), start) is None:
                 return True
@@ -208,7 +235,7 @@ def is_doubtful(
                 "font" in before.lower() and _FONT.search(before) is not None
             )
         case "TITLE":
-            return _NO_TITLE.match(text, start) is not None or _is_of_identifier(text, start, end)
+            return _NO_TITLE.match(text, start) is not None or text[end - 1 : end] == "_" or _is_of_identifier(text, start, end)
         case "POSTCODE":
             if _POSTCODE.fullmatch(value) is not None:
                 return False
@@ -350,7 +377,7 @@ _LABEL = re.compile(
     r"(?:ADR|BDAY|USt|RVNR|SIRET|SIREN|UAN|PESEL|NIP|EMS|NMLS|MB|GB|KB|TB|Soc|Diners|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
     r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
     r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Segundo|Municipio|Provincia|Lui|Lei|"
-    r"Dzień dobry|Pozdrawiam|Hej|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
+    r"[Pp]ra mim|Dzień dobry|Pozdrawiam|Hej|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
     r"January|February|March|July|October|November|December|Januar|Februar|März|Juli|Oktober|Dezember)\.?"
 )
 """What announces something, begins a sentence or names a month is nobody."""

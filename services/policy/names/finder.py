@@ -19,11 +19,12 @@ from zlib import crc32
 import numpy as np
 
 from services.policy.findings import Finding
+from services.policy.names.doubted_values import VALUES, is_doubtful_value, whole_value
 from services.policy.names.doubts import is_doubtful
 from services.policy.names.kept import KeptWords
 from services.policy.names.network import BLOCK, ENTITIES, Floats, Ints, Network
 from services.policy.names.organisations import as_organisation
-from services.policy.names.words import COMMON, FEATURES, GIVEN, SURNAME, TOKEN, features, folded, key
+from services.policy.names.words import COMMON, COUNTRY, FEATURES, GIVEN, PLACE, SURNAME, TOKEN, features, folded, key
 
 MODEL = Path(__file__).with_name("names.npz")
 FREQUENT = Path(__file__).with_name("frequent.txt")
@@ -31,7 +32,7 @@ FREQUENT = Path(__file__).with_name("frequent.txt")
 PIECE = 4096
 OVERLAP = 12
 _AT_ONCE = 256
-BONUS = np.array([0, 4.4, 2.5, 2.0, 1.5, 0.5, 0.5, 0.7, 1.5, 1.5], np.float32)
+BONUS = np.array([0, 4.8, 3.0, 2.0, 1.5, 0.5, 0.5, 0.7, 1.5, 1.5, 2.0, 2.5, 1.5, 1.0], np.float32)
 """Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
 SURE_PERSON = 0.97
@@ -49,12 +50,21 @@ _FORM = {
 
 _STEMS = {
     "PERSON": "PERSON", "ORGANIZATION": "ORG", "LOCATION": "LOCATION", "STREET_ADDRESS": "ADDRESS", "POSTCODE": "POSTCODE",
-    "AGE": "AGE", "TITLE": "TITLE", "DATE_OF_BIRTH": "DOB", "USERNAME": "USERNAME",
+    "AGE": "AGE", "TITLE": "TITLE", "DATE_OF_BIRTH": "DOB", "USERNAME": "USERNAME", "CREDENTIAL": "SECRET", "PERSONAL_NUMBER": "ID",
+    "BANK_ACCOUNT": "ACCOUNT", "PHONE_NUMBER": "PHONE",
 }  # fmt: skip
 _PERSON = ENTITIES.index("PERSON") + 1
+_CREDENTIAL = ENTITIES.index("CREDENTIAL") + 1
+_ASKS = frozenset(("Can", "Could", "Would", "Should", "Did", "Does", "Has", "Is", "Are", "Was"))
+"""Words that a question begins with."""
+_SHORT = 4
+_SENTENCE_ENDS = frozenset(",.?!:")
+_OF_ONE_LINE = frozenset(at for at, entity in enumerate(ENTITIES, 1) if entity in VALUES)
+"""Several codes may stand on a line each."""
 _CODE_BEGINS = re.compile(
     r"""^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
-    | ^\s*(?:import|export|from|def|class|const|let|var|func|fn|type|enum|struct|public|private|static|async|package|use|\#\w+)\b.*[={(;.<]
+    | ^\s*(?:import|export|from|def|class|const|let|var|func|fn|type|enum|struct|public|private|static|async|package|use|
+        impl|trait|\#\w+)\b.*[={(;.<]
     | ^(?:diff|index|---|\+\+\+|@@)[ ]""",
     re.VERBOSE,
 )
@@ -70,7 +80,7 @@ _PARTICLES = frozenset(("de", "da", "do", "dos", "das", "del", "della", "di", "d
 "zu", "ten", "ter", "el",
 "al", "bin", "ben", "y", "e"))  # fmt: skip
 """Small words that a name may begin with or end with."""
-_BETWEEN = frozenset((" and", " und", " or", " oder", " &", " with", " mit"))
+_BETWEEN = frozenset((" to", " and", " und", " or", " oder", " &", " with", " mit"))
 """Between two people. Other languages' words for it stand within names too."""
 _LONGEST_LOCAL = 8
 """Tokens before the ``@`` of an address."""
@@ -102,10 +112,13 @@ _LEADS = frozenset(
     )
 )
 """Words that no finding begins with."""
+_LEADS_OF_STREET = _LEADS | {"la", "el"}
 _OPENS = "\"'`>“‘"
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
 _BLAMED = re.compile(r"\^?[0-9a-f]{7,40} (?:[^\s()]{1,120} {1,8})?\(")
 """What ``git blame`` says before who wrote the line of code after it."""
+_LIFETIME = re.compile(r"(?<=[<&,])[ ]?'[a-z]\w{0,15}(?!\w{0,15}')")
+"""Rust's quotes have no other end."""
 _SPEAKS = re.compile(r":[ ]?[\"“«]?[A-ZÀ-Þ¡¿]")
 _SPEAKER = re.compile(
     r"(?:^|(?<=\n))(?P<name>[A-ZÀ-Þ][a-zà-ÿ'’-]{2,20}):[ ]?[\"“«]?[A-ZÀ-Þ¡¿][a-zà-ÿ'’]{0,20}(?: [a-zà-ÿ]|[,.!?])"
@@ -177,12 +190,19 @@ class NameFinder:
         at = 0
         while at < len(inside):
             first = final = inside[at]
-            while at + 1 < len(inside) and inside[at + 1] == final + 1 and labels[final + 1] == labels[first]:
+            while (
+                at + 1 < len(inside)
+                and inside[at + 1] == final + 1
+                and labels[final + 1] == labels[first]
+                and not (labels[first] in _OF_ONE_LINE and tokens[final + 1][0] == "\n")
+            ):
                 at += 1
                 final += 1
             at += 1
             if labels[first] == _PERSON and first < final:
                 first, final = self._trimmed(tokens, sure, first, final)
+            if labels[first] == _CREDENTIAL and first < final:
+                final = self._without_words_after(tokens, first, final)
             certainty = sum(sure[place] for place in range(first, final + 1)) / (final + 1 - first)
             finding = _finding(piece, first, final, labels[first], certainty, lines)
             if finding is not None:
@@ -194,7 +214,11 @@ class NameFinder:
         ):
             personal = True
         for finding, certainty in guessed:
-            if not is_doubtful(text, finding.start, finding.end, finding.entity, certainty, self._bits_of, personal):
+            if finding.entity in VALUES:
+                code = _is_line_of_code(text, finding.start, finding.end, lines)
+                if not is_doubtful_value(text, finding.start, finding.end, finding.entity, certainty, code=code):
+                    found.append(finding)
+            elif not is_doubtful(text, finding.start, finding.end, finding.entity, certainty, self._bits_of, personal):
                 whole = as_organisation(text, finding, self._bits_of)
                 if found and whole.start < found[-1].end:
                     whole = Finding(found.pop().start, max(whole.end, finding.end), whole.entity, whole.stem, whole.score)
@@ -221,11 +245,41 @@ class NameFinder:
             first += 1
         while first < final and sure[final] < surest and self._is_ordinary(tokens[final]):
             final -= 1
+        if first < final and tokens[first].istitle() and tokens[final][0] == " " and self._is_small_word(tokens[final]):
+            # ``Clara yelled``
+            final -= 1
+        if first < final and tokens[first].strip() in _ASKS and tokens[first + 1].istitle():
+            first += 1
         return first, final
+
+    @staticmethod
+    def _without_words_after(tokens: list[str], first: int, final: int) -> int:
+        """Where a secret of more than words ends, when words follow it: ``v7Kq-9tPz, right?``."""
+        if any(any(map(str.isdigit, token)) for token in tokens[first : final + 1]):
+            while first < final and (
+                tokens[final] in _SENTENCE_ENDS
+                or (tokens[final][0] == " " and tokens[final][1:].isalpha() and tokens[final].islower())
+            ):
+                final -= 1
+        return final
 
     def is_ordinary(self, word: str) -> bool:
         """Whether it is on the list of words that are no names."""
         return bool(self._bits_of(folded(word)) & COMMON)
+
+    def is_name(self, word: str) -> bool:
+        """Whether people have it on the lists, and neither countries nor things."""
+        bits = self._bits_of(folded(word))
+        return bool(bits & (GIVEN | SURNAME)) and not bits & (COMMON | COUNTRY)
+
+    def _is_small_word(self, token: str) -> bool:
+        word = token.strip()
+        return (
+            len(word) > _SHORT
+            and word.isalpha()
+            and word.islower()
+            and not self._bits_of(folded(word)) & (GIVEN | SURNAME | PLACE)
+        )
 
     def _is_ordinary(self, token: str) -> bool:
         word = token.strip()
@@ -322,13 +376,19 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
         first += 1
     while last >= first and (piece[last]["gap"] is not None or (_is_sign(piece[last][0]) and piece[last][0][-1] not in ".)")):
         last -= 1
-    while first < last and piece[first][0].strip() in _LEADS:
+    leads = _LEADS_OF_STREET if ENTITIES[label - 1] == "STREET_ADDRESS" else _LEADS
+    while first < last and piece[first][0].strip() in leads:
         first += 1
     if first > last:
         return None
+    if first < last and piece[last][0] == "." and len(piece[last - 1][0].strip()) > _SHORT and piece[last - 1][0].islower():
+        # Of a sentence, and of no initial.
+        last -= 1
     start, end = piece[first].start() + (piece[first][0][0] == " "), piece[last].end()
     entity = ENTITIES[label - 1]
     text = piece[first].string
+    if entity in VALUES:
+        start, end = whole_value(text, start, end, entity)
     form = _FORM.get(entity)
     if (form is not None and form.match(text[start:end]) is None) or _is_code(text, start, end, lines):
         return None
@@ -342,21 +402,30 @@ def _is_sign(token: str) -> bool:
     return not sign.isalnum() and sign != "_" and len(token.strip()) == 1
 
 
-def _is_code(text: str, start: int, end: int, lines: _Lines) -> bool:
-    """Whether this is a word of a program, and neither in quotes nor in a comment, where programs name people."""
+def _line(text: str, start: int, end: int) -> tuple[int, int]:
     begin = text.rfind("\n", max(0, start - LONGEST_LINE), start) + 1 or max(0, start - LONGEST_LINE)
     close = text.find("\n", end, end + LONGEST_LINE)
-    close = close if close != -1 else end + LONGEST_LINE
-    code = lines.get((begin, close))
+    return begin, close if close != -1 else end + LONGEST_LINE
+
+
+def _is_line_of_code(text: str, start: int, end: int, lines: _Lines) -> bool:
+    place = _line(text, start, end)
+    code = lines.get(place)
     if code is None:
-        line = text[begin:close]
-        code = lines[begin, close] = (
+        line = text[slice(*place)]
+        code = lines[place] = (
             _CODE_BEGINS.match(line) is not None
             or (";" in line and _STATEMENT.match(line) is not None)
             or _CODE_HOLDS.search(line) is not None
         )
-    if not code:
+    return code
+
+
+def _is_code(text: str, start: int, end: int, lines: _Lines) -> bool:
+    """Whether this is a word of a program, and neither in quotes nor in a comment, where programs name people."""
+    if not _is_line_of_code(text, start, end, lines):
         return False
+    begin, _ = _line(text, start, end)
     before = text[begin:start]
     if _COMMENT.search(before) is not None or _BLAMED.fullmatch(before) is not None:
         return False
@@ -364,7 +433,7 @@ def _is_code(text: str, start: int, end: int, lines: _Lines) -> bool:
     return (
         not (before[-1:] in _OPENS and before)
         and before.count('"') % 2 == 0
-        and before.count("'") % 2 == 0
+        and _LIFETIME.sub("", before).count("'") % 2 == 0
         and before.count("`") % 2 == 0
     )
 

@@ -20,6 +20,7 @@ Ints = npt.NDArray[np.int32]
 
 ENTITIES = (
     "PERSON", "ORGANIZATION", "LOCATION", "STREET_ADDRESS", "POSTCODE", "AGE", "TITLE", "DATE_OF_BIRTH", "USERNAME",
+    "CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER",
 )  # fmt: skip
 LABELS = 1 + len(ENTITIES)
 """0 is outside, ``k+1`` within ``ENTITIES[k]``. Neighbours of one kind are never without a token between them, so none tells a beginning."""

@@ -22,7 +22,7 @@ _PRODUCTS = frozenset(
     "rails react redis redux rollouts rook ruby rust sails salt samza sanic scala scheme selenium sentry sequelize sinatra "
     "snowflake solr spark spinnaker spring sqlite storm strapi superset svelte swift symfony tableau tailwind tekton tempo "
     "temporal tensorflow terraform thanos titan titus tomcat tornado traefik trino triton typescript ubuntu vagrant vala "
-    "valkey vault velero vespa vite vitess vue wal weave webpack wordpress workflows xamarin yarn zabbix zig zipf "
+    "valkey viewstamped vault velero vespa vite vitess vue wal weave webpack wordpress workflows xamarin yarn zabbix zig zipf "
     "zookeeper zuul zygote".split()
 )
 _ABOUT = 160
@@ -44,7 +44,7 @@ _ACTS = re.compile(
     r"and I\b|is (?:on|out|back|off|away|sick))",
     re.IGNORECASE,
 )
-_BEFORE = re.compile(r"(?P<word>[^\W\d_]+)(?:,| and| or| und| et|,? vs\.?|/|[ |]+\|) ?$")
+_BEFORE = re.compile(r"(?P<word>[^\W\d_]+)(?:[,;]| and| or| und| et|,? vs\.?|/|[ |]+\|) ?$")
 _AFTER = re.compile(r"(?:,| and| or| und| et|,? vs\.?|/|[ |]+\|) ?(?P<word>[^\W\d_]+)")
 _HAS = re.compile(
     r" (?:bindings?|packages?|plugins?|clusters?|versions?|modules?|clients?|servers?|v?\d|"
@@ -57,21 +57,24 @@ def has_name_of_product(value: str) -> bool:
     return {word.lower() for word in _WORD.findall(value)} <= _PRODUCTS
 
 
-def is_product(text: str, start: int, end: int, is_name: Callable[[str], bool]) -> bool:
+def is_product(text: str, start: int, end: int, is_name: Callable[[str], bool], *, person: bool = True) -> bool:
     """Whether every word is a product's, in a text about programs that speaks to nobody of that name.
 
-    A word that is also somebody's name (``is_name``) has to stand beside a product that is nobody's, or before what only products have.
+    A word that is also somebody's name (``is_name``) has to stand beside a product that is nobody's, or before what only products have,
+    unless no ``person`` is thought of.
     """
     words = {word.lower() for word in _WORD.findall(text[start:end]) if not word.islower()}
     if not words or not words <= _PRODUCTS:
         return False
-    if _SPOKEN_TO.search(text, max(0, start - 16), start) is not None or _ACTS.match(text, end) is not None:
+    if person and _SPOKEN_TO.search(text, max(0, start - 16), start) is not None:
+        return False
+    if _ACTS.match(text, end) is not None:
         return False
     before, after = text[max(0, start - _ABOUT) : start], text[end : end + _ABOUT]
     others = {word.lower() for side in (before, after) for word in _TECHNICAL.findall(side)}
     others.update(word for side in (before, after) for each in _WORD.findall(side) if (word := each.lower()) in _PRODUCTS)
     others -= words
-    if not any(is_name(word) for word in words):
+    if not person or not any(is_name(word) for word in words):
         return bool(others)
     if len(others) < _LEAST:
         return False

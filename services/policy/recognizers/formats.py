@@ -28,15 +28,25 @@ _LDIF = re.compile(
     r"(?P<value>[^\n\r$]{2,80})",
     re.MULTILINE,
 )
-_HL7 = re.compile(r"^(?P<segment>PID|NK1|GT1|IN1)\|(?P<fields>[^\n\r]{8,1000})", re.MULTILINE)
+_HL7 = re.compile(r"^(?P<segment>PID|NK1|GT1|IN1|PV1|OBR|ORC)\|(?P<fields>[^\n\r]{8,1000})", re.MULTILINE)
 _HL7_FIELDS = {
     ("PID", 3): ("ID",), ("PID", 5): ("PERSON",) * 3, ("PID", 6): ("PERSON",) * 3, ("PID", 7): ("DOB",), ("PID", 9): ("PERSON",) * 3,
     ("PID", 11): ("ADDRESS", "ADDRESS", "LOCATION", "LOCATION", "POSTCODE"), ("PID", 13): ("PHONE",), ("PID", 14): ("PHONE",),
     ("PID", 18): ("ID",), ("PID", 19): ("SSN",), ("PID", 20): ("ID",), ("NK1", 2): ("PERSON",) * 3, ("NK1", 5): ("PHONE",),
     ("NK1", 4): ("ADDRESS", "ADDRESS", "LOCATION", "LOCATION", "POSTCODE"), ("GT1", 3): ("PERSON",) * 3, ("IN1", 16): ("PERSON",) * 3,
-    ("IN1", 36): ("ID",),
+    ("IN1", 36): ("ID",), **{("PV1", place): ("ATTENDING",) * 3 for place in (7, 8, 9, 17)}, ("OBR", 16): ("ATTENDING",) * 3,
+    ("ORC", 12): ("ATTENDING",) * 3,
 }  # fmt: skip
-"""What the components of a field are, by segment and place (HL7 v2.5.1, chapters 3 and 6)."""
+"""``ATTENDING``: a person, whose number may stand first.
+
+What the components of a field are, by segment and place (HL7 v2.5.1, chapters 3 and 6)."""
+_CHAT = re.compile(
+    r"^\u200e?(?:\[\d{1,2}[./]\d{1,2}[./]\d{2,4},? \d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp]\.?[Mm]\.?)?\]|"
+    r"\d{1,2}[./]\d{1,2}[./]\d{2,4},? \d{1,2}:\d{2}(?: ?[AaPp]\.?[Mm]\.?)? -) "
+    r"(?P<value>[A-ZÀ-Þ][^\W\d_]+(?: [A-ZÀ-Þ][^\W\d_]*\.?){0,3}): ",
+    re.MULTILINE,
+)
+"""Who says a line of an exported chat."""
 _GEDCOM = re.compile(r"^\s{0,4}\d{1,2} (?:NAME|GIVN|SURN) (?P<value>[^\n\r/]{0,60}(?:/[^\n\r/]{1,40}/)?)", re.MULTILINE)
 _PASSWD = re.compile(
     r"^(?P<user>[a-z_][\w.-]{0,31}):[^:\n]{0,120}:\d{1,7}:\d{1,7}:(?P<person>[A-ZÀ-Þ][^:,\n]{2,48} [^:,\n]{2,48})[^:\n]{0,60}:/",
@@ -63,10 +73,13 @@ def formats(text: str) -> Iterator[Finding]:
     if ";CN=" in text:
         for match in _CALENDAR.finditer(text):
             yield _found(match, "value", "PERSON")
+    if "] " in text or " - " in text:
+        for match in _CHAT.finditer(text):
+            yield _found(match, "value", "PERSON")
     if "dn: " in text:
         for match in _LDIF.finditer(text):
             yield _found(match, "value", "PERSON" if match["person"] else "USERNAME" if match["user"] else "ADDRESS")
-    if "PID|" in text:
+    if "PID|" in text or "PV1|" in text or "OBR|" in text:
         for match in _HL7.finditer(text):
             at = match.start("fields")
             for place, field in enumerate(match["fields"].split("|"), 1):
@@ -92,7 +105,8 @@ def _parts(value: str, start: int, between: str, stems: tuple[str, ...]) -> Iter
     for part, stem in zip(value.split(between), stems, strict=False):
         kept = part.strip()
         # One letter is a sex or a kind of address.
-        if len(kept) > 1:
+        if len(kept) > 1 and (stem != "ATTENDING" or not any(map(str.isdigit, kept))):
+            stem = "PERSON" if stem == "ATTENDING" else stem
             begin = start + part.index(kept)
             yield Finding(begin, begin + len(kept), _ENTITIES[stem], stem, _SCORE)
         start += len(part) + 1

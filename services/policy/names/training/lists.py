@@ -187,7 +187,8 @@ def places() -> Places:
         code: [name for _, name in sorted(listed, key=lambda pair: (-pair[0], pair[1]))]
         for code, listed in sorted(cities.items())
     }
-    return Places(by_country, list(dict.fromkeys(countries)), list(regions), list(towns))
+    # One of faker's lists comes from a set, whose order is another in each process.
+    return Places(by_country, list(dict.fromkeys(countries)), list(regions), sorted(towns))
 
 
 @cache

@@ -10,9 +10,17 @@ _NAMED = {head.removeprefix("named "): keys for head, keys in _KEYS.items() if h
 _OTHER = {head.removeprefix("other "): keys for head, keys in _KEYS.items() if head.startswith("other ")}
 _LIKELY = (
     *("person",) * 6, "first", "last", "first", "last", *("org",) * 3, *("city",) * 3, "country", "region", "street", "street", "postcode",
-    "postcode", "dob", "dob", "age", "age", "user", "user", "title",
+    "postcode", "dob", "dob", "age", "age", "user", "user", "title", "phone", "phone", "document", "account", "secret", "secret",
 )  # fmt: skip
-_UNANNOUNCED = {"dob": "olddate", "age": "num", "postcode": "city", "user": "noun"}
+_UNANNOUNCED = {
+    "dob": "olddate",
+    "age": "num",
+    "postcode": "city",
+    "user": "noun",
+    "document": "id",
+    "account": "id",
+    "secret": "noun",
+}
 """Nobody can tell these without a word that says so."""
 
 

@@ -12,6 +12,7 @@ from functools import cache
 
 from services.policy.names.training.lists import HERE
 from services.policy.names.training.people import Human
+from services.policy.names.training.secret_values import other_secret
 from services.policy.names.training.values import Part, Scene
 
 _HEADER = re.compile(r"^=== \S+ (?P<language>[a-z]{2})\n", re.MULTILINE)
@@ -19,7 +20,8 @@ _MARK = re.compile(r"\[\[(?P<stem>[A-Z]+)\|(?P<value>[^\]]+)\]\]")
 _JOINT = "¦"
 _ENTITIES = {
     "PERSON": "PERSON", "ORG": "ORGANIZATION", "LOCATION": "LOCATION", "ADDRESS": "STREET_ADDRESS", "POSTCODE": "POSTCODE", "AGE": "AGE",
-    "TITLE": "TITLE", "DOB": "DATE_OF_BIRTH", "USERNAME": "USERNAME",
+    "TITLE": "TITLE", "DOB": "DATE_OF_BIRTH", "USERNAME": "USERNAME", "SECRET": "CREDENTIAL", "ID": "PERSONAL_NUMBER", "SSN": "PERSONAL_NUMBER",
+    "ACCOUNT": "BANK_ACCOUNT", "IBAN": "BANK_ACCOUNT", "PHONE": "PHONE_NUMBER",
 }  # fmt: skip
 """What the model learns of the marks; the others are the recognizers'."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -27,8 +29,12 @@ _DIGIT = re.compile(r"\d")
 _LANGUAGES = frozenset(("en", "de", "fr", "it", "es", "nl"))
 _KEPT = frozenset("de da do dos das del della di du des la le van von der den zu ten ter el al bin ben y e of und".split())  # noqa: SIM905  # words, not a list of strings
 """Small words of names, which stay."""
-OTHER_PEOPLE, OTHER_PLACES, OTHER_FIRMS, OTHER_USERS = 0.75, 0.5, 0.3, 0.3
+_NUMBER = re.compile(r"(?<!\d)(?!(?:19|20)\d\d(?!\d))\d{4,}")
+"""Not a year."""
+_DIGEST = re.compile(r"(?<!\w)(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,}(?!\w)")
+OTHER_PEOPLE, OTHER_PLACES, OTHER_FIRMS, OTHER_USERS, OTHER_SECRETS, OTHER_NUMBERS = 0.75, 0.5, 0.3, 0.3, 0.7, 0.7
 """In so many tellings they are others."""
+_OF_DIGITS = frozenset(("POSTCODE", "AGE", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"))
 EXCERPT = 0.5
 """So many tellings are of some lines only."""
 
@@ -75,7 +81,11 @@ def retold(rng: random.Random, held_back: bool) -> tuple[str, list[Part]]:
     ):  # fmt: skip
         if rng.random() < share:
             parts = _with_others(parts, scene, entity, slot)
-    parts = [(_other_digits(rng, text) if entity in ("POSTCODE", "AGE") else text, entity) for text, entity in parts]
+    if rng.random() < OTHER_SECRETS:
+        parts = _with_other_secrets(parts, scene)
+    if rng.random() < OTHER_NUMBERS:
+        parts = [(other_numbers(rng, text) if entity is None else text, entity) for text, entity in parts]
+    parts = [(_other_digits(rng, text) if entity in _OF_DIGITS else text, entity) for text, entity in parts]
     return document.language, _excerpt(rng, parts) if rng.random() < EXCERPT else parts
 
 
@@ -109,6 +119,20 @@ def _with_others(parts: Sequence[Part], scene: Scene, entity: str, slot: str) ->
     return [(others[text] if kind == entity else text, kind) for text, kind in parts]
 
 
+def _with_other_secrets(parts: Sequence[Part], scene: Scene) -> list[Part]:
+    others: dict[str, str] = {}
+    for text, entity in parts:
+        if entity == "CREDENTIAL" and text not in others:
+            others[text] = other_secret(scene.rng, text, scene.language)
+    return [(others[text] if entity == "CREDENTIAL" else text, entity) for text, entity in parts]
+
+
+def other_numbers(rng: random.Random, text: str) -> str:
+    """Those that nobody is known by, lest it be learnt that what stays the same is no secret."""
+    text = _DIGEST.sub(lambda match: "".join(rng.choices("0123456789abcdef", k=len(match[0]))), text)
+    return _NUMBER.sub(lambda match: _other_digits(rng, match[0]), text)
+
+
 def _other_digits(rng: random.Random, text: str) -> str:
     return _DIGIT.sub(lambda digit: digit[0] if digit[0] == "0" else str(rng.randint(1, 9)), text)
 
@@ -130,4 +154,4 @@ def _excerpt(rng: random.Random, parts: Sequence[Part]) -> list[Part]:
     return [part for line in lines[begin : begin + count] for part in line if part[0]]
 
 
-__all__ = ["Written", "retold", "written"]
+__all__ = ["Written", "other_numbers", "retold", "written"]

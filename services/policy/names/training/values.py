@@ -8,6 +8,7 @@ from typing import cast
 from services.policy.names.training import places
 from services.policy.names.training.lists import capitals, extra, jobs, ordinary_words
 from services.policy.names.training.people import Human, cultures, human, written
+from services.policy.names.training.secret_values import made_up_secret
 
 Part = tuple[str, str | None]
 """A piece of text and its entity, or None."""
@@ -245,7 +246,17 @@ class Scene:
         return [(self.rng.choice(forms).format(amount, amount.replace(".", ",")), None)]
 
     def phone(self, _: str) -> list[Part]:
-        return [(places.patterned(self.rng, self.rng.choice(extra()["phones"])), None)]
+        return [(places.patterned(self.rng, self.rng.choice(extra()["phones"])), "PHONE_NUMBER")]
+
+    def document(self, _: str) -> list[Part]:
+        """The number of a passport, a licence or of the kind that a state gives."""
+        return [(places.patterned(self.rng, self.rng.choice(extra()["documents"])), "PERSONAL_NUMBER")]
+
+    def account(self, _: str) -> list[Part]:
+        return [(places.patterned(self.rng, self.rng.choice(extra()["accounts"])), "BANK_ACCOUNT")]
+
+    def secret(self, _: str) -> list[Part]:
+        return [(made_up_secret(self.rng, self.language), "CREDENTIAL")]
 
     def hash(self, _: str) -> list[Part]:
         return [("".join(self.rng.choices("0123456789abcdef", k=self.rng.choice([7, 8, 12, 32, 40, 64]))), None)]

@@ -1,0 +1,190 @@
+"""Secrets, numbers and telephones as the model finds them: made whole, and those let go that have not the form of one.
+
+The model reads what stands around a value, and says so of a part of it. Where a value begins and ends, and what it cannot be, is told by form.
+"""
+
+import re
+from itertools import pairwise
+
+from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_value
+
+VALUES = frozenset(("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"))
+_BEFORE = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:/@&?*\\]{1,64}$")
+_AFTER = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:@&\\]{1,128}=*")
+_NUMBER_BEFORE = re.compile(r"(?:\w|(?<=\w)-|\+){1,32}$")
+_NUMBER_AFTER = re.compile(r"(?:\w|-(?=\w)){1,32}")
+_STOPS = ".,!?:"
+_NO_SECRET = re.compile(
+    rf"[*x•.#_=-]+|[<{{$%].*|(?:change|replace)[-_ ]?(?:me|it|this)\w*|(?:your|my|the|some|test|new|old)[-_ ].*|"
+    r"example\w*|dummy|null|none|nil|undefined|true|false|"
+    rf"redacted|hidden|masked|omitted|unknown|empty|n/?a|tbd|{PASSWORD}|(?:secret|token|key|code|pin|otp)s?|\S+@\S+\.\S+|\w+://.*|[~.]?/.*|[A-Za-z]:\\.*|"
+    r".*\.(?:py|js|ts|json|ya?ml|txt|md|csv|pdf|pem|crt|key|env|log|sh|xml|html?|go|rs|java|sql|zip|gz|png|jpg|conf|cfg|ini|toml|ovpn|whl|tgz|tar|deb|rpm|jar|dll|lock)(?::\d+)?|"
+    r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?.*|\d\d?[A-Za-z]{3}\d\d(?:\d\d)?|\d\d?[./]\d\d?[./]\d{2,4}|\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?|\d+(?:\.\d+){1,3}|\d[\d_]*_\d+|\d+e[-+]?\d+|"
+    r"[\d.,]+ ?(?:%|€|\$|£|[kMG]?B|ms|s|min|h|km|kg|EUR|USD)|v\d.*|(?=[^.]*\.)(?=[^-]*-)(?:[\d.-]|(?<=[\d.-])[a-z](?![a-z]))+|r\d+|"
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|sha\d*[-:].*|0x[0-9a-f]{1,16}|"
+    r"\^?\\?(?:[0-9a-zÀ-ɏ]-[0-9a-zÀ-ɏ_]){1,5}[\wÀ-ɏḀ-ỿ^.+-]{0,6}|(?:\\?[ux][0-9a-f]{2,5}[ -]?)+.*|.*(?:0123456|abcdefg).*|"
+    r"[\w-]{2,9}[_.-]|\.\w+|-{1,2}[a-z][\w-]*|"
+    r"(?:np|pd|tf|os|self|torch)\.\w+|user(?:name)?:pass(?:word)?|.*\\.*|[a-z]+(?:_[a-z]+|_\d{1,5}[a-z]?){2,}|x(?:-[a-z]+)+(?:-\d+)?|"
+    r"(?:aes|rsa|sha|hs|rs|es|ps|ecdsa|ed|rot|utf|md|gpt|base)-?\d+(?:-\w+)*|a\d{3}[a-z]\w{1,12}|"
+    r"[a-z]\w*-\d+(?:\.\d+)+\w*|value\d*|(?:foo|bar|baz)\d*|\w{2,5}v\d|[a-z]+,[a-z]+",
+    re.IGNORECASE | re.DOTALL,
+)
+_OF_PROGRAM = re.compile(r"(?:[A-Z][a-z]+\d{0,5}){2,}|[A-Z][A-Z0-9]*(?:_[A-Z0-9*]+)+|[a-z]+(?:\.[a-z*]+){1,8}")
+_HEX = re.compile(r"(?:0x)?[0-9a-f]{20,128}", re.IGNORECASE)
+_GETTING_IN = re.compile(
+    r"pass|pwd|\bpw\b|psw|mdp|secret|token|key|auth|cred|\bpin\b|(?<!en)(?<!de)(?<!uni)code|cookie|session|sid\b|signature|\bsig\b|salt|psk|\botp\b|\btan\b|kennwort|sign|geheim|schlüssel|schluessel|hmac|"
+    r"\bcl[ée]\b|chiave|clave|contraseña|wachtwoord|sleutel|senha|login|log in|bearer|hook|dsn|private|wifi|wi-fi|wlan",
+    re.IGNORECASE,
+)
+_NO_KEY = re.compile(
+    r"(?:hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
+    r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
+    r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
+    r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|://[^\s/]{1,80}:$|\b[A-Z]{2,}_[A-Z_]{2,24} $",
+    re.IGNORECASE,
+)
+_OF_URL = re.compile(r"(?:\w/$|://|[\s\"'(]/|[?&]\w{1,24}=)[^\s\"'<>]{0,200}$")
+_NUMBERS = re.compile(r"(?<![\w.,/-])\d+(?:\.\d+)?(?![\w/-])")
+_LONGEST = 600
+"""Characters of a value. Keys of more have a head line, and so a rule."""
+_MANY = 5
+_SHORT_PHONE = 9
+_MOST_OF_ACCOUNT = 25
+"""Digits. More are two numbers."""
+_FIGURES = re.compile(r"[\d .a-z-]{1,32}")
+_DUMPED = re.compile(r"(?:\b[0-9a-f]{2} ){3}")
+_COLUMNS = re.compile(r"\d{6,} +\d{6,}|.*(?:\d0{4,}|01234567).*")
+"""Two of a table's, or as round as no account is."""
+_HOST = re.compile(r"[a-z]+\d{0,3}(?:-[a-z]+\d{0,3}){1,3}|[a-z]+(?:-[a-z]+){0,3}-?\d{1,3}")
+_OF_HOST = re.compile(r"\b(?:for|of|to|on|für|von|de|di|del|voor|van|pour|para|per) $")
+_EXAMPLE = re.compile(
+    r"\b(?:for example|for instance|e\.g\.|such as|z\. ?B\.|par exemple|p\. ?ej\.|por ejemplo|ad es\.|bijv\.)[:,]? [`\"']?$",
+    re.IGNORECASE,
+)
+_NOBODYS = re.compile(
+    r"\b(?:order|invoice|ticket|tracking|booking|case|crime|demande|commande|bestell\w*|rechnung\w*|auftrag\w*|vorgang\w*|pedido|expediente|dossier|pratica|zaak|aktenzeichen|ordine|fattura|factura|facture|job|build)"
+    r"(?:[ _-]?(?:number|ref(?:erence)?|num|no|nr|id|nummer))?[.:#]?(?: ?n[°º.])?(?: (?:is|was|ist|est|es)(?: still| now)?)?[ :]{0,2}$",
+    re.IGNORECASE,
+)
+_POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
+_OF_IBAN = re.compile(r"\b[A-Z]{2}\d\d ?(?:[A-Z0-9]{4} ?){1,7}$")
+_THIRD_COLUMN = re.compile(r"\d{5,} +\d{5,} +$")
+_UNITS = re.compile(r"\b(?:[mnuµ]?s|[kMG]i?B|min|h|rps|x)\b")
+_MEASURE = re.compile(r"[A-Z]{2,4}\d")
+"""``FEV1``"""
+_ROUTING_KEY = re.compile(r"\b[A-Z]\d[\dW] $|,,$")
+"""Of an Eircode, whose other half follows; or of a telephone that dials on."""
+_CALLED = re.compile(r"\w\([\"']$")
+_MONEY_OR_MEASURE = re.compile(
+    r" ?(?:%|€|\$|£|[kMG]i?B\b|[mnuµ]s\b|(?:bytes|rows|requests|pixels|px|iterations|ops)\b|EUR\b|USD\b|CHF\b|kg\b|km\b)"
+)
+_DECIMAL = re.compile(r"[.,]\d")
+_DATE = re.compile(
+    r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?(?:[T ].*)?|\d\d?[./-]\d\d?[./-]\d{2,4}|(?:19|20)\d\d(?: ?[-–/] ?(?:19|20)?\d\d)?|\d\d?:\d\d.*|"
+    r"\d{1,3}(?:[.,]\d{3})*[.,]\d{1,2}"
+)
+
+
+_SORT_CODE = re.compile(r"\d\d-\d\d-\d\d")
+
+
+def whole_value(text: str, start: int, end: int, entity: str) -> tuple[int, int]:
+    """``start`` and ``end`` moved out to where what has been found begins and ends."""
+    before, after = (_BEFORE, _AFTER) if entity == "CREDENTIAL" else (_NUMBER_BEFORE, _NUMBER_AFTER)
+    first = before.search(text, max(0, start - 64), start)
+    last = after.match(text, end)
+    begin, close = first.start() if first else start, last.end() if last else end
+    while close > end and text[close - 1] in _STOPS:
+        close -= 1
+    return begin, close
+
+
+def is_doubtful_value(text: str, start: int, end: int, entity: str, sure: float, *, code: bool = False) -> bool:
+    """``code``: whether it stands on a line of a program."""
+    if end - start > _LONGEST:
+        return True
+    value = text[start:end]
+    if entity == "CREDENTIAL":
+        return _is_no_secret(text, start, value, sure, code)
+    if (
+        (_DATE.fullmatch(value) is not None and (entity != "BANK_ACCOUNT" or _SORT_CODE.fullmatch(value) is None))
+        or _MONEY_OR_MEASURE.match(text, end) is not None
+        or _DECIMAL.match(text, end) is not None
+    ):
+        return True
+    digits = sum(map(str.isdigit, value))
+    before = text[max(0, start - 48) : start]
+    if _NOBODYS.search(before) is not None or _THIRD_COLUMN.search(before) is not None or _OF_IBAN.search(before) is not None:
+        return True
+    if _is_of_figures(text, start, end) or _is_sequence(value):
+        return True
+    if (code and sure < 0.9) or _COLUMNS.fullmatch(value) is not None or _is_one_of_many(text, start, end, sure):
+        return True
+    if entity == "PHONE_NUMBER":
+        return not 6 <= digits <= 16 or (digits < _SHORT_PHONE and sure < 0.9)
+    if entity == "BANK_ACCOUNT" and digits > _MOST_OF_ACCOUNT:
+        return True
+    if entity == "BANK_ACCOUNT" and digits == len(value) < 6:
+        return sure < 0.9
+    return digits < (5 if entity == "PERSONAL_NUMBER" and len(value) < 8 else 4)
+
+
+def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool) -> bool:
+    if len(value) < 4 or "\n" in value or _NO_SECRET.fullmatch(value) is not None or _OF_PROGRAM.fullmatch(value) is not None:
+        return True
+    before = text[max(0, start - 64) : start]
+    line = before.rpartition("\n")[2]
+    if _NO_KEY.search(line) is not None or _EXAMPLE.search(line) is not None or _ROUTING_KEY.search(line) is not None:
+        return True
+    if _NOBODYS.search(line) is not None or _POSTCODE.fullmatch(value) is not None:
+        return True
+    announced = _GETTING_IN.search(line) is not None
+    if not announced and _FIGURES.fullmatch(value) is not None:
+        end = start + len(value)
+        if _DUMPED.search(line) is not None or (len(value) > 3 and _is_one_of_many(text, start, end, sure)):
+            return True
+    if _HOST.fullmatch(value) is not None and _OF_HOST.search(line) is not None:
+        return True
+    code = code or _CALLED.search(line) is not None
+    if value.isalpha() or " " in value or not is_value(value):
+        return sure < (0.6 if any(map(str.isdigit, value)) else 0.95) or code
+    of_login = text[start + len(value) : start + len(value) + 1] == "@"
+    if not announced and _MEASURE.fullmatch(value) is not None:
+        return True
+    if (
+        not announced
+        and not of_login
+        and (_HEX.fullmatch(value) is not None or _OF_URL.search(before) is not None or (code and not is_made_up(value)))
+    ):
+        return True
+    return not announced and sure < 0.6
+
+
+def _is_sequence(value: str) -> bool:
+    """``100 200 300``"""
+    figures = value.split()
+    if len(figures) < 3 or not all(map(str.isdigit, figures)):
+        return False
+    steps = {int(second) - int(first) for first, second in pairwise(figures)}
+    return len(steps) == 1
+
+
+def _is_of_figures(text: str, start: int, end: int) -> bool:
+    """Whether it stands in a row of a table with other figures and no word."""
+    begin = text.rfind("\n", max(0, start - 120), start) + 1
+    close = text.find("\n", end, end + 120)
+    before, after = text[max(begin, start - 120) : start], text[end : close if close != -1 else end + 120]
+    others = _UNITS.sub("", before + after)
+    return any(map(str.isdigit, others)) and "|" in others and not any(map(str.isalpha, others))
+
+
+def _is_one_of_many(text: str, start: int, end: int, sure: float) -> bool:
+    """Whether it is a number among such that nothing parts: of a table of figures or a sequence."""
+    if sure > 0.99:
+        return False
+    begin = text.rfind("\n", max(0, start - 120), start) + 1 or max(0, start - 120)
+    close = text.find("\n", end, end + 120)
+    return len(_NUMBERS.findall(text, begin, close if close != -1 else end + 120)) >= _MANY
+
+
+__all__ = ["VALUES", "is_doubtful_value", "whole_value"]

@@ -1,0 +1,66 @@
+"""What the model calls a secret or a number: where it begins and ends, and what it cannot be."""
+
+import pytest
+
+from services.policy.names.doubted_values import is_doubtful_value, whole_value
+
+SURE = 0.99
+
+
+@pytest.mark.parametrize(
+    ("text", "seed", "whole"),
+    [
+        ("the code is Moewe#2291x.", "Moewe", "Moewe#2291x"),
+        ("pw=Anker#7705q;", "7705q", "Anker#7705q"),
+        ("(try kq7-22XP-9qtw)", "22XP", "kq7-22XP-9qtw"),
+        ("https://x.example/hook/a8Hk2mQ9zL", "a8Hk2mQ9zL", "a8Hk2mQ9zL"),
+        ("use 'WsEosW0zdPFm+hQC=='", "WsEosW0zdPFm", "WsEosW0zdPFm+hQC=="),
+        ("mailto:ann@x.example", "ann", "ann"),
+    ],
+)
+def test_a_secret_is_made_whole(text: str, seed: str, whole: str) -> None:
+    at = text.index(seed)
+    start, end = whole_value(text, at, at + len(seed), "CREDENTIAL")
+    assert text[start:end] == whole
+
+
+def test_a_number_is_made_whole_with_its_letters_and_dashes() -> None:
+    text = "No. AB-4471-90X, issued"
+    at = text.index("4471")
+    start, end = whole_value(text, at, at + 4, "PERSONAL_NUMBER")
+    assert text[start:end] == "AB-4471-90X"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["********", "<your token>", "${DB_PASSWORD}", "changeme", "password", "2026-11-03", "14:05", "4.17.21", "settings.yaml", "null",
+     "ann@x.example", "https://x.example/a", "3f2a9c1e-77b1-4c2e-9f00-1a2b3c4d5e6f", "/etc/nginx", "abc"],
+)  # fmt: skip
+def test_what_is_no_secret_whatever_the_model_says(value: str) -> None:
+    assert is_doubtful_value(value, 0, len(value), "CREDENTIAL", SURE)
+
+
+@pytest.mark.parametrize("value", ["hunter2", "4417", "418 067", "Moewe#2291x", "cuthbert-wren-1987", "XK7-94QP", "rosinante"])
+def test_what_may_be_one(value: str) -> None:
+    assert not is_doubtful_value(value, 0, len(value), "CREDENTIAL", SURE)
+
+
+def test_a_word_takes_more_than_what_nobody_says() -> None:
+    assert is_doubtful_value("rosinante", 0, 9, "CREDENTIAL", 0.9)
+    assert not is_doubtful_value("Moewe#2291x", 0, 11, "CREDENTIAL", 0.7)
+
+
+@pytest.mark.parametrize("text", ["2026-11-03", "1,250.00", "1999-2004", "12345 km", "12345.67"])
+def test_dates_amounts_and_measures_are_nobodys_number(text: str) -> None:
+    end = text.index(" ") if " " in text else text.index(".") if text.count(".") == 1 and "," not in text else len(text)
+    for entity in ("PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"):
+        assert is_doubtful_value(text, 0, end, entity, SURE)
+
+
+@pytest.mark.parametrize("unit", ["1", "1.", "1-", "a1", "0a-", "u00", "_a", "12 ", "a.", "A1b"])
+def test_a_value_of_any_length_is_judged_at_once(unit: str) -> None:
+    """No pattern may try the same signs twice: this text would take it longer than the universe has had."""
+    value = (unit * 600)[:599] + "!"
+    for entity in ("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"):
+        is_doubtful_value(value, 0, len(value), entity, SURE)
+    assert is_doubtful_value(unit * 601, 0, 601 * len(unit), "CREDENTIAL", SURE)
