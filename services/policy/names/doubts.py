@@ -126,6 +126,11 @@ _WEAKNESS = re.compile(
 )
 _ANNOTATED = re.compile(r"\bdef \w+\([^\n]{0,120}: [\"']$")
 """The type of a parameter that is not there yet: ``def chase(self, other: "Mark")``."""
+_MONTH = re.compile(r"March|April|May|June|August|Mai|Mars|Avril|Juin|Août")
+_IN_MONTH = re.compile(r"\b(?:in|since|until|till|by|of|last|next|this|early|late|mid|im|seit|ab|en|depuis) $")
+_A_OR_ANY = re.compile(r"\b(?:an?|any|the|every|each|no|some|this|that) $")
+_ONE_OF, _MAY = re.compile(r"An? [A-ZÀ-Þ]"), re.compile(r"May (?:I|we|you|he|she|they|it)\b")
+"""``A Markov process``, ``May I ask``"""
 _DESCRIBED = re.compile(r"(?:^|\n)[ \t]+description $")
 """Of a port of a router."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
@@ -203,9 +208,15 @@ def is_doubtful(
                 _LOGGED.fullmatch(value) is not None and _DIGIT_BEFORE.search(text, max(0, start - 8), start) is not None
             ) or _WEAKNESS.search(value) is not None:
                 return True
+            if (_MONTH.fullmatch(value) is not None and _IN_MONTH.search(text, max(0, start - 12), start) is not None) or (
+                value.islower() and _is_ordinary(value, lists) and _A_OR_ANY.search(text, max(0, start - 8), start) is not None
+            ):
+                return True
             if text[start - 1 : start] in ("'", '"') and _ANNOTATED.search(text, max(0, start - 160), start) is not None:
                 return True
             if entity == "ORGANIZATION" and _DESCRIBED.search(text, max(0, start - 24), start) is not None:
+                return True
+            if (entity == "PERSON" and _ONE_OF.match(value) is not None) or _MAY.match(text, start) is not None:
                 return True
             if _CHANGED.match(value) is not None or (" " not in value and _RELEASED_AFTER.match(text, end) is not None):
                 return True
