@@ -105,12 +105,22 @@ class Detector:
         told = resolve(finding for finding in self._by_rule(view, written) if finding.score >= THRESHOLD)
         personal = any(finding.stem in _OF_PEOPLE for finding in told)
         guessed = list(_beside(told, view, self._names.find(view, personal=personal)))
-        found = resolve([*told, *_as_told(told, view, guessed)])
+        found = resolve([*told, *self._as_told(told, view, guessed)])
         found = resolve([*found, *neighbours(view, found)])
         papers = file_names(view, found, is_name=self._names.is_name, ordinary=self._names.is_ordinary)
         found = resolve([*found, *papers])
         again = list(echoes(view, found, ordinary=self._names.is_ordinary))
         return resolve([*found, *again]) if again else found
+
+    def _as_told(self, told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> Iterator[Finding]:
+        """What the model takes for a person, though nobody is called so, where a rule has told elsewhere that it is a user's name."""
+        users = {text[each.start : each.end] for each in told if each.stem == "USERNAME"}
+        for guess in guessed:
+            value = text[guess.start : guess.end]
+            if guess.stem == "PERSON" and value in users and not self._names.is_name(value):
+                yield Finding(guess.start, guess.end, "USERNAME", "USERNAME", guess.score)
+            else:
+                yield guess
 
     def _by_rule(self, text: str, written: str) -> Iterator[Finding]:
         lowered = Lowered.of(text)
@@ -198,16 +208,6 @@ def _beside(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> I
                 start = position + left.index(kept)
                 yield Finding(start, start + len(kept), guess.entity, guess.stem, guess.score)
             position = end
-
-
-def _as_told(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> Iterator[Finding]:
-    """What the model takes for a person, where a rule has told at another place that it is a user's name."""
-    users = {text[each.start : each.end] for each in told if each.stem == "USERNAME"}
-    for guess in guessed:
-        if guess.stem == "PERSON" and text[guess.start : guess.end] in users:
-            yield Finding(guess.start, guess.end, "USERNAME", "USERNAME", guess.score)
-        else:
-            yield guess
 
 
 def _protected(text: str, lowered: Lowered) -> bytearray:

@@ -116,7 +116,7 @@ _CHANGED = re.compile(r"(?:Bump|Upgrade|Downgrade|Pin|Revert|Backport|Unpin) ")
 """What somebody did to a program, in the first word of a commit's message."""
 _RELEASED_AFTER = re.compile(
     r" (?:(?:was |is )?(?:upgraded|updated|bumped|pinned|downgraded|moved) (?:from |to )|(?:from |to |>=? ?|== ?))v?\d{1,3}\.\d|"
-    r":(?: \d{1,9}){3}"
+    r":(?: \d{1,4}){6}"
 )
 """``Jackson upgraded to 2.17.1``; ``Fibonacci: 1 1 2 3 5``."""
 _LOGGED, _DIGIT_BEFORE = re.compile(r"[VDIWEF] [A-Z]\w+"), re.compile(r"\d +$")
@@ -129,6 +129,7 @@ _ANNOTATED = re.compile(r"\bdef \w+\([^\n]{0,120}: [\"']$")
 _MONTH = re.compile(r"March|April|May|June|August|Mai|Mars|Avril|Juin|Août")
 _IN_MONTH = re.compile(r"\b(?:in|since|until|till|by|of|last|next|this|early|late|mid|im|seit|ab|en|depuis) $")
 _A_OR_ANY = re.compile(r"\b(?:an?|any|the|every|each|no|some|this|that) $")
+_SENTENCE_BEFORE = re.compile(r"[a-z]{4}[.!?] $")
 _ONE_OF, _MAY = re.compile(r"An? [A-ZÀ-Þ]"), re.compile(r"May (?:I|we|you|he|she|they|it)\b")
 """``A Markov process``, ``May I ask``"""
 _DESCRIBED = re.compile(r"(?:^|\n)[ \t]+description $")
@@ -146,7 +147,7 @@ IMPERSONAL = 0.5
 """In a text of which it is known that nothing else says so it must be surer, by this share of what is left to certainty."""
 
 
-FRAMED = 0.3
+FRAMED = 0.42
 """The same where a sentence has a person, a place or a firm in that part."""
 SMALL = 0.98
 """So sure the model must be of a name in small letters that is on no list, where others are written with capitals."""
@@ -216,7 +217,9 @@ def is_doubtful(
                 return True
             if entity == "ORGANIZATION" and _DESCRIBED.search(text, max(0, start - 24), start) is not None:
                 return True
-            if (entity == "PERSON" and _ONE_OF.match(value) is not None) or _MAY.match(text, start) is not None:
+            if (
+                _ONE_OF.match(value) is not None and _SENTENCE_BEFORE.search(text, max(0, start - 8), start) is not None
+            ) or _MAY.match(text, start) is not None:
                 return True
             if _CHANGED.match(value) is not None or (" " not in value and _RELEASED_AFTER.match(text, end) is not None):
                 return True

@@ -59,8 +59,9 @@ _ASKS = frozenset(("Can", "Could", "Would", "Should", "Did", "Does", "Has", "Is"
 """Words that a question begins with."""
 _SHORT = 4
 _SENTENCE_ENDS = frozenset(",.?!:")
-_OF_ONE_LINE = frozenset(at for at, entity in enumerate(ENTITIES, 1) if entity in VALUES)
-"""Several codes may stand on a line each."""
+_LOCATION = ENTITIES.index("LOCATION") + 1
+_OF_ONE_LINE = frozenset(at for at, entity in enumerate(ENTITIES, 1) if entity in VALUES) | {_LOCATION}
+"""Several codes may stand on a line each, and a town above its country."""
 _CODE_BEGINS = re.compile(
     r"""^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
     | ^\s*(?:import|export|from|def|class|const|let|var|func|fn|type|enum|struct|public|private|static|async|package|use|
@@ -174,12 +175,16 @@ class NameFinder:
             cuts = range(end, max(begin, end - OVERLAP), -1)
             end = next((cut for cut in cuts if not labels[cut] or labels[cut] != labels[cut - 1]), end)
         labels = [0 if label == _PERSON and tokens[at] in _BETWEEN else label for at, label in enumerate(labels)]
+        lands = [at for at in self._lands(tokens) if not labels[at]]
+        for at in lands:
+            labels[at] = _LOCATION
         named = [at for at, label in enumerate(labels) if label]
         inside = [at for at in named if begin <= at < end]
         found: list[Finding] = []
         if not inside:
             return found, end
         sure = _certainties(scores, named)
+        sure |= dict.fromkeys(lands, SURE)
         again = self._told_elsewhere(tokens, labels, sure)
         if again:
             # What another place says, as sure as it has to be there.
@@ -288,6 +293,17 @@ class NameFinder:
             return word.islower() and word not in _PARTICLES and bool(bits & COMMON) and not bits & (GIVEN | SURNAME)
         # A sign is no end of a name either; but a full stop may be an initial's.
         return word not in ("", ".")
+
+    def _lands(self, tokens: list[str]) -> Iterator[int]:
+        """Where a country's name is all that a line has, as below an address."""
+        for at in range(1, len(tokens)):
+            if (
+                tokens[at - 1][0] == "\n"
+                and tokens[at][0].isupper()
+                and (at + 1 == len(tokens) or tokens[at + 1][0] == "\n" or tokens[at + 1] == " (")
+                and self._bits_of(folded(tokens[at])) & (COUNTRY | COMMON | GIVEN) == COUNTRY
+            ):
+                yield at
 
     def _told_elsewhere(self, tokens: list[str], labels: list[int], sure: dict[int, float]) -> list[int]:
         names: set[str] = set()
