@@ -118,6 +118,8 @@ _OPENS = "\"'`>“‘"
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
 _BLAMED = re.compile(r"\^?[0-9a-f]{7,40} (?:[^\s()]{1,120} {1,8})?\(")
 """What ``git blame`` says before who wrote the line of code after it."""
+_DIRECTION = re.compile(r" \((?:North|South|East|West)\)$")
+"""Which part of a country is meant. It is no name."""
 _LIFETIME = re.compile(r"(?<=[<&,])[ ]?'[a-z]\w{0,15}(?!\w{0,15}')")
 """Rust's quotes have no other end."""
 _SPEAKS = re.compile(r":[ ]?[\"“«]?[A-ZÀ-Þ¡¿]")
@@ -403,6 +405,9 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
     start, end = piece[first].start() + (piece[first][0][0] == " "), piece[last].end()
     entity = ENTITIES[label - 1]
     text = piece[first].string
+    direction = _DIRECTION.search(text, start, end) if entity == "LOCATION" else None
+    if direction is not None:
+        end = direction.start()
     if entity in VALUES:
         start, end = whole_value(text, start, end, entity)
     form = _FORM.get(entity)
