@@ -101,7 +101,8 @@ def whole_value(text: str, start: int, end: int, entity: str) -> tuple[int, int]
 
 def is_doubtful_value(text: str, start: int, end: int, entity: str, sure: float, *, code: bool = False) -> bool:
     """``code``: whether it stands on a line of a program."""
-    if end - start > _LONGEST:
+    if end - start > _LONGEST or (not text[:start].strip() and not text[end:].strip()):
+        # Of what stands alone nothing around it can tell what it is.
         return True
     value = text[start:end]
     if entity == "CREDENTIAL":

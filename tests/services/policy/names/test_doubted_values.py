@@ -37,24 +37,25 @@ def test_a_number_is_made_whole_with_its_letters_and_dashes() -> None:
      "ann@x.example", "https://x.example/a", "3f2a9c1e-77b1-4c2e-9f00-1a2b3c4d5e6f", "/etc/nginx", "abc"],
 )  # fmt: skip
 def test_what_is_no_secret_whatever_the_model_says(value: str) -> None:
-    assert is_doubtful_value(value, 0, len(value), "CREDENTIAL", SURE)
+    assert is_doubtful_value(f"it is {value}", 6, 6 + len(value), "CREDENTIAL", SURE)
 
 
 @pytest.mark.parametrize("value", ["hunter2", "4417", "418 067", "Moewe#2291x", "cuthbert-wren-1987", "XK7-94QP", "rosinante"])
 def test_what_may_be_one(value: str) -> None:
-    assert not is_doubtful_value(value, 0, len(value), "CREDENTIAL", SURE)
+    assert not is_doubtful_value(f"it is {value}", 6, 6 + len(value), "CREDENTIAL", SURE)
+    assert is_doubtful_value(value, 0, len(value), "CREDENTIAL", SURE), "of what stands alone nothing tells what it is"
 
 
 def test_a_word_takes_more_than_what_nobody_says() -> None:
-    assert is_doubtful_value("rosinante", 0, 9, "CREDENTIAL", 0.9)
-    assert not is_doubtful_value("Moewe#2291x", 0, 11, "CREDENTIAL", 0.7)
+    assert is_doubtful_value("it is rosinante", 6, 15, "CREDENTIAL", 0.9)
+    assert not is_doubtful_value("it is Moewe#2291x", 6, 17, "CREDENTIAL", 0.7)
 
 
 @pytest.mark.parametrize("text", ["2026-11-03", "1,250.00", "1999-2004", "12345 km", "12345.67"])
 def test_dates_amounts_and_measures_are_nobodys_number(text: str) -> None:
     end = text.index(" ") if " " in text else text.index(".") if text.count(".") == 1 and "," not in text else len(text)
     for entity in ("PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"):
-        assert is_doubtful_value(text, 0, end, entity, SURE)
+        assert is_doubtful_value(f"it is {text}", 6, 6 + end, entity, SURE)
 
 
 @pytest.mark.parametrize("unit", ["1", "1.", "1-", "a1", "0a-", "u00", "_a", "12 ", "a.", "A1b"])
@@ -62,5 +63,5 @@ def test_a_value_of_any_length_is_judged_at_once(unit: str) -> None:
     """No pattern may try the same signs twice: this text would take it longer than the universe has had."""
     value = (unit * 600)[:599] + "!"
     for entity in ("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"):
-        is_doubtful_value(value, 0, len(value), entity, SURE)
-    assert is_doubtful_value(unit * 601, 0, 601 * len(unit), "CREDENTIAL", SURE)
+        is_doubtful_value(f"it is {value}", 6, 6 + len(value), entity, SURE)
+    assert is_doubtful_value(f"it is {unit * 601}", 6, 6 + 601 * len(unit), "CREDENTIAL", SURE)
