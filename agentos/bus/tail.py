@@ -65,6 +65,8 @@ class Tail:
         self._heartbeat_s = heartbeat_s
         self._next = 0
         """Where to go on after a loss; 0 while nothing was seen and the start is not pinned."""
+        self._first = 0
+        """What stands before this sequence was there before a tail of new messages, and is not handed over."""
         self._behind = True
         self._connection = -1
         self.heard_at = 0.0
@@ -121,7 +123,8 @@ class Tail:
                         yield None
                 async with aclosing(self._messages(arrived)) as messages:
                     async for raw in messages:
-                        yield raw
+                        if raw.seq >= self._first:
+                            yield raw
                         if self._behind and raw.pending == 0:
                             self._behind = False
                             if first:
@@ -151,6 +154,11 @@ class Tail:
 
     async def _create(self, name: str, inbox: str) -> int:
         """Make the consumer; how many messages it has to deliver that stand in the stream already."""
+        if self._start == "new" and not self._next:
+            # Pinned now: a tail of new messages that is lost before its first one must not skip any. And by what the stream's leader says:
+            # the broker may give the consumer to a replica that is some messages behind, whose "new" begins with those.
+            info = await self._ask(f"STREAM.INFO.{self._stream}", {})
+            self._first = self._next = int(info["state"]["last_seq"]) + 1
         config: dict[str, Any] = {
             "name": name,
             "deliver_subject": inbox,
@@ -170,23 +178,25 @@ class Tail:
         elif isinstance(self._start, datetime):
             config |= {"deliver_policy": "by_start_time", "opt_start_time": self._start.astimezone(UTC).isoformat()}
         else:
-            config["deliver_policy"] = "all" if self._start == "first" else self._start
-        body = json.dumps({"stream_name": self._stream, "config": config, "action": "create"}).encode()
-        reply = await self._client.request(f"$JS.API.CONSUMER.CREATE.{self._stream}.{name}", body, timeout=5)
-        answer = json.loads(reply.data)
-        if "error" in answer:
-            raise Lost(answer["error"].get("description", "consumer refused"))
+            config["deliver_policy"] = "all" if self._start == "first" else "last_per_subject"
+        asked = {"stream_name": self._stream, "config": config, "action": "create"}
+        answer = await self._ask(f"CONSUMER.CREATE.{self._stream}.{name}", asked)
         pending = int(answer.get("num_pending", 0))
         delivered: dict[str, Any] = answer.get("delivered", {})
         # What was delivered before the answer came counts as well.
         pending += int(delivered.get("consumer_seq", 0))
         if not self._next:
             self.initial_pending = pending
-            if self._start == "new":
-                # Pin the position now: a tail of new messages that is lost before its first one must not skip any.
-                self._next = int(delivered.get("stream_seq", 0)) + 1
         self.heard_at = time.monotonic()
         return pending
+
+    async def _ask(self, subject: str, question: Mapping[str, Any]) -> dict[str, Any]:
+        """An answer of the broker's JetStream API, from the stream's leader; ``Lost`` where it refuses."""
+        reply = await self._client.request(f"$JS.API.{subject}", json.dumps(question).encode(), timeout=5)
+        answer: dict[str, Any] = json.loads(reply.data)
+        if "error" in answer:
+            raise Lost(answer["error"].get("description", "refused without a reason"))
+        return answer
 
     async def _messages(self, arrived: "asyncio.Queue[Msg | None]") -> AsyncGenerator[Raw]:
         expected = 1
@@ -203,7 +213,7 @@ class Tail:
             if delivery != expected:
                 raise Lost(f"expected delivery {expected}, got {delivery}")
             expected += 1
-            self._next = seq + 1
+            self._next = max(self._next, seq + 1)
             yield Raw(message.subject, headers, message.data, seq, pending, stamp)
 
     async def _receive(self, arrived: "asyncio.Queue[Msg | None]") -> Msg:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,28 @@ async def test_new_begins_with_what_comes_after_it_is_ready(site: Site, tenant: 
     await following.tail.ready()
     await decide(policy, tenant, range(4, 7))
     assert ordinals(await following.wait(3)) == [4, 5, 6]
+    await following.stop()
+
+
+async def test_new_begins_there_also_at_a_replica_that_is_behind(
+    site: Site, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader's answer is put two messages ahead: to the replica that has the consumer they are yet to come."""
+    policy, runner = await site.connect("policy"), await site.connect("runner")
+    ask = Tail._ask
+
+    async def ahead(tail: Tail, subject: str, question: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await ask(tail, subject, question)
+        if subject.startswith("STREAM.INFO."):
+            answer["state"]["last_seq"] += 2
+        return answer
+
+    await decide(policy, tenant, range(1, 4))
+    monkeypatch.setattr(Tail, "_ask", ahead)
+    following = Following(runner.tail((f"evt.{tenant}.>",)))
+    await following.tail.ready()
+    await decide(policy, tenant, range(4, 9))
+    assert ordinals(await following.wait(3)) == [6, 7, 8]
     await following.stop()
 
 
