@@ -28,6 +28,7 @@ for (const scheme of ["light", "dark"] as const) {
       const look = async (name: string): Promise<void> => {
         // What is not there yet is written as an ellipsis.
         await expect(page.getByText("…", { exact: true })).toHaveCount(0);
+        await expect(page.getByText(/^Loading/)).toHaveCount(0);
         // The live feed keeps the network busy for ever: what is drawn last are the charts' first figures.
         await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
         if (FOLDER !== undefined) await page.screenshot({ path: path.join(FOLDER, `${name}-${scheme}-${size.width}.png`) });
@@ -46,11 +47,13 @@ for (const scheme of ["light", "dark"] as const) {
         if (size.width < 768) await page.getByRole("button", { name: "Pages" }).click();
         await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: title }).click();
         await expect(page.getByRole("heading", { name: title, level: 1 })).toBeVisible();
-        await expect(page.getByText(/^Loading/)).toHaveCount(0);
         await look(name);
       }
       for (const section of ["People", "Sessions"]) {
-        await page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: section }).click();
+        const link = page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: section });
+        await link.click();
+        // Her row stands in the section before as well.
+        await expect(link).toHaveAttribute("aria-current", "page");
         await expect(page.getByRole("row", { name: /Grace/ }).first()).toBeVisible();
         await look(section.toLowerCase());
       }
