@@ -19,6 +19,12 @@ _WORD = re.compile(r"[^\W\d_]+")
 _USER = re.compile(r"[^\W_][\w.-]*[^\W_]")
 _TOKEN = re.compile(rf"[^\W\d_]{{{_LEAST_NAME},40}}")
 _OF_HOST = re.compile(r"@\w|[-\w]*\.(?!(?:pdf|docx?|xlsx?|txt|csv|jpe?g|png|zip|md)\b)[a-z]{2,10}\b")
+_SURNAME = re.compile(
+    r"(?<![^\W\d_])(?:sur|last|family|nach|familien|achter)[ _-]?na(?:me|am)[\"']?\s{0,2}[:=>]\s{0,2}[\"']?$|"
+    r"(?<![^\W\d_])(?:nom|apellidos?|cognome)[\"']?\s{0,2}[:=>]\s{0,2}[\"']?$",
+    re.IGNORECASE,
+)
+"""A form has it alone, in a field of its own."""
 _VALUES = frozenset({"SECRET", "ID", "ACCOUNT", "PHONE", "CARD", "IBAN", "CRYPTO", "SSN"})
 
 
@@ -63,7 +69,11 @@ def _names(text: str, found: Sequence[Finding], ordinary: Callable[[str], bool])
         if each.stem != "PERSON":
             continue
         words = _WORD.findall(text, each.start, each.end)
-        if len(words) > 1 or 0 <= each.start - titled < 3:
+        if (
+            len(words) > 1
+            or 0 <= each.start - titled < 3
+            or _SURNAME.search(text, max(0, each.start - 24), each.start) is not None
+        ):
             for word in words:
                 if len(word) >= _LEAST_NAME and word[0].isupper() and not ordinary(word):
                     names.setdefault(word.lower(), each)

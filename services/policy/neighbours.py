@@ -25,6 +25,12 @@ _CODE_CELL = re.compile(
 )
 """In the next cell of a row, or the one after the state's. In a sentence a comma stands there too, and no sign of a cell after it."""
 _CODE_BEFORE = re.compile(rf"(?:(?<=[,;|\t\"'])|(?<=[,;|\t] ))(?P<code>(?!(?:19|20)\d\d(?!\d))\d{{4,5}})(?:{_CELL}| )$")
+_LONGEST_CODE = 32
+_SIGN = re.compile(r"[A-Za-z0-9]")
+_CODE = re.compile(r"[A-Za-z0-9]{2,8}(?:-[A-Za-z0-9]{2,8}){1,5}")
+_NEXT_CODE = re.compile(
+    rf"(?:[ ]?[,;/|]?[ ]{{1,4}}|[ ]{{0,4}}\n[ \t]{{0,8}}(?:[-*•]|\d\d?[.)])?[ ]{{0,4}})(?P<code>{_CODE.pattern})(?![\w-])"
+)
 _YEAR = r"(?:19\d\d|20[01]\d)"
 _DAY = (
     rf"(?:{_YEAR}-[01]\d-[0-3]\d|{_YEAR}/[01]\d/[0-3]\d|[0-3]?\d[./-][01]?\d[./-]{_YEAR}|[01]?\d/[0-3]?\d/{_YEAR}|"
@@ -48,12 +54,26 @@ def neighbours(text: str, found: Sequence[Finding]) -> Iterator[Finding]:
     for each in found:
         if each.stem == "LOCATION":
             yield from _codes(text, each)
+        elif each.stem == "SECRET":
+            yield from _listed(text, each)
         elif each.stem == "PERSON":
             for pattern in (_DAY_CELL, _DAY_COLUMN, _DAY_SAID):
                 day = pattern.match(text, each.end)
                 if day is not None and (pattern is not _DAY_CELL or _in_row(text, each.start, day.end())):
                     yield Finding(*day.span(str(day.lastgroup)), "DATE_OF_BIRTH", "DOB", _SCORE)
                     break
+
+
+def _listed(text: str, secret: Finding) -> Iterator[Finding]:
+    """The rest of a list of codes, of which the first was announced: ``backup codes: 8f52-5c51 9365-4c69``."""
+    first = text[secret.start : secret.end]
+    if not 6 <= len(first) <= _LONGEST_CODE or "-" not in first or _CODE.fullmatch(first) is None:
+        return
+    form, position = _SIGN.sub("x", first), secret.end
+    while (code := _NEXT_CODE.match(text, position)) is not None and _SIGN.sub("x", code["code"]) == form:
+        if any(map(str.isdigit, code["code"])):
+            yield Finding(*code.span("code"), secret.entity, secret.stem, _SCORE)
+        position = code.end()
 
 
 def _codes(text: str, place: Finding) -> Iterator[Finding]:

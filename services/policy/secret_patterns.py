@@ -125,7 +125,7 @@ SECRETS: tuple[SecretPattern, ...] = (
     ),
     _of("DISCORD_WEBHOOK", "discord", r"discord(?:app)?\.com/api/webhooks/(?P<value>\d{17,20}/[A-Za-z0-9_-]{40,100})"),
     _of("TEAMS_WEBHOOK", "webhook.office.com", r"webhook\.office\.com/webhookb2/(?P<value>[A-Za-z0-9@/_-]{40,255})"),
-    _of("TELEGRAM_TOKEN", ":aa", r"(?<![A-Za-z0-9])\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"),
+    _of("TELEGRAM_TOKEN", ":aa", r"(?:(?<![A-Za-z0-9])|(?<=/bot))\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"),
     _of("TWILIO_KEY", "sk", r"(?<![A-Za-z0-9])SK[a-f0-9]{32}(?![A-Za-z0-9])", least=34),
     _of("TWILIO_SID", "ac", r"(?<![A-Za-z0-9])AC[a-f0-9]{32}(?![A-Za-z0-9])", least=34),
     _of("SENDGRID_KEY", "sg.", r"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}"),

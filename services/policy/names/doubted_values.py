@@ -40,7 +40,8 @@ _NO_KEY = re.compile(
     r"(?:hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
     r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
     r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
-    r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|://[^\s/]{1,80}:$|\b[A-Z]{2,}_[A-Z_]{2,24} $",
+    r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|"
+    r"://[^\s/]{1,80}:$|\w\.[a-z]{2,12}:$|\b[A-Z]{2,}_[A-Z_]{2,24} $",
     re.IGNORECASE,
 )
 _OF_URL = re.compile(r"(?:\w/$|://|[\s\"'(]/|[?&]\w{1,24}=)[^\s\"'<>]{0,200}$")
@@ -78,6 +79,8 @@ _CALLED = re.compile(r"\w\([\"']$")
 _MONEY_OR_MEASURE = re.compile(
     r" ?(?:%|€|\$|£|[kMG]i?B\b|[mnuµ]s\b|(?:bytes|rows|requests|pixels|px|iterations|ops)\b|EUR\b|USD\b|CHF\b|kg\b|km\b)"
 )
+_FIGURES_ALONE = re.compile(r"\d(?:[ .]?\d)*")
+_BY_DEFAULT = re.compile(r" by default\b")
 _DECIMAL = re.compile(r"[.,]\d")
 _DATE = re.compile(
     r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?(?:[T ].*)?|\d\d?[./-]\d\d?[./-]\d{2,4}|(?:19|20)\d\d(?: ?[-–/] ?(?:19|20)?\d\d)?|\d\d?:\d\d.*|"
@@ -138,6 +141,10 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool) ->
     if _NO_KEY.search(line) is not None or _EXAMPLE.search(line) is not None or _ROUTING_KEY.search(line) is not None:
         return True
     if _NOBODYS.search(line) is not None or _POSTCODE.fullmatch(value) is not None:
+        return True
+    if _FIGURES_ALONE.fullmatch(value) is not None and (
+        _MONEY_OR_MEASURE.match(text, start + len(value)) is not None or _BY_DEFAULT.match(text, start + len(value)) is not None
+    ):
         return True
     announced = _GETTING_IN.search(line) is not None
     if not announced and _FIGURES.fullmatch(value) is not None:

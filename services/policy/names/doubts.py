@@ -95,9 +95,12 @@ _WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \($")
 _BLOB_ENDS = frozenset("+/=_-")
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]$")
 _EPONYM_AFTER = re.compile(
-    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome|button|knob)\b",
+    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome|button|knob|"
+    r"periods?)\b",
     re.IGNORECASE,
 )
+_CODE_AFTER_TOWN = re.compile(r",? \d{4}-\d{3}(?![\w-])")
+"""A postcode as nothing else is written."""
 _OF_MATHEMATICS = re.compile(
     r"[ -](?:beta[12]?|deque|filter|distributed|hash|coefficient|inequality|entropy|heap|sketch|notation|encoding|normality|loss|uniform|"
     r"noise|lemma)\b|\((?:lr|params|learning_rate|model)\b"
@@ -135,8 +138,11 @@ _ONE_OF, _MAY = re.compile(r"An? [A-ZÀ-Þ]"), re.compile(r"May (?:I|we|you|he|s
 _DESCRIBED = re.compile(r"(?:^|\n)[ \t]+description $")
 """Of a port of a router."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
-_BOUND = re.compile(r"\s[<>]=?\s{1,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$")
-"""``CHECK (born > DATE '1900-01-01')``"""
+_BOUND = re.compile(
+    r"\s[<>]=?\s{1,3}(?:(?:DATE|date|timestamp|to_date)[ (]{0,2})?[\"']?$|"
+    r"(?i:expir\w{1,8}|expires_(?:on|at)|valid_(?:to|until|from)|issued?(?:_(?:on|at))?|ablauf\w{0,8}|g[üu]ltig_\w{3})[\"']?\s?[:=]\s?[\"']?$"
+)
+"""``CHECK (born > DATE '1900-01-01')``, ``"expiry": "2029-03-30"``"""
 _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
 
@@ -179,7 +185,7 @@ def is_doubtful(
     match entity:
         case "PERSON" | "ORGANIZATION" | "LOCATION":
             least = _least(entity, value, lists)
-            if personal is False:
+            if personal is False and not (entity == "LOCATION" and _CODE_AFTER_TOWN.match(text, end) is not None):
                 least += IMPERSONAL * (1 - least)
             elif personal and entity == "PERSON" and not _is_ordinary(value, lists):
                 least -= PERSONAL
@@ -392,6 +398,7 @@ _LABEL = re.compile(
     r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
     r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Segundo|Municipio|Provincia|Lui|Lei|"
     r"[Pp]ra mim|Dzień dobry|Pozdrawiam|Hej|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
+    r"Alpha|Bravo|Delta|Foxtrot|Tango|Zulu|"
     r"January|February|March|July|October|November|December|Januar|Februar|März|Juli|Oktober|Dezember)\.?"
 )
 """What announces something, begins a sentence or names a month is nobody."""
@@ -423,6 +430,9 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
             return 0.93 if len(words) == 1 else 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
         if any(bit & (GIVEN | SURNAME) for bit in bits):
             return 0.0 if len(words) > 1 else 0.93 if ordinary else 0.75
+        if ordinary and len(words) == 1:
+            # Nobody's name by any list.
+            return 0.985
         if ordinary or (len(words) == 1 and value.isupper()):
             return 0.95
         return 0.85 if small or value.isupper() else 0.5

@@ -81,13 +81,19 @@ _PARTICLES = frozenset(("de", "da", "do", "dos", "das", "del", "della", "di", "d
 "zu", "ten", "ter", "el",
 "al", "bin", "ben", "y", "e"))  # fmt: skip
 """Small words that a name may begin with or end with."""
-_BETWEEN = frozenset((" to", " and", " und", " or", " oder", " &", " with", " mit"))
-"""Between two people. Other languages' words for it stand within names too."""
+_BETWEEN = frozenset((" to", " and", " und", " or", " oder", " &", " with", " mit", ";"))
+"""Between two people, or the two cells of one. Other languages' words for it stand within names too."""
 _LONGEST_LOCAL = 8
 """Tokens before the ``@`` of an address."""
 _WITHIN_LOCAL = frozenset(".-_+")
 _LEADS = frozenset(
     (
+        "INFO",
+        "WARN",
+        "WARNING",
+        "ERROR",
+        "DEBUG",
+        "TRACE",
         "op",
         "in",
         "at",
@@ -176,7 +182,7 @@ class NameFinder:
             end -= OVERLAP
             cuts = range(end, max(begin, end - OVERLAP), -1)
             end = next((cut for cut in cuts if not labels[cut] or labels[cut] != labels[cut - 1]), end)
-        labels = [0 if label == _PERSON and tokens[at] in _BETWEEN else label for at, label in enumerate(labels)]
+        labels = [0 if label == _PERSON and _parts(tokens, at) else label for at, label in enumerate(labels)]
         lands = [at for at in self._lands(tokens) if not labels[at]]
         for at in lands:
             labels[at] = _LOCATION
@@ -255,6 +261,11 @@ class NameFinder:
         if first < final and tokens[first].istitle() and tokens[final][0] == " " and self._is_small_word(tokens[final]):
             # ``Clara yelled``
             final -= 1
+        for at in range(first + 2, final):
+            # ``Hope   MI: Q``: the label of the next column.
+            if tokens[at] == ":" and (column := next((back for back in range(at - 1, first, -1) if tokens[back].isspace()), 0)):
+                final = column - 1
+                break
         if first < final and tokens[first].strip() in _ASKS and tokens[first + 1].istitle():
             first += 1
         return first, final
@@ -415,6 +426,11 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
         return None
     # From 0.4 on: the bonus has decided already.
     return Finding(start, end, entity, _STEMS[entity], round(0.4 + 0.6 * sure, 3))
+
+
+def _parts(tokens: list[str], at: int) -> bool:
+    """Whether a token stands between two people: ``ann: hi bo`` too, where names have small letters."""
+    return tokens[at] in _BETWEEN or (tokens[at] == ":" and at > 0 and tokens[at - 1].islower())
 
 
 def _is_sign(token: str) -> bool:

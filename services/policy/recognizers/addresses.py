@@ -378,6 +378,13 @@ ANNOUNCED = Announcements(
     # India; of four digits a pin opens a card or a door.
     announcement("POSTCODE", "POSTCODE", "pin code|pincode|pin:|pin -", r"(?:pin[ _]?code|\bpin(?=:| -))", r"\d{3} ?\d{3}",
     gap=rf"(?:{CLOSE}(?:of[^\d\n]{{1,32}}?|changed to |now )?|[^\d\n]{{0,48}}?\n[^\d\n:]{{0,8}}:[^\n]{{0,16}}?)", score=0.8),
+    # Of six digits, in a town or a state: ``Pune   PIN 411038     State Maharashtra``.
+    announcement("POSTCODE", "POSTCODE", "pin ", r"\bpin", r"[1-9]\d{2} ?\d{3}(?=[ ,|]{1,8}(?i:state|dist|city|town|country|india)\b)",
+    gap=r" {1,4}", score=0.8),
+    # Singapore's follow the flat.
+    announcement("POSTCODE", "POSTCODE", "#0|#1|#2|#3|#4|#5", r"#\d{2}-\d{2,4}[A-Z]?", r"\d{6}",
+    gap=r"[,\n]? ?(?:Singapore |S ?)?\(?", score=0.7),
+    announcement("POSTCODE", "POSTCODE", "<cp>", r"<cp>", r"\d{5}(?=</cp>)", gap="", score=0.8),
     announcement("POSTCODE", "POSTCODE", "postcode|post code|postal code", r"(?:post ?code|postal code)", _UK, gap=
     r"[^\n]{0,60}?\n[^\n]{0,32}?", score=0.8),
 )  # fmt: skip

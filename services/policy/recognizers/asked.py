@@ -43,6 +43,16 @@ _DOCUMENT = re.compile(
     rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>(?=(?:[a-z -]{{0,6}}\d){{5}})[a-z]{{0,4}}[ -]?(?:[\d-]{{5,16}}|"
     rf"\d{{3,6}}(?: \d{{2,6}}){{1,4}})[a-z]?)(?![\w-]|[.,:/]\d)"
 )
+_BORN = re.compile(
+    rf"(?:geburts(?:datum|tag)|date of birth|birth(?:day|date)|(?<![a-z])dob(?![a-z])|(?:date de nais|data di nas)c?(?:sance|ita)|"
+    rf"n[ée]e? le|nacimiento|"
+    rf"geboortedatum|data urodzenia)[^\n]{{0,48}}{_ANSWER}(?P<value>\d{{1,2}}(?P<s>[./-])\d{{1,2}}(?P=s)"
+    rf"(?:(?:19|20)\d\d|\d\d(?!,? \d\d?:\d\d))|"
+    rf"(?:19|20)\d\d-\d\d-\d\d(?![ T]\d))(?!\w)"
+)
+_BORN_WORDS = Words(
+    ("geburts", "birth", "dob", "naissance", "nascita", "né le", "née le", "nacimiento", "geboortedatum", "urodzenia")
+)
 _PASSWORD_WORDS = Words(
     ("pass", "pwd", "pw", "mdp", "psw", "kennwort", "contraseña", "clave", "wachtwoord", "parola", "key", "token", "schlüssel")
 )
@@ -70,6 +80,7 @@ def asked(text: str, lowered: Lowered) -> Iterator[Finding]:
         (_PIN_WORDS, _PIN, "CREDENTIAL", "SECRET"),
         (_ACCOUNT_WORDS, _ACCOUNT, "BANK_ACCOUNT", "ACCOUNT"),
         (_DOCUMENT_WORDS, _DOCUMENT, "IDENTITY_DOCUMENT", "ID"),
+        (_BORN_WORDS, _BORN, "DATE_OF_BIRTH", "DOB"),
     ):
         if words.any_within(lowered):
             for match in pattern.finditer(lowered):

@@ -101,9 +101,15 @@ ANNOUNCED = Announcements(
     ),
     announcement(
         "USERNAME", "USERNAME", "user=|user:|user for|for user|invalid user|accepted|failed |account=|su: |uid=|user \"|user '",
-        r"(?:\buser=|\buser: |\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|"
+        r"(?:\buser=|\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|"
         r"none) for (?!invalid )|invalid user )[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
+    ),
+    # In a log; in a dialogue with a program somebody speaks after it: ``User: hello i need help``.
+    announcement(
+        "USERNAME", "USERNAME", "user: ", r"\buser: ",
+        rf"{_PLAIN_NAME}(?=[^\w ]|$| ?[(\[<|=-]| (?:from|logged|has|had|was|is|failed|ip|for|on|in|at|with|tried|not)\b| \w+[=:])",
+        gap=r"[\"']?", score=0.5,
     ),
     announcement(
         "USERNAME", "USERNAME", "gebruikersnaam|nome utente|utilisateur|identifiant|benutzer|usuario",
@@ -148,6 +154,11 @@ ANNOUNCED = Announcements(
     announcement(
         "USERNAME", "USERNAME", "user'|user\"|username'|username\"", r"(?:[a-z]{2,10}_)?user(?:_?name)?", r"[A-Za-z][\w.-]{2,31}(?=[\"'])",
         gap=r"[\"']\s?(?:=>|,)\s?[\"']", score=0.5,
+    ),
+    announcement(
+        "USERNAME", "USERNAME", "user s|user w|login s|username s|account s",
+        r"(?:user(?:name)?|login|account) (?:soll|should|will|wird|shall)(?: (?:be|then be|dann))?",
+        r"[a-z]{1,20}[._-][a-z0-9._-]{1,24}(?<![._-])", gap=r" [\"'`]?", score=0.6,
     ),
     announcement("USERNAME", "USERNAME", "user '|user \"|user `", r"user ", rf"{_PLAIN_NAME}(?=[\"'`])", gap=r"[\"'`]", score=0.5),
     announcement(

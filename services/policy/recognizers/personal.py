@@ -21,13 +21,14 @@ _YEAR = r"(?:1[89]\d{2}|20[0-3]\d|['’]?\d{2})"
 _DATE = (
     rf"(?:\d{{1,4}}(?P<s>[-./ ]|\. |[ ]?/[ ]?)\d{{1,2}}(?P=s)\d{{1,4}}|\d{{1,2}}(?:st|nd|rd|th|er|º|°|\.)?(?:[ -]|\. )?(?:of |"
     rf"de |di |del )?{_MONTH}(?:,? ?|-|/)(?:of |de |del )?{_YEAR}"
-    rf"|{_MONTH}[ -]\d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}|(?:19|20)\d{{2}}[ -]{_MONTH}[ -]\d{{1,2}}|(?:19[0-9]{{2}}|20[0-2]\d)"
+    rf"|{_MONTH}[ -]\d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}|(?:19|20)\d{{2}}[ -]{_MONTH}[ -]\d{{1,2}}|"
+    rf"(?:19|20)\d{{2}}, ?\d{{1,2}}, ?\d{{1,2}}(?=\))|(?:19[0-9]{{2}}|20[0-2]\d)"
     rf"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:T00:00:00(?:\.0+)?Z?)?)"
 )
 
 _BIRTH = (
     r"(?:born|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|\bdobs?\b|d\.o\.b\.?|\bdob|geboren|geburts(?:datum|tag)|\bgeb\.|"
-    r"n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|nat[oa]_(?:il|a)\b|"
+    r"nee?_le\b|n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|nat[oa]_(?:il|a)\b|"
     r"data (?:di )?nasc(?:ita|\.)|naci[óo] el|nacid[oa](?:/a|\(a\))?|fecha (?:de )?nac(?:imiento|\.)?|f\. ?(?:de )?nac\.?|nacimiento|"
     r"geboortedatum|geb\b|birth_?dt|\bf_?nac\b|\bfecha_?nac\b|"
     r"date (?:de )?naiss\.?|\bddn\b|\bd\. ?d\. ?n\b|gebdat\w*|geb[.-]?dat(?:um|\.)?|\bbday\b|b['’]day|nasc\.|(?<=\bn)\. (?:il|"
@@ -38,7 +39,9 @@ _BIRTH = (
 ANNOUNCED = Announcements(
     announcement(
         "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nasc|naci|nac.|nac:|naiss|ddn|bday|b'day|f.n.|fn |fn:|"
-        "urodz|ur. |ur.|född|født|fødsels|syntym|narozen|gd:|gd |compleanno|cumplea|anniversaire|verjaardag|n. a|n. il", _BIRTH, _DATE,
+        "nee_le|ne_le|urodz|ur. |ur.|född|født|fødsels|syntym|narozen|gd:|gd |compleanno|cumplea|anniversaire|verjaardag|n. a|n. il", _BIRTH,
+        # A time after a date is of a message.
+        rf"{_DATE}(?!,? \d\d?:\d\d)",
         gap=r"[^\d\n]{0,40}?(?:\n[^\d\n]{0,16}?)?", score=0.9,
     ),
     # Without the year, where nothing but the date is asked for.
@@ -46,6 +49,11 @@ ANNOUNCED = Announcements(
     r"(?:birthday|b['’]?day|geburtstag|anniversaire|compleanno|cumplea[ñn]os|verjaardag)",
     rf"\d{{1,2}}[/.]\d{{1,2}}\.?|\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of |de )?{_MONTH}|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?",
     gap=r"(?:[ ](?:is|ist|est|es|è|am|le|il|el|on|op))?[ ]?:?[ ]?(?:on |am |le |il |el |op |the )?", score=0.6),
+    # Who is under somebody's care: ``(daughter, minor, 07/08/2011)``.
+    announcement("DATE_OF_BIRTH", "DOB", "minor, |minor (|daughter, |daughter (|son, |son (|child, |child (|tochter, |tochter (|sohn, |sohn (|"
+    "fille, |fille (|fils, |fils (|hija, |hija (|hijo, |hijo (|figlia, |figlia (|figlio, |figlio (|dochter, |dochter (|zoon, |zoon (",
+    r"(?:minor|daughter|son|child|tochter|sohn|fille|fils|hij[ao]|figli[ao]|dochter|zoon)",
+    r"\d{1,2}(?P<t>[./-])\d{1,2}(?P=t)(?:19|20)\d{2}(?!,? \d\d?:\d\d)", gap=r"(?:, ?| \()", score=0.6),
     # As registers and courts write it: ``Ann Lee, *12.4.1987``.
     announcement("DATE_OF_BIRTH", "DOB", "*0|*1|*2|*3|* 0|* 1|* 2|* 3", r"\*", r"\d{1,2}\.\d{1,2}\.(?:19|20)\d{2}", gap=" ?", score=0.6),
     announcement("DATE_OF_BIRTH", "DOB", "yob|year of birth|jahrgang|birth year|geburtsjahr|année de naissance",
@@ -61,6 +69,10 @@ ANNOUNCED = Announcements(
         r"1[01]\d|[1-9]?\d",
         gap=CLOSE + r"(?:of |approx\.? |about |ca\. |von )?", score=0.6,
     ),
+    # On a day that a form names: ``Age on 1 Sept 2026: 4``.
+    announcement("AGE", "AGE", "age on |age at |age as |alter am |alter zum |âge au |edad a|età al ",
+    r"(?:age (?:on|at|as (?:of|at))|alter (?:am|zum)|âge au|edad a[l]?|et[àa] al) [^\n:?]{3,24}", r"1[01]\d|[1-9]?\d",
+    gap=r": {0,8}", score=0.6),
 )  # fmt: skip
 
 # What stands before and after two digits when they say how old somebody is, though no word for it does.

@@ -61,6 +61,13 @@ _UNPREFIXED = (
 """What a text must hold of the shape for a pattern to be tried, the pattern, and whose plan."""
 _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
+_DATE = re.compile(r"0?[1-9]\.(?:0?[1-9]|1[0-2])\.\d\d(?![.\d])")
+"""With a year of two digits: what heads the messages of a chat, of which one says that a number is new."""
+_SENT_TO = re.compile(
+    r"(?<![^\W_])(?:to|from|dest(?:ination)?|recipient|sender|caller|callee|cli|msisdn)[\"']?[=:][ \"']{0,2}"
+    r"(?P<number>[1-9]\d{10,12})(?![\w.-])"
+)
+"""With the country's code, as gateways of messages write it: ``to=919845027716``."""
 _TEN_DIGITS = re.compile(r"[2-9]\d{2}[ .-]?\d{3}[ .-]?\d{4}")
 _TRACKED = re.compile(r"\b1Z ?[0-9A-Z]{3} ?[0-9A-Z]{3} ?$")
 """Before it, the beginning of a parcel's number."""
@@ -243,10 +250,15 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         # Two digits and two digits: a dump, a table, a time.
         if number and not _LONG_GROUP.search(number[1:]):
             continue
+        if _DATE.match(written) is not None:
+            continue
         # An area code in brackets says enough too.
         taken = number or (written if written.startswith("(") or announced(start) else "")
         if taken:
             yield found(start, start + len(taken), 0.4)
+    for match in _SENT_TO.finditer(lowered) if "=" in lowered or ":" in lowered else ():
+        if valid(f"+{match['number']}", ("US",)):
+            yield found(*match.span("number"), 0.5)
     for match in _ENCODED.finditer(text) if "%2b" in lowered else ():
         yield found(*match.span(), 0.5)
     for codes, shapes, pattern in _SURE:

@@ -54,8 +54,12 @@ _ENTRY_CODE = re.compile(
     r"|(?:voucher|mein|dein|il|mio|mi|el|mijn|je|(?:le )?code)[ -]pin|pin (?:für die karte|della carta|de la carte|de la tarjeta|van de pas)"
     r"|(?:door|gate|alarm|entry|lockbox|key ?safe|keypad|safe|garage|access|building|security|voicemail|bike|locker|padlock|"
     r"shed) ?(?:code|pin|passcode|combination|combo)"
+    r"|puk[12]?(?:[ -]code)?(?=[^\d\n]{1,12}\d{8}\b)"
     r"|otp|one[- ]time (?:code|password|passcode|pin)|(?:verification|2fa|mfa|authenticator|login|sign-in|confirmation|sms|your|ihr|dein|"
-    r"votre|tuo|suo) code|pass ?code|"
+    r"votre|tuo|suo|pick-?up|collection|unlock|activation|recovery) code|pass ?code|"
+    r"(?:abhol|bestätigungs|sicherheits|freischalt|aktivierungs|einmal)code|"
+    r"(?:code de|c[óo]digo de|codice di) (?:retrait|v[ée]rification|validation|confirmation|s[ée]curit[ée]|d[ée]blocage|"
+    r"verificaci[óo]n|recogida|confirmaci[óo]n|seguridad|desbloqueo|verifica|ritiro|conferma|sicurezza|sblocco)|(?:verificatie|afhaal|bevestigings|beveiligings)code|"
     r"(?:tür|tor)code|c[óo]digo (?:de la )?(?:puerta|alarma|portal)|(?:clave|c[óo]digo) (?:del |de la |de )?(?:portal|puerta|"
     r"alarma|entrada|garaje)|codice (?:del |della |di )?(?:cancello|allarme|portone|porta|ingresso|accesso)|"
     r"code d['’]acc[èe]s|code (?:du |de la |de "
@@ -63,7 +67,7 @@ _ENTRY_CODE = re.compile(
     r"(?: (?:is now|is|was|ist jetzt|ist|lautet|c['’]est|est|è|es ahora|es|to|changed to|"
     r"for the \w{2,12} is))?[ \t]{0,2}[:=,]?[ \t]{0,2}[\"'#]?(?P<value>\d{4,8}|"
     r"\d{2,4}[A-Z]\d{0,4}|[A-Z]\d{3,6}[A-Z]?|"
-    r"\d{3}[ -]\d{3})(?![\w-]|[.,:/]\d)",
+    r"\d{3}[ -]\d{3}|\d\d(?P<s>[ -])\d\d(?P=s)\d\d)(?![\w-]|[.,:/]\d)",
     re.IGNORECASE,
 )
 _LOCK = (
@@ -291,6 +295,7 @@ _DIRECTLY = (
             (
                 " pin:",
                 "pin ",
+                "puk",
                 "code",
                 "código",
                 "codigo",

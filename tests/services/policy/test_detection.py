@@ -105,6 +105,17 @@ def test_secrets_that_nothing_announces_are_told_by_what_stands_around_them(
     assert told.kinds["PERSON"].recall >= 0.97
 
 
+@pytest.mark.parametrize(
+    ("part", "recall", "f2"),
+    [("people/open", 0.98, 0.93), ("people/blind", 0.965, 0.91), ("programs/open", 0.96, 0.92), ("programs/blind", 0.955, 0.9)],
+)
+def test_what_people_write_and_what_programs_write_fare_alike(part: str, recall: float, f2: float, detector: Detector) -> None:
+    told = score(lambda text: spans(detector, text), documents(part))
+    assert told.direct.recall >= recall
+    assert told.overall.f2 >= f2
+    assert told.kinds["PERSON"].recall >= 0.96
+
+
 def test_of_numbers_and_secrets_that_hardly_anything_announces_most_are_found(detector: Detector) -> None:
     """A floor and no aim, as of ``varied``."""
     told = score(lambda text: spans(detector, text), documents("snippets"))

@@ -24,7 +24,7 @@ from services.policy.names.training.negatives import vocabulary
 from services.policy.names.words import COMMON
 
 SEED = 20262
-DOCUMENTS = 90_000
+DOCUMENTS = 100_000
 EPOCHS = 4
 BATCH_TOKENS = 4000
 RATE = 0.004

@@ -1,5 +1,5 @@
-"""The openly licensed lists that the training text is made of: faker's providers (MIT), GeoNames (CC BY 4.0), and ``extra.txt`` and
-``people.txt`` (ours).
+"""The openly licensed lists that the training text is made of: faker's providers (MIT), GeoNames (CC BY 4.0), ``frequent_words.txt`` (from
+wordfreq, CC BY-SA 4.0), and ``extra.txt`` and ``people.txt`` (ours).
 
 A share of the names, companies and places is **held back** (``is_held_back``): neither training nor the shipped lists know them, so that
 the dev set measures what the model does with a name that it never saw.
@@ -233,6 +233,7 @@ def ordinary_words() -> dict[str, tuple[str, ...]]:
                     *own.get(f"words {language}", ()),
                     *map(str.lower, sections("ordinary.txt")[language]),
                     *sections("interface.txt").get(language, ()),
+                    *sections("frequent_words.txt")[language],
                 ]
             )
         )
@@ -269,7 +270,7 @@ def shipped_lists(template_words: Iterable[str], *, whole: bool) -> dict[str, in
         for name in names:
             if whole or not is_held_back(name):
                 for part in folded(name).replace("-", " ").replace("'", " ").replace("’", " ").split():
-                    if len(part) > 1 and part not in _PARTICLES:
+                    if len(part) > 1 and (flag == COMMON or part not in _PARTICLES):
                         bits[part] = bits.get(part, 0) | flag
 
     for culture in (*all_cultures(), *native_cultures()):
@@ -282,7 +283,7 @@ def shipped_lists(template_words: Iterable[str], *, whole: bool) -> dict[str, in
     put(places().towns, PLACE)
     put(places().countries, COUNTRY)
     put(places().regions, COUNTRY)
-    for words in ordinary_words().values():
+    for words in (*ordinary_words().values(), *sections("frequent_words.txt").values()):
         put((word for word in words if word.islower()), COMMON)
     put((word for word in template_words if word.islower() and word.isalpha() and len(word) > 2), COMMON)
     return {word: flags for word, flags in sorted(bits.items()) if word.isprintable()}
