@@ -200,7 +200,11 @@ def is_doubtful(
                 or (not named and _COMMON_NOUN.fullmatch(value) is not None)
             ):
                 return True
-            if _LABEL.fullmatch(value) is not None or _DRUG.fullmatch(value) is not None:
+            if (
+                _LABEL.fullmatch(value) is not None
+                or _DRUG.fullmatch(value) is not None
+                or _LETTERS.fullmatch(value) is not None
+            ):
                 return True
             if entity == "LOCATION" and _CODE_OF_STATE.fullmatch(value) is not None and not _is_after_town(text, start, end):
                 return True
@@ -393,6 +397,8 @@ def _is_unread(text: str, start: int, end: int, lists: Callable[[str], int]) -> 
     return sum(not lists(folded(word)) for word in words) > _UNREAD * len(words)
 
 
+_LETTERS = re.compile(r"[a-zà-ÿ](?: [a-zà-ÿ])+")
+"""Small ones, one by one: initials are large."""
 _LABEL = re.compile(
     r"(?:ADR|BDAY|USt|RVNR|SIRET|SIREN|UAN|PESEL|NIP|EMS|NMLS|MB|GB|KB|TB|Soc|Diners|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
     r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
