@@ -13,8 +13,9 @@ backslash also closes it), so nothing that stands before a placeholder as we wri
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 ENTITIES = (
     "EMAIL", "PHONE", "CARD", "IBAN", "IP", "MAC", "SSN", "ID", "ACCOUNT", "CRYPTO", "SECRET",
@@ -144,8 +145,11 @@ class Writing:
     name: str
 
 
-def writings(text: str, start: int = 0) -> Iterator[Writing]:
-    """Every writing of a placeholder's name in ``text`` from ``start``, in order, whether or not there is such a placeholder."""
+def writings(text: str, start: int = 0, besides: Mapping[int, int] = MappingProxyType({})) -> Iterator[Writing]:
+    """Every writing of a placeholder's name in ``text`` from ``start``, in order, whether or not there is such a placeholder.
+
+    ``besides``: where placeholders begin that are known to stand there, and where each ends; these are left out.
+    """
     for first in range(start, len(text), _STRETCH):
         last = first + _STRETCH
         if _HAS_ONE.search(text, first, last + LONGEST) is None:
@@ -153,6 +157,10 @@ def writings(text: str, start: int = 0) -> Iterator[Writing]:
         # One character beyond the longest writing is looked at by what must not follow one.
         for begin in _BEGIN.finditer(text, max(first, start), last):
             if begin.start() < start:
+                continue
+            known = besides.get(begin.start())
+            if known is not None:
+                start = known
                 continue
             match = _WRITING.match(text, begin.start(), last + LONGEST + 1)
             if match is None:

@@ -13,14 +13,13 @@ below.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from agentos.sealing.placeholders import LOOKALIKE
 from services.policy._presidio import recognizers
 from services.policy.echoes import echoes
 from services.policy.file_names import file_names
-from services.policy.findings import THRESHOLD, Finding, resolve
+from services.policy.findings import THRESHOLD, Finding, Places, resolve
 from services.policy.names import NameFinder
 from services.policy.neighbours import neighbours
 from services.policy.recognizers.addresses import addresses
@@ -104,7 +103,7 @@ class Detector:
         view = _unescaped(written)
         told = resolve(finding for finding in self._by_rule(view, written) if finding.score >= THRESHOLD)
         personal = any(finding.stem in _OF_PEOPLE for finding in told)
-        guessed = list(_beside(told, view, self._names.find(view, personal=personal)))
+        guessed = list(_beside(Places(told), view, self._names.find(view, personal=personal, told=told)))
         found = resolve([*told, *self._as_told(told, view, guessed)])
         found = resolve([*found, *neighbours(view, found)])
         papers = file_names(view, found, is_name=self._names.is_name, ordinary=self._names.is_ordinary)
@@ -182,21 +181,12 @@ _GROWING = frozenset({"PERSON", "ORG", "LOCATION", "ADDRESS"})
 _NO_LETTER = " \t\n,;:|\"'()[]<>/\\-"
 
 
-def _beside(told: Sequence[Finding], text: str, guessed: Iterable[Finding]) -> Iterator[Finding]:
-    """What the model says, less what a rule has told to be of another kind: a rule knows why, whatever the model makes of the neighbours.
-
-    ``told`` is in order and without overlaps.
-    """
-    starts = [finding.start for finding in told]
+def _beside(told: Places, text: str, guessed: Iterable[Finding]) -> Iterator[Finding]:
+    """What the model says, less what a rule has told to be of another kind: a rule knows why, whatever the model makes of the neighbours."""
     for guess in guessed:
-        at = bisect_right(starts, guess.start) - 1
-        if at < 0 or told[at].end <= guess.start:
-            at += 1
-        others: list[Finding] = []
-        while at < len(told) and told[at].start < guess.end:
-            if told[at].stem != guess.stem or guess.stem not in _GROWING:
-                others.append(told[at])
-            at += 1
+        others = [
+            each for each in told.overlapping(guess.start, guess.end) if each.stem != guess.stem or guess.stem not in _GROWING
+        ]
         if not others:
             yield guess
             continue

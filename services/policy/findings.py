@@ -1,6 +1,7 @@
 """What a recognizer says: this part of the text is of that kind; and how several that overlap become one."""
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 THRESHOLD = 0.4
@@ -51,4 +52,22 @@ def _merged(cluster: list[Finding], end: int) -> Finding:
     return Finding(start, end, winner.entity, winner.stem, winner.score)
 
 
-__all__ = ["THRESHOLD", "Finding", "resolve"]
+class Places:
+    """Findings in order and without overlaps, to be asked what stands at a place."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self._findings = findings
+        self._starts = [finding.start for finding in findings]
+
+    def overlapping(self, start: int, end: int) -> Sequence[Finding]:
+        """Those that have a character between ``start`` and ``end``."""
+        first = bisect_right(self._starts, start) - 1
+        if first < 0 or self._findings[first].end <= start:
+            first += 1
+        last = first
+        while last < len(self._findings) and self._starts[last] < end:
+            last += 1
+        return self._findings[first:last]
+
+
+__all__ = ["THRESHOLD", "Finding", "Places", "resolve"]

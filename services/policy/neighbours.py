@@ -45,6 +45,20 @@ _DAY_SAID = re.compile(
     rf" \((?P<within>{_DAY}|\d{{1,2}}[A-Za-z]{{3}}\d\d)\)|,? (?P<short>\d{{2}}(?:[A-Z]{{3}}|[A-Z][a-z]{{2}})\d{{2}})(?!\w)"
 )
 """``Teixeira, Rui, 17.08.1989, maçon``, ``Jaydon Hallam (22.10.2003)``, ``Salma 02AUG93``. Under a signature a line ends after a date."""
+_RELATED = re.compile(
+    r",? (?:spouse|wife|husband|partner|son|daughter|child|dependent|mother|father|brother|sister|ehefrau|ehemann|sohn|tochter|époux|épouse|"
+    rf"conjointe?|fils|fille|marido|mujer|hij[oa]|moglie|marito|figli[oa]|zoon|dochter)(?: \(?[a-z]{{2,12}}\)?)?,? \(?(?P<day>{_DAY})(?!\w)",
+    re.IGNORECASE,
+)
+"""``Ignatius Reyes, spouse, 10/30/1989``."""
+_ACCOUNT_OF = re.compile(r" [(\[](?P<value>@?[a-z][a-z0-9._-]{3,30})[)\]]")
+_NAME_PARTS = re.compile(r"[\W\d_]+")
+_LEAST_SHARED, _LONGEST_SHARED = 4, 6
+"""``Radoslav Dimitrov (dimitrovr)``: letters that the account's name has of the person's."""
+_PASSWORD_AFTER = re.compile(
+    r" / (?P<value>(?=[^\s/]{0,40}\d)(?=[^\s/]{0,40}[A-Za-z])(?![\d.,-]+[a-z]{1,3}\b)[^\s/@,;()<>]{6,40})(?=[\s.,;)]|$)"
+)
+"""``ann@example.org / Tulip41x``"""
 _MARKS = re.compile(r"[;|\t]|'[ ]?,|\",")
 _OF_ROWS = re.compile(r"insert|values|\brow\b", re.IGNORECASE)
 
@@ -56,12 +70,26 @@ def neighbours(text: str, found: Sequence[Finding]) -> Iterator[Finding]:
             yield from _codes(text, each)
         elif each.stem == "SECRET":
             yield from _listed(text, each)
+        elif each.stem in ("EMAIL", "USERNAME"):
+            password = _PASSWORD_AFTER.match(text, each.end)
+            if password is not None:
+                end = password.start("value") + len(password["value"].rstrip(".:"))
+                yield Finding(password.start("value"), end, "CREDENTIAL", "SECRET", _SCORE)
         elif each.stem == "PERSON":
-            for pattern in (_DAY_CELL, _DAY_COLUMN, _DAY_SAID):
+            account = _ACCOUNT_OF.match(text, each.end)
+            if account is not None and _shares(account["value"], text[each.start : each.end]):
+                yield Finding(*account.span("value"), "USERNAME", "USERNAME", _SCORE)
+            for pattern in (_DAY_CELL, _DAY_COLUMN, _DAY_SAID, _RELATED):
                 day = pattern.match(text, each.end)
                 if day is not None and (pattern is not _DAY_CELL or _in_row(text, each.start, day.end())):
                     yield Finding(*day.span(str(day.lastgroup)), "DATE_OF_BIRTH", "DOB", _SCORE)
                     break
+
+
+def _shares(account: str, name: str) -> bool:
+    """Whether ``account`` has a part of a word of ``name``, as names of accounts are made."""
+    words = [word for word in _NAME_PARTS.split(name.lower()) if len(word) >= _LEAST_SHARED]
+    return any(word[:_LONGEST_SHARED] in account for word in words)
 
 
 def _listed(text: str, secret: Finding) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from itertools import pairwise
 from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_value
 
 VALUES = frozenset(("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"))
-_BEFORE = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:/@&?*\\]{1,64}$")
+_BEFORE = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:/@&?*\\]{1,64}\Z")
 _AFTER = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:@&\\]{1,128}=*")
-_NUMBER_BEFORE = re.compile(r"(?:\w|(?<=\w)-|\+){1,32}$")
+_NUMBER_BEFORE = re.compile(r"(?:\w|(?<=\w)-|\+){1,32}\Z")
 _NUMBER_AFTER = re.compile(r"(?:\w|-(?=\w)){1,32}")
 _STOPS = ".,!?:"
 _NO_SECRET = re.compile(

@@ -18,7 +18,7 @@ from zlib import crc32
 
 import numpy as np
 
-from services.policy.findings import Finding
+from services.policy.findings import Finding, Places
 from services.policy.names.doubted_values import VALUES, is_doubtful_value, whole_value
 from services.policy.names.doubts import is_doubtful
 from services.policy.names.kept import KeptWords
@@ -35,6 +35,8 @@ _AT_ONCE = 256
 BONUS = np.array([0, 4.8, 3.0, 2.0, 1.5, 0.5, 0.5, 0.7, 1.5, 1.5, 2.0, 2.5, 1.5, 1.0], np.float32)
 """Added to the scores of the labels, "no name" first, then ``ENTITIES``: missing a person is worse than a redaction too many (F2, not F1)."""
 SURE = 0.9
+SURE_OF_NAMESAKE = 0.75
+"""Less sure than this of a person who has a town's name and nobody else's, it is the town."""
 SURE_PERSON = 0.97
 """So sure of a name of two words, the text is about people."""
 _FORM = {
@@ -60,7 +62,8 @@ _ASKS = frozenset(("Can", "Could", "Would", "Should", "Did", "Does", "Has", "Is"
 _SHORT = 4
 _SENTENCE_ENDS = frozenset(",.?!:")
 _LOCATION = ENTITIES.index("LOCATION") + 1
-_OF_ONE_LINE = frozenset(at for at, entity in enumerate(ENTITIES, 1) if entity in VALUES) | {_LOCATION}
+_OF_VALUES = frozenset(at for at, entity in enumerate(ENTITIES, 1) if entity in VALUES)
+_OF_ONE_LINE = _OF_VALUES | {_LOCATION}
 """Several codes may stand on a line each, and a town above its country."""
 _CODE_BEGINS = re.compile(
     r"""^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
@@ -149,12 +152,14 @@ class NameFinder:
         self._words = KeptWords(self._worked_out)
         self._words.rows(FREQUENT.read_text("utf-8").split("\n"))
 
-    def find(self, text: str, *, personal: bool | None = None) -> Iterator[Finding]:
+    def find(self, text: str, *, personal: bool | None = None, told: Sequence[Finding] = ()) -> Iterator[Finding]:
         """In order, without overlaps; a name over two lines is two findings.
 
         ``personal``: whether something else says that the text is about people, so that less is asked of a name, or more; None when
-        nobody has looked.
+        nobody has looked. ``told``: what rules have found, in order and without overlaps; what the model takes for a secret or a number
+        there is left out, for a rule knows why.
         """
+        known = Places(told)
         matches = TOKEN.finditer(text)
         piece: list[re.Match[str]] = []
         begin = 0
@@ -164,13 +169,15 @@ class NameFinder:
             last = len(new) < PIECE
             piece += new
             if piece:
-                found, told = self._in_piece(piece, begin, last, personal)
+                found, done = self._in_piece(piece, begin, last, personal, known)
                 yield from found
                 # What lies in the overlap is told by the piece that sees both of its sides.
-                begin = min(told, OVERLAP)
-                piece = piece[told - begin :]
+                begin = min(done, OVERLAP)
+                piece = piece[done - begin :]
 
-    def _in_piece(self, piece: list[re.Match[str]], begin: int, last: bool, personal: bool | None) -> tuple[list[Finding], int]:
+    def _in_piece(
+        self, piece: list[re.Match[str]], begin: int, last: bool, personal: bool | None, told: Places
+    ) -> tuple[list[Finding], int]:
         """What is found from ``begin`` on, and up to where: the end of the ``last`` piece, short of another's (within no name, if possible)."""
         tokens = [token if (token := match[0])[-1].isalnum() else key(token) for match in piece]
         words = (self._words.rows(tokens[at : at + BLOCK]) for at in range(0, len(tokens), BLOCK))
@@ -216,6 +223,8 @@ class NameFinder:
                 first, final = self._trimmed(tokens, sure, first, final)
             if labels[first] == _CREDENTIAL and first < final:
                 final = self._without_words_after(tokens, first, final)
+            if labels[first] in _OF_VALUES and told.overlapping(piece[first].start(), piece[final].end()):
+                continue
             certainty = sum(sure[place] for place in range(first, final + 1)) / (final + 1 - first)
             finding = _finding(piece, first, final, labels[first], certainty, lines)
             if finding is not None:
@@ -228,11 +237,15 @@ class NameFinder:
             personal = True
         for finding, certainty in guessed:
             if finding.entity in VALUES:
+                if told.overlapping(finding.start, finding.end):
+                    continue
                 code = _is_line_of_code(text, finding.start, finding.end, lines)
                 if not is_doubtful_value(text, finding.start, finding.end, finding.entity, certainty, code=code):
                     found.append(finding)
             elif not is_doubtful(text, finding.start, finding.end, finding.entity, certainty, self._bits_of, personal):
                 whole = as_organisation(text, finding, self._bits_of)
+                if whole.stem == "PERSON" and certainty < SURE_OF_NAMESAKE and self._is_place(text[whole.start : whole.end]):
+                    whole = Finding(whole.start, whole.end, "LOCATION", "LOCATION", whole.score)
                 if found and whole.start < found[-1].end:
                     whole = Finding(found.pop().start, max(whole.end, finding.end), whole.entity, whole.stem, whole.score)
                 found.append(whole)
@@ -289,6 +302,10 @@ class NameFinder:
         """Whether people have it on the lists, and neither countries nor things."""
         bits = self._bits_of(folded(word))
         return bool(bits & (GIVEN | SURNAME)) and not bits & (COMMON | COUNTRY)
+
+    def _is_place(self, word: str) -> bool:
+        bits = self._bits_of(folded(word))
+        return word.isalpha() and bool(bits & PLACE) and not bits & (GIVEN | SURNAME)
 
     def _is_small_word(self, token: str) -> bool:
         word = token.strip()

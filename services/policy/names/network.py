@@ -4,8 +4,9 @@ Words become vectors (a sum of table rows, cached); a window of five is mixed, t
 again, then one of three; last a score for each label. The receptive field is five tokens to each side, and the line.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from zipfile import BadZipFile
@@ -87,38 +88,69 @@ class Network:
 
     def scores(self, words: Iterable[Floats], lines: Ints, tokens: int) -> Floats:
         """What the ``tokens`` add, in blocks of some, and each line's first token -> (tokens, LABELS)."""
-        h1 = mix(words, tokens, WINDOW)
+        margin = WINDOW // 2
+        padded = _mixed(words, tokens, WINDOW)
+        h1 = padded[margin : margin + tokens]
         h1 += self.first_bias
         np.maximum(h1, 0, out=h1)
+        # What fell beyond the first and the last word is nobody's.
+        padded[:margin] = padded[margin + tokens :] = 0
         lengths = np.empty_like(lines)
         np.subtract(lines[1:], lines[:-1], out=lengths[:-1])
         lengths[-1] = tokens - lines[-1]
         mean = np.add.reduceat(h1, lines, axis=0) / lengths[:, None].astype(np.float32)
         of_line = (mean @ self.second_line + self.second_bias).astype(np.float32, copy=False).repeat(lengths, axis=0)
-        wide = mix((block @ self.second for block in _blocks(h1)), tokens, WINDOW)
-        wide += of_line
+        padded_wide = np.zeros((tokens + 2, WIDTH), np.float32)
+        wide = padded_wide[1 : 1 + tokens]
+        np.add(_windows(padded, self._second_parts, tokens), of_line, out=wide)
         np.maximum(wide, 0, out=wide)
         wide += h1
-        h3 = mix((block @ self.third for block in _blocks(wide)), tokens, 3)
+        h3 = _windows(padded_wide, self._third_parts, tokens)
         h3 += self.third_bias
         np.maximum(h3, 0, out=h3)
         h3 += wide
         return h3 @ self.out + self.out_bias
+
+    @cached_property
+    def _second_parts(self) -> list[Floats]:
+        return _parts(self.second)
+
+    @cached_property
+    def _third_parts(self) -> list[Floats]:
+        return _parts(self.third)
 
 
 def _widened(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return stored.astype(np.float32) if stored.dtype == np.float16 else stored
 
 
-def _blocks(rows: Floats) -> Iterator[Floats]:
-    for at in range(0, len(rows), BLOCK):
-        yield rows[at : at + BLOCK]
+def _parts(weights: Floats) -> list[Floats]:
+    """The weights of a layer by what they are multiplied with: the first word of a window, the second and so on."""
+    # A word's own columns begin with what it adds to the word that it is the last one seen of.
+    return [np.ascontiguousarray(part) for part in reversed(np.split(weights, weights.shape[1] // WIDTH, axis=1))]
+
+
+def _windows(padded: Floats, parts: Sequence[Floats], tokens: int) -> Floats:
+    """(tokens + window - 1, WIDTH), each token with its neighbours -> (tokens, WIDTH).
+
+    A product for each place in the window: a quarter less than one of all of them, whose parts would then be added up.
+    """
+    summed = padded[:tokens] @ parts[0]
+    part = np.empty_like(summed)
+    for place in range(1, len(parts)):
+        np.matmul(padded[place : place + tokens], parts[place], out=part)
+        summed += part
+    return summed
 
 
 def mix(blocks: Iterable[Floats], tokens: int, window: int) -> Floats:
     """Blocks of (tokens, window * WIDTH), where part ``k`` of a token is for the token ``k - window//2`` places on -> (tokens, WIDTH)."""
     middle = window // 2
-    # With room before the first and after the last for what falls beyond.
+    return _mixed(blocks, tokens, window)[middle : middle + tokens]
+
+
+def _mixed(blocks: Iterable[Floats], tokens: int, window: int) -> Floats:
+    """``mix`` with what falls before the first token and after the last."""
     mixed = np.zeros((tokens + window - 1, WIDTH), np.float32)
     at = 0
     for block in blocks:
@@ -126,7 +158,7 @@ def mix(blocks: Iterable[Floats], tokens: int, window: int) -> Floats:
         for k in range(window):
             mixed[at + k : at + k + len(parts)] += parts[:, k]
         at += len(parts)
-    return mixed[middle : middle + tokens]
+    return mixed
 
 
 __all__ = ["BLOCK", "ENTITIES", "LABELS", "WIDTH", "WINDOW", "Floats", "Ints", "ModelBroken", "Network", "mix"]

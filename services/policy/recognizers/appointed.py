@@ -54,10 +54,11 @@ _RENAMED_WORDS = Words(
 _MORE_RENAMED_WORDS = Words(
     ("ändern", "corrige", "modifier ", "modifiez", "modificar", "modificare", "cámbi", "cambiar", "cambi", "wijzig")
 )
-_PAID = re.compile(
-    r"(?<![^\W_])(?:[Ss]tanding [Oo]rder|[Tt]ransfer|[Pp]ayment|[Pp]aid|[Cc]heque|[Ff]aster [Pp]ayment|STANDING ORDER|TRANSFER|PAYMENT) "
-    r"(?:to|from|TO|FROM) (?P<value>[A-Z]{1,2} (?!\d)[A-Z][A-Za-zÀ-ž'’-]{2,24})(?![\w'’-])"
+_PAID = re.compile(r"[oOmM] (?P<value>[A-Z]{1,2} (?!\d)[A-Z][A-Za-zÀ-ž'’-]{2,24})(?![\w'’-])")
+_PAYMENT_BEFORE = re.compile(
+    r"(?<![^\W_])(?:[Ss]tanding [Oo]rder|[Tt]ransfer|[Pp]ayment|[Pp]aid|[Cc]heque|STANDING ORDER|TRANSFER|PAYMENT) (?:to|from|TO|FROM)$"
 )
+_LONGEST_PAYMENT = 24
 """As on statements of accounts: ``Standing order to M Oyelaran``."""
 _PAID_WORDS = Words(f"{what} {link} " for what in ("order", "transfer", "payment", "paid", "cheque") for link in ("to", "from"))
 _DEVICE_OF = re.compile(
@@ -86,7 +87,9 @@ def appointed(text: str, lowered: Lowered) -> Iterator[Finding]:
                 yield Finding(*name.span("value"), "PERSON", "PERSON", 0.6)
     if _PAID_WORDS.any_within(lowered):
         for match in _PAID.finditer(text):
-            yield Finding(*match.span("value"), "PERSON", "PERSON", 0.6)
+            link = match.start() + 1
+            if _PAYMENT_BEFORE.search(text, max(0, link - _LONGEST_PAYMENT), link) is not None:
+                yield Finding(*match.span("value"), "PERSON", "PERSON", 0.6)
     if _DEVICE_WORDS.any_within(lowered):
         for match in _DEVICE_OF.finditer(text):
             owned = text[match.end("value") : match.end("value") + 2].strip("'’").startswith("s")

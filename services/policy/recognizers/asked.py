@@ -32,6 +32,11 @@ _PIN = re.compile(
     rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>\d{{4,8}}|\d{{3}}[ -]\d{{3}}|\d{{2}} \d{{2}} \d{{2}}|"
     rf"\d{{2,4}}[a-z]\d{{0,4}}|[a-z]\d{{3,6}}[a-z]?)(?![\w-]|[.,:/]\d)"
 )
+_ANNOUNCED_CODE = re.compile(
+    r"(?<![a-z])(?:otp|one[ -]time (?:code|password|pin)|verification code|security code|einmalcode|code de vérification|codice di verifica|"
+    r"código de verificación|sms[ -]?code)(?![a-z])[^\n]{0,90}\n{1,2}(?:[^\n]{1,60}\n)??(?P<value>\d{4,8}|\d{3}[ -]\d{3})(?=[ \t]*(?:\n|$))"
+)
+"""Somebody is to tell a code when it comes; the next one who writes, writes nothing else."""
 _ACCOUNT = re.compile(
     r"(?<![a-z])(?:account|acct|konto(?:nummer)?|compte|conto|cuenta|rekening(?:nummer)?|direct deposit)(?![a-z])"
     rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>\d(?:[ -]?\d){{6,13}})(?![\w-]|[.,:/]\d)"
@@ -57,6 +62,7 @@ _PASSWORD_WORDS = Words(
     ("pass", "pwd", "pw", "mdp", "psw", "kennwort", "contraseña", "clave", "wachtwoord", "parola", "key", "token", "schlüssel")
 )
 _PIN_WORDS = Words(("pin", "code", "código", "codigo", "codice", "otp", "combination"))
+_ONE_TIME_WORDS = Words(("otp", "one time", "one-time", "verif", "security code", "einmalcode", "sms"))
 _ACCOUNT_WORDS = Words(("account", "acct", "konto", "compte", "conto", "cuenta", "rekening", "deposit"))
 _DOCUMENT_WORDS = Words(
     ("passport", "licen", "card", "number", " no", "nummer", "nr", " id", "#", "numéro", "número", "numero")
@@ -78,6 +84,7 @@ def asked(text: str, lowered: Lowered) -> Iterator[Finding]:
                 yield Finding(start, start + len(value), "CREDENTIAL", "SECRET", 0.6)
     for words, pattern, entity, stem in (
         (_PIN_WORDS, _PIN, "CREDENTIAL", "SECRET"),
+        (_ONE_TIME_WORDS, _ANNOUNCED_CODE, "CREDENTIAL", "SECRET"),
         (_ACCOUNT_WORDS, _ACCOUNT, "BANK_ACCOUNT", "ACCOUNT"),
         (_DOCUMENT_WORDS, _DOCUMENT, "IDENTITY_DOCUMENT", "ID"),
         (_BORN_WORDS, _BORN, "DATE_OF_BIRTH", "DOB"),

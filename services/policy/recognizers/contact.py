@@ -220,6 +220,20 @@ _BY_WHOM = re.compile(
     r"(?P<value>(?=[a-z_.-]{0,30}[\d_.])[a-z][\w.-]{3,30}[a-z\d])(?![\w/@(-]|\.\w|:\d)"
 )
 """One word of small letters and a digit or a sign, and not what a program calls."""
+_RECORDED_BY = re.compile(
+    r"(?<![^\W_])(?:uploaded|exported|created|submitted|requested|triggered|started|changed|updated|approved|deleted|downloaded|opened|closed|"
+    r"assigned|reported) by @?(?P<value>(?!(?:hand|default|design|mistake|accident|email|"
+    r"mail|phone|post|cron|system|script|request|order|batch) )[a-z][a-z0-9._-]{3,30}) (?:from (?:\d{1,3}\.){3}|(?:on|at) \d{1,4}[-/.:]\d)"
+)
+"""``exported by kmccrae on 21/08/2025``: as records say it."""
+_ON_FORGE = re.compile(
+    r"(?:^|(?<=\n))(?:> )?(?:\*\*@?(?P<value>[a-z][a-z0-9-]{2,38})\*\*(?= (?:reviewed|commented|approved|requested|pushed|merged|closed|opened|"
+    r"reopened|left|replied|wrote)\b)|(?P<wants>[a-z][a-z0-9-]{2,38})(?= wants to merge \d))"
+)
+"""``**dhruv-iyer** reviewed``"""
+_SSH_KEY = re.compile(r"\bssh-(?:ed25519|rsa|dss) AAAA[A-Za-z0-9+/=]{8,1000} (?P<value>[a-z][a-z0-9._-]{1,31})@[\w.-]{2,64}")
+_OF_SSH_KEY = re.compile(r"(?<![\w.@-])(?P<value>[a-z][a-z0-9._-]{2,31}):ssh-(?:ed25519|rsa|dss) AAAA")
+"""Whose key it is."""
 _OF_MACHINES = frozenset(
     "app apps runner build builder builds vsts jenkins gitlab-runner ci deploy node circleci work workspace shared public all "  # noqa: SIM905  # words, not a list of strings
     "linuxbrew user users vagrant pi centos debian fedora ec2-user airflow jovyan dev developer service svc git www web docker".split()
@@ -277,6 +291,10 @@ _LOGGED = (
     (("@",), _OF_DATABASE),
     ((":~", ":/", " ~", " /"), _PROMPT),
     ((" by ",), _BY_WHOM),
+    ((" by ",), _RECORDED_BY),
+    (("**", " wants to merge "), _ON_FORGE),
+    (("ssh-",), _SSH_KEY),
+    (("ssh-",), _OF_SSH_KEY),
 )
 
 
@@ -360,9 +378,10 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
     for triggers, pattern in _LOGGED:
         if holds_any(text, triggers):
             for match in pattern.finditer(text):
-                name = match["value"].lower()
+                group = str(match.lastgroup)
+                name = match[group].lower()
                 if name not in _GENERIC and name not in _OF_MACHINES:
-                    yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.6)
+                    yield Finding(*match.span(group), "USERNAME", "USERNAME", 0.6)
     if text.count(": ") >= _LEAST_SPOKEN and "\n" in text:
         yield from _speakers(text)
     if "> " in text and "</" not in text:

@@ -28,7 +28,9 @@ _VALUES = {
     "ORGANIZATION": r"(?=[A-ZÀ-Þ\d])[^\"<>{}\[\]$@=\n]{2,60}?",
 }
 _NAMED = re.compile(r"(?<!\w)(?P<name>\w{3,}+)(?:[\"']\s{0,4}:|\s{0,4}=>|\s{0,2}[:=])\s{0,4}[\"'`]")
-"""Whatever has a quoted value. Its name is looked at alone, for to try all keys at each word of a text takes ten times as long."""
+"""Whatever has a quoted value, which ``_QUOTED_VALUE`` finds sooner. Its name is looked at alone, for to try all keys
+at each word of a text takes ten times as long."""
+_QUOTED_VALUE = re.compile(r"[:=>]\s{0,4}[\"'`]")
 _QUOTED = tuple(
     (
         entity,
@@ -83,7 +85,7 @@ def keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
         for match in _UNQUOTED.finditer(text):
             if match["value"].lower() not in _NO_VALUES:
                 yield Finding(*match.span("value"), "PERSON", "PERSON", 0.7)
-    for named in _NAMED.finditer(text):
+    for named in _NAMED.finditer(text) if _QUOTED_VALUE.search(text) is not None else ():
         for entity, stem, key, quoted in _QUOTED:
             match = quoted.match(text, named.end() - 1) if key.search(named["name"]) is not None else None
             if match is not None:

@@ -121,6 +121,12 @@ _QUOTED = re.compile(
     re.IGNORECASE,
 )
 """A phrase with a number, quoted as a value."""
+_PHRASE = re.compile(
+    r"(?:passphrase[\"']?[ ]{0,12}(?:=>?|:)[ ]?(?P<quote>[\"'])(?P<value>[^\W\d_]{2,20}(?: [^\W\d_]{1,20}){2,7})(?P=quote)|"
+    r"pass(?:word|wd)?[\"']?[ ]{0,12}(?:=>?|:)[ ]?[\"']?(?P<app>[a-z]{4}(?: [a-z]{4}){3})(?![\w ]))",
+    re.IGNORECASE,
+)
+"""Words that are a passphrase; and what providers of mail give programs: ``hzrp ekwd mtuo qvyb``."""
 _FIRST_PASSWORD = re.compile(
     r"(?<![^\W_])(?:initial|admin|root|default|temp|bootstrap|become|sudo)[._-]?pass(?:word|wd)?[\"']?[ ]?[:=][ ]?[\"']?"
     r"(?P<value>(?=[^\s\"']{0,40}[^\s\"'a-z_])[^\s\"'<>{}()$%,;]{6,64})",
@@ -160,6 +166,10 @@ def nearby(text: str, lowered: Lowered) -> Iterator[Finding]:
         for said in _SAID.finditer(text):
             yield from _made_up_after(text, said.end())
             yield from _digits_after(text, said.end(), _LEADS, least=6)
+        for match in _PHRASE.finditer(text):
+            group = "app" if match["app"] is not None else "value"
+            if _NO_PHRASE.isdisjoint(match[group].lower().split()):
+                yield _secret(match, group)
         for pattern in (_QUOTED, _FIRST_PASSWORD):
             for match in pattern.finditer(text):
                 if _NO_PHRASE.isdisjoint(match["value"].lower().split()) and _NO_FIRST.match(match["value"]) is None:

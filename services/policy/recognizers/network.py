@@ -9,9 +9,12 @@ from services.policy.findings import Finding
 from services.policy.recognizers.lowered import Lowered
 
 _IPV4 = re.compile(r"\d(?<![\w.]\d)\d{0,2}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?!\w|\.\d)")
-_IPV6_START = re.compile(
-    r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{3,39}(?:(?:\.\d{1,3}){3})?(?:%\w{1,16})?(?![\w:])"
-)
+_IPV4_SHAPES = (".0.0", ".00.0", ".000.0")
+_IPV6_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
+_IPV6_HEAD = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}\Z")
+_IPV6 = re.compile(r"[0-9A-Fa-f:]{3,39}(?:(?:\.\d{1,3}){3})?(?:%\w{1,16})?(?![\w:])")
+_LEAST_COLONS = 6
+"""Of an address that does not leave zeros out. A time of day has two."""
 _MAC_HEAD = 2
 _MAC_COLONS, _MAC_DASHES = (
     re.compile(rf"{sign}(?<=(?<![\w:.-])[0-9A-Fa-f]{{2}}{sign})(?:[0-9A-Fa-f]{{2}}{sign}){{4}}[0-9A-Fa-f]{{2}}(?![\w:-]|\.\w)")
@@ -42,7 +45,7 @@ class Network:
 
     def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order."""
-        for match in _IPV4.finditer(text) if lowered.shape.count(".0") > 2 else ():
+        for match in _IPV4.finditer(text) if lowered.has_shape(_IPV4_SHAPES) else ():
             if not _is_nobodys(match[0]) and not _is_version(text, match):
                 yield Finding(match.start(), match.end(), "IP_ADDRESS", "IP", 0.6)
         if text.count(":") > 1:
@@ -63,7 +66,17 @@ class Network:
                     yield Finding(start, end, "MAC_ADDRESS", "MAC", 0.6)
 
     def _ipv6(self, text: str) -> Iterator[Finding]:
-        for match in _IPV6_START.finditer(text):
+        end = 0
+        for colons in _IPV6_COLONS.finditer(text):
+            if colons.start() < end:
+                continue
+            head = _IPV6_HEAD.search(text, max(0, colons.start() - 5), colons.start())
+            match = _IPV6.match(text, head.start()) if head is not None else None
+            if match is None:
+                continue
+            end = match.end()
+            if match[0].count(":") < _LEAST_COLONS and "::" not in match[0]:
+                continue
             address = match[0].rstrip(":") if not match[0].endswith("::") else match[0]
             if _is_nobodys(address):
                 continue

@@ -121,7 +121,9 @@ _SHARED_KEY = re.compile(r"\bSharedKey[ :=]{1,3}(?P<value>[A-Za-z0-9+/]{40,100}=
 _NO_FILE = re.compile(r"[A-Z!@#$%^&*+=?~]")
 _NETWORK_KEY = re.compile(
     r"(?<![^\W\d_])(?:wlan|wi-?fi|wpa2?|netzwerk|network)[- ]?(?:schlüssel|key|passwort|password|"
-    r"code)[ :=]{1,4}(?P<value>\d{4,5}(?:[ -]\d{4,5}){2,4})(?!\d)",
+    r"code)[ :=]{1,4}(?P<value>\d{4,5}(?:[ -]\d{4,5}){2,4})(?!\d)"
+    r"|(?<![^\W\d_])(?:wlan|wi-?fi|wpa2?|fritz!?box|router)[^\n.!?]{0,40}?(?<![^\W\d_])(?:schlüssel|key|clé|clave|chiave|sleutel)"
+    r"[ :=]{1,4}(?P<digits>\d{16,24}|\d{4,5}(?:[ -]\d{4,5}){2,4})(?!\d)",
     re.IGNORECASE,
 )
 _LOCK_WORDS = Words((
@@ -163,7 +165,7 @@ _PAIR_WORDS = Words(("akia", "asia"))
 _SHARED_WORDS = Words(("sharedkey",))
 _BACK_WORDS = Words(("on the back", "back says", "back reads"))
 _STILL_WORDS = Words(("pass", "kennwort", "contraseña", "wachtwoord", "senha", "hasło", "s with ", "n with ", "d with "))
-_NETWORK_WORDS = Words(("wlan", "wifi", "wi-fi", "wpa", "netzwerk", "network"))
+_NETWORK_WORDS = Words(("wlan", "wifi", "wi-fi", "wpa", "netzwerk", "network", "fritzbox", "fritz!box", "router"))
 
 
 def opening(text: str, lowered: Lowered) -> Iterator[Finding]:
@@ -180,7 +182,7 @@ def opening(text: str, lowered: Lowered) -> Iterator[Finding]:
     ):  # fmt: skip
         if words.any_within(lowered):
             for match in pattern.finditer(text):
-                yield _secret(match, "value", 0.6)
+                yield _secret(match, str(match.lastgroup), 0.6)
     if _START_WORDS.any_within(lowered):
         for match in _START.finditer(text):
             value = match["value"].rstrip(".,;:!?)")

@@ -156,7 +156,7 @@ _CHILD_WORDS = Words(
 _IN_BRACKETS = re.compile(r"[A-ZÀ-Þ][\wÀ-ž'’-]+ \([a-zà-ÿ][a-zà-ÿ ]{2,24}, (?P<value>[1-9]\d?)\)")
 _SEX_LETTER = re.compile(r"(?:[a-zà-ÿ],|\b(?:pt|patient|client|pt is)) (?P<value>[1-9]\d?)[MF](?=[.,;)\n]|$)")
 _SEX_SLASHED = re.compile(
-    r"(?<![\w/.])(?:[(]?[MFmf]/(?P<after>[1-9]\d)(?=[)]|/[A-Z])|(?P<value>[1-9]\d)/[MFmf](?=[)\n]|/[A-Z]|$))"
+    r"/(?:(?<=(?<![\w/.])[MFmf]/)(?P<after>[1-9]\d)(?=[)]|/[A-Z])|(?<=(?<![\w/.])(?P<value>[1-9]\d)/)[MFmf](?=[)\n]|/[A-Z]|$))"
 )
 _IN_YEARS = re.compile(
     r"(?:\b(?:ist|is|wird|wordt|war|was|er|sie|zij|hij)|[A-ZÀ-Þ][a-zà-ÿ]+,|\() (?:jetzt |nu |schon |al )?(?P<value>1[01]\d|"
@@ -221,6 +221,7 @@ _OF_TICKET = re.compile(
     r"CHD|INF)(?![A-Za-z])"
 )
 """``HARTIGAN/SINEAD MS``: on tickets of airlines."""
+_TICKET_SLASH = re.compile(r"/(?<=[A-Z'-]/)[A-Z]{2}")
 _MORE_TITLES = (
     (("Mr", "Ms", "Dr", "Herr", "Frau", "M.", "Mme", "Sr.", "Sra.", "Sig.", "MR"), _COUPLE),
     (("mr ", "mr. ", "mrs ", "mrs. ", "dr ", "dr. ", "prof ", "prof. "), _LOWER_TITLE),
@@ -362,7 +363,7 @@ def titles(text: str) -> Iterator[Finding]:
             )
         ):
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)
-    if "/" in text:
+    if "/" in text and _TICKET_SLASH.search(text) is not None:
         for match in _OF_TICKET.finditer(text):
             yield Finding(*match.span("name"), "PERSON", "PERSON", 0.6)
             yield Finding(*match.span("value"), "TITLE", "TITLE", 0.6)

@@ -28,7 +28,8 @@ _NANP = re.compile(
 )
 _NANP_SHAPES = tuple(f"{before}000{between}0000" for before in " .-)" for between in " .-")
 _TRUNK = re.compile(
-    r"[(0](?<![\w+/#$=-].)(?<![^a-z]\..)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})(?:[ /.-]{1,3}\d{2,8}){0,4}"
+    r"[(0](?<![\w+/#$=-].)(?<![^a-z]\..)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})"
+    r"(?:[ /.-]{1,3}\d{2,8}|-\d(?= \d\d(?!\d))){0,4}"
     r"(?![\w-]|\.\d)",
     re.DOTALL,
 )
@@ -63,11 +64,10 @@ _NO_DIGITS = re.compile(r"\D")
 _LONG_GROUP = re.compile(r"\d{3}")
 _DATE = re.compile(r"0?[1-9]\.(?:0?[1-9]|1[0-2])\.\d\d(?![.\d])")
 """With a year of two digits: what heads the messages of a chat, of which one says that a number is new."""
-_SENT_TO = re.compile(
-    r"(?<![^\W_])(?:to|from|dest(?:ination)?|recipient|sender|caller|callee|cli|msisdn)[\"']?[=:][ \"']{0,2}"
-    r"(?P<number>[1-9]\d{10,12})(?![\w.-])"
-)
+_SENT_TO = re.compile(r"[=:][ \"']{0,2}(?P<number>[1-9]\d{10,12})(?![\w.-])")
 """With the country's code, as gateways of messages write it: ``to=919845027716``."""
+_SENT_BEFORE = re.compile(r"(?<![^\W_])(?:to|from|dest(?:ination)?|recipient|sender|caller|callee|cli|msisdn)[\"']?$")
+_LONGEST_SENT = 16
 _TEN_DIGITS = re.compile(r"[2-9]\d{2}[ .-]?\d{3}[ .-]?\d{4}")
 _TRACKED = re.compile(r"\b1Z ?[0-9A-Z]{3} ?[0-9A-Z]{3} ?$")
 """Before it, the beginning of a parcel's number."""
@@ -257,7 +257,8 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         if taken:
             yield found(start, start + len(taken), 0.4)
     for match in _SENT_TO.finditer(lowered) if "=" in lowered or ":" in lowered else ():
-        if valid(f"+{match['number']}", ("US",)):
+        sent = _SENT_BEFORE.search(lowered, max(0, match.start() - _LONGEST_SENT), match.start())
+        if sent is not None and valid(f"+{match['number']}", ("US",)):
             yield found(*match.span("number"), 0.5)
     for match in _ENCODED.finditer(text) if "%2b" in lowered else ():
         yield found(*match.span(), 0.5)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from services.policy.findings import Finding
 from services.policy.recognizers.announced import CLOSE, FAR, Announcements, announced, announcement
-from services.policy.recognizers.lowered import Lowered
+from services.policy.recognizers.lowered import Lowered, Words
 
 # Groups of digits and capitals; all but the first begin with a digit, so that no word in capitals after it is taken along.
 _ANY = r"(?=(?:[A-Z ./-]{0,6}\d){5})[A-Z0-9]{1,18}(?:[ ./-]\d[\dA-Z]{0,12}){0,6}"
@@ -257,22 +257,29 @@ _CAR_PLATE = re.compile(
     r"[A-Z]{2} ?\d{3} ?[A-Z]{2})(?![\w-])"
 )
 """Of Germany, the Netherlands, Spain and Italy; only beside a word for a car."""
+_CAR_PLATE_SHAPES = ("-A 0", "-AA 0", "A-00", "0-AA", "0000AAA", "0000 AAA", "AA000", "AA 000")
+_CAR_WORDS = Words((
+    "car", "van", "vehicle", "truck", "lorry", "wagen", "auto", "pkw", "fahrzeug", "stellplatz", "parkplatz", "lease", "bestelbus", "coche",
+    "furgoneta", "vehículo", "vehiculo", "macchina", "furgone", "veicolo", "voiture", "véhicule", "camionnette", "golf", "transit", "sprinter",
+    "corsa", "polo", "fiesta",
+))  # fmt: skip
 _INDIAN_LICENCE = re.compile(r"(?<![A-Z0-9])[A-Z]{2}[- ]?\d{2}[- ]?(?:19|20)\d{2}[- ]?\d{7}(?![A-Z0-9])")
 _SWISS_SSN = re.compile(r"(?<![\w.])756\.\d{4}\.\d{4}\.\d{2}(?![\w.]\d)")
 """Since 2008: 13 digits, of which the first three are the country's."""
 _EIN = re.compile(r"(?<![\w-])\d{2}-\d{7}(?![\w-])")
 _PLATE_SHAPES = ("AA00", "AA 00", "AA-00")
+_INDIAN_PLATE_SHAPES = ("A0000", "A 0000", "A-0000")
 
 
 def registers(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In any order, and with overlaps."""
     yield from announced(text, lowered, ANNOUNCED)
     if lowered.has_shape(_PLATE_SHAPES):
-        for match in _INDIAN_PLATE.finditer(text):
+        for match in _INDIAN_PLATE.finditer(text) if lowered.has_shape(_INDIAN_PLATE_SHAPES) else ():
             yield Finding(*match.span(), "VEHICLE_ID", "ID", 0.7)
-        for match in _BRITISH_PLATE.finditer(text):
+        for match in _BRITISH_PLATE.finditer(text) if "AA00 AAA" in lowered.shape else ():
             yield Finding(*match.span(), "VEHICLE_ID", "ID", 0.6)
-        for match in _INDIAN_LICENCE.finditer(text):
+        for match in _INDIAN_LICENCE.finditer(text) if "0000000" in lowered.shape else ():
             yield Finding(*match.span(), "DRIVER_LICENSE", "ID", 0.6)
     if "756." in text:
         for match in _SWISS_SSN.finditer(text):
@@ -280,7 +287,7 @@ def registers(text: str, lowered: Lowered) -> Iterator[Finding]:
     if "EIN" in text:
         for match in _EIN.finditer(text):
             yield Finding(*match.span(), "US_EIN", "ID", 0.8)
-    if _NEAR_CAR.search(text) is not None:
+    if _CAR_WORDS.any_within(lowered) and lowered.has_shape(_CAR_PLATE_SHAPES):
         for match in _CAR_PLATE.finditer(text):
             if _NEAR_CAR.search(text, max(0, match.start() - 64), match.end() + 24) is not None:
                 yield Finding(*match.span(), "VEHICLE_ID", "ID", 0.6)

@@ -211,8 +211,8 @@ def _lookalikes(segment: Segment, pieces: Sequence[_Piece], reserved: frozenset[
         position += len(piece.text)
     found = [
         (writing.start, writing.end)
-        for writing in writings(text)
-        if ours.get(writing.start) != writing.end and writing.name not in reserved and NAME.fullmatch(writing.name) is not None
+        for writing in writings(text, besides=ours)
+        if writing.name not in reserved and NAME.fullmatch(writing.name) is not None
     ]
     if not found and ours and segment.whole and not is_json_text(segment.text) and is_json_text(text):
         # It has become JSON, and would be restored with the escapes of JSON: it must not look so.

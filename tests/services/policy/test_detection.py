@@ -106,14 +106,21 @@ def test_secrets_that_nothing_announces_are_told_by_what_stands_around_them(
 
 
 @pytest.mark.parametrize(
-    ("part", "recall", "f2"),
-    [("people/open", 0.98, 0.93), ("people/blind", 0.965, 0.91), ("programs/open", 0.96, 0.92), ("programs/blind", 0.955, 0.9)],
-)
-def test_what_people_write_and_what_programs_write_fare_alike(part: str, recall: float, f2: float, detector: Detector) -> None:
+    ("part", "recall", "f2", "persons"),
+    [
+        ("people/open", 0.98, 0.93, 0.96), ("people/blind", 0.965, 0.91, 0.96), ("programs/open", 0.96, 0.92, 0.96),
+        ("programs/blind", 0.955, 0.9, 0.96), ("letters/open", 0.98, 0.94, 0.98), ("letters/blind", 0.975, 0.93, 0.98),
+        ("assignments/open", 0.975, 0.91, 0.96), ("assignments/blind", 0.97, 0.91, 0.95), ("systems/open", 0.955, 0.92, 0.95),
+        ("systems/blind", 0.935, 0.89, 0.94),
+    ],
+)  # fmt: skip
+def test_what_people_write_and_what_programs_write_fare_alike(
+    part: str, recall: float, f2: float, persons: float, detector: Detector
+) -> None:
     told = score(lambda text: spans(detector, text), documents(part))
     assert told.direct.recall >= recall
     assert told.overall.f2 >= f2
-    assert told.kinds["PERSON"].recall >= 0.96
+    assert told.kinds["PERSON"].recall >= persons
 
 
 def test_of_numbers_and_secrets_that_hardly_anything_announces_most_are_found(detector: Detector) -> None:
