@@ -74,7 +74,7 @@ _TIME = re.compile(
     r"\d(?<!\w\d)(?:"
     r"(?<=[12])\d{3}[-/.][01]\d[-/.][0-3]\d(?!\d)(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
     r"|(?<![+-]\d)\d?[-/.]\d{1,2}[-/.]\d{4}(?![-/.]?\d)(?:[ ,]{1,2}\d{1,2}:\d{2}(?::\d{2})?)?"
-    r"|\d{7}[T ]\d{6}(?:Z|\b))"
+    r"|\d{7}[T ]\d{6}(?:Z|\b)|(?:(?<=\[\d)|(?<=\[ \d)|(?<=\[  \d)|(?<=\[   \d)|(?<=\[    \d))\d{0,5}\.\d{6}(?=\]))"
 )
 """With identifiers, that of whose digits nothing is a number of a person, a card or a telephone."""
 _TIME_SHAPES = (
@@ -82,7 +82,11 @@ _TIME_SHAPES = (
     *(f"{first}{digits}{second}0000" for first in "-/." for digits in ("0", "00") for second in "-/."),
     "00000000A000000",
     "00000000 000000",
+    ".000000]",
 )
+_DUMP = re.compile(r"^[0-9A-Fa-f]{4,16}:?[ \t]+(?:(?:[0-9A-Fa-f]{2}){1,8}[ \t]+){4}[^\n]{0,120}", re.MULTILINE)
+"""A line of a dump of bytes."""
+_DUMP_SHAPES = ("00: ", "0a: ", "a0: ", "00  ", "a0  ", "0a  ", "aa: ")
 
 
 class Detector:
@@ -204,6 +208,8 @@ def _protected(text: str, lowered: Lowered) -> bytearray:
     """A byte for each character: whether it belongs to an identifier or a time."""
     protected = bytearray(len(text))
     spans = [match.span() for match in _TIME.finditer(text)] if lowered.has_shape(_TIME_SHAPES) else []
+    if lowered.has_shape(_DUMP_SHAPES):
+        spans += [match.span() for match in _DUMP.finditer(text)]
     if lowered.longest > _UUID_LENGTH - 1:
         spans += [(match.start() - _UUID_HEAD, match.end()) for match in _UUID.finditer(text)]
     for start, end in spans:

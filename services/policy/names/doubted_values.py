@@ -15,12 +15,14 @@ _NUMBER_BEFORE = re.compile(r"(?:\w|(?<=\w)-|\+){1,32}\Z")
 _NUMBER_AFTER = re.compile(r"(?:\w|-(?=\w)){1,32}")
 _STOPS = ".,!?:"
 _NO_SECRET = re.compile(
-    rf"[*x•.#_=-]+|[<{{$%].*|(?:change|replace)[-_ ]?(?:me|it|this)\w*|(?:your|my|the|some|test|new|old)[-_ ].*|"
+    rf"[*x•.#_=-]+|\.{{3,}}.*|[<{{$%].*|(?:change|replace)[-_ ]?(?:me|it|this)\w*|(?:your|my|the|some|test|new|old)[-_ ].*|"
     r"example\w*|dummy|null|none|nil|undefined|true|false|"
     rf"redacted|hidden|masked|omitted|unknown|empty|n/?a|tbd|{PASSWORD}|(?:secret|token|key|code|pin|otp)s?|\S+@\S+\.\S+|\w+://.*|[~.]?/.*|[A-Za-z]:\\.*|"
     r".*\.(?:py|js|ts|json|ya?ml|txt|md|csv|pdf|pem|crt|key|env|log|sh|xml|html?|go|rs|java|sql|zip|gz|png|jpg|conf|cfg|ini|toml|ovpn|whl|tgz|tar|deb|rpm|jar|dll|lock)(?::\d+)?|"
     r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?.*|\d\d?[A-Za-z]{3}\d\d(?:\d\d)?|\d\d?[./]\d\d?[./]\d{2,4}|\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?|\d+(?:\.\d+){1,3}|\d[\d_]*_\d+|\d+e[-+]?\d+|"
-    r"[\d.,]+ ?(?:%|€|\$|£|[kMG]?B|ms|s|min|h|km|kg|EUR|USD)|v\d.*|(?=[^.]*\.)(?=[^-]*-)(?:[\d.-]|(?<=[\d.-])[a-z](?![a-z]))+|r\d+|"
+    r"[\d.,]+ ?(?:%|€|\$|£|[kMG]?B|ms|s|min|h|km|kg|EUR|USD)|"
+    r"\d[\d.,]* ?[kmgt](?:i?b)?(?:/s|ps)?|\d+/(?:s|sec|min|h|hour|day)|v\d{1,4}(?:[.\-+_]\w{1,16}){0,6}|v\d[a-z]{1,2}\d{0,2}|"
+    r"(?=[^.]*\.)(?=[^-]*-)(?:[\d.-]|(?<=[\d.-])[a-z](?![a-z]))+|r\d+|"
     r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|sha\d*[-:].*|0x[0-9a-f]{1,16}|"
     r"\^?\\?(?:[0-9a-zÀ-ɏ]-[0-9a-zÀ-ɏ_]){1,5}[\wÀ-ɏḀ-ỿ^.+-]{0,6}|(?:\\?[ux][0-9a-f]{2,5}[ -]?)+.*|.*(?:0123456|abcdefg).*|"
     r"[\w-]{2,9}[_.-]|\.\w+|-{1,2}[a-z][\w-]*|"
@@ -41,10 +43,10 @@ _NO_KEY = re.compile(
     r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
     r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
     r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|"
-    r"://[^\s/]{1,80}:$|\w\.[a-z]{2,12}:$|\b[A-Z]{2,}_[A-Z_]{2,24} $",
+    r"://[^\s/]{1,80}:$|\w\.[a-z]{2,12}:$|\b[A-Z]{2,}_[A-Z_]{2,24} \Z",
     re.IGNORECASE,
 )
-_OF_URL = re.compile(r"(?:\w/$|://|[\s\"'(]/|[?&]\w{1,24}=)[^\s\"'<>]{0,200}$")
+_OF_URL = re.compile(r"(?:\w/$|://|[\s\"'(]/|[?&]\w{1,24}=)[^\s\"'<>]{0,200}\Z")
 _NUMBERS = re.compile(r"(?<![\w.,/-])\d+(?:\.\d+)?(?![\w/-])")
 _LONGEST = 600
 """Characters of a value. Keys of more have a head line, and so a rule."""
@@ -57,25 +59,40 @@ _DUMPED = re.compile(r"(?:\b[0-9a-f]{2} ){3}")
 _COLUMNS = re.compile(r"\d{6,} +\d{6,}|.*(?:\d0{4,}|01234567).*")
 """Two of a table's, or as round as no account is."""
 _HOST = re.compile(r"[a-z]+\d{0,3}(?:-[a-z]+\d{0,3}){1,3}|[a-z]+(?:-[a-z]+){0,3}-?\d{1,3}")
-_OF_HOST = re.compile(r"\b(?:for|of|to|on|für|von|de|di|del|voor|van|pour|para|per) $")
+_OF_HOST = re.compile(r"\b(?:for|of|to|on|für|von|de|di|del|voor|van|pour|para|per) \Z")
 _EXAMPLE = re.compile(
-    r"\b(?:for example|for instance|e\.g\.|such as|z\. ?B\.|par exemple|p\. ?ej\.|por ejemplo|ad es\.|bijv\.)[:,]? [`\"']?$",
+    r"\b(?:for example|for instance|e\.g\.|such as|z\. ?B\.|par exemple|p\. ?ej\.|por ejemplo|ad es\.|bijv\.)[:,]? [`\"']?\Z",
     re.IGNORECASE,
 )
 _NOBODYS = re.compile(
     r"\b(?:order|invoice|ticket|tracking|booking|case|crime|demande|commande|bestell\w*|rechnung\w*|auftrag\w*|vorgang\w*|pedido|expediente|dossier|pratica|zaak|aktenzeichen|ordine|fattura|factura|facture|job|build)"
-    r"(?:[ _-]?(?:number|ref(?:erence)?|num|no|nr|id|nummer))?[.:#]?(?: ?n[°º.])?(?: (?:is|was|ist|est|es)(?: still| now)?)?[ :]{0,2}$",
+    r"(?:[ _-]?(?:number|ref(?:erence)?|num|no|nr|id|nummer))?[.:#]?(?: ?n[°º.])?(?: (?:is|was|ist|est|es)(?: still| now)?)?[ :]{0,2}\Z",
     re.IGNORECASE,
 )
+_PART_NUMBER = re.compile(r"[A-Z]{2,6}\d{0,3}[- ]\d{1,6}(?:-\d{1,6}){0,3}")
+"""``DIN-912-6``, ``AVX-512``"""
+_MADE_UP = 23
+"""Characters. A longer one that looks made up is no other thing."""
+_LINE = 160
+_SENT_AT = re.compile(r"^\s*\[[\d:., /-]{4,24}\]\s?")
+"""When a line of a chat was written."""
+_PROGRAM = re.compile(r"[{}\[\]|<>;\\=]|\w\(|(?<!\w)--?\w|^\s*(?:19|20)\d\d-\d\d-\d\d| {3}\S")
+_SMALL_WORD = re.compile(r"(?<![^\s\"'(¿¡“«])[^\W\d_A-ZÀ-Þ][^\W\d_A-ZÀ-Þ’']+(?=[\s,.:!?)]|$)")
+_SENTENCE = 2
+"""Words in small letters that a line has which somebody says."""
+_SURE_IN_PROGRAM, _SURE_OF_DIGITS, _SURE_OF_NOBODYS = 0.94, 0.88, 0.97
+_BLOB_LINE = 40
+_BLOB = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
+_DATA = re.compile(r";base64,|^[0-9a-f]{6,8}:? ")
 _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
-_OF_IBAN = re.compile(r"\b[A-Z]{2}\d\d ?(?:[A-Z0-9]{4} ?){1,7}$")
-_THIRD_COLUMN = re.compile(r"\d{5,} +\d{5,} +$")
+_OF_IBAN = re.compile(r"\b[A-Z]{2}\d\d ?(?:[A-Z0-9]{4} ?){1,7}\Z")
+_THIRD_COLUMN = re.compile(r"\d{5,} +\d{5,} +\Z")
 _UNITS = re.compile(r"\b(?:[mnuµ]?s|[kMG]i?B|min|h|rps|x)\b")
 _MEASURE = re.compile(r"[A-Z]{2,4}\d")
 """``FEV1``"""
-_ROUTING_KEY = re.compile(r"\b[A-Z]\d[\dW] $|,,$")
+_ROUTING_KEY = re.compile(r"\b[A-Z]\d[\dW] $|,,\Z")
 """Of an Eircode, whose other half follows; or of a telephone that dials on."""
-_CALLED = re.compile(r"\w\([\"']$")
+_CALLED = re.compile(r"\w\([\"']\Z")
 _MONEY_OR_MEASURE = re.compile(
     r" ?(?:%|€|\$|£|[kMG]i?B\b|[mnuµ]s\b|(?:bytes|rows|requests|pixels|px|iterations|ops)\b|EUR\b|USD\b|CHF\b|kg\b|km\b)"
 )
@@ -102,14 +119,18 @@ def whole_value(text: str, start: int, end: int, entity: str) -> tuple[int, int]
     return begin, close
 
 
-def is_doubtful_value(text: str, start: int, end: int, entity: str, sure: float, *, code: bool = False) -> bool:
-    """``code``: whether it stands on a line of a program."""
+def is_doubtful_value(
+    text: str, start: int, end: int, entity: str, sure: float, *, code: bool = False, personal: bool | None = None
+) -> bool:
+    """``code``: whether it stands on a line of a program; ``personal``: whether the text is about people, as far as anybody knows."""
     if end - start > _LONGEST or (not text[:start].strip() and not text[end:].strip()):
         # Of what stands alone nothing around it can tell what it is.
         return True
     value = text[start:end]
     if entity == "CREDENTIAL":
         return _is_no_secret(text, start, value, sure, code)
+    if personal is False and sure < _SURE_OF_NOBODYS:
+        return True
     if (
         (_DATE.fullmatch(value) is not None and (entity != "BANK_ACCOUNT" or _SORT_CODE.fullmatch(value) is None))
         or _MONEY_OR_MEASURE.match(text, end) is not None
@@ -147,6 +168,8 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool) ->
     ):
         return True
     announced = _GETTING_IN.search(line) is not None
+    if not announced and _is_unlikely(text, start, value, line, sure):
+        return True
     if not announced and _FIGURES.fullmatch(value) is not None:
         end = start + len(value)
         if _DUMPED.search(line) is not None or (len(value) > 3 and _is_one_of_many(text, start, end, sure)):
@@ -166,6 +189,32 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool) ->
     ):
         return True
     return not announced and sure < 0.6
+
+
+def _is_unlikely(text: str, start: int, value: str, line: str, sure: float) -> bool:
+    """Whether nothing says that it is a secret: what stands in a program, a log or a table is something else, unless the model is very sure."""
+    if _PART_NUMBER.fullmatch(value) is not None or _is_of_blob(text, start, value):
+        return True
+    if len(value) > _MADE_UP and is_made_up(value):
+        return False
+    after = text[start + len(value) : start + len(value) + _LINE].partition("\n")[0]
+    if not line.strip() and not after.strip():
+        return False
+    whole = _SENT_AT.sub("", line) + " " + after
+    if _PROGRAM.search(whole) is not None or len(_SMALL_WORD.findall(whole)) < _SENTENCE:
+        return sure < _SURE_IN_PROGRAM
+    return value.isdigit() and sure < _SURE_OF_DIGITS
+
+
+def _is_of_blob(text: str, start: int, value: str) -> bool:
+    """Whether it is a line among such lines: of an image, a certificate, a dump."""
+    if len(value) < _BLOB_LINE or _BLOB.fullmatch(value) is None:
+        return False
+    end = start + len(value)
+    above, below = text[max(0, start - 200) : start].split("\n"), text[end : end + 200].split("\n")
+    return any(
+        len(each.strip()) >= _BLOB_LINE and _BLOB.fullmatch(each.strip()) is not None for each in (above[-2:-1] + below[1:2])
+    ) or (len(above) > 1 and _DATA.search(above[-2]) is not None)
 
 
 def _is_sequence(value: str) -> bool:

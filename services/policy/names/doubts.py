@@ -15,9 +15,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _MIXED = re.compile(r"(?!Mc|Mac|De|Di|Da|Du|La|Le|Lo|Van|Von|Fitz|O)[^\W\d_]*[a-zß-ÿ][A-ZÀ-Þ][^\W\d_]*")
 """``PaymentGateway``; names have a capital within after certain beginnings only."""
 _OF_IDENTIFIER_BEFORE = re.compile(
-    r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[a-z_]\w+(?:\(\))?\.|\)\.|(?:^|[\s,{>+~])\.|[/\\][\w.-]*[/\\])$"
+    r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[a-z_]\w+(?:\(\))?\.|\)\.|(?:^|[\s,{>+~])\.|[/\\][\w.-]*[/\\])\Z"
 )
-_ENDS_IDENTIFIER = frozenset("_>:$#%-./\\\n")
+_ENDS_IDENTIFIER = frozenset("_>:$#%-./\\")
 _OF_IDENTIFIER_AFTER = re.compile(
     r"_\w| {0,2}:?=(?!=)|::|->|\(\)|\[\d|/(?=[a-z-]{0,24}\d)[a-z0-9]{1,24}(?:-[a-z0-9]{1,24}){2}|"
     r"\.[A-Z]\w{1,40}[.\[]\w|"
@@ -28,16 +28,16 @@ _SMALL = re.compile(r"[a-zß-ÿ]+")
 _SMALL_BEFORE = re.compile(r"[\"'`.]")
 """One word in small letters, quoted or after a point: a value of a program, where people write their names large."""
 _NO_TITLE = re.compile(r"Miss (?:Rate|Ratio|Count)|(?:Dr|Miss|M\.|Sir|Lord|Lady) [a-zß-ÿ]")
-_FONT = re.compile(r"font[\w-]*[\"']?\s{0,4}:[^;{}\n]{0,120}$", re.IGNORECASE)
+_FONT = re.compile(r"font[\w-]*[\"']?\s{0,4}:[^;{}\n]{0,120}\Z", re.IGNORECASE)
 _NO_NAME = re.compile(r"\w{25}|\d")
-_AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?$")
+_AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?\Z")
 """Where an age needs no word. All others are the recognizers': they know whose years are meant."""
 _AGE_COLUMN = re.compile(
     r"(?:^|[,;\t|])[ \t]*[\"']?(?:age|alter|âge|edad|età|leeftijd)[\"']?[ \t]*(?:[,;\t|]|$)[^\n]*\n",
     re.IGNORECASE | re.MULTILINE,
 )
 _OF_A_THING = re.compile(
-    r"(?:\w_|[=<>/*+#%$€£]|\b(?:over|da|in|per|hace|depuis|seit|for|about|version|page|step|level|v|no\.?|nr\.?|id))[ \t:]{0,2}$",
+    r"(?:\w_|[=<>/*+#%$€£]|\b(?:over|da|in|per|hace|depuis|seit|for|about|version|page|step|level|v|no\.?|nr\.?|id))[ \t:]{0,2}\Z",
     re.IGNORECASE,
 )
 _YEARS = re.compile(
@@ -67,7 +67,7 @@ _SPEAKS = re.compile(
     r"(?:> |: [a-zA-Z]| has (?:joined|left)| joined| (?:posted|commented|pushed|merged|opened|closed|replied|wrote|liked|"
     r"uploaded|approved) | \(\d\d?\):)"
 )
-_PLACED_BEFORE = re.compile(r"[^\W\d_]{2,}[.)]?,? $")
+_PLACED_BEFORE = re.compile(r"[^\W\d_]{2,}[.)]?,? \Z")
 _PLACED_AFTER = re.compile(r" [A-ZÀ-Þ][^\W\d_]{2,}")
 _POSTCODE = re.compile(
     r"\d{4} ?[A-Za-z]{2}|[A-Za-z]{1,2}\d[A-Za-z\d]? ?\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z][ -]?\d[A-Za-z]\d|[A-Z]\d[\dW] ?[\dA-Z]{4}"
@@ -77,23 +77,25 @@ _DATE = re.compile(r"(?=.*\d).{6,}|(?:19|20)\d\d", re.DOTALL)
 _STREET = re.compile(r"(?=.*\d).*[^\W\d_]{2}|\S+\s+\S", re.DOTALL)
 _PART_OF_A_TEXT = re.compile(
     r"(?:sections?|chapters?|figures?|fig\.|pages?|steps?|items?|lines?|tables?|rows?|orders?|parts?|versions?|"
-    r"commande|bestell\w+|pedido|ordine|n°|#)[ :.]{0,3}$",
+    r"commande|bestell\w+|pedido|ordine|n°|#)[ :.]{0,3}\Z",
     re.IGNORECASE,
 )
 _SUITE_OF_TESTS = re.compile(r"(?<=test |ware )suite(?=\s)")
 _CODE_OF_STATE = re.compile(r"(?!UK|US|UAE)[A-Z]{2}")
-_TOWN_BEFORE = re.compile(r"[a-zà-ÿ.][\"'’]?(?:[,;|\t]| \(| |,? [\"'])[ ]?[\"']?$")
+_TOWN_BEFORE = re.compile(r"[a-zà-ÿ.][\"'’]?(?:[,;|\t]| \(| |,? [\"'])[ ]?[\"']?\Z")
 _CODE_AFTER_STATE = re.compile(r"\)?[\"']?[,;|\t]?[ ]{0,2}[\"']?(?:\d{4,5}|[A-Z]\d[A-Z])\b")
 _USER = re.compile(
     r"user|login|logged|account|acct|handle|nick|author|owner|assign|actor|principal|alias|screen[ _]?name|insta|twitter|github|gitlab|"
-    r"linkedin|telegram|discord|skype|watch|approv|subscrib|follow|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}$",
+    r"linkedin|telegram|discord|skype|watch|approv|subscrib|follow|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}\Z",
     re.IGNORECASE,
 )
 
 
-_WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \($")
+_OPERATOR = re.compile(r"\S @ \Z")
+"""``A @ t.P``: a product of matrices. No handle has a blank after its sign."""
+_WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \(\Z")
 _BLOB_ENDS = frozenset("+/=_-")
-_BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]$")
+_BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]\Z")
 _EPONYM_AFTER = re.compile(
     r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome|button|knob|"
     r"periods?)\b",
@@ -106,15 +108,36 @@ _OF_MATHEMATICS = re.compile(
     r"noise|lemma)\b|\((?:lr|params|learning_rate|model)\b"
 )
 """After one word: of two that are a name, somebody may own a filter."""
-_EPONYM_WITHIN = re.compile(rf"{_EPONYM_AFTER.pattern}$", re.IGNORECASE)
+_EPONYM_WITHIN = re.compile(rf"{_EPONYM_AFTER.pattern}\Z", re.IGNORECASE)
 _EPONYM_BEFORE = re.compile(
-    r"(?:optimi[sz]er|optim|algorithm|initiali[sz]er|activation|cipher)[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$", re.IGNORECASE
+    r"(?:optimi[sz]er|optim|algorithm|initiali[sz]er|activation|cipher)[\"']?\s{0,2}[:=]?\s{0,2}[\"']?\Z", re.IGNORECASE
 )
 """``Adam optimizer``, ``algorithm: Dijkstra``."""
+_EPONYMS = frozenset(
+    "ackermann aho akaike arnoldi banach bellman bernoulli bessel bezier bézier boltzmann boole borel bresenham butterworth "  # noqa: SIM905  # words, not a list of strings
+    "cantor casteljau catmull cauchy cayley chebyshev cholesky collatz coulomb courant damerau dantzig delaunay delone dijkstra "
+    "dirichlet doppler dormand edmonds euclid euler farey fehlberg fermat fibonacci fourier fresnel frobenius galois gauss "
+    "gaussian gini givens glorot gödel hadamard hamming hausdorff heaviside hermite hermitian hessian hilbert hoare horspool "
+    "householder huffman jaccard jacobi jacobian kalman karatsuba kerberos kolmogorov kronecker kruskal krylov kullback kutta "
+    "lagrange lamport lanczos laplace laplacian lebesgue legendre leibler lempel levenberg levenshtein lorenz luhn lyapunov "
+    "mahalanobis mandelbrot markov marquardt merkle mersenne nyquist otsu pareto parzen perlin phong poincaré poisson rabin "
+    "raphson riemann rosenbrock runge savitzky schur sierpinski smirnov sobel sylvester tukey turing vandermonde verlet viterbi "
+    "voronoi warshall weibull wilcoxon winograd zernike zipf ziv".split()
+)
+"""Whom methods are named after and hardly anybody else is: where a text is about nobody, the method is meant."""
+_BESIDE_EPONYMS = frozenset(
+    "boyer burrows canny cooley corasick carlo church cook crank de der edwards euclidean fisher floyd ford golay hann hough "  # noqa: SIM905  # words, not a list of strings
+    "jaro johnson jordan karp knuth lambert mann monte montgomery moore morris neumann newton nicolson pearson pol pollard "
+    "powell pratt prince reed schmidt schwarz shannon shapiro shor smith solomon spearman stirling strassen taylor thompson "
+    "tukey twister van von welch wheeler whitney wiener wilk winkler yates zeller".split()
+)
+"""Those who share a method with one of them: ``Gauss-Newton``. Alone they are people."""
 _TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<!\w)--?\w|#\d")
 """Beside a version, an option, a call or a piece of markup, a name has to be told from a product's."""
-_RELEASE = re.compile(r"(?<![\w.])v?\d{1,3}\.\d{1,4}\.\d{1,4}(?![\w.]*\d\.)")
-"""``Bump hugo from 0.121 to 0.123.8``: beside the number of a release one word is rather what is released."""
+_RELEASE = re.compile(
+    r"(?<![\w.])(?!\d{1,2}\.\d{1,2}\.(?:19|20)\d\d(?!\d)|\d{3}\.\d{3}\.\d{4})v?\d{1,3}\.\d{1,4}\.\d{1,4}(?!\.?\d|[\w.]*\d\.)"
+)
+"""``Bump hugo from 0.121 to 0.123.8``: beside the number of a release one word is rather what is released. No address, no day, no telephone."""
 _CHANGED = re.compile(r"(?:Bump|Upgrade|Downgrade|Pin|Revert|Backport|Unpin) ")
 """What somebody did to a program, in the first word of a commit's message."""
 _RELEASED_AFTER = re.compile(
@@ -122,20 +145,20 @@ _RELEASED_AFTER = re.compile(
     r":(?: \d{1,4}){6}"
 )
 """``Jackson upgraded to 2.17.1``; ``Fibonacci: 1 1 2 3 5``."""
-_LOGGED, _DIGIT_BEFORE = re.compile(r"[VDIWEF] [A-Z]\w+"), re.compile(r"\d +$")
+_LOGGED, _DIGIT_BEFORE = re.compile(r"[VDIWEF] [A-Z]\w+"), re.compile(r"\d +\Z")
 """``812 I Zygote``: the level of a line of a log and what wrote it."""
 _WEAKNESS = re.compile(
     r"\b(?:Denial of Service|Injection|Overflow|Traversal|Disclosure|Code Execution|Forgery|Cross-Site|Escalation|Deserialization)$"
 )
-_ANNOTATED = re.compile(r"\bdef \w+\([^\n]{0,120}: [\"']$")
+_ANNOTATED = re.compile(r"\bdef \w+\([^\n]{0,120}: [\"']\Z")
 """The type of a parameter that is not there yet: ``def chase(self, other: "Mark")``."""
 _MONTH = re.compile(r"March|April|May|June|August|Mai|Mars|Avril|Juin|Août")
-_IN_MONTH = re.compile(r"\b(?:in|since|until|till|by|of|last|next|this|early|late|mid|im|seit|ab|en|depuis) $")
-_A_OR_ANY = re.compile(r"\b(?:an?|any|the|every|each|no|some|this|that) $")
-_SENTENCE_BEFORE = re.compile(r"[a-z]{4}[.!?] $")
+_IN_MONTH = re.compile(r"\b(?:in|since|until|till|by|of|last|next|this|early|late|mid|im|seit|ab|en|depuis) \Z")
+_A_OR_ANY = re.compile(r"\b(?:an?|any|the|every|each|no|some|this|that) \Z")
+_SENTENCE_BEFORE = re.compile(r"[a-z]{4}[.!?] \Z")
 _ONE_OF, _MAY = re.compile(r"An? [A-ZÀ-Þ]"), re.compile(r"May (?:I|we|you|he|she|they|it)\b")
 """``A Markov process``, ``May I ask``"""
-_DESCRIBED = re.compile(r"(?:^|\n)[ \t]+description $")
+_DESCRIBED = re.compile(r"(?:^|\n)[ \t]+description \Z")
 """Of a port of a router."""
 _RANGE = re.compile(r"\d{4}(?:[-–, ]{1,2}\d{4})*")
 _BOUND = re.compile(
@@ -144,7 +167,7 @@ _BOUND = re.compile(
 )
 """``CHECK (born > DATE '1900-01-01')``, ``"expiry": "2029-03-30"``"""
 _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
-_OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']$|[\d'\"], ?[\"']$", re.IGNORECASE)
+_OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']\Z|[\d'\"], ?[\"']\Z", re.IGNORECASE)
 
 
 PERSONAL = 0.15
@@ -155,6 +178,8 @@ IMPERSONAL = 0.5
 
 FRAMED = 0.42
 """The same where a sentence has a person, a place or a firm in that part."""
+SURE_OF_PAPER = 0.85
+"""So sure the model must be of a person whom a file is named after."""
 SMALL = 0.98
 """So sure the model must be of a name in small letters that is on no list, where others are written with capitals."""
 
@@ -212,7 +237,11 @@ def is_doubtful(
                 sure < least
                 or _is_foreign(text, start, end)
                 or (not personal and _is_unread(text, start, end, lists))
-                or (sure < 0.995 and _is_of_identifier(text, start, end))
+                or (
+                    sure < 0.995
+                    and _is_of_identifier(text, start, end)
+                    and not (sure > SURE_OF_PAPER and _is_of_paper(text, start, end))
+                )
             ):
                 return True
             if (
@@ -231,6 +260,8 @@ def is_doubtful(
                 _ONE_OF.match(value) is not None and _SENTENCE_BEFORE.search(text, max(0, start - 8), start) is not None
             ) or _MAY.match(text, start) is not None:
                 return True
+            if personal is False and _is_method(value):
+                return True
             if _CHANGED.match(value) is not None or (" " not in value and _RELEASED_AFTER.match(text, end) is not None):
                 return True
             if _SAID.fullmatch(value) is not None and _TITLED.search(text, max(0, start - 8), start) is None:
@@ -239,11 +270,17 @@ def is_doubtful(
                 _MANNER.fullmatch(value) is not None or (sure < SMALL and _is_small_among_large(text, start, end, entity))
             ):
                 return True
-            if sure < 0.8 and entity == "PERSON" and _TECHNICAL.search(text, max(0, start - 40), end + 40) is not None:
+            if (
+                sure < 0.8
+                and entity == "PERSON"
+                and (least > -PERSONAL or not personal)
+                and _TECHNICAL.search(text, max(0, start - 40), end + 40) is not None
+            ):
                 return True
             if (
                 (sure < 0.97 or value.islower())
                 and " " not in value
+                and not _speaks(text, start, end)
                 and _RELEASE.search(text, max(0, start - 40), end + 40) is not None
             ):
                 return True
@@ -255,7 +292,7 @@ def is_doubtful(
                 or _EPONYM_BEFORE.search(before[-24:]) is not None
             ):
                 return True
-            return (before[-1:] in _BLOB_ENDS and _BLOB.search(before[-64:]) is not None) or (
+            return (before[-1:] in _BLOB_ENDS and " " not in value and _BLOB.search(before[-64:]) is not None) or (
                 "font" in before.lower() and _FONT.search(before) is not None
             )
         case "TITLE":
@@ -300,11 +337,33 @@ def is_doubtful(
         case "USERNAME":
             if _WHO_IS.search(text, max(0, start - 32), start) is not None and text[end : end + 1] == ")":
                 return sure < 0.6
+            if _OPERATOR.search(text, max(0, start - 3), start) is not None or text[end : end + 1] == "(":
+                return True
             if _is_of_identifier(text, start, end) or sure < 0.75 or _HEX.fullmatch(value) is not None:
                 return True
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None
         case _:
             return False
+
+
+def _is_method(value: str) -> bool:
+    words = _WORD.findall(value.lower())
+    return not _EPONYMS.isdisjoint(words) and all(word in _EPONYMS or word in _BESIDE_EPONYMS for word in words)
+
+
+def _speaks(text: str, start: int, end: int) -> bool:
+    """Whether a line of a dialogue begins so: ``raj: rolled back to v2.31.0``."""
+    return text[end : end + 2] == ": " and (start == 0 or text[start - 1] == "\n" or text[start - 2 : start] == "] ")
+
+
+_PAPER = re.compile(
+    r"(?:[_.-]\w{1,24}){0,4}\.(?:pdf|docx?|odt|rtf|xlsx?|csv|pptx?|jpe?g|png|heic|tiff?|msg|eml|vcf)\b", re.IGNORECASE
+)
+
+
+def _is_of_paper(text: str, start: int, end: int) -> bool:
+    """Whether it is, with a capital, in the name of a file that people make: ``/offers/Fitzgerald_Maeve_offer.docx``."""
+    return text[start].isupper() and text[start + 1 : start + 2].islower() and _PAPER.match(text, end) is not None
 
 
 def _is_after_town(text: str, start: int, end: int) -> bool:
@@ -313,7 +372,7 @@ def _is_after_town(text: str, start: int, end: int) -> bool:
 
 
 _AROUND = 120
-_CAPITALISED = re.compile(r"(?:^|[.!?\n\"“:>] ?)[A-ZÀ-Þ][a-zà-ÿ]*[ ,'’][^.!?\n:>]{4,}$")
+_CAPITALISED = re.compile(r"(?:^|[.!?\n\"“:>] ?)[A-ZÀ-Þ][a-zà-ÿ]*[ ,'’][^.!?\n:>]{4,}\Z")
 """A sentence that begins with a capital, up to a word of it."""
 _SAID = re.compile(
     r"(?i:oh|ah|wow|ugh|hmm+|yeah|yep|nope|okay|asap|fyi|eta|tbd|tba|faqs?|diy|rsvp|lol|omg|btw|imho)|C[EFTO]Os?|VPs?|TV|TVs|Q&A|"
@@ -321,7 +380,7 @@ _SAID = re.compile(
     r"(?:New Year|Mother|Father|Valentine|President)['’]?s['’]?) (?:Day|Eve)"
 )
 """What people say and nobody is called, and days that all have."""
-_TITLED = re.compile(r"(?:Mr|Ms|Mrs|Dr)\.? $")
+_TITLED = re.compile(r"(?:Mr|Ms|Mrs|Dr)\.? \Z")
 _MANNER = re.compile(r"[A-Za-z][a-z]{1,14}(?:etic|ful|ously|ively|fully|ally|adly|ately|ently|antly|ably|ibly|edly|ingly)")
 """An adjective or adverb by its ending, with a capital where a sentence begins."""
 _LATIN = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ]")

@@ -240,7 +240,9 @@ class NameFinder:
                 if told.overlapping(finding.start, finding.end):
                     continue
                 code = _is_line_of_code(text, finding.start, finding.end, lines)
-                if not is_doubtful_value(text, finding.start, finding.end, finding.entity, certainty, code=code):
+                if not is_doubtful_value(
+                    text, finding.start, finding.end, finding.entity, certainty, code=code, personal=personal
+                ):
                     found.append(finding)
             elif not is_doubtful(text, finding.start, finding.end, finding.entity, certainty, self._bits_of, personal):
                 whole = as_organisation(text, finding, self._bits_of)
