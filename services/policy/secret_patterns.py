@@ -93,6 +93,7 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of("AZURE_SAS", "sig=", r"[?&]sig=(?P<value>[A-Za-z0-9%+/]{20,128}(?:%3D|=){0,2})"),
     _of("AZURE_SECRET", "8q~", r"(?<![A-Za-z0-9])[A-Za-z0-9_~.]{3}8Q~[A-Za-z0-9_~.-]{31,34}"),
     _token("DIGITALOCEAN_TOKEN", "dop_v1_", r"[a-f0-9]{64}"),
+    _of("SONAR_TOKEN", "squ_|sqp_|sqa_", r"(?<![A-Za-z0-9])sq[upa]_[a-f0-9]{40}(?![A-Za-z0-9])"),
     _token("DIGITALOCEAN_TOKEN", "doo_v1_", r"[a-f0-9]{64}"),
     _token("ALIBABA_KEY", "LTAI", r"[A-Za-z0-9]{12,28}"),
     _token("HEROKU_KEY", "HRKU-", r"[A-Za-z0-9_-]{30,80}"),

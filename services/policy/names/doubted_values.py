@@ -21,14 +21,14 @@ _NO_SECRET = re.compile(
     r".*\.(?:py|js|ts|json|ya?ml|txt|md|csv|pdf|pem|crt|key|env|log|sh|xml|html?|go|rs|java|sql|zip|gz|png|jpg|conf|cfg|ini|toml|ovpn|whl|tgz|tar|deb|rpm|jar|dll|lock)(?::\d+)?|"
     r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?.*|\d\d?[A-Za-z]{3}\d\d(?:\d\d)?|\d\d?[./]\d\d?[./]\d{2,4}|\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?|\d+(?:\.\d+){1,3}|\d[\d_]*_\d+|\d+e[-+]?\d+|"
     r"[\d.,]+ ?(?:%|€|\$|£|[kMG]?B|ms|s|min|h|km|kg|EUR|USD)|"
-    r"\d[\d.,]* ?[kmgt](?:i?b)?(?:/s|ps)?|\d+/(?:s|sec|min|h|hour|day)|v\d{1,4}(?:[.\-+_]\w{1,16}){0,6}|v\d[a-z]{1,2}\d{0,2}|"
+    r"\d[\d.,]* ?[kmgt]i?b?(?:/s|ps)?|\d+/(?:s|sec|min|h|hour|day)|v\d{1,4}(?:[.\-+_]\w{1,16}){0,6}|v\d[a-z]{1,2}\d{0,2}|"
     r"(?=[^.]*\.)(?=[^-]*-)(?:[\d.-]|(?<=[\d.-])[a-z](?![a-z]))+|r\d+|"
     r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|sha\d*[-:].*|0x[0-9a-f]{1,16}|"
     r"\^?\\?(?:[0-9a-zÀ-ɏ]-[0-9a-zÀ-ɏ_]){1,5}[\wÀ-ɏḀ-ỿ^.+-]{0,6}|(?:\\?[ux][0-9a-f]{2,5}[ -]?)+.*|.*(?:0123456|abcdefg).*|"
     r"[\w-]{2,9}[_.-]|\.\w+|-{1,2}[a-z][\w-]*|"
     r"(?:np|pd|tf|os|self|torch)\.\w+|user(?:name)?:pass(?:word)?|.*\\.*|[a-z]+(?:_[a-z]+|_\d{1,5}[a-z]?){2,}|x(?:-[a-z]+)+(?:-\d+)?|"
     r"(?:aes|rsa|sha|hs|rs|es|ps|ecdsa|ed|rot|utf|md|gpt|base)-?\d+(?:-\w+)*|a\d{3}[a-z]\w{1,12}|"
-    r"[a-z]\w*-\d+(?:\.\d+)+\w*|value\d*|(?:foo|bar|baz)\d*|\w{2,5}v\d|[a-z]+,[a-z]+",
+    r"[a-z]\w*-\d+(?:\.\d+)+\w*|(?:value|field|column|param|arg|line|step|item|option|input)\d*|(?:foo|bar|baz)\d*|\w{2,5}v\d|[a-z]+,[a-z]+",
     re.IGNORECASE | re.DOTALL,
 )
 _OF_PROGRAM = re.compile(r"(?:[A-Z][a-z]+\d{0,5}){2,}|[A-Z][A-Z0-9]*(?:_[A-Z0-9*]+)+|[a-z]+(?:\.[a-z*]+){1,8}")

@@ -132,6 +132,10 @@ _BESIDE_EPONYMS = frozenset(
     "tukey twister van von welch wheeler whitney wiener wilk winkler yates zeller".split()
 )
 """Those who share a method with one of them: ``Gauss-Newton``. Alone they are people."""
+_METHOD_AFTER = re.compile(
+    r"[ -](?:forms?|method|pairs?|segments?|rule|scheme|iterations?|decomposition|factori[sz]ation|matrix|matrices|polynomials?|"
+    r"equations?|curves?|fingerprints?|triangulation|norm|kernel|trees?|automaton|criterion|bound|assignment|sampling|ordering|indexing|indentation|notation)\b"
+)
 _TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<!\w)--?\w|#\d")
 """Beside a version, an option, a call or a piece of markup, a name has to be told from a product's."""
 _RELEASE = re.compile(
@@ -260,7 +264,7 @@ def is_doubtful(
                 _ONE_OF.match(value) is not None and _SENTENCE_BEFORE.search(text, max(0, start - 8), start) is not None
             ) or _MAY.match(text, start) is not None:
                 return True
-            if personal is False and _is_method(value):
+            if personal is False and (_is_method(value) or _METHOD_AFTER.match(text, end) is not None):
                 return True
             if _CHANGED.match(value) is not None or (" " not in value and _RELEASED_AFTER.match(text, end) is not None):
                 return True
@@ -337,7 +341,7 @@ def is_doubtful(
         case "USERNAME":
             if _WHO_IS.search(text, max(0, start - 32), start) is not None and text[end : end + 1] == ")":
                 return sure < 0.6
-            if _OPERATOR.search(text, max(0, start - 3), start) is not None or text[end : end + 1] == "(":
+            if _OPERATOR.search(text, max(0, start - 4), start) is not None or text[end : end + 1] == "(":
                 return True
             if _is_of_identifier(text, start, end) or sure < 0.75 or _HEX.fullmatch(value) is not None:
                 return True

@@ -131,6 +131,11 @@ _OF_SHELL = re.compile(
     r"(?:\bset -g?x|\bsetx|\bsetenv|\bENV) \w{0,24}(?:KEY|TOKEN|SECRET|PASS\w{0,8}|"
     r"PWD)\w{0,8} [\"']?(?P<value>(?=[^\s\"']{0,64}\d)(?![$<{%])[^\s\"']{6,256})"
 )
+_OF_CONTAINER = re.compile(
+    r"\bname:\s?[\"']?\w{0,40}(?:TOKEN|SECRET|PASSWORD|PASSWD|KEY)\w{0,16}[\"']?[ \t]*\n(?:[ \t]*#[^\n]{0,120}\n)?"
+    r"[ \t]*value:\s?[\"']?(?P<value>(?=[^\s\"']{0,64}\d)(?![$<{%])[^\s\"']{6,256})"
+)
+"""A variable of a container's: its name, perhaps a remark, its value."""
 _OR_ELSE = re.compile(
     r"(?i:key|token|secret|password|salt)\w{0,8}[\])\"']{0,3}\s?(?:\|\||"
     r"\?\?)\s?[\"'](?P<value>(?=[^\s\"']{0,64}\d)(?=[^\s\"']{0,64}[A-Za-z])(?![$<{%])[^\s\"']{8,256})[\"']"
@@ -238,6 +243,7 @@ _DIRECTLY = (
     (Words(("mysql", "mariadb")), _OF_CLIENT),
     (Words((" login ",)), _OF_REGISTRY),
     (Words(("set -", "setx ", "env ")), _OF_SHELL),
+    (Words(("value:",)), _OF_CONTAINER),
     (Words(("||", "??")), _OR_ELSE),
     (Words(("otp", "2fa", "mfa")), _LOGGED_CODE),
     (Words(("ssid",)), _OF_NETWORK),

@@ -24,6 +24,53 @@ def test_a_secret_is_made_whole(text: str, seed: str, whole: str) -> None:
     assert text[start:end] == whole
 
 
+def test_what_stands_at_the_head_of_a_line_does_not_begin_on_the_line_before() -> None:
+    text = "it is now\nMoewe#2291x"
+    assert whole_value(text, 10, len(text), "CREDENTIAL") == (10, len(text))
+    assert whole_value("valid until\nA0177418", 12, 20, "PERSONAL_NUMBER") == (12, 20)
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ('instance_families = ["', "c7g.2xlarge", '", "m7g"]'),
+        ("CPU := -mcpu=", "cortex-m4", " -mthumb -mfpu=hard"),
+        (" M8X40-A2  | 190422\n ", "6204-2RSH", " |  98417\n"),
+        ("2025-11-04T08:06:02Z ", "vpn-gw3", " DEBUG retry"),
+        ("- ", "AVX-512", " and NEON kernels"),
+        ("sets max_body to ", "8MiB", " by itself"),
+        ("seed the twister with ", "5489", " and run it"),
+        (
+            "AAAABsPACQUAC0ZADYeAD8jAEgoAFEtAFoyAGM3AGw8\n",
+            "AMZuAM9zAAABCwAKDgETAQIcBAMlHwQuEgU3FQZAKAd",
+            "\nWxCaXhGjURKsVBO1bxS\n",
+        ),
+    ],
+)
+def test_in_a_program_a_log_or_a_table_the_model_has_to_be_surer(before: str, value: str, after: str) -> None:
+    at = len(before)
+    assert is_doubtful_value(f"{before}{value}{after}", at, at + len(value), "CREDENTIAL", 0.87)
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ("Then they asked me for the six digits, ", "118 603", ", all fine."),
+        ("[09:19] Chiara: sì, è arrivato proprio ora: ", "518 402", "\n"),
+        ("The router sticker says ", "XK7PM93QWD", ", no spaces."),
+    ],
+)
+def test_among_words_it_is_believed(before: str, value: str, after: str) -> None:
+    at = len(before)
+    assert not is_doubtful_value(f"{before}{value}{after}", at, at + len(value), "CREDENTIAL", 0.87)
+
+
+def test_a_number_in_a_text_about_nobody_is_nobodys_unless_the_model_is_very_sure() -> None:
+    text = "lines 57-63, 339200 of them"
+    for personal, doubtful in ((False, True), (True, False), (None, False)):
+        assert is_doubtful_value(text, 13, 19, "BANK_ACCOUNT", 0.92, personal=personal) is doubtful
+
+
 def test_a_number_is_made_whole_with_its_letters_and_dashes() -> None:
     text = "No. AB-4471-90X, issued"
     at = text.index("4471")
@@ -34,13 +81,16 @@ def test_a_number_is_made_whole_with_its_letters_and_dashes() -> None:
 @pytest.mark.parametrize(
     "value",
     ["********", "<your token>", "${DB_PASSWORD}", "changeme", "password", "2026-11-03", "14:05", "4.17.21", "settings.yaml", "null",
-     "ann@x.example", "https://x.example/a", "3f2a9c1e-77b1-4c2e-9f00-1a2b3c4d5e6f", "/etc/nginx", "abc"],
+     "ann@x.example", "https://x.example/a", "3f2a9c1e-77b1-4c2e-9f00-1a2b3c4d5e6f", "/etc/nginx", "abc",
+     "v2.31.0", "v0.7.0-rc.1", "165.5Mi", "256k", ".....IDATx", "field2"],
 )  # fmt: skip
 def test_what_is_no_secret_whatever_the_model_says(value: str) -> None:
     assert is_doubtful_value(f"it is {value}", 6, 6 + len(value), "CREDENTIAL", SURE)
 
 
-@pytest.mark.parametrize("value", ["hunter2", "4417", "418 067", "Moewe#2291x", "cuthbert-wren-1987", "XK7-94QP", "rosinante"])
+@pytest.mark.parametrize(
+    "value", ["hunter2", "4417", "418 067", "Moewe#2291x", "cuthbert-wren-1987", "XK7-94QP", "rosinante", "v7Kq-9tPz-04mL"]
+)
 def test_what_may_be_one(value: str) -> None:
     assert not is_doubtful_value(f"it is {value}", 6, 6 + len(value), "CREDENTIAL", SURE)
     assert is_doubtful_value(value, 0, len(value), "CREDENTIAL", SURE), "of what stands alone nothing tells what it is"

@@ -82,6 +82,33 @@ def test_identifiers_versions_class_names_and_products_are_no_names(text: str, f
     assert found(finder, text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Merci encore, tout cela est de votre responsabilité.\nBastien Le Goff\n", "Bastien Le Goff"),
+        ("Thanks, the invoice is attached as you asked.\nAdaeze Whitcombe\n", "Adaeze Whitcombe"),
+        ("raj: rolled back to v2.31.0, all green again\nbea: thank you raj\n", "raj"),
+        ("My address at home is 84.105.62.190, should Wesley want to know it again. Thanks, Wesley Jansen", "Wesley"),
+        ("Ms Adaeze Okafor sent it (file: CV_Whitcombe_Adaeze.pdf) on Monday.", "Whitcombe_Adaeze"),
+    ],
+)
+def test_a_name_is_found_at_the_head_of_a_line_beside_numbers_and_in_a_papers_name(text: str, name: str) -> None:
+    at = text.index(name)
+    assert any(each.stem == "PERSON" and each.start <= at and at + len(name) <= each.end for each in Detector().find(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "solver: damp Gauss-Newton steps with Levenberg-Marquardt, Cholesky instead of QR for n < 64",
+        "Embedded Runge-Kutta 5(4) pair (Dormand-Prince), with PI step control. Stiff systems (Jacobian) need Rosenbrock instead.",
+        "    t.P = A @ t.P @ A.T + K @ R @ K.T\n    chol = y @ cho_solve(c, y)",
+    ],
+)
+def test_methods_are_nobody_in_a_text_about_nobody(text: str) -> None:
+    assert not Detector().find(text)
+
+
 def test_a_name_told_once_in_full_is_found_again_where_little_gives_it_away(finder: NameFinder) -> None:
     text = "Dear Mr. Okonkwo,\n\n" + "The parcel has not arrived yet. " * 3 + "Okonkwo\n"
     assert [name for entity, name in found(finder, text) if entity == "PERSON"] == ["Okonkwo", "Okonkwo"]
