@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from services.policy.names.frames import frames_firm, frames_person, frames_place, heads_enumeration
+from services.policy.names.methods import is_method
 from services.policy.names.products import has_name_of_product, is_product
 from services.policy.names.words import COMMON, COUNTRY, GIVEN, PLACE, SURNAME, folded
 
@@ -96,46 +97,8 @@ _OPERATOR = re.compile(r"\S @ \Z")
 _WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \(\Z")
 _BLOB_ENDS = frozenset("+/=_-")
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}[+/=_-]\Z")
-_EPONYM_AFTER = re.compile(
-    r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome|button|knob|"
-    r"periods?)\b",
-    re.IGNORECASE,
-)
 _CODE_AFTER_TOWN = re.compile(r",? \d{4}-\d{3}(?![\w-])")
 """A postcode as nothing else is written."""
-_OF_MATHEMATICS = re.compile(
-    r"[ -](?:beta[12]?|deque|filter|distributed|hash|coefficient|inequality|entropy|heap|sketch|notation|encoding|normality|loss|uniform|"
-    r"noise|lemma)\b|\((?:lr|params|learning_rate|model)\b"
-)
-"""After one word: of two that are a name, somebody may own a filter."""
-_EPONYM_WITHIN = re.compile(rf"{_EPONYM_AFTER.pattern}\Z", re.IGNORECASE)
-_EPONYM_BEFORE = re.compile(
-    r"(?:optimi[sz]er|optim|algorithm|initiali[sz]er|activation|cipher)[\"']?\s{0,2}[:=]?\s{0,2}[\"']?\Z", re.IGNORECASE
-)
-"""``Adam optimizer``, ``algorithm: Dijkstra``."""
-_EPONYMS = frozenset(
-    "ackermann aho akaike arnoldi banach bellman bernoulli bessel bezier bézier boltzmann boole borel bresenham butterworth "  # noqa: SIM905  # words, not a list of strings
-    "cantor casteljau catmull cauchy cayley chebyshev cholesky collatz coulomb courant damerau dantzig delaunay delone dijkstra "
-    "dirichlet doppler dormand edmonds euclid euler farey fehlberg fermat fibonacci fourier fresnel frobenius galois gauss "
-    "gaussian gini givens glorot gödel hadamard hamming hausdorff heaviside hermite hermitian hessian hilbert hoare horspool "
-    "householder huffman jaccard jacobi jacobian kalman karatsuba kerberos kolmogorov kronecker kruskal krylov kullback kutta "
-    "lagrange lamport lanczos laplace laplacian lebesgue legendre leibler lempel levenberg levenshtein lorenz luhn lyapunov "
-    "mahalanobis mandelbrot markov marquardt merkle mersenne nyquist otsu pareto parzen perlin phong poincaré poisson rabin "
-    "raphson riemann rosenbrock runge savitzky schur sierpinski smirnov sobel sylvester tukey turing vandermonde verlet viterbi "
-    "voronoi warshall weibull wilcoxon winograd zernike zipf ziv".split()
-)
-"""Whom methods are named after and hardly anybody else is: where a text is about nobody, the method is meant."""
-_BESIDE_EPONYMS = frozenset(
-    "boyer burrows canny cooley corasick carlo church cook crank de der edwards euclidean fisher floyd ford golay hann hough "  # noqa: SIM905  # words, not a list of strings
-    "jaro johnson jordan karp knuth lambert mann monte montgomery moore morris neumann newton nicolson pearson pol pollard "
-    "powell pratt prince reed schmidt schwarz shannon shapiro shor smith solomon spearman stirling strassen taylor thompson "
-    "tukey twister van von welch wheeler whitney wiener wilk winkler yates zeller".split()
-)
-"""Those who share a method with one of them: ``Gauss-Newton``. Alone they are people."""
-_METHOD_AFTER = re.compile(
-    r"[ -](?:forms?|method|pairs?|segments?|rule|scheme|iterations?|decomposition|factori[sz]ation|matrix|matrices|polynomials?|"
-    r"equations?|curves?|fingerprints?|triangulation|norm|kernel|trees?|automaton|criterion|bound|assignment|sampling|ordering|indexing|indentation|notation)\b"
-)
 _TECHNICAL = re.compile(r"\d\.\d{1,3}(?:\.\d|[^\d€$%])|[{}=`\\]|\w\(\)|://|(?<!\w)--?\w|#\d")
 """Beside a version, an option, a call or a piece of markup, a name has to be told from a product's."""
 _RELEASE = re.compile(
@@ -264,8 +227,6 @@ def is_doubtful(
                 _ONE_OF.match(value) is not None and _SENTENCE_BEFORE.search(text, max(0, start - 8), start) is not None
             ) or _MAY.match(text, start) is not None:
                 return True
-            if personal is False and (_is_method(value) or _METHOD_AFTER.match(text, end) is not None):
-                return True
             if _CHANGED.match(value) is not None or (" " not in value and _RELEASED_AFTER.match(text, end) is not None):
                 return True
             if _SAID.fullmatch(value) is not None and _TITLED.search(text, max(0, start - 8), start) is None:
@@ -288,14 +249,9 @@ def is_doubtful(
                 and _RELEASE.search(text, max(0, start - 40), end + 40) is not None
             ):
                 return True
-            before = text[max(0, start - 160) : start]
-            if (
-                _EPONYM_WITHIN.search(value) is not None
-                or _EPONYM_AFTER.match(text, end) is not None
-                or (" " not in value and _OF_MATHEMATICS.match(text, end) is not None)
-                or _EPONYM_BEFORE.search(before[-24:]) is not None
-            ):
+            if is_method(text, start, end, personal=personal):
                 return True
+            before = text[max(0, start - 160) : start]
             return (before[-1:] in _BLOB_ENDS and " " not in value and _BLOB.search(before[-64:]) is not None) or (
                 "font" in before.lower() and _FONT.search(before) is not None
             )
@@ -348,11 +304,6 @@ def is_doubtful(
             return _USER.search(text, max(0, start - 60), start) is None and _SPEAKS.match(text, end) is None
         case _:
             return False
-
-
-def _is_method(value: str) -> bool:
-    words = _WORD.findall(value.lower())
-    return not _EPONYMS.isdisjoint(words) and all(word in _EPONYMS or word in _BESIDE_EPONYMS for word in words)
 
 
 def _speaks(text: str, start: int, end: int) -> bool:

@@ -19,6 +19,7 @@ from zlib import crc32
 import numpy as np
 
 from services.policy.findings import Finding, Places
+from services.policy.names.code_lines import Lines, is_code, is_line_of_code
 from services.policy.names.doubted_values import VALUES, is_doubtful_value, whole_value
 from services.policy.names.doubts import is_doubtful
 from services.policy.names.kept import KeptWords
@@ -65,21 +66,6 @@ _LOCATION = ENTITIES.index("LOCATION") + 1
 _OF_VALUES = frozenset(at for at, entity in enumerate(ENTITIES, 1) if entity in VALUES)
 _OF_ONE_LINE = _OF_VALUES | {_LOCATION}
 """Several codes may stand on a line each, and a town above its country."""
-_CODE_BEGINS = re.compile(
-    r"""^\s+at[ ]\S+[.(] | ^\s*File[ ]" | ^\s*@\w+(?:\.\w+)*\(
-    | ^\s*(?:import|export|from|def|class|const|let|var|func|fn|type|enum|struct|public|private|static|async|package|use|
-        impl|trait|\#\w+)\b.*[={(;.<]
-    | ^(?:diff|index|---|\+\+\+|@@)[ ]""",
-    re.VERBOSE,
-)
-# Every branch begins with a sign of its own: ``re`` then passes over the letters of a sentence.
-_CODE_HOLDS = re.compile(
-    r"""\{\s*$ | \}\s*$ | \)\s*[{:]\s*$
-    | => | :(?<=\w:):\w | -(?<=\w-)>\w | !==?[^=] | ===?[^=] | <==?[^=] | >==?[^=] | && | \|\| | \.(?<=\w\.)\w+\( | \((?<=\w\()\)""",
-    re.VERBOSE,
-)
-_STATEMENT = re.compile(r"[^;]*[\w)\]\"'];\s*$")
-"""What a line of code begins with or has, and a sentence has not."""
 _PARTICLES = frozenset(("de", "da", "do", "dos", "das", "del", "della", "di", "du", "des", "la", "le", "van", "von", "der", "den",
 "zu", "ten", "ter", "el",
 "al", "bin", "ben", "y", "e"))  # fmt: skip
@@ -123,22 +109,14 @@ _LEADS = frozenset(
 )
 """Words that no finding begins with."""
 _LEADS_OF_STREET = _LEADS | {"la", "el"}
-_OPENS = "\"'`>“‘"
-_COMMENT = re.compile(r"(?:^|\s)(?:#|//|/?\*|--|<!--|%)\s|@author|\"\"\"")
-_BLAMED = re.compile(r"\^?[0-9a-f]{7,40} (?:[^\s()]{1,120} {1,8})?\(")
-"""What ``git blame`` says before who wrote the line of code after it."""
 _DIRECTION = re.compile(r" \((?:North|South|East|West)\)$")
 """Which part of a country is meant. It is no name."""
-_LIFETIME = re.compile(r"(?<=[<&,])[ ]?'[a-z]\w{0,15}(?!\w{0,15}')")
-"""Rust's quotes have no other end."""
 _SPEAKS = re.compile(r":[ ]?[\"“«]?[A-ZÀ-Þ¡¿]")
 _SPEAKER = re.compile(
     r"(?:^|(?<=\n))(?P<name>[A-ZÀ-Þ][a-zà-ÿ'’-]{2,20}):[ ]?[\"“«]?[A-ZÀ-Þ¡¿][a-zà-ÿ'’]{0,20}(?: [a-zà-ÿ]|[,.!?])"
 )
 """A line that somebody says, in a sentence."""
 _DIALOGUE = 1_000
-LONGEST_LINE = 400
-"""Of a longer line only so much before and after a finding is looked at."""
 
 
 class NameFinder:
@@ -205,7 +183,7 @@ class NameFinder:
             # What another place says, as sure as it has to be there.
             sure |= dict.fromkeys(again, SURE)
             inside = sorted([*inside, *(at for at in again if begin <= at < end)])
-        lines: _Lines = {}
+        lines: Lines = {}
         guessed: list[tuple[Finding, float]] = []
         at = 0
         while at < len(inside):
@@ -239,7 +217,7 @@ class NameFinder:
             if finding.entity in VALUES:
                 if told.overlapping(finding.start, finding.end):
                     continue
-                code = _is_line_of_code(text, finding.start, finding.end, lines)
+                code = is_line_of_code(text, finding.start, finding.end, lines)
                 if not is_doubtful_value(
                     text, finding.start, finding.end, finding.entity, certainty, code=code, personal=personal
                 ):
@@ -414,11 +392,7 @@ def _lines(tokens: list[str]) -> Ints:
     return np.array(starts, np.int32)
 
 
-_Lines = dict[tuple[int, int], bool]
-"""Where a line begins and ends → whether it is code."""
-
-
-def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure: float, lines: _Lines) -> Finding | None:
+def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure: float, lines: Lines) -> Finding | None:
     # A name neither begins nor ends with white space, nor with a sign but for a full stop or bracket of its own.
     while first <= last and (piece[first]["gap"] is not None or _is_sign(piece[first][0])):
         first += 1
@@ -441,7 +415,7 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
     if entity in VALUES:
         start, end = whole_value(text, start, end, entity)
     form = _FORM.get(entity)
-    if (form is not None and form.match(text[start:end]) is None) or _is_code(text, start, end, lines):
+    if (form is not None and form.match(text[start:end]) is None) or is_code(text, start, end, lines):
         return None
     # From 0.4 on: the bonus has decided already.
     return Finding(start, end, entity, _STEMS[entity], round(0.4 + 0.6 * sure, 3))
@@ -456,42 +430,6 @@ def _is_sign(token: str) -> bool:
     """Whether it is one sign, and a blank at most."""
     sign = token[-1]
     return not sign.isalnum() and sign != "_" and len(token.strip()) == 1
-
-
-def _line(text: str, start: int, end: int) -> tuple[int, int]:
-    begin = text.rfind("\n", max(0, start - LONGEST_LINE), start) + 1 or max(0, start - LONGEST_LINE)
-    close = text.find("\n", end, end + LONGEST_LINE)
-    return begin, close if close != -1 else end + LONGEST_LINE
-
-
-def _is_line_of_code(text: str, start: int, end: int, lines: _Lines) -> bool:
-    place = _line(text, start, end)
-    code = lines.get(place)
-    if code is None:
-        line = text[slice(*place)]
-        code = lines[place] = (
-            _CODE_BEGINS.match(line) is not None
-            or (";" in line and _STATEMENT.match(line) is not None)
-            or _CODE_HOLDS.search(line) is not None
-        )
-    return code
-
-
-def _is_code(text: str, start: int, end: int, lines: _Lines) -> bool:
-    """Whether this is a word of a program, and neither in quotes nor in a comment, where programs name people."""
-    if not _is_line_of_code(text, start, end, lines):
-        return False
-    begin, _ = _line(text, start, end)
-    before = text[begin:start]
-    if _COMMENT.search(before) is not None or _BLAMED.fullmatch(before) is not None:
-        return False
-    # Within quotes: an opening one before it, on this line, that nothing has closed.
-    return (
-        not (before[-1:] in _OPENS and before)
-        and before.count('"') % 2 == 0
-        and _LIFETIME.sub("", before).count("'") % 2 == 0
-        and before.count("`") % 2 == 0
-    )
 
 
 __all__ = ["FREQUENT", "MODEL", "NameFinder"]
