@@ -84,7 +84,10 @@ _TIME_SHAPES = (
     "00000000 000000",
     ".000000]",
 )
-_DUMP = re.compile(r"^[0-9A-Fa-f]{4,16}:?[ \t]+(?:(?:[0-9A-Fa-f]{2}){1,8}[ \t]+){4}[^\n]{0,120}", re.MULTILINE)
+_DUMP = re.compile(
+    r"^(?:[0-9A-Fa-f]{6,16}:?|[0-9A-Fa-f]{4}:)[ \t]+(?:(?:[0-9A-Fa-f]{4}[ ]+){6}|(?:[0-9A-Fa-f]{2}[ ]+){8})[^\n]{0,120}",
+    re.MULTILINE,
+)
 """A line of a dump of bytes."""
 _DUMP_SHAPES = ("00: ", "0a: ", "a0: ", "00  ", "a0  ", "0a  ", "aa: ")
 

@@ -15,7 +15,8 @@ _NUMBER_BEFORE = re.compile(r"(?:\w|(?<=\w)-|\+){1,32}\Z")
 _NUMBER_AFTER = re.compile(r"(?:\w|-(?=\w)){1,32}")
 _STOPS = ".,!?:"
 _NO_SECRET = re.compile(
-    rf"[*x•.#_=-]+|\.{{3,}}.*|[<{{$%].*|(?:change|replace)[-_ ]?(?:me|it|this)\w*|(?:your|my|the|some|test|new|old)[-_ ].*|"
+    rf"[*x•.#_=-]+|\.{{3,}}.*|#(?:[0-9a-f]{{3,4}}){{1,2}}|[<{{$%].*|"
+    r"(?:change|replace)[-_ ]?(?:me|it|this)\w*|(?:your|my|the|some|test|new|old)[-_ ].*|"
     r"example\w*|dummy|null|none|nil|undefined|true|false|"
     rf"redacted|hidden|masked|omitted|unknown|empty|n/?a|tbd|{PASSWORD}|(?:secret|token|key|code|pin|otp)s?|\S+@\S+\.\S+|\w+://.*|[~.]?/.*|[A-Za-z]:\\.*|"
     r".*\.(?:py|js|ts|json|ya?ml|txt|md|csv|pdf|pem|crt|key|env|log|sh|xml|html?|go|rs|java|sql|zip|gz|png|jpg|conf|cfg|ini|toml|ovpn|whl|tgz|tar|deb|rpm|jar|dll|lock)(?::\d+)?|"
@@ -34,7 +35,7 @@ _NO_SECRET = re.compile(
 _OF_PROGRAM = re.compile(r"(?:[A-Z][a-z]+\d{0,5}){2,}|[A-Z][A-Z0-9]*(?:_[A-Z0-9*]+)+|[a-z]+(?:\.[a-z*]+){1,8}")
 _HEX = re.compile(r"(?:0x)?[0-9a-f]{20,128}", re.IGNORECASE)
 _GETTING_IN = re.compile(
-    r"pass|pwd|\bpw\b|psw|mdp|secret|token|key|auth|cred|\bpin\b|(?<!en)(?<!de)(?<!uni)code|cookie|session|sid\b|signature|\bsig\b|salt|psk|\botp\b|\btan\b|kennwort|sign|geheim|schlüssel|schluessel|hmac|"
+    r"pass|pwd|\bpw\b|psw|mdp|secret|token|key|auth|cred|\bpin\b|(?<!en)(?<!de)(?<!uni)(?<!trans)(?<!bar)(?<!byte)(?<!source)(?<!op)(?<!geo)(?<!time)code|cookie|session|sid\b|signature|\bsig\b|salt|psk|\botp\b|\btan\b|kennwort|sign|geheim|schlüssel|schluessel|hmac|"
     r"\bcl[ée]\b|chiave|clave|contraseña|wachtwoord|sleutel|senha|login|log in|bearer|hook|dsn|private|wifi|wi-fi|wlan",
     re.IGNORECASE,
 )
@@ -43,6 +44,7 @@ _NO_KEY = re.compile(
     r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
     r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
     r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|"
+    r"\b(?:cached?|caching|restored?|sav(?:ed|ing)|hit|miss)\b[^\n]{0,32}\bkeys?[:=] ?(?:[a-z]+:)?$|"
     r"://[^\s/]{1,80}:$|\w\.[a-z]{2,12}:$|\b[A-Z]{2,}_[A-Z_]{2,24} \Z",
     re.IGNORECASE,
 )
@@ -80,9 +82,14 @@ _PROGRAM = re.compile(r"[{}\[\]|<>;\\=]|\w\(|(?<!\w)--?\w|^\s*(?:19|20)\d\d-\d\d
 _SMALL_WORD = re.compile(r"(?<![^\s\"'(¿¡“«])[^\W\d_A-ZÀ-Þ][^\W\d_A-ZÀ-Þ’']+(?=[\s,.:!?)]|$)")
 _SENTENCE = 2
 """Words in small letters that a line has which somebody says."""
-_SURE_IN_PROGRAM, _SURE_OF_DIGITS, _SURE_OF_NOBODYS = 0.94, 0.88, 0.97
+_SURE_IN_PROGRAM, _SURE_IN_RECORD, _SURE_OF_DIGITS, _SURE_OF_NOBODYS = 0.985, 0.9, 0.88, 0.97
+_IDENTIFIER = re.compile(r"(?=.*[a-z]{3})[a-z]{2,}\d{0,3}(?:[._-][a-z0-9]{1,12}){1,4}|[a-z]+\.[A-Z]\w+|-\d+")
+"""What programs call things: ``memchr_avx2``, ``cortex-m0plus``, ``atomic.Uint64``."""
+_OPTION = re.compile(r"--?[a-z][\w-]+ ")
+_BYTES = re.compile(r"[0-9a-f]{2}(?: [0-9a-f]{2})+")
 _BLOB_LINE = 40
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
+_OF_BLOB = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _DATA = re.compile(r";base64,|^[0-9a-f]{6,8}:? ")
 _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _OF_IBAN = re.compile(r"\b[A-Z]{2}\d\d ?(?:[A-Z0-9]{4} ?){1,7}\Z")
@@ -98,6 +105,7 @@ _MONEY_OR_MEASURE = re.compile(
 )
 _FIGURES_ALONE = re.compile(r"\d(?:[ .]?\d)*")
 _BY_DEFAULT = re.compile(r" by default\b")
+_FRACTION_BEFORE = re.compile(r"\d\.\Z")
 _DECIMAL = re.compile(r"[.,]\d")
 _DATE = re.compile(
     r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?(?:[T ].*)?|\d\d?[./-]\d\d?[./-]\d{2,4}|(?:19|20)\d\d(?: ?[-–/] ?(?:19|20)?\d\d)?|\d\d?:\d\d.*|"
@@ -128,13 +136,14 @@ def is_doubtful_value(
         return True
     value = text[start:end]
     if entity == "CREDENTIAL":
-        return _is_no_secret(text, start, value, sure, code)
+        return _is_no_secret(text, start, value, sure, code, personal)
     if personal is False and sure < _SURE_OF_NOBODYS:
         return True
     if (
         (_DATE.fullmatch(value) is not None and (entity != "BANK_ACCOUNT" or _SORT_CODE.fullmatch(value) is None))
         or _MONEY_OR_MEASURE.match(text, end) is not None
         or _DECIMAL.match(text, end) is not None
+        or _FRACTION_BEFORE.search(text, max(0, start - 2), start) is not None
     ):
         return True
     digits = sum(map(str.isdigit, value))
@@ -154,7 +163,7 @@ def is_doubtful_value(
     return digits < (5 if entity == "PERSONAL_NUMBER" and len(value) < 8 else 4)
 
 
-def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool) -> bool:
+def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool, personal: bool | None) -> bool:
     if len(value) < 4 or "\n" in value or _NO_SECRET.fullmatch(value) is not None or _OF_PROGRAM.fullmatch(value) is not None:
         return True
     before = text[max(0, start - 64) : start]
@@ -168,7 +177,7 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool) ->
     ):
         return True
     announced = _GETTING_IN.search(line) is not None
-    if not announced and _is_unlikely(text, start, value, line, sure):
+    if not announced and _is_unlikely(text, start, value, line, sure, personal):
         return True
     if not announced and _FIGURES.fullmatch(value) is not None:
         end = start + len(value)
@@ -177,6 +186,10 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool) ->
     if _HOST.fullmatch(value) is not None and _OF_HOST.search(line) is not None:
         return True
     code = code or _CALLED.search(line) is not None
+    if _BYTES.fullmatch(value) is not None and (
+        _DUMPED.search(before) is not None or _DUMPED.search(text, start, start + 40) is not None
+    ):
+        return True
     if value.isalpha() or " " in value or not is_value(value):
         return sure < (0.6 if any(map(str.isdigit, value)) else 0.95) or code
     of_login = text[start + len(value) : start + len(value) + 1] == "@"
@@ -191,9 +204,9 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool) ->
     return not announced and sure < 0.6
 
 
-def _is_unlikely(text: str, start: int, value: str, line: str, sure: float) -> bool:
+def _is_unlikely(text: str, start: int, value: str, line: str, sure: float, personal: bool | None) -> bool:
     """Whether nothing says that it is a secret: what stands in a program, a log or a table is something else, unless the model is very sure."""
-    if _PART_NUMBER.fullmatch(value) is not None or _is_of_blob(text, start, value):
+    if _PART_NUMBER.fullmatch(value) is not None or _OPTION.match(value) is not None or _is_of_blob(text, start, value):
         return True
     if len(value) > _MADE_UP and is_made_up(value):
         return False
@@ -202,19 +215,20 @@ def _is_unlikely(text: str, start: int, value: str, line: str, sure: float) -> b
         return False
     whole = _SENT_AT.sub("", line) + " " + after
     if _PROGRAM.search(whole) is not None or len(_SMALL_WORD.findall(whole)) < _SENTENCE:
-        return sure < _SURE_IN_PROGRAM
+        return sure < (_SURE_IN_PROGRAM if personal is False else _SURE_IN_RECORD) or _IDENTIFIER.fullmatch(value) is not None
     return value.isdigit() and sure < _SURE_OF_DIGITS
 
 
 def _is_of_blob(text: str, start: int, value: str) -> bool:
     """Whether it is a line among such lines: of an image, a certificate, a dump."""
-    if len(value) < _BLOB_LINE or _BLOB.fullmatch(value) is None:
+    if _OF_BLOB.fullmatch(value) is None:
         return False
     end = start + len(value)
     above, below = text[max(0, start - 200) : start].split("\n"), text[end : end + 200].split("\n")
-    return any(
-        len(each.strip()) >= _BLOB_LINE and _BLOB.fullmatch(each.strip()) is not None for each in (above[-2:-1] + below[1:2])
-    ) or (len(above) > 1 and _DATA.search(above[-2]) is not None)
+    beside = [*above[-2:-1], *(below[1:2] if len(value) >= _BLOB_LINE else ())]
+    return any(_BLOB.fullmatch(each.strip()) is not None for each in beside) or (
+        len(above) > 1 and len(value) >= _BLOB_LINE and _DATA.search(above[-2]) is not None
+    )
 
 
 def _is_sequence(value: str) -> bool:

@@ -15,12 +15,14 @@ from services.policy.names.words import COMMON, COUNTRY, GIVEN, PLACE, SURNAME, 
 _WORD = re.compile(r"[^\W\d_]+")
 _MIXED = re.compile(r"(?!Mc|Mac|De|Di|Da|Du|La|Le|Lo|Van|Von|Fitz|O)[^\W\d_]*[a-zß-ÿ][A-ZÀ-Þ][^\W\d_]*")
 """``PaymentGateway``; names have a capital within after certain beginnings only."""
+_TWO_LARGE = re.compile(r"[A-Z]{2}[a-z]{2,}")
+"""``RParen``"""
 _OF_IDENTIFIER_BEFORE = re.compile(
     r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[a-z_]\w+(?:\(\))?\.|\)\.|(?:^|[\s,{>+~])\.|[/\\][\w.-]*[/\\])\Z"
 )
 _ENDS_IDENTIFIER = frozenset("_>:$#%-./\\")
 _OF_IDENTIFIER_AFTER = re.compile(
-    r"_\w| {0,2}:?=(?!=)|::|->|\(\)|\[\d|/(?=[a-z-]{0,24}\d)[a-z0-9]{1,24}(?:-[a-z0-9]{1,24}){2}|"
+    r"_\w| {0,8}[:?+]?=(?!=)|::|->|\(\)|\[\d|/(?=[a-z-]{0,24}\d)[a-z0-9]{1,24}(?:-[a-z0-9]{1,24}){2}|"
     r"\.[A-Z]\w{1,40}[.\[]\w|"
     r"\.(?:js|py|ts|go|rs|rb|java|php|css|html|json|ya?ml|"
     r"toml|md|txt|log|so|exe|sh|conf|cfg|ini)\b"
@@ -28,7 +30,7 @@ _OF_IDENTIFIER_AFTER = re.compile(
 _SMALL = re.compile(r"[a-zß-ÿ]+")
 _SMALL_BEFORE = re.compile(r"[\"'`.]")
 """One word in small letters, quoted or after a point: a value of a program, where people write their names large."""
-_NO_TITLE = re.compile(r"Miss (?:Rate|Ratio|Count)|(?:Dr|Miss|M\.|Sir|Lord|Lady) [a-zß-ÿ]")
+_NO_TITLE = re.compile(r"Miss (?:Rate|Ratio|Count|Branch|Cover)|(?:Dr|Miss|M\.|Sir|Lord|Lady) [a-zß-ÿ]")
 _FONT = re.compile(r"font[\w-]*[\"']?\s{0,4}:[^;{}\n]{0,120}\Z", re.IGNORECASE)
 _NO_NAME = re.compile(r"\w{25}|\d")
 _AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?\Z")
@@ -92,6 +94,9 @@ _USER = re.compile(
 )
 
 
+_STYLED = re.compile(r"(?:--[a-z][\w-]{0,20}|color|background|fill|stroke|border)\s?:\s?\Z")
+"""What style sheets give a colour's name to."""
+_DOTTED = re.compile(r"[a-z]+\.[a-z]{1,12}")
 _OPERATOR = re.compile(r"\S @ \Z")
 """``A @ t.P``: a product of matrices. No handle has a blank after its sign."""
 _WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \(\Z")
@@ -145,6 +150,8 @@ IMPERSONAL = 0.5
 
 FRAMED = 0.42
 """The same where a sentence has a person, a place or a firm in that part."""
+SURE_PERSONAL = 0.97
+"""So sure the model must be of an account's name in a text about nobody."""
 SURE_OF_PAPER = 0.85
 """So sure the model must be of a person whom a file is named after."""
 SMALL = 0.98
@@ -249,6 +256,10 @@ def is_doubtful(
                 and _RELEASE.search(text, max(0, start - 40), end + 40) is not None
             ):
                 return True
+            if _STYLED.search(text, max(0, start - 32), start) is not None or (
+                _DOTTED.fullmatch(value) is not None and text[end : end + 1] in "[(="
+            ):
+                return True
             if is_method(text, start, end, personal=personal):
                 return True
             before = text[max(0, start - 160) : start]
@@ -295,6 +306,8 @@ def is_doubtful(
                 or _YEARS.match(text, end) is not None
             )
         case "USERNAME":
+            if personal is False and (sure < SURE_PERSONAL or text[end : end + 1] == "."):
+                return True
             if _WHO_IS.search(text, max(0, start - 32), start) is not None and text[end : end + 1] == ")":
                 return sure < 0.6
             if _OPERATOR.search(text, max(0, start - 4), start) is not None or text[end : end + 1] == "(":
@@ -436,7 +449,7 @@ def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
     bits = [lists(folded(word)) for word in words]
     ordinary = all(bit & COMMON for bit in bits)
     small = all(word.islower() for word in words if len(word) > 1)
-    if len(words) == 1 and _MIXED.fullmatch(words[0]):
+    if len(words) == 1 and (_MIXED.fullmatch(words[0]) or _TWO_LARGE.fullmatch(words[0])):
         return 0.97
     if entity == "PERSON":
         if _NO_NAME.search(value) is not None:

@@ -209,7 +209,10 @@ class NameFinder:
                 guessed.append((finding, certainty))
         text = piece[0].string
         if any(
-            certainty > SURE_PERSON and finding.entity == "PERSON" and " " in text[finding.start : finding.end]
+            certainty > SURE_PERSON
+            and finding.entity == "PERSON"
+            and " " in (value := text[finding.start : finding.end])
+            and not value.isupper()
             for finding, certainty in guessed
         ):
             personal = True

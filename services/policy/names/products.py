@@ -10,7 +10,7 @@ from collections.abc import Callable
 _PRODUCTS = frozenset(
     "ada airflow alpine andromeda angular ansible apollo arch ares argo arrow artemis astro athena atlas aurora avro azure "  # noqa: SIM905  # words, not a list of strings
     "babel backstage bazel beam bison bootstrap bun caddy camel cargo cassandra celery ceph chef cilium clojure cobol "
-    "consul cordova cosmos couchbase crystal cython dagger dagster dapper dart dask debian delta deno django docker drone "
+    "consul cordova cosmos couchbase crystal cuda cxx cython dagger dagster dapper dart dask debian delta deno django docker drone "
     "druid dynamo eclipse elasticsearch elixir ember envoy erlang falcon fastify fedora firefox flask flink fluent flutter "
     "flux fortran gatsby gerrit ghost gin gradle grafana groovy grunt gulp hadoop hamster harbor haskell hasura helm hera "
     "hermes heroku hibernate hive horovod hudi hugo iceberg impala ionic iris istio jaeger jasmine jekyll jenkins jest "

@@ -28,6 +28,9 @@ _UPI = re.compile(
 _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
+_UNITS = (".service", ".socket", ".mount", ".automount", ".timer", ".target", ".slice", ".scope", ".device", ".path", ".swap")
+"""Of systemd. No domain of mail ends so."""
+
 _HANDLE = re.compile(
     r"@(?<![\w@/.:`\\]@)(?P<value>(?=[\w.-]{3})[A-Za-z][\w-]{0,30}(?:\.[A-Za-z][\w-]{0,30}){0,4})(?![\w(@/=\[{<-])"
 )
@@ -344,9 +347,11 @@ def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
     """In order; also ``ann%40x.org`` of a URL, and ``ann (at) x (dot) org``."""
     if "@" in text:
         for match in _addresses(text):
-            # ``git@host:path`` is a remote, ``react@18.2.0-rc.1`` a version.
-            if (match["local"] == "git" and text[match.end() : match.end() + 1] in (":", "/")) or _VERSION.match(
-                match["domain"]
+            # ``git@host:path`` is a remote, ``react@18.2.0-rc.1`` a version, ``getty@tty1.service`` a unit of systemd.
+            if (
+                (match["local"] == "git" and text[match.end() : match.end() + 1] in (":", "/"))
+                or _VERSION.match(match["domain"])
+                or match["domain"].endswith(_UNITS)
             ):
                 continue
             # ``scheme://user:password@host`` is a connection.

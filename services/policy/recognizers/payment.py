@@ -99,8 +99,10 @@ ANNOUNCED = Announcements(
         r"\d(?:[ -]?\d){11,18}", gap=r"[ \t]?(?:is|ist|est|[:=#])?[ \t]{0,2}", score=0.85,
     ),
     announcement(
-        "BANK_SORT_CODE", "ACCOUNT", "sort|s/c", r"(?:sort(?:[ _-]?code)?|s/c)", r"\d{2}[ -]?\d{2}[ -]?\d{2}", gap=r"[^\d\n]{0,24}?"
+        "BANK_SORT_CODE", "ACCOUNT", "sort c|sort_c|sort-c|sortc|s/c", r"(?:sort[ _-]?code|s/c)", r"\d{2}[ -]?\d{2}[ -]?\d{2}",
+        gap=r"[^\d\n]{0,24}?",
     ),
+    announcement("BANK_SORT_CODE", "ACCOUNT", "sort", r"sort", r"\d{2}[ -]?\d{2}[ -]?\d{2}(?![.,]\d)", gap=r"[\"' ]{0,2}[ :=#]{1,3}[\"']?"),
     announcement(
         "BANK_ACCOUNT", "ACCOUNT", "account|acct|acc |a/c|konto|kto|compte|conto|cuenta|rekening|clabe|c/c|checking|savings",
         rf"(?:(?:bank )?account(?:[ _]?holder)?|acct\.?|acc|a/c|konto(?:nummer|-nr\.?)?|(?:num[ée]ro de )?compte|"

@@ -227,7 +227,7 @@ _MORE_TITLES = (
     (("mr ", "mr. ", "mrs ", "mrs. ", "dr ", "dr. ", "prof ", "prof. "), _LOWER_TITLE),
 )
 _NOT_NAMES = frozenset(
-    "Rate Ratio Count Name Index The A An Who No Null None Type Value Width Header Key Data And Or Is In Of To Id ID Sir "  # noqa: SIM905  # words, not a list of strings
+    "Rate Ratio Count Branch Cover Name Index The A An Who No Null None Type Value Width Header Key Data And Or Is In Of To Id ID Sir "  # noqa: SIM905  # words, not a list of strings
     "Madam Madame Monsieur Hit Cache January February March April June July August September October November December".split()
 )
 

@@ -28,7 +28,7 @@ _NANP = re.compile(
 )
 _NANP_SHAPES = tuple(f"{before}000{between}0000" for before in " .-)" for between in " .-")
 _TRUNK = re.compile(
-    r"[(0](?<![\w+/#$=-].)(?<![^a-z]\..)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})"
+    r"[(0](?<![\w+/#$=-].)(?<![^a-z]\..)(?<!\d:.)(?:(?<=\()0\d{1,5}\)(?:[ /.-]{0,3}\d{2,8})|(?<=0)\d{1,5}[ /.-]{1,3}\d{2,8})"
     r"(?:[ /.-]{1,3}\d{2,8}|-\d(?= \d\d(?!\d))){0,4}"
     r"(?![\w-]|\.\d)",
     re.DOTALL,
@@ -61,6 +61,8 @@ _UNPREFIXED = (
 )
 """What a text must hold of the shape for a pattern to be tried, the pattern, and whose plan."""
 _NO_DIGITS = re.compile(r"\D")
+_FIGURES = re.compile(r"\d{1,3}(?:[ ]\d{1,3}){6,}|\d{1,3}\.\d{1,3}(?:[ ]\d{1,3}\.\d{1,3})+(?:[ ]\d{1,3})?")
+"""Of a table or a list: more groups than any number of a telephone has, or fractions."""
 _LONG_GROUP = re.compile(r"\d{3}")
 _DATE = re.compile(r"0?[1-9]\.(?:0?[1-9]|1[0-2])\.\d\d(?![.\d])")
 """With a year of two digits: what heads the messages of a chat, of which one says that a number is new."""
@@ -277,6 +279,7 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         start = match.start() + (match[0].startswith("(") and ")" not in match[0])
         if (
             sum(map(str.isdigit, match[0])) > 6
+            and _FIGURES.fullmatch(match[0]) is None
             and not _NO_NUMBER.match(text, match.start())
             and (
                 announced(start)

@@ -39,6 +39,10 @@ def test_what_stands_at_the_head_of_a_line_does_not_begin_on_the_line_before() -
         ("2025-11-04T08:06:02Z ", "vpn-gw3", " DEBUG retry"),
         ("- ", "AVX-512", " and NEON kernels"),
         ("sets max_body to ", "8MiB", " by itself"),
+        ("; rip   0x401183  0x401183 <", "memchr_avx2", "+67>"),
+        ("MCU      := ", "cortex-m0plus", "\nTARGET   := node"),
+        ("      OOMScoreAdjust=", "-600", "\n  notify: Reload"),
+        ("; $ objdump -d -M intel ", "--no-show-raw-insn memchr_avx2.o", " | head"),
         ("seed the twister with ", "5489", " and run it"),
         (
             "AAAABsPACQUAC0ZADYeAD8jAEgoAFEtAFoyAGM3AGw8\n",
@@ -71,6 +75,17 @@ def test_a_number_in_a_text_about_nobody_is_nobodys_unless_the_model_is_very_sur
         assert is_doubtful_value(text, 13, 19, "BANK_ACCOUNT", 0.92, personal=personal) is doubtful
 
 
+def test_bytes_of_a_dump_and_the_key_of_a_cache_are_no_secret() -> None:
+    for text, value in (
+        ("[  951.330852] Code: 90 90 90 90 f3 0f 1e fa 0f 1f 44", "90 90 f3"),
+        ("DEBUG: cache miss key=album:1993:tracks ttl=900", "1993"),
+        ("x = 6.109427", "109427"),
+    ):
+        at = text.rindex(value)
+        entity = "BANK_ACCOUNT" if text.startswith("x") else "CREDENTIAL"
+        assert is_doubtful_value(text, at, at + len(value), entity, 0.93)
+
+
 def test_a_number_is_made_whole_with_its_letters_and_dashes() -> None:
     text = "No. AB-4471-90X, issued"
     at = text.index("4471")
@@ -82,7 +97,8 @@ def test_a_number_is_made_whole_with_its_letters_and_dashes() -> None:
     "value",
     ["********", "<your token>", "${DB_PASSWORD}", "changeme", "password", "2026-11-03", "14:05", "4.17.21", "settings.yaml", "null",
      "ann@x.example", "https://x.example/a", "3f2a9c1e-77b1-4c2e-9f00-1a2b3c4d5e6f", "/etc/nginx", "abc",
-     "v2.31.0", "v0.7.0-rc.1", "165.5Mi", "256k", ".....IDATx", "field2"],
+     "v2.31.0", "v0.7.0-rc.1", "165.5Mi", "256k", ".....IDATx", "field2",
+     "#556b2f"],
 )  # fmt: skip
 def test_what_is_no_secret_whatever_the_model_says(value: str) -> None:
     assert is_doubtful_value(f"it is {value}", 6, 6 + len(value), "CREDENTIAL", SURE)
