@@ -325,7 +325,7 @@ def _speaks(text: str, start: int, end: int) -> bool:
 
 
 _PAPER = re.compile(
-    r"(?:[_.-]\w{1,24}){0,4}\.(?:pdf|docx?|odt|rtf|xlsx?|csv|pptx?|jpe?g|png|heic|tiff?|msg|eml|vcf)\b", re.IGNORECASE
+    r"(?:[_.-][^\W_]{1,24}){0,4}\.(?:pdf|docx?|odt|rtf|xlsx?|csv|pptx?|jpe?g|png|heic|tiff?|msg|eml|vcf)\b", re.IGNORECASE
 )
 
 

@@ -145,7 +145,7 @@ _RULES: tuple[tuple[Words, tuple[re.Pattern[str], ...]], ...] = (
     (_RECOVERY_WORDS, (_RECOVERY,)), (_KEY_WORDS, (_KEY_FOR,)),
 )  # fmt: skip
 _TYPED = frozenset({_FOR_A_START, _STRAIGHT, _OF_A_FILE})
-_OF_A_CACHE = re.compile(r"(?:[A-Za-z]\w{0,24}[-_.]){1,8}[0-9a-f]{32,64}")
+_OF_A_CACHE = re.compile(r"(?:[A-Za-z][A-Za-z0-9]{0,24}[-_.]){1,8}[0-9a-f]{32,64}")
 """``Linux-pnpm-store-7b965ee3…``: what caches keep things under, a digest at its end."""
 _EASY = re.compile(r"[a-z]{4,20}\d{1,4}")
 """As many passwords are, and names of variables too."""

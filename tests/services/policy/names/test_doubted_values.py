@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.policy.detection import Detector
 from services.policy.names.doubted_values import is_doubtful_value, whole_value
 
 SURE = 0.99
@@ -131,3 +132,12 @@ def test_a_value_of_any_length_is_judged_at_once(unit: str) -> None:
     for entity in ("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"):
         is_doubtful_value(f"it is {value}", 6, 6 + len(value), entity, SURE)
     assert is_doubtful_value(f"it is {unit * 601}", 6, 6 + 601 * len(unit), "CREDENTIAL", SURE)
+
+
+def test_what_follows_a_key_or_a_name_of_any_length_is_read_at_once() -> None:
+    """As above: with a sign that two parts of a pattern could take, there would be more ways to read these than anybody has time for."""
+    detector = Detector()
+    for unit in ("a_", "a-", "a.", "_", "Ab_"):
+        tail = (unit * 200)[:250]
+        for text in (f"cache key: {tail[:100]}1A", f"Ms Petrusic, see /files/Petrusic{tail}.pdfx", f"dump 00000010: {tail}"):
+            detector.find(text)
