@@ -85,10 +85,9 @@ _TIME_SHAPES = (
     ".000000]",
 )
 _DUMP = re.compile(
-    r"^(?:[0-9A-Fa-f]{6,16}:?|[0-9A-Fa-f]{4}:)[ \t]+(?:(?:[0-9A-Fa-f]{4}[ ]+){6}|(?:[0-9A-Fa-f]{2}[ ]+){8})[^\n]{0,120}",
-    re.MULTILINE,
+    r"^[0-9A-Fa-f]{3,15}0(?::[ \t]+(?:[0-9A-Fa-f]{4}[ ]+){6}|:?[ \t]+(?:[0-9A-Fa-f]{2}[ ]+){8})[^\n]{0,120}", re.MULTILINE
 )
-"""A line of a dump of bytes."""
+"""A line of a dump of bytes, sixteen or so of them. Without a colon they stand one by one: a card beside a number does not."""
 _DUMP_SHAPES = ("00: ", "0a: ", "a0: ", "00  ", "a0  ", "0a  ", "aa: ")
 
 

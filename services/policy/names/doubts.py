@@ -8,15 +8,11 @@ import re
 from collections.abc import Callable
 
 from services.policy.names.frames import frames_firm, frames_person, frames_place, heads_enumeration
+from services.policy.names.listed import is_listed, is_ordinary, is_unread, least_certainty
 from services.policy.names.methods import is_method
 from services.policy.names.products import has_name_of_product, is_product
-from services.policy.names.words import COMMON, COUNTRY, GIVEN, PLACE, SURNAME, folded
+from services.policy.names.words import WORD
 
-_WORD = re.compile(r"[^\W\d_]+")
-_MIXED = re.compile(r"(?!Mc|Mac|De|Di|Da|Du|La|Le|Lo|Van|Von|Fitz|O)[^\W\d_]*[a-zß-ÿ][A-ZÀ-Þ][^\W\d_]*")
-"""``PaymentGateway``; names have a capital within after certain beginnings only."""
-_TWO_LARGE = re.compile(r"[A-Z]{2}[a-z]{2,}")
-"""``RParen``"""
 _OF_IDENTIFIER_BEFORE = re.compile(
     r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[a-z_]\w+(?:\(\))?\.|\)\.|(?:^|[\s,{>+~])\.|[/\\][\w.-]*[/\\])\Z"
 )
@@ -32,7 +28,6 @@ _SMALL_BEFORE = re.compile(r"[\"'`.]")
 """One word in small letters, quoted or after a point: a value of a program, where people write their names large."""
 _NO_TITLE = re.compile(r"Miss (?:Rate|Ratio|Count|Branch|Cover)|(?:Dr|Miss|M\.|Sir|Lord|Lady) [a-zß-ÿ]")
 _FONT = re.compile(r"font[\w-]*[\"']?\s{0,4}:[^;{}\n]{0,120}\Z", re.IGNORECASE)
-_NO_NAME = re.compile(r"\w{25}|\d")
 _AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?\Z")
 """Where an age needs no word. All others are the recognizers': they know whose years are meant."""
 _AGE_COLUMN = re.compile(
@@ -97,6 +92,7 @@ _USER = re.compile(
 _STYLED = re.compile(r"(?:--[a-z][\w-]{0,20}|color|background|fill|stroke|border)\s?:\s?\Z")
 """What style sheets give a colour's name to."""
 _DOTTED = re.compile(r"[a-z]+\.[a-z]{1,12}")
+_OPENS_OR_ASSIGNS = frozenset("[(=")
 _OPERATOR = re.compile(r"\S @ \Z")
 """``A @ t.P``: a product of matrices. No handle has a blank after its sign."""
 _WHO_IS = re.compile(r"[A-ZÀ-Þ][\w'’-]+ [A-ZÀ-Þ][\w'’-]+ \(\Z")
@@ -160,12 +156,12 @@ SMALL = 0.98
 
 def _is_framed(text: str, start: int, end: int, entity: str, lists: Callable[[str], int]) -> bool:
     value = text[start:end]
-    if value.islower() or _is_ordinary(value, lists) or has_name_of_product(value):
+    if value.islower() or is_ordinary(value, lists) or has_name_of_product(value):
         return False
     if frames_place(text, start, end) or (entity != "LOCATION" and frames_firm(text, start, end)):
         return True
     if entity == "PERSON" and heads_enumeration(text, end):
-        return any(_is_listed(word, lists) for word in _WORD.findall(value))
+        return any(is_listed(word, lists) for word in WORD.findall(value))
     return entity != "LOCATION" and frames_person(text, start, end)
 
 
@@ -183,17 +179,17 @@ def is_doubtful(
     value = text[start:end]
     match entity:
         case "PERSON" | "ORGANIZATION" | "LOCATION":
-            least = _least(entity, value, lists)
+            least = least_certainty(entity, value, lists)
             if personal is False and not (entity == "LOCATION" and _CODE_AFTER_TOWN.match(text, end) is not None):
                 least += IMPERSONAL * (1 - least)
-            elif personal and entity == "PERSON" and not _is_ordinary(value, lists):
+            elif personal and entity == "PERSON" and not is_ordinary(value, lists):
                 least -= PERSONAL
             if sure < least and _is_framed(text, start, end, entity, lists):
                 # Capitals throughout are asked for more than the model ever gives.
                 least -= 2 * FRAMED if value.isupper() else FRAMED
-            named = any(_is_listed(word, lists) for word in _WORD.findall(value) if not word.islower())
+            named = any(is_listed(word, lists) for word in WORD.findall(value) if not word.islower())
             if (
-                is_product(text, start, end, lambda word: _is_listed(word, lists), person=entity == "PERSON")
+                is_product(text, start, end, lambda word: is_listed(word, lists), person=entity == "PERSON")
                 or _is_of_zone(text, start, end)
                 or _COLOUR.match(text, end) is not None
                 or (not named and _COMMON_NOUN.fullmatch(value) is not None)
@@ -210,7 +206,7 @@ def is_doubtful(
             if (
                 sure < least
                 or _is_foreign(text, start, end)
-                or (not personal and _is_unread(text, start, end, lists))
+                or (not personal and is_unread(text, start, end, lists))
                 or (
                     sure < 0.995
                     and _is_of_identifier(text, start, end)
@@ -223,7 +219,7 @@ def is_doubtful(
             ) or _WEAKNESS.search(value) is not None:
                 return True
             if (_MONTH.fullmatch(value) is not None and _IN_MONTH.search(text, max(0, start - 12), start) is not None) or (
-                value.islower() and _is_ordinary(value, lists) and _A_OR_ANY.search(text, max(0, start - 8), start) is not None
+                value.islower() and is_ordinary(value, lists) and _A_OR_ANY.search(text, max(0, start - 8), start) is not None
             ):
                 return True
             if text[start - 1 : start] in ("'", '"') and _ANNOTATED.search(text, max(0, start - 160), start) is not None:
@@ -257,7 +253,7 @@ def is_doubtful(
             ):
                 return True
             if _STYLED.search(text, max(0, start - 32), start) is not None or (
-                _DOTTED.fullmatch(value) is not None and text[end : end + 1] in "[(="
+                _DOTTED.fullmatch(value) is not None and text[end : end + 1] in _OPENS_OR_ASSIGNS
             ):
                 return True
             if is_method(text, start, end, personal=personal):
@@ -386,11 +382,6 @@ _ZONE = re.compile(
 """A zone of the IANA's time zone database. It says where a clock is, of many millions."""
 
 
-def _is_listed(word: str, lists: Callable[[str], int]) -> bool:
-    """Whether people have the name."""
-    return bool(lists(folded(word)) & (GIVEN | SURNAME))
-
-
 def _is_of_zone(text: str, start: int, end: int) -> bool:
     near = max(0, start - 32)
     return "/" in text[near : end + 1] and any(
@@ -406,24 +397,6 @@ _DRUG = re.compile(
     re.IGNORECASE,
 )
 """By the endings that the WHO gives to the names of medicines (its stem book), and of what laboratories measure."""
-_SMALL_WORD = re.compile(r"(?<![\w'’.@/-])[^\W\d_A-ZÀ-Þ][^\W\d_A-ZÀ-Þ]+(?![\w'’@/(=-])")
-_SEEN = 200
-_LEAST_WORDS = 5
-_UNREAD = 0.6
-"""So many of the small words about a name are on no list, when a text is in a language that the model has not learnt."""
-
-
-def _is_unread(text: str, start: int, end: int, lists: Callable[[str], int]) -> bool:
-    """Whether a word is no name that anybody has, in a language that the model cannot read: to it most words are strange there."""
-    bits = [lists(folded(word)) for word in _WORD.findall(text[start:end])]
-    if any(bit & (GIVEN | SURNAME) for bit in bits):
-        return False
-    words = _SMALL_WORD.findall(text, max(0, start - _SEEN), end + _SEEN)
-    if len(words) < _LEAST_WORDS:
-        return False
-    return sum(not lists(folded(word)) for word in words) > _UNREAD * len(words)
-
-
 _LETTERS = re.compile(r"[a-zà-ÿ](?: [a-zà-ÿ])+")
 """Small ones, one by one: initials are large."""
 _LABEL = re.compile(
@@ -435,47 +408,6 @@ _LABEL = re.compile(
     r"January|February|March|July|October|November|December|Januar|Februar|März|Juli|Oktober|Dezember)\.?"
 )
 """What announces something, begins a sentence or names a month is nobody."""
-
-
-def _is_ordinary(value: str, lists: Callable[[str], int]) -> bool:
-    return all(lists(folded(word)) & COMMON for word in _WORD.findall(value))
-
-
-def _least(entity: str, value: str, lists: Callable[[str], int]) -> float:
-    """How sure the model must be of a name, from what the lists say of its words."""
-    words = _WORD.findall(value)
-    if not words:
-        return 1.0
-    bits = [lists(folded(word)) for word in words]
-    ordinary = all(bit & COMMON for bit in bits)
-    small = all(word.islower() for word in words if len(word) > 1)
-    if len(words) == 1 and (_MIXED.fullmatch(words[0]) or _TWO_LARGE.fullmatch(words[0])):
-        return 0.97
-    if entity == "PERSON":
-        if _NO_NAME.search(value) is not None:
-            return 0.99
-        if small and not ordinary:
-            if all(bit & GIVEN and not bit & (COMMON | PLACE) for bit in bits):
-                return 0.75
-            if "," in value and any(bit & GIVEN for bit in bits):
-                # One of several: ``carla, petra``.
-                return 0.7
-            return 0.93 if len(words) == 1 else 0.8 if all(bit & (GIVEN | SURNAME) for bit in bits) else 0.9
-        if any(bit & (GIVEN | SURNAME) for bit in bits):
-            return 0.0 if len(words) > 1 else 0.93 if ordinary else 0.75
-        if ordinary and len(words) == 1:
-            # Nobody's name by any list.
-            return 0.985
-        if ordinary or (len(words) == 1 and value.isupper()):
-            return 0.95
-        return 0.85 if small or value.isupper() else 0.5
-    if entity == "ORGANIZATION":
-        if ordinary and len(words) > 1 and (small or "&" in value):
-            return 0.995
-        return 0.95 if small or (ordinary and len(words) == 1) else 0.8 if ordinary else 0.5
-    if any(bit & (PLACE | COUNTRY) for bit in bits):
-        return 0.8 if ordinary or small else 0.5
-    return 0.9 if ordinary or small else 0.5
 
 
 def _is_of_identifier(text: str, start: int, end: int) -> bool:

@@ -2,7 +2,8 @@
 
 import re
 
-_WORD = re.compile(r"[^\W\d_]+")
+from services.policy.names.words import WORD
+
 _EPONYM_AFTER = re.compile(
     r"(?:['’]s?)?[ -](?:optimi[sz]er|algorithm|theorem|transform|distribution|init(?:iali[sz](?:er|ation))?|cipher|syndrome|button|knob|"
     r"periods?)\b",
@@ -58,7 +59,7 @@ def is_method(text: str, start: int, end: int, *, personal: bool | None) -> bool
 
 
 def _is_of_eponyms(value: str) -> bool:
-    words = _WORD.findall(value.lower())
+    words = WORD.findall(value.lower())
     return not _EPONYMS.isdisjoint(words) and all(word in _EPONYMS or word in _BESIDE_EPONYMS for word in words)
 
 

@@ -7,6 +7,8 @@ to the model.
 import re
 from collections.abc import Callable
 
+from services.policy.names.words import WORD
+
 _PRODUCTS = frozenset(
     "ada airflow alpine andromeda angular ansible apollo arch ares argo arrow artemis astro athena atlas aurora avro azure "  # noqa: SIM905  # words, not a list of strings
     "babel backstage bazel beam bison bootstrap bun caddy camel cargo cassandra celery ceph chef cilium clojure cobol "
@@ -35,7 +37,6 @@ _TECHNICAL = re.compile(
     r"runtime|scheduler|schema|sdk|servers?|shards?|socket|sql|stack|syntax|tasks?|threads?|tools?|versions?|workers?|yaml|p9[59])\b",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"[^\W\d_]+")
 _SPOKEN_TO = re.compile(
     r"(?:@|\b(?:by|from|thanks|thx|hi|hello|hey|dear|cc|ask|asked|ping|with|mr|mrs|ms|dr)\b\.?,?[ ])$", re.IGNORECASE
 )
@@ -54,7 +55,7 @@ _HAS = re.compile(
 
 def has_name_of_product(value: str) -> bool:
     """Whether every word is one of a product, whatever is spoken of."""
-    return {word.lower() for word in _WORD.findall(value)} <= _PRODUCTS
+    return {word.lower() for word in WORD.findall(value)} <= _PRODUCTS
 
 
 def is_product(text: str, start: int, end: int, is_name: Callable[[str], bool], *, person: bool = True) -> bool:
@@ -63,7 +64,7 @@ def is_product(text: str, start: int, end: int, is_name: Callable[[str], bool], 
     A word that is also somebody's name (``is_name``) has to stand beside a product that is nobody's, or before what only products have,
     unless no ``person`` is thought of.
     """
-    words = {word.lower() for word in _WORD.findall(text[start:end]) if not word.islower()}
+    words = {word.lower() for word in WORD.findall(text[start:end]) if not word.islower()}
     if not words or not words <= _PRODUCTS:
         return False
     if person and _SPOKEN_TO.search(text, max(0, start - 16), start) is not None:
@@ -72,7 +73,7 @@ def is_product(text: str, start: int, end: int, is_name: Callable[[str], bool], 
         return False
     before, after = text[max(0, start - _ABOUT) : start], text[end : end + _ABOUT]
     others = {word.lower() for side in (before, after) for word in _TECHNICAL.findall(side)}
-    others.update(word for side in (before, after) for each in _WORD.findall(side) if (word := each.lower()) in _PRODUCTS)
+    others.update(word for side in (before, after) for each in WORD.findall(side) if (word := each.lower()) in _PRODUCTS)
     others -= words
     if not person or not any(is_name(word) for word in words):
         return bool(others)

@@ -30,6 +30,8 @@ blank before it: ``" Jane"`` is not ``"Jane"``, for what is glued to its neighbo
 
 No two of the branches match at one place; words are tried first, since most tokens are some."""
 
+WORD = re.compile(r"[^\W\d_]+")
+"""Letters, and nothing else: of a name of several words each."""
 _DIGIT = re.compile(r"\d")
 _ZEROS = str.maketrans("123456789", "0" * 9)
 
@@ -186,6 +188,7 @@ __all__ = [
     "PLACE",
     "SURNAME",
     "TOKEN",
+    "WORD",
     "canonical",
     "features",
     "folded",

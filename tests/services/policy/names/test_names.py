@@ -11,6 +11,7 @@ import pytest
 
 from services.policy.detection import Detector
 from services.policy.names import ModelBroken, NameFinder
+from services.policy.names.doubts import is_doubtful
 from services.policy.names.finder import MODEL
 from services.policy.names.kept import MAX_WORDS, KeptWords
 from services.policy.names.network import WIDTH, WINDOW, Floats
@@ -212,3 +213,9 @@ def test_a_number_is_known_by_what_the_model_sees_of_it() -> None:
     for token in (" 48213", "48213", "a-9", "x2024", " 1984", "7", " 42", "é81x3", "٣١٤"):
         assert features(canonical(token), len) == features(token, len)
     assert canonical(" 48213") == canonical(" 48999") != canonical(" 49213")
+
+
+def test_a_name_with_a_point_that_a_text_ends_with_is_no_word_of_a_program() -> None:
+    text = "please ask anna.berg"
+    assert not is_doubtful(text, 11, 20, "PERSON", 0.99, lambda _: 0, True)
+    assert is_doubtful(f"{text}[0]", 11, 20, "PERSON", 0.99, lambda _: 0, True)
