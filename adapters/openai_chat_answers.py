@@ -110,6 +110,9 @@ class ChatReader:
         if not isinstance(message, dict):
             message = choice.get("message")
             self._whole = isinstance(message, dict)
+        elif self._assembly.empty and not _says(fields(message)):
+            # Perplexity sends both: beside a whole answer an empty piece, beside a piece of a stream all that has come so far.
+            message = choice.get("message")
         self._message(fields(message), found)
         reason = choice.get("finish_reason")
         if choice.get("error") or reason == "error":
@@ -265,6 +268,11 @@ class ChatReader:
 
 
 _NOTHING = Usage()
+
+
+def _says(message: dict[str, Any]) -> bool:
+    """Whether there is anything in it but whose it is."""
+    return any(value for name, value in message.items() if name != "role")
 
 
 def _is_error(value: Any) -> bool:

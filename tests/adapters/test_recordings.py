@@ -19,7 +19,7 @@ from agentos.contracts.model import (
     Usage,
     user,
 )
-from tests.adapters.conformance import HELLO, ask_streaming, events
+from tests.adapters.conformance import HELLO, ask, ask_streaming, events
 from tests.adapters.openai_streams import chunk, finish, usage_chunk
 from tests.adapters.streaming import run, sse
 from tests.loopback.raw import RawServer, Reply
@@ -32,6 +32,7 @@ USED = Usage(input_tokens=9, output_tokens=4)
 SAID = TextPart(text="Hi")
 CALL: Any = {"index": 0, "id": "c1", "type": "function", "function": {"name": "look", "arguments": ""}}
 COUNTS: Any = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+SO_FAR: Any = {"role": "assistant", "content": ""}
 CHATS: dict[str, tuple[list[Any], tuple[Any, ...], str, tuple[str, ...]]] = {
     "OpenAI, with noise against listeners": (
         [chunk({"role": "assistant", "content": "", "refusal": None}, obfuscation="aXk"), chunk({"content": "Hi"}, obfuscation=""), finish(),
@@ -115,9 +116,39 @@ CHATS: dict[str, tuple[list[Any], tuple[Any, ...], str, tuple[str, ...]]] = {
          usage_chunk()],
         (SAID,), "length", ("tool call: the answer of house was cut off in the middle of its arguments",),
     ),
+    "Perplexity, all so far beside each piece": (
+        [{"choices": [{"index": 0, "finish_reason": None, "message": SO_FAR, "delta": SO_FAR}]},
+         {"choices": [{"index": 0, "finish_reason": None, "message": {**SO_FAR, "content": "H"}, "delta": {**SO_FAR, "content": "H"}}]},
+         {"choices": [{"index": 0, "finish_reason": None, "message": {**SO_FAR, "content": "Hi"}, "delta": {**SO_FAR, "content": "i"}}]},
+         {"choices": [{"index": 0, "finish_reason": "stop", "message": {**SO_FAR, "content": "Hi"}, "delta": SO_FAR}], "usage": COUNTS}],
+        (SAID,), "stop", (),
+    ),
     "Cohere's words for the end": ([chunk({"content": "Hi"}), finish("COMPLETE"), usage_chunk()], (SAID,), "stop", ()),
     "Zhipu's word for a filter": ([chunk({"content": "Hi"}), finish("sensitive"), usage_chunk()], (SAID,), "content_filter", ()),
 }  # fmt: skip
+
+
+WHOLE_CHATS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "an answer": ({"message": {**SO_FAR, "content": "Hi"}}, (SAID,)),
+    "Perplexity, an empty piece beside the answer": ({"message": {**SO_FAR, "content": "Hi"}, "delta": SO_FAR}, (SAID,)),
+    "Perplexity, an empty piece beside a call": (
+        {"message": {**SO_FAR, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]},
+         "delta": SO_FAR},
+        (ToolCallPart(id="c1", name="look", arguments={}),),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE_CHATS)
+async def test_whole_chat_completions_as_their_servers_send_them(
+    raw: RawServer, compatible: OpenAICompatibleAdapter, name: str
+) -> None:
+    choice, parts = WHOLE_CHATS[name]
+    raw.reply(
+        Reply.json({"id": "1", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", **choice}], "usage": COUNTS})
+    )
+    response = (await ask(compatible)).response
+    assert (response.parts, response.usage) == (parts, USED)
 
 
 @pytest.mark.parametrize("name", CHATS)

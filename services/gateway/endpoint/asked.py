@@ -40,12 +40,13 @@ class Strict(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``user`` is whom the client named as its end user, in clear: it goes no further than this process. ``echo`` is what the
-    dialect's answer repeats of the request, or needs to be written."""
+    dialect's answer repeats of the request, or needs to be written. ``notes`` say what of it no neutral request carries."""
 
     request: ModelRequest
     stream: bool = False
     user: str | None = None
     echo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    notes: tuple[str, ...] = ()
 
     def of_model(self, model: str) -> "Asked":
         """The same, of the model by the name that it has here."""

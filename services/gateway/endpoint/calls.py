@@ -286,7 +286,10 @@ class Calls:
         return await self._keys.open_model(call.key.tenant, PLACEHOLDERS, sealed, PlaceholderVault)
 
     async def outcome(self, call: Call) -> tuple[ModelResponse, PlaceholderVault]:
-        """The answer of a settled call, as the provider gave it, and what restores it. Raises EndpointError where there is none."""
+        """The answer of a settled call, as the provider gave it, and what restores it. Raises EndpointError where there is none.
+
+        Its notes begin with those on the request.
+        """
         recorded = await call.ear.fact(self._bus, "call.settled")
         if recorded is None:
             raise RetryLater(f"the settlement of call {call.id} cannot be read", code="not_settled")
@@ -307,6 +310,8 @@ class Calls:
         except KeyErased:
             raise EndpointError(400, "invalid_request", "erased", "what this call was about was erased", call=call.id) from None
         await self._fetched(call)
+        if call.asked.notes:
+            response = response.model_copy(update={"notes": (*call.asked.notes, *response.notes)})
         return response, vault
 
     async def _inspected(self, call: Call) -> None:

@@ -46,7 +46,7 @@ def hidden_thinking(data: str) -> ThinkingPart:
     return ThinkingPart(provider="anthropic", encrypted=data)
 
 
-def reasoning_item(text: str, encrypted: str, id_: str) -> ThinkingPart:
+def reasoning_item(text: str, encrypted: str, id_: str | None) -> ThinkingPart:
     """A reasoning item of OpenAI's own."""
     return ThinkingPart(provider="openai", text=text, encrypted=encrypted, id=id_)
 

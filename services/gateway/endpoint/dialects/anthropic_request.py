@@ -33,28 +33,14 @@ from services.gateway.endpoint.asked import (
     tool_of,
     uncarried,
 )
-
-Ttl = Literal["5m", "1h"]
-
-
-class CacheControl(Strict):
-    type: Literal["ephemeral"]
-    ttl: Ttl = "5m"
-
-
-class Cached(Strict):
-    cache_control: CacheControl | None = None
-
-    @property
-    def cache(self) -> Ttl | None:
-        """Where the block ends a prefix to be kept: for how long."""
-        return None if self.cache_control is None else self.cache_control.ttl
+from services.gateway.endpoint.dialects.shared import CacheControl, Cached, Direct, OwnTool, Ttl, late, marked
 
 
 class Text(Cached):
     type: Literal["text"]
     text: str
-    citations: tuple[()] | None = None
+    citations: tuple[Any, ...] | None = None
+    """Of an answer that is sent back; the model is told nothing by them."""
 
 
 class Base64Source(Strict):
@@ -73,23 +59,49 @@ class Image(Cached):
     source: Annotated[Base64Source | UrlSource, Field(discriminator="type")]
 
 
-class Caller(Strict):
-    type: Literal["direct"]
-
-
 class ToolUse(Cached):
     type: Literal["tool_use"]
     id: str
     name: str
     input: dict[str, Json]
-    caller: Caller | None = None
-    """The model itself, and no program that runs at the provider."""
+    caller: Direct | None = None
+
+
+class NoCitations(Strict):
+    enabled: Literal[False] = False
+
+
+class PlainSource(Strict):
+    type: Literal["text"]
+    media_type: Literal["text/plain"] = "text/plain"
+    data: str
+
+
+class ContentSource(Strict):
+    type: Literal["content"]
+    content: str | tuple[Text, ...]
+
+
+class Document(Cached):
+    type: Literal["document"]
+    source: Annotated[PlainSource | ContentSource, Field(discriminator="type")]
+    title: str | None = None
+    context: str | None = None
+    citations: NoCitations | None = None
+
+
+class SearchResult(Cached):
+    type: Literal["search_result"]
+    source: str
+    title: str
+    content: tuple[Text, ...]
+    citations: NoCitations | None = None
 
 
 class ToolResult(Cached):
     type: Literal["tool_result"]
     tool_use_id: str
-    content: str | tuple[Annotated[Text | Image, Field(discriminator="type")], ...] = ""
+    content: str | tuple[Annotated[Text | Image | Document | SearchResult, Field(discriminator="type")], ...] = ""
     is_error: bool | None = None
 
 
@@ -104,15 +116,17 @@ class RedactedThinking(Strict):
     data: str
 
 
-Block = Annotated[Text | Image | ToolUse | ToolResult | ThoughtOf | RedactedThinking, Field(discriminator="type")]
+Block = Annotated[
+    Text | Image | Document | SearchResult | ToolUse | ToolResult | ThoughtOf | RedactedThinking, Field(discriminator="type")
+]
 
 
 class Turn(Strict):
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "system"]
     content: str | tuple[Block, ...]
 
 
-class ToolOffered(Cached):
+class ToolOffered(Cached, OwnTool):
     name: str
     description: str | None = None
     input_schema: Json
@@ -214,19 +228,21 @@ def read_count(body: bytes) -> Asked:
 def _asked(given: CountRequest, *, stream: bool = False, user: str | None = None, **more: Any) -> Asked:
     uncarried(given, {name: rule for name, rule in _HARMLESS.items() if name in type(given).model_fields})
     system, system_cache = _system(given)
+    notes: list[str] = []
+    messages, late_ones = _conversation(given, notes)
     tools = tuple(_tool(tool, f"tools.{index}") for index, tool in enumerate(given.tools or ()))
     request = neutral(
         model=given.model,
-        system=system,
+        system="\n\n".join([*([system] if system else []), *late_ones]) or None,
         system_cache=system_cache,
-        messages=_conversation(given),
+        messages=messages,
         tools=tools,
         tool_choice=checked_tools(tools, _choice(given.tool_choice)),
         response_format=_format(given),
         thinking=_thinking(given),
         **more,
     )
-    return Asked(request, stream, user)
+    return Asked(request, stream, user, notes=tuple(notes))
 
 
 def _system(given: CountRequest) -> tuple[str | None, Ttl | None]:
@@ -277,26 +293,34 @@ def _thinking(given: CountRequest) -> Thinking | None:
     return Thinking(effort=words, budget_tokens=wanted.budget_tokens, show=wanted.display != "omitted")
 
 
-def _conversation(given: CountRequest) -> tuple[Message, ...]:
+def _conversation(given: CountRequest, notes: list[str]) -> tuple[tuple[Message, ...], list[str]]:
+    """The turns, and the instructions among them."""
     names: dict[str, str] = {}
     found: list[Message] = []
+    instructions: list[str] = []
     for index, turn in enumerate(given.messages):
         param = f"messages.{index}"
         content = (Text(type="text", text=turn.content),) if isinstance(turn.content, str) else turn.content
         parts = tuple(_part(block, names, turn.role, f"{param}.content.{at}") for at, block in enumerate(content))
         names |= {part.id: part.name for part in parts if isinstance(part, ToolCallPart)}
+        if turn.role == "system":
+            notes.append(late(param))
+            instructions += [part.text for part in parts if isinstance(part, TextPart)]
+            continue
         found.append(Message(role=turn.role, parts=parts))
     if not found:
         raise no_messages("messages")
-    return tuple(found)
+    return tuple(found), instructions
 
 
 def _part(block: Block, names: dict[str, str], role: str, param: str) -> Part:
     match block:
         case Text():
             return TextPart(text=block.text, cache=block.cache)
-        case Image():
+        case Image() if role != "system":
             return _image(block, param)
+        case Document() | SearchResult() if role == "user":
+            return TextPart(text=_text(block), cache=block.cache)
         case ToolUse() if role == "assistant":
             return carried.tool_call(block.id, block.name, block.input, f"{param}.id", cache=block.cache)
         case ToolResult() if role == "user":
@@ -317,7 +341,24 @@ def _image(block: Image, param: str) -> ImagePart:
             image = image_of_data(media_type, data, f"{param}.source")
         case UrlSource(url=url):
             image = image_of_url(url, f"{param}.source.url")
-    return image if block.cache is None else image.model_copy(update={"cache": block.cache})
+    return marked(image, block.cache)
+
+
+def _text(block: Text | Document | SearchResult) -> str:
+    """A document in words of its own, for those to whom it is none."""
+    if isinstance(block, Text):
+        return block.text
+    if isinstance(block, SearchResult):
+        return _told(block.title, block.source, *(each.text for each in block.content))
+    source = block.source
+    if isinstance(source, PlainSource):
+        return _told(block.title, block.context, source.data)
+    words = (source.content,) if isinstance(source.content, str) else (each.text for each in source.content)
+    return _told(block.title, block.context, *words)
+
+
+def _told(*parts: str | None) -> str:
+    return "\n\n".join(part for part in parts if part)
 
 
 def _result(block: ToolResult, names: dict[str, str], param: str) -> ToolResultPart:
@@ -327,7 +368,7 @@ def _result(block: ToolResult, names: dict[str, str], param: str) -> ToolResultP
     if isinstance(block.content, str):
         content, images = block.content, ()
     else:
-        content = "\n\n".join(each.text for each in block.content if isinstance(each, Text))
+        content = "\n\n".join(_text(each) for each in block.content if not isinstance(each, Image))
         images = tuple(
             _image(each, f"{param}.content.{at}") for at, each in enumerate(block.content) if isinstance(each, Image)
         )

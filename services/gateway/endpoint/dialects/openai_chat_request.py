@@ -33,11 +33,21 @@ from services.gateway.endpoint.asked import (
     tool_of,
     uncarried,
 )
+from services.gateway.endpoint.dialects.shared import (
+    NAMELESS,
+    Cached,
+    Marked,
+    OwnTool,
+    Ttl,
+    is_the_usual,
+    late,
+    marked,
+)
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class Text(Strict):
+class Text(Marked):
     type: Literal["text"]
     text: str
 
@@ -52,7 +62,7 @@ class ImageUrl(Strict):
     detail: str | None = None
 
 
-class Image(Strict):
+class Image(Marked):
     type: Literal["image_url"]
     image_url: ImageUrl
 
@@ -77,11 +87,13 @@ class ToolCall(Strict):
 class System(Strict):
     role: Literal["system", "developer"]
     content: str | tuple[Text, ...]
+    name: str | None = None
 
 
 class User(Strict):
     role: Literal["user"]
     content: str | tuple[UserPart, ...]
+    name: str | None = None
 
 
 class Assistant(Strict):
@@ -89,15 +101,20 @@ class Assistant(Strict):
     content: str | tuple[AssistantPart, ...] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
+    """The same, as vLLM, OpenRouter and Cerebras call it."""
+    name: str | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
-    # What SDKs repeat of an answer of ours, always empty.
-    annotations: tuple[()] | None = None
+    # What SDKs repeat of an answer; the model is told nothing by it.
+    annotations: tuple[Any, ...] | None = None
 
 
 class Tool(Strict):
     role: Literal["tool"]
     tool_call_id: str
     content: str | tuple[Text, ...]
+    name: str | None = None
+    """Of the tool: that of its call holds."""
 
 
 def _role(value: Any) -> str:
@@ -118,7 +135,7 @@ class Function(Strict):
     strict: bool | None = None
 
 
-class ToolOffered(Strict):
+class ToolOffered(Cached, OwnTool):
     type: Literal["function"]
     function: Function
 
@@ -191,6 +208,7 @@ class ChatRequest(Strict):
     audio: Any = None
     prediction: Any = None
     verbosity: Any = None
+    prompt_cache_options: Any = None
     prompt_cache_retention: Any = None
     web_search_options: Any = None
     functions: Any = None
@@ -208,6 +226,7 @@ _HARMLESS = {
     "audio": (never, "only text is answered"),
     "prediction": (never, "predicted outputs are not carried: leave it out"),
     "verbosity": (one_of("medium"), "is not carried: say in the prompt how long the answer is to be"),
+    "prompt_cache_options": (is_the_usual, "is not carried: mark what is worth keeping with prompt_cache_breakpoint"),
     "prompt_cache_retention": (one_of("in_memory", "in-memory"), "is not carried: leave it out"),
     "web_search_options": (never, "tools that the provider runs itself are not governed: offer a function"),
     "functions": (never, "was replaced by tools"),
@@ -223,14 +242,23 @@ def read_chat(body: bytes, defaults: Defaults) -> Asked:
         raise refused_field("stream_options", "is for streams: set stream to true, or leave it out")
     if None not in (given.max_tokens, given.max_completion_tokens) and given.max_tokens != given.max_completion_tokens:
         raise refused_field("max_tokens", "contradicts max_completion_tokens: send one of them")
-    system, messages = _conversation(given)
+    notes: dict[str, None] = {}
+    system, system_cache, messages = _conversation(given, notes)
     tools = tuple(
-        tool_of(tool.function.name, tool.function.description, tool.function.parameters, tool.function.strict, f"tools.{index}")
+        tool_of(
+            tool.function.name,
+            tool.function.description,
+            tool.function.parameters,
+            tool.function.strict,
+            f"tools.{index}",
+            cache=tool.cache,
+        )
         for index, tool in enumerate(given.tools or ())
     )
     request = neutral(
         model=given.model,
         system=system,
+        system_cache=system_cache,
         messages=messages,
         tools=tools,
         tool_choice=checked_tools(tools, _choice(given)),
@@ -246,7 +274,7 @@ def read_chat(body: bytes, defaults: Defaults) -> Asked:
         cache_key=given.prompt_cache_key,
     )
     usage = given.stream_options is not None and given.stream_options.include_usage is True
-    return Asked(request, bool(given.stream), given.safety_identifier or given.user, {"include_usage": usage})
+    return Asked(request, bool(given.stream), given.safety_identifier or given.user, {"include_usage": usage}, tuple(notes))
 
 
 def thinking_of(effort: Effort | None, *, show: bool = False) -> Thinking | None:
@@ -284,21 +312,23 @@ def format_of(name: str, description: str | None, schema: dict[str, Json] | None
     return JsonSchemaFormat(name=name, json_schema=found, strict=strict)
 
 
-def _conversation(given: ChatRequest) -> tuple[str | None, tuple[Message, ...]]:
+def _conversation(given: ChatRequest, notes: dict[str, None]) -> tuple[str | None, Ttl | None, tuple[Message, ...]]:
     system: list[str] = []
+    system_cache: Ttl | None = None
     turns: list[tuple[Literal["user", "assistant"], list[Part]]] = []
     names: dict[str, str] = {}
     for index, turn in enumerate(given.messages):
         param = f"messages.{index}"
         role: Literal["user", "assistant"] = "user"
         parts: list[Part]
+        if turn.name and not isinstance(turn, Tool):
+            notes[NAMELESS] = None
         match turn:
             case System():
                 if turns:
-                    raise refused_field(
-                        f"{param}.role", "instructions stand before the conversation: move them there or into a user message"
-                    )
+                    notes[late(param)] = None
                 system.append(_joined(turn.content))
+                system_cache = _mark(turn.content) or system_cache
                 continue
             case User():
                 parts = _user_parts(turn, param)
@@ -309,7 +339,7 @@ def _conversation(given: ChatRequest) -> tuple[str | None, tuple[Message, ...]]:
                 id_ = carried.plain_id(turn.tool_call_id)
                 if id_ not in names:
                     raise refused_field(f"{param}.tool_call_id", "answers no tool call of an earlier assistant message")
-                parts = [ToolResultPart(id=id_, name=names[id_], content=_joined(turn.content))]
+                parts = [ToolResultPart(id=id_, name=names[id_], content=_joined(turn.content), cache=_mark(turn.content))]
         # Results of parallel calls come one by one, and are one turn.
         if turns and turns[-1][0] == role and isinstance(turn, Tool) and isinstance(given.messages[index - 1], Tool):
             turns[-1][1].extend(parts)
@@ -317,31 +347,41 @@ def _conversation(given: ChatRequest) -> tuple[str | None, tuple[Message, ...]]:
             turns.append((role, parts))
     if not turns:
         raise no_messages("messages")
-    return "\n\n".join(system) or None, tuple(Message(role=role, parts=tuple(parts)) for role, parts in turns)
+    return "\n\n".join(system) or None, system_cache, tuple(Message(role=role, parts=tuple(parts)) for role, parts in turns)
 
 
 def _joined(content: str | tuple[Text, ...]) -> str:
     return content if isinstance(content, str) else "\n\n".join(part.text for part in content)
 
 
+def _mark(content: str | tuple[Text, ...]) -> Ttl | None:
+    """One text: where a mark stands within it, the whole is what is kept."""
+    if isinstance(content, str):
+        return None
+    return next((part.cache for part in reversed(content) if part.cache is not None), None)
+
+
 def _user_parts(turn: User, param: str) -> list[Part]:
     if isinstance(turn.content, str):
         return [TextPart(text=turn.content)]
     return [
-        TextPart(text=part.text)
+        TextPart(text=part.text, cache=part.cache)
         if isinstance(part, Text)
-        else image_of_url(part.image_url.url, f"{param}.content.{number}.image_url", part.image_url.detail)
+        else marked(image_of_url(part.image_url.url, f"{param}.content.{number}.image_url", part.image_url.detail), part.cache)
         for number, part in enumerate(turn.content)
     ]
 
 
 def _assistant_parts(turn: Assistant, param: str) -> list[Part]:
     parts: list[Part] = []
-    if turn.reasoning_content:
+    if thought := turn.reasoning_content or turn.reasoning:
         # Whose thinking it was, this format does not say: adapters leave it out, and say so.
-        parts.append(ThinkingPart(provider="unknown", text=turn.reasoning_content))
+        parts.append(ThinkingPart(provider="unknown", text=thought))
     content = (Text(type="text", text=turn.content),) if isinstance(turn.content, str) else turn.content or ()
-    parts += [TextPart(text=part.text if isinstance(part, Text) else part.refusal) for part in content]
+    parts += [
+        TextPart(text=part.text, cache=part.cache) if isinstance(part, Text) else TextPart(text=part.refusal)
+        for part in content
+    ]
     if turn.refusal:
         parts.append(TextPart(text=turn.refusal))
     for number, call in enumerate(turn.tool_calls or ()):

@@ -37,16 +37,17 @@ from services.gateway.endpoint.asked import (
     uncarried,
 )
 from services.gateway.endpoint.dialects.openai_chat_request import Effort, format_of, thinking_of
+from services.gateway.endpoint.dialects.shared import Direct, Marked, OwnTool, Ttl, is_the_usual, late, marked
 
 ENCRYPTED = "reasoning.encrypted_content"
 
 
-class InputText(Strict):
+class InputText(Marked):
     type: Literal["input_text"]
     text: str
 
 
-class InputImage(Strict):
+class InputImage(Marked):
     type: Literal["input_image"]
     image_url: str
     detail: str | None = None
@@ -55,8 +56,9 @@ class InputImage(Strict):
 class OutputText(Strict):
     type: Literal["output_text"]
     text: str
-    annotations: tuple[()] | None = None
-    logprobs: tuple[()] | None = None
+    # What SDKs repeat of an answer; the model is told nothing by it.
+    annotations: tuple[Any, ...] | None = None
+    logprobs: tuple[Any, ...] | None = None
 
 
 class Refusal(Strict):
@@ -83,6 +85,7 @@ class FunctionCall(Strict):
     arguments: str
     id: str | None = None
     status: str | None = None
+    caller: Direct | None = None
 
 
 class FunctionOutput(Strict):
@@ -91,6 +94,9 @@ class FunctionOutput(Strict):
     output: str | tuple[Annotated[InputText | InputImage, Field(discriminator="type")], ...]
     id: str | None = None
     status: str | None = None
+    caller: Direct | None = None
+    name: str | None = None
+    """Of the tool: that of its call holds."""
 
 
 class Summary(Strict):
@@ -100,7 +106,7 @@ class Summary(Strict):
 
 class Reasoned(Strict):
     type: Literal["reasoning"]
-    id: str
+    id: str | None = None
     summary: tuple[Summary, ...] = ()
     content: tuple[Summary, ...] | None = None
     encrypted_content: str | None = None
@@ -121,7 +127,7 @@ Item = Annotated[
 ]
 
 
-class ToolOffered(Strict):
+class ToolOffered(OwnTool):
     type: Literal["function"]
     name: str
     description: str | None = None
@@ -159,10 +165,22 @@ class Reasoning(Strict):
     effort: Effort | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
+    context: Literal["auto", "current_turn", "all_turns"] | None = None
 
 
 class StreamOptions(Strict):
     include_obfuscation: bool | None = None
+
+
+Include = Literal[
+    "reasoning.encrypted_content",
+    # Of tools that a provider runs itself: there are none, and so nothing of theirs.
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+    "file_search_call.results",
+    "web_search_call.action.sources",
+    "web_search_call.results",
+]
 
 
 class ResponsesRequest(Strict):
@@ -179,7 +197,7 @@ class ResponsesRequest(Strict):
     parallel_tool_calls: bool | None = None
     text: TextConfig | None = None
     reasoning: Reasoning | None = None
-    include: tuple[Literal["reasoning.encrypted_content"], ...] | None = None
+    include: tuple[Include, ...] | None = None
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
@@ -192,6 +210,7 @@ class ResponsesRequest(Strict):
     max_tool_calls: Any = None
     previous_response_id: Any = None
     prompt: Any = None
+    prompt_cache_options: Any = None
     prompt_cache_retention: Any = None
     service_tier: Any = None
     top_logprobs: Any = None
@@ -207,6 +226,7 @@ _HARMLESS = {
     "previous_response_id": (never, _KEPT),
     "prompt": (never, "prompts that the provider keeps are not governed: send the text"),
     "max_tool_calls": (never, "is for tools that the provider runs itself, and those are not governed: leave it out"),
+    "prompt_cache_options": (is_the_usual, "is not carried: mark what is worth keeping with prompt_cache_breakpoint"),
     "prompt_cache_retention": (one_of("in_memory", "in-memory"), "is not carried: leave it out"),
     "service_tier": (one_of("auto", "default"), "tiers are the router's choice: leave it out"),
     "top_logprobs": (one_of(0), "log probabilities are not carried: leave it out"),
@@ -218,7 +238,10 @@ def read_responses(body: bytes, defaults: Defaults) -> Asked:
     """A request, in neutral terms. Raises EndpointError naming the field that cannot be carried."""
     given = read(ResponsesRequest, body)
     uncarried(given, _HARMLESS)
-    system, messages = _conversation(given)
+    notes: dict[str, None] = {}
+    system, system_cache, messages = _conversation(given, notes)
+    if given.reasoning is not None and given.reasoning.context not in (None, "auto"):
+        notes["reasoning.context: is the provider's choice"] = None
     tools = tuple(
         tool_of(tool.name, tool.description, tool.parameters, tool.strict, f"tools.{at}")
         for at, tool in enumerate(given.tools or ())
@@ -226,6 +249,7 @@ def read_responses(body: bytes, defaults: Defaults) -> Asked:
     request = neutral(
         model=given.model,
         system=system,
+        system_cache=system_cache,
         messages=messages,
         tools=tools,
         tool_choice=checked_tools(tools, _choice(given)),
@@ -241,7 +265,7 @@ def read_responses(body: bytes, defaults: Defaults) -> Asked:
         "top_p",
     })  # fmt: skip
     echo = {**plain, "encrypted": ENCRYPTED in (given.include or ())}
-    return Asked(request, bool(given.stream), given.safety_identifier or given.user, echo)
+    return Asked(request, bool(given.stream), given.safety_identifier or given.user, echo, tuple(notes))
 
 
 def _thinking(given: ResponsesRequest) -> Thinking | None:
@@ -271,10 +295,11 @@ def _format(given: ResponsesRequest) -> JsonSchemaFormat | None:
             return format_of(wanted.name, wanted.description, wanted.schema_, wanted.strict)
 
 
-def _conversation(given: ResponsesRequest) -> tuple[str | None, tuple[Message, ...]]:
+def _conversation(given: ResponsesRequest, notes: dict[str, None]) -> tuple[str | None, Ttl | None, tuple[Message, ...]]:
     system = [given.instructions] if given.instructions else []
+    system_cache: Ttl | None = None
     if isinstance(given.input, str):
-        return "\n\n".join(system) or None, (Message(role="user", parts=(TextPart(text=given.input),)),)
+        return "\n\n".join(system) or None, None, (Message(role="user", parts=(TextPart(text=given.input),)),)
     turns: list[tuple[Literal["user", "assistant"], list[Part]]] = []
     names: dict[str, str] = {}
     before: str | None = None
@@ -282,10 +307,11 @@ def _conversation(given: ResponsesRequest) -> tuple[str | None, tuple[Message, .
         param = f"input.{index}"
         if isinstance(item, ItemMessage) and item.role in ("system", "developer"):
             if turns:
-                raise refused_field(
-                    f"{param}.role", "instructions stand before the conversation: move them there or into a user message"
-                )
-            system.append("\n\n".join(part.text for part in _content(item, param) if isinstance(part, TextPart)))
+                notes[late(param)] = None
+            for part in _content(item, param):
+                if isinstance(part, TextPart):
+                    system.append(part.text)
+                    system_cache = part.cache or system_cache
             continue
         role, parts = _item(item, names, param)
         names |= {part.id: part.name for part in parts if isinstance(part, ToolCallPart)}
@@ -297,7 +323,7 @@ def _conversation(given: ResponsesRequest) -> tuple[str | None, tuple[Message, .
         before = item.type
     if not turns:
         raise no_messages("input")
-    return "\n\n".join(system) or None, tuple(Message(role=role, parts=tuple(parts)) for role, parts in turns)
+    return "\n\n".join(system) or None, system_cache, tuple(Message(role=role, parts=tuple(parts)) for role, parts in turns)
 
 
 def _item(item: Item, names: dict[str, str], param: str) -> tuple[Literal["user", "assistant"], list[Part]]:
@@ -324,14 +350,17 @@ def _content(item: ItemMessage, param: str) -> list[Part]:
     found: list[Part] = []
     for at, part in enumerate(item.content):
         match part:
-            case InputText() | OutputText():
+            case InputText():
+                found.append(TextPart(text=part.text, cache=part.cache))
+            case OutputText():
                 found.append(TextPart(text=part.text))
             case Refusal():
                 found.append(TextPart(text=part.refusal))
             case InputImage():
                 if item.role != "user":
                     raise refused_field(f"{param}.content.{at}", "an image stands in a message of the user")
-                found.append(image_of_url(part.image_url, f"{param}.content.{at}.image_url", part.detail))
+                image = image_of_url(part.image_url, f"{param}.content.{at}.image_url", part.detail)
+                found.append(marked(image, part.cache))
     return found
 
 

@@ -34,6 +34,17 @@ async def test_values_leave_as_placeholders_and_come_back_restored(world: World,
     assert "ada@example.org" not in world.router.turns[0].request.model_dump_json()
 
 
+async def test_what_of_a_request_is_left_out_is_said_beside_the_answer(client: openai.AsyncOpenAI) -> None:
+    notes = ["messages: names of participants are not carried"]
+    said = await client.chat.completions.create(model="fast", messages=[{"role": "user", "name": "ada", "content": "Hello"}])
+    assert (said.model_extra or {})["agentos"]["notes"] == notes
+    stream = await client.chat.completions.create(
+        model="fast", messages=[{"role": "user", "name": "ada", "content": "Hello again"}], stream=True
+    )
+    told = [chunk.model_extra["agentos"] async for chunk in stream if "agentos" in (chunk.model_extra or {})]  # type: ignore[index]
+    assert [each["notes"] for each in told] == [notes]
+
+
 async def test_a_stream_is_restored_as_it_comes(world: World, client: openai.AsyncOpenAI) -> None:
     read = asyncio.Event()
 
