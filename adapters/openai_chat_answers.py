@@ -141,6 +141,9 @@ class ChatReader:
                 found += self._assembly.text(content)
         elif isinstance(content, list):
             self._blocks(entries(content), found)
+        elif isinstance(content, dict) and self._whole:
+            # Cloudflare gives what was asked for as JSON as JSON.
+            found += self._assembly.text(json.dumps(content, ensure_ascii=False))
         elif content is not None:
             raise failures.bad_answer(self._provider, "content that is neither text nor parts", usage=self.usage)
         refusal = text(message.get("refusal"))

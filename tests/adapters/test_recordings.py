@@ -130,6 +130,7 @@ CHATS: dict[str, tuple[list[Any], tuple[Any, ...], str, tuple[str, ...]]] = {
 
 WHOLE_CHATS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "an answer": ({"message": {**SO_FAR, "content": "Hi"}}, (SAID,)),
+    "Cloudflare, JSON as JSON": ({"message": {**SO_FAR, "content": {"né": [1]}}}, (TextPart(text='{"né": [1]}'),)),
     "Perplexity, an empty piece beside the answer": ({"message": {**SO_FAR, "content": "Hi"}, "delta": SO_FAR}, (SAID,)),
     "Perplexity, an empty piece beside a call": (
         {"message": {**SO_FAR, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]},

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
@@ -170,6 +170,14 @@ def checked_tools(tools: tuple[ToolSpec, ...], choice: ToolChoice | None) -> Too
         raise refused_field("tool_choice", "asks for a tool call, but there are no tools")
     # Without tools there is nothing to choose.
     return choice if names else None
+
+
+def allowed_of(tools: tuple[ToolSpec, ...], names: Sequence[str]) -> tuple[ToolSpec, ...]:
+    """The tools that may be called this time. A model that is told of no others calls none, whatever its provider."""
+    offered = {tool.name: tool for tool in tools}
+    if not names or not offered.keys() >= set(names):
+        raise refused_field("tool_choice", "allows a tool that is not among the tools, or none: tool_choice none is for that")
+    return tuple(tool for tool in tools if tool.name in names)
 
 
 def no_messages(param: str) -> EndpointError:

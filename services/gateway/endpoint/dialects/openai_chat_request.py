@@ -21,6 +21,7 @@ from services.gateway.endpoint.asked import (
     Asked,
     Defaults,
     Strict,
+    allowed_of,
     arguments_of,
     checked_tools,
     image_of_url,
@@ -149,6 +150,16 @@ class NamedTool(Strict):
     function: Named
 
 
+class Allowed(Strict):
+    mode: Literal["auto", "required"]
+    tools: tuple[NamedTool, ...]
+
+
+class AllowedTools(Strict):
+    type: Literal["allowed_tools"]
+    allowed_tools: Allowed
+
+
 class JsonSchema(Strict):
     name: str
     description: str | None = None
@@ -188,7 +199,9 @@ class ChatRequest(Strict):
     seed: int | None = None
     stop: str | tuple[str, ...] | None = None
     tools: tuple[ToolOffered, ...] | None = None
-    tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
+    tool_choice: (
+        Literal["auto", "none", "required"] | Annotated[NamedTool | AllowedTools, Field(discriminator="type")] | None
+    ) = None
     parallel_tool_calls: bool | None = None
     response_format: Annotated[AnyText | AnyJson | SchemaJson, Field(discriminator="type")] | None = None
     reasoning_effort: Effort | None = None
@@ -255,6 +268,8 @@ def read_chat(body: bytes, defaults: Defaults) -> Asked:
         )
         for index, tool in enumerate(given.tools or ())
     )
+    if isinstance(given.tool_choice, AllowedTools):
+        tools = allowed_of(tools, [tool.function.name for tool in given.tool_choice.allowed_tools.tools])
     request = neutral(
         model=given.model,
         system=system,
@@ -290,6 +305,8 @@ def _choice(given: ChatRequest) -> ToolChoice | None:
             return None if given.parallel_tool_calls is None else ToolChoice(parallel=given.parallel_tool_calls)
         case NamedTool():
             return ToolChoice(mode="tool", name=given.tool_choice.function.name, parallel=given.parallel_tool_calls)
+        case AllowedTools():
+            return ToolChoice(mode=given.tool_choice.allowed_tools.mode, parallel=given.parallel_tool_calls)
         case mode:
             return ToolChoice(mode=mode, parallel=given.parallel_tool_calls)
 

@@ -24,6 +24,7 @@ from services.gateway.endpoint.asked import (
     Asked,
     Defaults,
     Strict,
+    allowed_of,
     arguments_of,
     checked_tools,
     image_of_url,
@@ -140,6 +141,12 @@ class NamedTool(Strict):
     name: str
 
 
+class AllowedTools(Strict):
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "required"]
+    tools: tuple[NamedTool, ...]
+
+
 class AnyText(Strict):
     type: Literal["text"]
 
@@ -193,7 +200,9 @@ class ResponsesRequest(Strict):
     temperature: float | None = None
     top_p: float | None = None
     tools: tuple[ToolOffered, ...] | None = None
-    tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
+    tool_choice: (
+        Literal["auto", "none", "required"] | Annotated[NamedTool | AllowedTools, Field(discriminator="type")] | None
+    ) = None
     parallel_tool_calls: bool | None = None
     text: TextConfig | None = None
     reasoning: Reasoning | None = None
@@ -246,6 +255,8 @@ def read_responses(body: bytes, defaults: Defaults) -> Asked:
         tool_of(tool.name, tool.description, tool.parameters, tool.strict, f"tools.{at}")
         for at, tool in enumerate(given.tools or ())
     )
+    if isinstance(given.tool_choice, AllowedTools):
+        tools = allowed_of(tools, [tool.name for tool in given.tool_choice.tools])
     request = neutral(
         model=given.model,
         system=system,
@@ -281,6 +292,8 @@ def _choice(given: ResponsesRequest) -> ToolChoice | None:
             return None if given.parallel_tool_calls is None else ToolChoice(parallel=given.parallel_tool_calls)
         case NamedTool():
             return ToolChoice(mode="tool", name=given.tool_choice.name, parallel=given.parallel_tool_calls)
+        case AllowedTools():
+            return ToolChoice(mode=given.tool_choice.mode, parallel=given.parallel_tool_calls)
         case mode:
             return ToolChoice(mode=mode, parallel=given.parallel_tool_calls)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentos.contracts.model import ImagePart, ModelRequest, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from agentos.contracts.model import ImagePart, ModelRequest, TextPart, ThinkingPart, ToolCallPart, ToolChoice, ToolResultPart
 from services.gateway.endpoint import carried
 from services.gateway.endpoint.asked import Asked, Defaults
 from services.gateway.endpoint.dialects.anthropic_request import read_messages
@@ -33,6 +33,15 @@ def read(dialect: str, **change: Any) -> Asked:
 
 
 TOOL = {"type": "function", "function": {"name": "t", "parameters": {"type": "object"}}}
+
+
+def allowed_in_chat(name: str) -> dict[str, Any]:
+    return {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": name}}]},
+    }
+
+
 ASSISTANT: dict[str, Any] = {
     "role": "assistant",
     "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "t", "arguments": "{"}}],
@@ -113,7 +122,10 @@ ASSISTANT: dict[str, Any] = {
             "system.0.cache_control.type",
         ),
         ("chat", {"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages.0.user.content.0"),
-        ("chat", {"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
+        ("chat", {"tools": [TOOL], "tool_choice": {"type": "custom"}}, "tool_choice"),
+        ("chat", {"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools.allowed_tools"),
+        ("chat", {"tools": [TOOL], "tool_choice": allowed_in_chat("other")}, "tool_choice"),
+        ("responses", {"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": []}}, "tool_choice"),
         ("embed", {"input": [1, 2]}, "input"),
         ("embed", {"input": [""]}, "input"),
         ("embed", {"dimensions": 0}, "dimensions"),
@@ -184,6 +196,16 @@ def test_instructions_in_the_midst_of_a_conversation_stand_before_it_and_a_note_
     asked = read("responses", input=turns, instructions="First")
     assert (asked.request.system, asked.notes) == ("First\n\nLate", (LATE.replace("messages", "input"),))
     assert read("chat", messages=[{"role": "system", "content": "First"}, *CHAT["messages"]]).notes == ()
+
+
+def test_a_choice_among_some_tools_offers_no_others() -> None:
+    tools: list[dict[str, Any]] = [{"name": name, "parameters": {"type": "object"}} for name in ("a", "t", "b")]
+    chat = read("chat", tools=[{"type": "function", "function": tool} for tool in tools], tool_choice=allowed_in_chat("t"))
+    choice = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "t"}]}
+    responses = read("responses", tools=[{"type": "function", **tool} for tool in tools], tool_choice=choice)
+    for request in (chat.request, responses.request):
+        assert [tool.name for tool in request.tools] == ["t"]
+        assert request.tool_choice == ToolChoice(mode="required")
 
 
 def test_names_of_participants_are_left_out_and_a_note_says_so() -> None:
