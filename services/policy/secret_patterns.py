@@ -35,8 +35,8 @@ _NAMED = (
 )
 # A value with a letter, and a digit or a sign: names of variables and types have their own shapes, and calls are told by ``_is_value``.
 # Bounded look-aheads keep it linear.
-_BARE = r"(?=[^\s\"',;]{0,64}?[\d!@#$%^&*])(?=[^\s\"',;]{0,64}?[A-Za-z])[^\s\"'`,;<>{}\[\]]{6,512}(?<![.,:?!])(?![\w\[])"
-_QUOTED = r"(?=[^\s\"']{0,64}?[\d!@#$%^&*+=?])[^\s\"'<>{}]{6,512}(?=[\"'])"
+_BARE = r"(?=[^\s\"',;]{0,64}?[\d!@#$%^&*])(?=[^\s\"',;]{0,64}?[A-Za-z])[^\s\"'`,;<>{}\[\]]{6,4096}(?<![.,:?!])(?![\w\[])"
+_QUOTED = r"(?=[^\s\"']{0,64}?[\d!@#$%^&*+=?])[^\s\"'<>{}]{6,4096}(?=[\"'])"
 
 _ANY = re.compile("")
 _WORD_BEGINS = re.compile(r"(?:^|[^A-Za-z])$|[a-z]$")
@@ -65,7 +65,8 @@ KEYED_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
 """Words in lower case that may announce a secret, and how the 24 characters before each must end."""
 
 KEYED = re.compile(
-    r"s?(?:[_-]?(?:access[_-]?key|key|id|base|token|value|hash|prod|dev|staging|test|live|default|root|admin|v?\d)){0,2}[\"'`]?"
+    r"s?(?:[_-]?(?:access[_-]?key|key|id|base(?:64)?|b64|hex|pem|raw|token|value|hash|prod|dev|staging|test|live|default|root|admin|"
+    r"old|new|current|previous|primary|secondary|v?\d)){0,3}[\"'`]?"
     r"(?:\s{0,4}(?:[:=]|=>|:=)\s{0,4}| (?:->|→) | (?:is|was|ist|lautet|est|es|è|(?:was |is |has been )?(?:re)?set to|"
     r"(?:was |has been )?changed to|now is|is now) )"
     rf"(?:[\"'`](?P<quoted>{_QUOTED})|(?P<value>{_BARE}))",
@@ -94,7 +95,7 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of("AZURE_SECRET", "8q~", r"(?<![A-Za-z0-9])[A-Za-z0-9_~.]{3}8Q~[A-Za-z0-9_~.-]{31,34}"),
     _token("DIGITALOCEAN_TOKEN", "dop_v1_", r"[a-f0-9]{64}"),
     _of("SONAR_TOKEN", "squ_|sqp_|sqa_", r"(?<![A-Za-z0-9])sq[upa]_[a-f0-9]{40}(?![A-Za-z0-9])"),
-    _token("DIGITALOCEAN_TOKEN", "doo_v1_", r"[a-f0-9]{64}"),
+    _of("DIGITALOCEAN_TOKEN", "doo_v1_|dor_v1_", r"(?<![A-Za-z0-9])do[or]_v1_[a-f0-9]{64}(?![A-Za-z0-9])"),
     _token("ALIBABA_KEY", "LTAI", r"[A-Za-z0-9]{12,28}"),
     _token("HEROKU_KEY", "HRKU-", r"[A-Za-z0-9_-]{30,80}"),
     _token("FLY_TOKEN", "FlyV1 fm2_", r"[A-Za-z0-9+/=_,-]{40,2048}"),
@@ -106,7 +107,7 @@ SECRETS: tuple[SecretPattern, ...] = (
         "glpat-|glptt-|glrt-|gldt-|glft-|glsoat-|glagent-|glcbt-|glimt-",
         r"(?<![A-Za-z0-9])gl(?:pat|ptt|rt|dt|ft|soat|agent|cbt|imt)-[A-Za-z0-9_.-]{16,128}",
     ),
-    _of("ATLASSIAN_TOKEN", "atatt3", r"(?<![A-Za-z0-9])ATATT3[A-Za-z0-9_=-]{40,400}"),
+    _of("ATLASSIAN_TOKEN", "atatt3|atctt3", r"(?<![A-Za-z0-9])AT[AC]TT3[A-Za-z0-9_=-]{40,400}"),
     _of("BITBUCKET_TOKEN", "atbb", r"(?<![A-Za-z0-9])ATBB[A-Za-z0-9]{28,64}"),
     _of("NPM_TOKEN", "npm_", r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{30,64}(?![A-Za-z0-9_])"),
     _of("NPM_TOKEN", "_authtoken=", r"_authToken=(?P<value>[A-Za-z0-9+/=_-]{20,255})"),
@@ -179,6 +180,51 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of("CLOUDFLARE_KEY", "v1.0-", r"(?<![A-Za-z0-9])v1\.0-[a-f0-9]{24}-[a-f0-9]{146}"),
     _of("AGE_KEY", "age-secret-key-1", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
     _of("FACEBOOK_TOKEN", "eaa", r"(?<![A-Za-z0-9])EAA[MC][A-Za-z0-9]{60,255}", least=64),
+    _of("BREVO_KEY", "xkeysib-|xsmtpsib-", r"(?<![A-Za-z0-9])x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}(?![A-Za-z0-9])"),
+    _of("GOOGLE_KEY", "aq.ab", r"(?<![A-Za-z0-9])AQ\.Ab[A-Za-z0-9_-]{40,80}(?![A-Za-z0-9_-])"),
+    _of("PROVIDER_KEY", "fw_", r"(?<![A-Za-z0-9])fw_(?=[a-z0-9]{0,20}[A-Z])[A-Za-z0-9]{22,24}(?![A-Za-z0-9_])"),
+    _of("BUDIBASE_KEY", "-", r"(?<![A-Za-z0-9-])[a-f0-9]{32}-[a-f0-9]{78,80}(?![A-Za-z0-9-])", least=111),
+    _token("LANGSMITH_KEY", "lsv2_", r"(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
+    _of("SUPABASE_TOKEN", "sbp_", r"(?<![A-Za-z0-9])sbp_(?:v\d_)?[a-f0-9]{40}(?![A-Za-z0-9])"),
+    _token("SHIPPO_TOKEN", "shippo_", r"(?:live|test)_[a-f0-9]{40}"),
+    _token("DUFFEL_TOKEN", "duffel_", r"(?:live|test)_[A-Za-z0-9_=-]{43}"),
+    _of("ROOTLY_KEY", "rootly_", r"(?<![A-Za-z0-9])rootly_(?:[a-z]{2}_)?[a-f0-9]{64}(?![A-Za-z0-9])"),
+    _of(
+        "SOURCEGRAPH_TOKEN",
+        "sgp_|slk_",
+        r"(?<![A-Za-z0-9])(?:slk_[a-f0-9]{64}|sgp_(?:(?:[a-f0-9]{16}|local)_)?[a-f0-9]{40})(?![A-Za-z0-9])",
+    ),
+    _of("SETTLEMINT_TOKEN", "sm_", r"(?<![A-Za-z0-9])sm_[aps]at_[A-Za-z0-9]{16}(?![A-Za-z0-9])"),
+    _token("INTRA_SECRET", "s-s4t2", r"(?:af|ud)-[a-f0-9]{64}"),
+    _token("ENDOR_KEY", "endr+", r"[A-Za-z0-9-]{16}"),
+    _of("SPECTRAL_KEY", "spu-|spk-", r"(?<![A-Za-z0-9])sp[ku]-[a-z0-9]{32}(?![A-Za-z0-9])"),
+    _token("OPENSHIFT_TOKEN", "sha256~", r"[A-Za-z0-9_-]{43}"),
+    _of("BEDROCK_KEY", "absk", r"(?<![A-Za-z0-9])ABSK[A-Za-z0-9+/]{100,300}={0,2}", least=104),
+    _of("SERVICE_ACCOUNT_TOKEN", "ops_eyj", r"(?<![A-Za-z0-9])ops_eyJ[A-Za-z0-9+/_-]{160,2048}={0,3}", least=167),
+    _of("GRAFANA_TOKEN", "eyjrijoi", r"(?<![A-Za-z0-9])eyJrIjoi[A-Za-z0-9+/]{60,400}={0,3}", least=68),
+    _of("DROPBOX_TOKEN", "sl.", r"(?<![A-Za-z0-9.])sl\.(?:u\.)?[A-Za-z0-9_-]{120,1500}", least=123),
+    _of(
+        "HARNESS_TOKEN",
+        "pat.",
+        r"(?<![A-Za-z0-9.])pat\.[A-Za-z0-9_-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}(?![A-Za-z0-9])",
+        least=71,
+    ),
+    _of("SNYK_TOKEN", "snyk_", r"(?<![A-Za-z0-9])snyk_[us]at\.[0-9a-f]{8}\.[A-Za-z0-9_-]{30,80}"),
+    _of("FIRECRAWL_KEY", "fc-", r"(?<![A-Za-z0-9-])fc-[0-9a-f]{32}(?![A-Za-z0-9])", least=35),
+    _of("E2B_KEY", "e2b_", r"(?<![A-Za-z0-9])e2b_[0-9a-f]{40}(?![A-Za-z0-9])"),
+    _of(
+        "LAUNCHDARKLY_KEY",
+        "sdk-|api-|mob-",
+        r"(?<![A-Za-z0-9-])(?:sdk|api|mob)-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![A-Za-z0-9-])",
+        least=40,
+    ),
+    _of("ASANA_TOKEN", ":", r"(?<![A-Za-z0-9/.])[0-2]/\d{15,17}(?:/\d{15,17})?:[0-9a-f]{32}(?![A-Za-z0-9])", least=50),
+    _of(
+        "MICROSOFT_TOKEN",
+        ".ag",
+        r"(?<![A-Za-z0-9])[01]\.A[A-Za-z0-9_-]{40,200}\.(?:[A-Za-z0-9_-]{2,4}\.)?Ag[A-Za-z0-9_-]{200,2000}",
+        least=240,
+    ),
     # Forms that many use
     _of("JWT", "eyj", r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{4,8192}(?:\.[A-Za-z0-9_-]{0,4096}){0,3}"),
     _of(

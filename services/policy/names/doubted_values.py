@@ -10,7 +10,7 @@ from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_value
 
 VALUES = frozenset(("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"))
 _BEFORE = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:/@&?*\\]{1,64}\Z")
-_AFTER = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:@&\\]{1,128}=*")
+_AFTER = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:@&\\]{1,128}=*|={1,2}(?![\w=])")
 _NUMBER_BEFORE = re.compile(r"(?:\w|(?<=\w)-|\+){1,32}\Z")
 _NUMBER_AFTER = re.compile(r"(?:\w|-(?=\w)){1,32}")
 _STOPS = ".,!?:"

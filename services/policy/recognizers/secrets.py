@@ -395,6 +395,10 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 
 
+_OF_QUERY = re.compile(r"[?&][\w-]{1,20}\Z")
+"""A parameter of a URL: what follows the next ``&`` is another."""
+
+
 def _keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
     for at in _KEYED_WORDS.within(lowered):
         word, before = KEYED_WORDS[at]
@@ -405,6 +409,11 @@ def _keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
             if match is not None and before.search(text[max(0, position - 24) : position]) is not None:
                 group = "quoted" if match["quoted"] is not None else "value"
                 value = match[group]
+                if (
+                    text[position - 1 : position] in ("?", "&")
+                    or _OF_QUERY.search(text, max(0, position - 24), position) is not None
+                ):
+                    value = value.partition("&")[0]
                 # (password: hunter2)
                 value = value[:-1] if value.endswith(")") and "(" not in value else value
                 if is_value(value):

@@ -3,6 +3,7 @@
 import pytest
 
 from services.policy.detection import Detector
+from services.policy.recognizers.made_up import is_value
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +150,24 @@ def test_the_zone_that_machines_read_is_hidden(detector: Detector) -> None:
 )
 def test_other_scripts_and_releases_are_nobody(text: str, detector: Detector) -> None:
     assert found(detector, text) == []
+
+
+@pytest.mark.parametrize("run", ["a", "Ab", "aB1", "a_", "a-", "a.", "A_", "1.", "a:", "[a"])
+@pytest.mark.parametrize("end", ["-9!", "!", "$(", "é¿"])
+def test_what_looks_like_a_word_of_a_program_for_long_is_judged_at_once(run: str, end: str, detector: Detector) -> None:
+    """Read in too many ways it would be judged for ever: this ends, whatever it says."""
+    value = run * 400 + end
+    assert is_value(value) in (True, False)
+    assert all(finding.start < finding.end for finding in detector.find(f"password: {value}\n"))
+
+
+@pytest.mark.parametrize("value", ["q8Rk1vXn5TzPw2LmYd7sBf0cHj3uGa9eWx4oQi6yKtM==", "aVhXn8ghC9YqSz5R=", "Ab3=="])
+def test_what_ends_as_base64_does_may_be_a_secret(value: str) -> None:
+    assert is_value(value)
+    assert not is_value(f"{value[:3]}==other")
+
+
+def test_a_long_secret_is_found_to_its_end(detector: Detector) -> None:
+    secret = "Zq7xV9" * 300
+    [found] = detector.find(f'client_secret = "{secret}"\n')
+    assert (found.start, found.end) == (17, 17 + len(secret))
