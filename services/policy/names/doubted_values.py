@@ -6,9 +6,13 @@ The model reads what stands around a value, and says so of a part of it. Where a
 import re
 from itertools import pairwise
 
-from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_value
+from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_of_machine, is_value
 
 VALUES = frozenset(("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"))
+_BOLD = 2
+_PROCESS = re.compile(r"\w\[\Z")
+_TIME_OF_LOG = re.compile(r" (?:[01]\d|2[0-3])(?:[0-5]\d){2} ")
+"""After the day: ``081110 103027 34 INFO``"""
 _BEFORE = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:/@&?*\\]{1,64}\Z")
 _AFTER = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:@&\\]{1,128}=*|={1,2}(?![\w=])")
 _NUMBER_BEFORE = re.compile(r"(?:\w|(?<=\w)-|\+){1,32}\Z")
@@ -27,12 +31,17 @@ _NO_SECRET = re.compile(
     r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|sha\d*[-:].*|0x[0-9a-f]{1,16}|"
     r"\^?\\?(?:[0-9a-zÀ-ɏ]-[0-9a-zÀ-ɏ_]){1,5}[\wÀ-ɏḀ-ỿ^.+-]{0,6}|(?:\\?[ux][0-9a-f]{2,5}[ -]?)+.*|.*(?:0123456|abcdefg).*|"
     r"[\w-]{2,9}[_.-]|\.\w+|-{1,2}[a-z][\w-]*|"
+    r"(?:GHSA|CVE|CWE|PYSEC|RUSTSEC|RHSA|DSA|USN|OSV)-.*|(?=(?:[^.]*\.\d){2})(?:-?\d+(?:\.\d+)?)?(?:[Zz]?[MLHVCSQTAmlhvcsqta]-?\d+(?:\.\d+)?)+[Zz]?|"
+    r"(?:[a-z-]{2,12}[./])*(?:claude|gpt|gemini|llama|mistral|mixtral|qwen|deepseek|grok|gemma|phi|nova|titan|codestral|command)-?\d*(?:[-.:@][\w.]{1,16}){1,6}|"
     r"(?:np|pd|tf|os|self|torch)\.\w+|user(?:name)?:pass(?:word)?|.*\\.*|[a-z]+(?:_[a-z]+|_\d{1,5}[a-z]?){2,}|x(?:-[a-z]+)+(?:-\d+)?|"
     r"(?:aes|rsa|sha|hs|rs|es|ps|ecdsa|ed|rot|utf|md|gpt|base)-?\d+(?:-\w+)*|a\d{3}[a-z]\w{1,12}|"
     r"[a-z]\w*-\d+(?:\.\d+)+\w*|(?:value|field|column|param|arg|line|step|item|option|input)\d*|(?:foo|bar|baz)\d*|\w{2,5}v\d|[a-z]+,[a-z]+",
     re.IGNORECASE | re.DOTALL,
 )
 _OF_PROGRAM = re.compile(r"(?:[A-Z][a-z]+\d{0,5}){2,}|[A-Z][A-Z0-9]*(?:_[A-Z0-9*]+)+|[a-z]+(?:\.[a-z*]+){1,8}")
+_CAPITALIZED = re.compile(r"[A-Z][a-z]{3,}")
+_NAME_OF_TYPE = 2
+"""Words of more: ``LanguageModelV4StreamPart``"""
 _HEX = re.compile(r"(?:0x)?[0-9a-f]{20,128}", re.IGNORECASE)
 _GETTING_IN = re.compile(
     r"pass|pwd|\bpw\b|psw|mdp|secret|token|key|auth|cred|\bpin\b|(?<!en)(?<!de)(?<!uni)(?<!trans)(?<!bar)(?<!byte)(?<!source)(?<!op)(?<!geo)(?<!time)code|cookie|session|sid\b|signature|\bsig\b|salt|psk|\botp\b|\btan\b|kennwort|sign|geheim|schlüssel|schluessel|hmac|"
@@ -54,6 +63,7 @@ _LONGEST = 600
 """Characters of a value. Keys of more have a head line, and so a rule."""
 _MANY = 5
 _SHORT_PHONE = 9
+_DAY_OF_LOG = 6
 _MOST_OF_ACCOUNT = 25
 """Digits. More are two numbers."""
 _FIGURES = re.compile(r"[\d .a-z-]{1,32}")
@@ -83,7 +93,10 @@ _SMALL_WORD = re.compile(r"(?<![^\s\"'(¿¡“«])[^\W\d_A-ZÀ-Þ][^\W\d_A-ZÀ-�
 _SENTENCE = 2
 """Words in small letters that a line has which somebody says."""
 _SURE_IN_PROGRAM, _SURE_IN_RECORD, _SURE_OF_DIGITS, _SURE_OF_NOBODYS = 0.985, 0.9, 0.88, 0.97
-_IDENTIFIER = re.compile(r"(?=.*[a-z]{3})[a-z]{2,}\d{0,3}(?:[._-][a-z0-9]{1,12}){1,4}|[a-z]+\.[A-Z]\w+|-\d+")
+_IDENTIFIER = re.compile(
+    r"(?=.*[a-z]{3})[a-z]{2,}\d{0,3}(?:[._-][a-z0-9]{1,12}){1,4}|[a-z]+\.[A-Z]\w+|-\d+|"
+    r"(?=.*[a-z]{3})[a-z]{2,24}\d{0,3}(?:[._/#-](?:[a-z]{1,24}\d{0,3}|\d\w{0,7}))+/?"
+)
 """What programs call things: ``memchr_avx2``, ``cortex-m0plus``, ``atomic.Uint64``."""
 _OPTION = re.compile(r"--?[a-z][\w-]+ ")
 _BYTES = re.compile(r"[0-9a-f]{2}(?: [0-9a-f]{2})+")
@@ -124,6 +137,9 @@ def whole_value(text: str, start: int, end: int, entity: str) -> tuple[int, int]
     begin, close = first.start() if first else start, last.end() if last else end
     while close > end and text[close - 1] in _STOPS:
         close -= 1
+    if text.startswith("**", begin - 2) and text.endswith("**", begin, close) and close - begin > _BOLD:
+        # Bold, in Markdown.
+        close -= 2
     return begin, close
 
 
@@ -147,6 +163,8 @@ def is_doubtful_value(
     ):
         return True
     digits = sum(map(str.isdigit, value))
+    if digits == len(value) == _DAY_OF_LOG and _TIME_OF_LOG.match(text, end) is not None:
+        return True
     before = text[max(0, start - 48) : start]
     if _NOBODYS.search(before) is not None or _THIRD_COLUMN.search(before) is not None or _OF_IBAN.search(before) is not None:
         return True
@@ -164,6 +182,8 @@ def is_doubtful_value(
 
 
 def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool, personal: bool | None) -> bool:
+    if value.replace("_", "").isalnum() and len(_CAPITALIZED.findall(value)) > _NAME_OF_TYPE:
+        return True
     if len(value) < 4 or "\n" in value or _NO_SECRET.fullmatch(value) is not None or _OF_PROGRAM.fullmatch(value) is not None:
         return True
     before = text[max(0, start - 64) : start]
@@ -176,8 +196,15 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool, pe
         _MONEY_OR_MEASURE.match(text, start + len(value)) is not None or _BY_DEFAULT.match(text, start + len(value)) is not None
     ):
         return True
+    if value.isdigit() and text.startswith("]", start + len(value)) and _PROCESS.search(line) is not None:
+        return True
     announced = _GETTING_IN.search(line) is not None
-    if not announced and _is_unlikely(text, start, value, line, sure, personal):
+    if not announced and (
+        (value.isdigit() and line.endswith("=")) or (line.endswith("**") and not any(map(str.isdigit, value)))
+    ):
+        # A number that a log assigns, a word in bold.
+        return True
+    if not announced and (is_of_machine(value) or _is_unlikely(text, start, value, line, sure, personal)):
         return True
     if not announced and _FIGURES.fullmatch(value) is not None:
         end = start + len(value)
@@ -208,7 +235,7 @@ def _is_unlikely(text: str, start: int, value: str, line: str, sure: float, pers
     """Whether nothing says that it is a secret: what stands in a program, a log or a table is something else, unless the model is very sure."""
     if _PART_NUMBER.fullmatch(value) is not None or _OPTION.match(value) is not None or _is_of_blob(text, start, value):
         return True
-    if len(value) > _MADE_UP and is_made_up(value):
+    if len(value) > _MADE_UP and is_made_up(value) and _IDENTIFIER.fullmatch(value) is None:
         return False
     after = text[start + len(value) : start + len(value) + _LINE].partition("\n")[0]
     if not line.strip() and not after.strip():

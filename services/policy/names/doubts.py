@@ -120,6 +120,12 @@ _WEAKNESS = re.compile(
 )
 _ANNOTATED = re.compile(r"\bdef \w+\([^\n]{0,120}: [\"']\Z")
 """The type of a parameter that is not there yet: ``def chase(self, other: "Mark")``."""
+_ABBREVIATED = re.compile(r"Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec")
+_DAY_AND_TIME = re.compile(r" {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d")
+"""As a log's lines begin."""
+_CAMEL = re.compile(r"(?!mc|mac|de|van|von|di|da|du|la|le|o[A-Z])[a-z]{2,24}[A-Z]\w*")
+"""``cancelPeek``"""
+_INTERFACE = re.compile(r"(?:en|eth|wl|wlan|awdl|lo|utun|bridge|docker|veth|br|tun|tap|ens|enp|bond|vlan)\d\w{0,6}")
 _MONTH = re.compile(r"March|April|May|June|August|Mai|Mars|Avril|Juin|Août")
 _IN_MONTH = re.compile(r"\b(?:in|since|until|till|by|of|last|next|this|early|late|mid|im|seit|ab|en|depuis) \Z")
 _A_OR_ANY = re.compile(r"\b(?:an?|any|the|every|each|no|some|this|that) \Z")
@@ -196,7 +202,10 @@ def is_doubtful(
             ):
                 return True
             if (
-                _LABEL.fullmatch(value) is not None
+                (text[end : end + 1] == ">" and f"</{value}>" in text)
+                or (_ABBREVIATED.fullmatch(value) is not None and _DAY_AND_TIME.match(text, end) is not None)
+                or _CAMEL.fullmatch(value) is not None
+                or _LABEL.fullmatch(value) is not None
                 or _DRUG.fullmatch(value) is not None
                 or _LETTERS.fullmatch(value) is not None
             ):
@@ -302,6 +311,10 @@ def is_doubtful(
                 or _YEARS.match(text, end) is not None
             )
         case "USERNAME":
+            at = text.find(f"@{value}", max(0, start - _NEAR), end + _NEAR)
+            if _INTERFACE.fullmatch(value) is not None or (at > 0 and text[at - 1].isalnum()):
+                # Of a network, or a host: ``local@node-admin1``.
+                return True
             if personal is False and (sure < SURE_PERSONAL or text[end : end + 1] == "."):
                 return True
             if _WHO_IS.search(text, max(0, start - 32), start) is not None and text[end : end + 1] == ")":
@@ -400,7 +413,7 @@ _DRUG = re.compile(
 _LETTERS = re.compile(r"[a-zà-ÿ](?: [a-zà-ÿ])+")
 """Small ones, one by one: initials are large."""
 _LABEL = re.compile(
-    r"(?:ADR|BDAY|USt|RVNR|SIRET|SIREN|UAN|PESEL|NIP|EMS|NMLS|MB|GB|KB|TB|Soc|Diners|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
+    r"(?:ADRs?|ANSI|ASCII|FFI|GIL|MADR|RACI|SSRF|UUID|EHRs?|YOLO|BDAY|USt|RVNR|SIRET|SIREN|UAN|PESEL|NIP|EMS|NMLS|MB|GB|KB|TB|Soc|Diners|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
     r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
     r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Segundo|Municipio|Provincia|Lui|Lei|"
     r"[Pp]ra mim|Dzień dobry|Pozdrawiam|Hej|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"

@@ -25,8 +25,17 @@ _PRODUCTS = frozenset(
     "snowflake solr spark spinnaker spring sqlite storm strapi superset svelte swift symfony tableau tailwind tekton tempo "
     "temporal tensorflow terraform thanos titan titus tomcat tornado traefik trino triton typescript ubuntu vagrant vala "
     "valkey viewstamped vault velero vespa vite vitess vue wal weave webpack wordpress workflows xamarin yarn zabbix zig zipf "
-    "zookeeper zuul zygote".split()
+    "zookeeper zuul zygote "
+    "alexa anthropic bedrock chatgpt claude codestral codex cohere copilot cortana crewai deepseek fable gemini gemma gpt grok groq haiku "
+    "huggingface langchain langsmith litellm llama llamaindex mistral mixtral mythos ollama openai openrouter opus perplexity pydantic qwen "
+    "replicate siri sonnet vertex xai "
+    "ansi artifact biome bindgen black buildx catalina cmake codecov cursor cypress datadog dependabot discord eslint figma flake "
+    "flattens formulas ghidra handoff homebrew isort jekyll launchdarkly lint lodash mermaid minitest monterey mypy netlify notion nox numba "
+    "pandoc pillow poetry prettier pyflakes pylint pyright pytest ragas renovate rollup rspec rubric rubocop ruff scipy segment sinon slack "
+    "sonoma spans stripe supabase swatinem synthwave tox trufflehog trytond turborepo twilio ventura vercel vitest vultr yoga zed".split()
 )
+_MODELS = frozenset("claude gemini gemma mistral".split())  # noqa: SIM905  # words, not a list of strings
+"""What is spoken of where programs are, rather than a person of that name."""
 _ABOUT = 160
 _LEAST = 2
 """So many other words of programs, each counted once, say that a text speaks of programs."""
@@ -34,6 +43,8 @@ _TECHNICAL = re.compile(
     r"\b(?:algorithm|api|apps?|backend|bindings?|binary|build|builds|cache|cli|cluster|clusters|compiler|containers?|cpu|daemon|dashboards?|"
     r"databases?|debug|deploy\w{0,6}|docs|drivers?|endpoints?|framework|frontend|graph|http|json|kernel|languages?|latency|librar(?:y|ies)|"
     r"logs?|memory|metrics?|modules?|nodes?|packages?|pipelines?|plugins?|pods?|process|protocol|proxy|queries|queues?|replicas?|repo(?:sitory)?|"
+    r"agents?|arguments?|branch(?:es)?|chatbots?|class(?:es)?|commits?|config\w{0,10}|imports?|inference|install\w{0,6}|llms?|method|models?|"
+    r"parameters?|prompts?|providers?|releases?|tokens?|workflows?|"
     r"runtime|scheduler|schema|sdk|servers?|shards?|socket|sql|stack|syntax|tasks?|threads?|tools?|versions?|workers?|yaml|p9[59])\b",
     re.IGNORECASE,
 )
@@ -79,6 +90,8 @@ def is_product(text: str, start: int, end: int, is_name: Callable[[str], bool], 
         return bool(others)
     if len(others) < _LEAST:
         return False
+    if words <= _MODELS:
+        return True
     follows = _AFTER.match(after)
     beside = [match["word"].lower() for match in (_BEFORE.search(before), follows) if match is not None]
     if any(word in _PRODUCTS and not is_name(word) for word in (*words, *beside)) or _HAS.match(after) is not None:

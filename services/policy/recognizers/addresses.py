@@ -390,7 +390,9 @@ ANNOUNCED = Announcements(
 )  # fmt: skip
 
 
-_NL_AFTER_TOWN = re.compile(r"(?<=[a-zà-ÿ] )[1-9]\d{3} (?!SA|SD|SS)[A-Z]{2}(?=[ \t]*(?:$|[\n,.;)]))")
+_NL_AFTER_TOWN = re.compile(
+    r"(?<=[a-zà-ÿ] )[1-9]\d{3} (?!SA|SD|SS|[KMGTP]B|[MN]S|K[MG]|[AP]M|HZ)[A-Z]{2}(?=[ \t]*(?:$|[\n,.;)]))"
+)
 """Where the town stands first."""
 
 

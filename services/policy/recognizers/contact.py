@@ -48,6 +48,14 @@ _ADDRESSED = re.compile(
 )
 _ARRAY = re.compile(r"\b(?:push|unshift|my|foreach|keys|scalar|splice) {0,2}\(?(?:@\w+, ?){0,6}$")
 """Of Perl and its kin: ``push @names``, ``my (@one, @two)``."""
+_OF_RUBY = re.compile(r"(?:^|\n)[ \t]*@{1,2}[a-z]\w{0,40} (?:=|\|\|=|<<|\+=) |(?:^|\n)[ \t]*attr_(?:reader|accessor|writer) :")
+"""Where a program's attributes are written so, nobody is."""
+_RUBY_END = re.compile(r"\n[ \t]*end[ \t]*(?:\n|\Z)")
+_DECLARED = re.compile(
+    r" (?:final )?[A-Z][\w<>\[\]]{0,40} [a-z]\w{0,40}[,)]| (?:decorator|annotation|attribute|macro|directive)s?\b| instead\b"
+)
+"""``@Advice.Origin Method method``, ``the @cached decorator``."""
+_SCOPE = re.compile(r"\bscope[\"']?\s?[:=]\s?[\"']?\Z")
 _DESCRIBED = re.compile(r"(?:^|\n)[ \t]*(?:\*|///?|#)[ \t]+$")
 """``* @name: what it is``, in a comment before a function."""
 _ANNOTATIONS = frozenset(
@@ -67,7 +75,8 @@ _ANNOTATIONS = frozenset(
     "latest next beta alpha "
     "types babel angular vue react nestjs storybook testing-library jest eslint typescript-eslint rollup docker actions v1 v2 "
     "v3 v4 v5 v6 master "
-    "localhost github gitlab gmail".split()
+    "localhost github gitlab gmail "
+    "default csv tsv json base64 base64d uri html sh text claude copilot codex dependabot renovate cursor".split()
 )
 
 _GENERIC = frozenset(
@@ -81,8 +90,12 @@ _GENERIC = frozenset(
     "set unset empty passwd acct account classes username password host port token key id unique case-sensitive read write "
     "details attempt attempts screen button credentials link info information via here sessions history shell prompt flow "
     "success successful succeeded limit limits issue issues problem problems someone anyone another different superuser yourself usual "
-    "normal please thanks same both".split()
+    "normal please thanks same both "
+    "denied expired disconnected locked allowlist denylist whitelist blacklist code times uuid userid username_field assistant content role "
+    "agent agents prompts metrics who whom whose input output message messages objects object interface".split()
 )
+_OF_A_USER = re.compile(r"user_?(?:id|name|s|_\w+)?\Z|(?:_id|_name|_key|_type|_uuid)\Z")
+"""What a program calls somebody's name: it is none."""
 _CALL = re.compile(r"[(\[{]| or | and |\.\w")
 _ATTRIBUTE = re.compile(
     r"(?:self|settings|config|request|req|ctx|this|data|args|session|user|current_user|options|params|props|env|os|process|"
@@ -220,7 +233,7 @@ _PROMPT = re.compile(
 _BY_WHOM = re.compile(
     r"(?<![^\W_])(?:edited|deployed|deploy|pushed|merged|approved|updated|modified|reviewed|uploaded|exported|started|triggered|"
     r"requested|submitted|closed|opened|commit(?:ted)?|published|rotated|disabled|locked|unlocked|reset)[^\n.;]{0,40}? by @?"
-    r"(?P<value>(?=[a-z_.-]{0,30}[\d_.])[a-z][\w.-]{3,30}[a-z\d])(?![\w/@(-]|\.\w|:\d)"
+    r"(?P<value>(?=[a-z_.-]{0,30}(?:[\d_]|\.\w))[a-z][\w.-]{3,30}[a-z\d])(?![\w/@(-]|\.\w|:\d)"
 )
 """One word of small letters and a digit or a sign, and not what a program calls."""
 _RECORDED_BY = re.compile(
@@ -301,6 +314,17 @@ _LOGGED = (
 )
 
 
+_ITEM_ABOVE = re.compile(r"(?:^|\n)[ \t]*(?:- [^\n]*|[^\n]*:)[ \t]*\Z")
+_ITEM_BELOW = re.compile(r"[^\n]*\n[ \t]*- ")
+
+
+def _is_listed(text: str, signed: re.Match[str]) -> bool:
+    """Whether what looks signed is one of the items of a list, as YAML and Markdown have it."""
+    return _ITEM_ABOVE.search(text, max(0, signed.start() - _LINE), signed.start()) is not None or (
+        _ITEM_BELOW.match(text, signed.end()) is not None
+    )
+
+
 def _in_prose(text: str, handle: re.Match[str]) -> bool:
     """Whether a line speaks of somebody: words before the handle, and nothing of a program around it."""
     name = handle["value"]
@@ -357,6 +381,8 @@ def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
             # ``scheme://user:password@host`` is a connection.
             if _CREDENTIALS.search(text, max(0, match.start() - 128), match.start()) is not None:
                 continue
+            if not any(map(str.isalnum, match["local"])):
+                continue
             start = match.start() + (len(match["local"]) - len(match["local"].lstrip("'")))
             yield Finding(start, match.end(), "EMAIL_ADDRESS", "EMAIL", 1.0)
         for match in _UPI.finditer(text) if "upi" in lowered or "vpa" in lowered else ():
@@ -378,6 +404,7 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
             name not in _GENERIC
             and (code is None or (code[0] in (" or ", " and ") and not name.isalpha()))
             and not _ATTRIBUTE.match(name)
+            and _OF_A_USER.search(name) is None
         ):
             yield finding
     for triggers, pattern in _LOGGED:
@@ -385,7 +412,7 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
             for match in pattern.finditer(text):
                 group = str(match.lastgroup)
                 name = match[group].lower()
-                if name not in _GENERIC and name not in _OF_MACHINES:
+                if name not in _GENERIC and name not in _OF_MACHINES and not (pattern is _SIGNS and _is_listed(text, match)):
                     yield Finding(*match.span(group), "USERNAME", "USERNAME", 0.6)
     if text.count(": ") >= _LEAST_SPOKEN and "\n" in text:
         yield from _speakers(text)
@@ -395,7 +422,14 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.5)
     if "@" not in text:
         return
+    if _OF_RUBY.search(text) is not None or ("def " in text and _RUBY_END.search(text) is not None):
+        return
     for match in _HANDLE.finditer(text):
+        if (
+            _DECLARED.match(text, match.end()) is not None
+            or _SCOPE.search(text, max(0, match.start() - 16), match.start()) is not None
+        ):
+            continue
         if match["value"].lower() in _ANNOTATIONS or match["value"].lower().split(".")[0] in _ANNOTATIONS:
             continue
         before = text[max(0, match.start() - 16) : match.start()]

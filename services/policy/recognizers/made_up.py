@@ -17,18 +17,32 @@ _CHANGES = 12
 """So often at least the class of character (upper, lower, digit) changes in what nobody typed."""
 
 _CODE = re.compile(
-    r"[a-z_]\w*(?:\.\w+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|[\^~<>=v]{0,3}\d+(?:\.(?:\d+|[x*]))*|"
+    r"[a-z_]\w*(?:\.\w+)+(?:@[0-9a-f]{5,8})?|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|[\^~<>=v]{0,3}\d+(?:\.(?:\d+|[x*]))*|"
     r"[\^~<>=v]{0,3}\d+(?:\.\d+){2}-[a-z]+\.?\d*|(?:sha|md|SHA|MD)-?\d+.*|"
     r"[a-z]+\d+-(?:encoded|hashed|encrypted|based|only|compatible)|v\d+-[a-z]+|\d+[smhd]|/[\w./-]+|"
     r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|:?:?[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|"
-    r"\$\(|%\(|://|\(\)|=>|!=|==(?!=?\Z)).*|@[a-z]\w*|[A-Za-z][a-z_]*\??|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*\d?",
+    r"\$\(|%\(|://|\(\)|=>|!=|==(?!=?\Z)).*|@{1,2}[a-z][\w.?!]*|[A-Za-z][a-z_]*\??|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*\d?",
     re.DOTALL,
+)
+
+
+_OF_MACHINE = re.compile(
+    r"(?:[A-Za-z0-9_-]{1,63}\.){1,6}(?:com|org|net|edu|gov|io|local|internal|corp|lan|intra)(?::\d{2,5})?(?: [A-Z]{2,6})?|"
+    r"(?:[A-Za-z0-9_-]{1,63}\.){2,6}[a-z]{2}(?::\d{2,5})?(?: [A-Z]{2,6})?|"
+    r"[A-Za-z]+\d?(?:-\d{1,3}){3,5}|[\w.$]{4,80}@[0-9a-f]{5,8}|[a-z]{2,8}-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|"
+    r"[\w-]+\.(?:exe|apk|so|dll|dylib|properties|plist|class|bin|service)|[A-Z]{1,3}\d{1,3}(?:-[A-Z]{1,2}\d{0,3}){1,5}(?::[A-Z]\d{1,3}(?:-[A-Z]\d{1,3})?)?|"
+    r"[A-Z][A-Za-z]{1,24}(?:_[A-Z][A-Za-z]{1,30}){1,4}"
 )
 
 
 def is_value(value: str) -> bool:
     """Whether it may be a secret: not a path into an object, a variable, a constant's name, a call, a version or a file."""
     return _CODE.fullmatch(value) is None
+
+
+def is_of_machine(value: str) -> bool:
+    """Whether it is what logs call hosts, places in a rack, objects, requests, files and classes."""
+    return _OF_MACHINE.fullmatch(value) is not None
 
 
 _SIGNS = re.compile(r"[!@#$%^&*+=?~_-]")
@@ -67,4 +81,4 @@ def _is_text(token: str) -> bool:
     return all(32 <= byte < 127 or byte in (9, 10, 13) for byte in decoded)
 
 
-__all__ = ["PASSWORD", "is_made_up", "is_random", "is_value"]
+__all__ = ["PASSWORD", "is_made_up", "is_of_machine", "is_random", "is_value"]

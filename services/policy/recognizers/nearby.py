@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from services.policy.findings import Finding
 from services.policy.recognizers.lowered import Lowered, Words
-from services.policy.recognizers.made_up import PASSWORD, is_value
+from services.policy.recognizers.made_up import PASSWORD, is_of_machine, is_value
 
 _SCORE = 0.42
 _LEAST_HEX = 36
@@ -209,7 +209,12 @@ def _made_up_after(text: str, start: int) -> Iterator[Finding]:
         whole = match["value"] if _ends_in_a_sign(text, match) else match["value"].rstrip(".!?*_")
         before = text[start : match.start()]
         simple = _PLAINLY.fullmatch(whole) is not None and _STRONGLY.search(before) is not None
-        if (simple or looks_typed(whole)) and _CODE.search(before) is None and _BEFORE_OTHERS.search(before) is None:
+        if (
+            (simple or looks_typed(whole))
+            and not is_of_machine(whole)
+            and _CODE.search(before) is None
+            and _BEFORE_OTHERS.search(before) is None
+        ):
             yield Finding(match.start("value"), match.start("value") + len(whole), "CREDENTIAL", "SECRET", _SCORE)
 
 

@@ -320,6 +320,9 @@ def _grouped_ibans(text: str, checked: set[tuple[int, int]]) -> Iterator[Finding
             yield Finding(start, end, "IBAN_CODE", "IBAN", 0.7)
 
 
+_FRACTION = re.compile(r"\d+\.\d+")
+
+
 def _cards(text: str, first: int, last: int) -> Iterator[Finding]:
     """Twelve to nineteen digits in any grouping, of an issuer's range, whose Luhn digit fits; all between ``first`` and ``last``."""
     for window in _CARD_START.finditer(text, first, last):
@@ -338,7 +341,11 @@ def _cards(text: str, first: int, last: int) -> Iterator[Finding]:
                 and _grouped(shown)
                 and not (len(number) < 14 and _GROUP_BEFORE.search(text, max(0, start - 3), start))
             ):
-                if not _DEVICE.search(text, max(0, start - 32), start):
+                if (
+                    not _DEVICE.search(text, max(0, start - 32), start)
+                    and _FRACTION.fullmatch(shown) is None
+                    and text[max(0, start - 2) : start].rstrip("-")[-1:] != "_"
+                ):
                     yield Finding(start, start + len(shown), "CREDIT_CARD", "CARD", 1.0)
                     code = _CODE_OF_CARD.match(text, start + len(shown))
                     if code is not None:

@@ -200,11 +200,33 @@ def phones(text: str, lowered: Lowered) -> Iterator[Finding]:
         first = max(0, first - _CONTEXT_CHARS - 16)
         if first > end:
             if end >= 0:
-                yield from _phones(text, lowered, start, end)
+                yield from _untimed(text, lowered, start, end)
             start = first
         end = last + _CONTEXT_CHARS
     if end >= 0:
-        yield from _phones(text, lowered, start, end)
+        yield from _untimed(text, lowered, start, end)
+
+
+_DAY_AND_TIME = re.compile(
+    r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]) (?:[01]\d|2[0-3])(?:[0-5]\d){2}|"
+    r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])/(?:[01]\d|2[0-3])(?:[0-5]\d){2}"
+)
+"""``081110 103027``, ``0701/114930``: as logs write them."""
+_MINUTES = re.compile(r":[0-5]\d")
+_SECONDS_BEFORE = re.compile(r"\d\d:\d\d:(?:\d\d[.,])?\Z|(?:^|\n)\d{6} \Z")
+
+
+def _untimed(text: str, lowered: Lowered, start: int, end: int) -> Iterator[Finding]:
+    return (found for found in _phones(text, lowered, start, end) if not _is_of_time(text, found.start, found.end))
+
+
+def _is_of_time(text: str, start: int, end: int) -> bool:
+    """Whether it is a time, or begins within one, as at the head of a log's line."""
+    return (
+        _MINUTES.match(text, end) is not None
+        or _SECONDS_BEFORE.search(text, max(0, start - 12), start) is not None
+        or _DAY_AND_TIME.fullmatch(text, start, end) is not None
+    )
 
 
 def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> Iterator[Finding]:

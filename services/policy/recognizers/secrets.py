@@ -395,6 +395,7 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 
 
+_LEAST_KEYED = 4
 _OF_QUERY = re.compile(r"[?&][\w-]{1,20}\Z")
 """A parameter of a URL: what follows the next ``&`` is another."""
 
@@ -416,7 +417,7 @@ def _keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
                     value = value.partition("&")[0]
                 # (password: hunter2)
                 value = value[:-1] if value.endswith(")") and "(" not in value else value
-                if is_value(value):
+                if len(value) >= _LEAST_KEYED and is_value(value):
                     yield Finding(match.start(group), match.start(group) + len(value), "CREDENTIAL", "SECRET", 0.8)
             position = lowered.find(word, after)
 
