@@ -183,7 +183,7 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of("BREVO_KEY", "xkeysib-|xsmtpsib-", r"(?<![A-Za-z0-9])x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}(?![A-Za-z0-9])"),
     _of("GOOGLE_KEY", "aq.ab", r"(?<![A-Za-z0-9])AQ\.Ab[A-Za-z0-9_-]{40,80}(?![A-Za-z0-9_-])"),
     _of("PROVIDER_KEY", "fw_", r"(?<![A-Za-z0-9])fw_(?=[a-z0-9]{0,20}[A-Z])[A-Za-z0-9]{22,24}(?![A-Za-z0-9_])"),
-    _of("BUDIBASE_KEY", "-", r"(?<![A-Za-z0-9-])[a-f0-9]{32}-[a-f0-9]{78,80}(?![A-Za-z0-9-])", least=111),
+    _of("BUDIBASE_KEY", "", r"(?<![A-Za-z0-9-])[a-f0-9]{32}-[a-f0-9]{78,80}(?![A-Za-z0-9-])", least=111),
     _token("LANGSMITH_KEY", "lsv2_", r"(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
     _of("SUPABASE_TOKEN", "sbp_", r"(?<![A-Za-z0-9])sbp_(?:v\d_)?[a-f0-9]{40}(?![A-Za-z0-9])"),
     _token("SHIPPO_TOKEN", "shippo_", r"(?:live|test)_[a-f0-9]{40}"),
@@ -218,7 +218,7 @@ SECRETS: tuple[SecretPattern, ...] = (
         r"(?<![A-Za-z0-9-])(?:sdk|api|mob)-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![A-Za-z0-9-])",
         least=40,
     ),
-    _of("ASANA_TOKEN", ":", r"(?<![A-Za-z0-9/.])[0-2]/\d{15,17}(?:/\d{15,17})?:[0-9a-f]{32}(?![A-Za-z0-9])", least=50),
+    _of("ASANA_TOKEN", "", r"(?<![A-Za-z0-9/.])[0-2]/\d{15,17}(?:/\d{15,17})?:[0-9a-f]{32}(?![A-Za-z0-9])", least=50),
     _of(
         "MICROSOFT_TOKEN",
         ".ag",
