@@ -10,7 +10,8 @@ from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_of_mach
 
 VALUES = frozenset(("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"))
 _BOLD = 2
-_PROCESS = re.compile(r"\w\[\Z")
+_PROCESS = re.compile(r"\w\[\Z|:\d\d(?:\.\d+)? #\Z")
+"""Before a process's number, which a bracket ends."""
 _TIME_OF_LOG = re.compile(r" (?:[01]\d|2[0-3])(?:[0-5]\d){2} ")
 """After the day: ``081110 103027 34 INFO``"""
 _BEFORE = re.compile(r"[^\s\"'`“”„«»<>()\[\]{},;|=:/@&?*\\]{1,64}\Z")
@@ -49,7 +50,7 @@ _GETTING_IN = re.compile(
     re.IGNORECASE,
 )
 _NO_KEY = re.compile(
-    r"(?:hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
+    r"(?:hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|req_?id|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
     r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
     r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
     r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|"
@@ -151,6 +152,8 @@ def is_doubtful_value(
         # Of what stands alone nothing around it can tell what it is.
         return True
     value = text[start:end]
+    if value.isdigit() and text.startswith("]", end) and _PROCESS.search(text, max(0, start - 16), start) is not None:
+        return True
     if entity == "CREDENTIAL":
         return _is_no_secret(text, start, value, sure, code, personal)
     if personal is False and sure < _SURE_OF_NOBODYS:
@@ -195,8 +198,6 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool, pe
     if _FIGURES_ALONE.fullmatch(value) is not None and (
         _MONEY_OR_MEASURE.match(text, start + len(value)) is not None or _BY_DEFAULT.match(text, start + len(value)) is not None
     ):
-        return True
-    if value.isdigit() and text.startswith("]", start + len(value)) and _PROCESS.search(line) is not None:
         return True
     announced = _GETTING_IN.search(line) is not None
     if not announced and (

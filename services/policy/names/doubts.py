@@ -272,7 +272,12 @@ def is_doubtful(
                 "font" in before.lower() and _FONT.search(before) is not None
             )
         case "TITLE":
-            return _NO_TITLE.match(text, start) is not None or text[end - 1 : end] == "_" or _is_of_identifier(text, start, end)
+            return (
+                _NO_TITLE.match(text, start) is not None
+                or text[start - 1 : start] == "-"
+                or text[end - 1 : end] == "_"
+                or _is_of_identifier(text, start, end)
+            )
         case "POSTCODE":
             if _POSTCODE.fullmatch(value) is not None:
                 return False

@@ -76,7 +76,8 @@ _ANNOTATIONS = frozenset(
     "types babel angular vue react nestjs storybook testing-library jest eslint typescript-eslint rollup docker actions v1 v2 "
     "v3 v4 v5 v6 master "
     "localhost github gitlab gmail "
-    "default csv tsv json base64 base64d uri html sh text claude copilot codex dependabot renovate cursor".split()
+    "default fields timestamp metadata version level csv tsv json base64 base64d uri html sh text "
+    "claude copilot codex dependabot renovate cursor".split()
 )
 
 _GENERIC = frozenset(

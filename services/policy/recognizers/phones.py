@@ -213,7 +213,7 @@ _DAY_AND_TIME = re.compile(
 )
 """``081110 103027``, ``0701/114930``: as logs write them."""
 _MINUTES = re.compile(r":[0-5]\d")
-_SECONDS_BEFORE = re.compile(r"\d\d:\d\d:(?:\d\d[.,])?\Z|(?:^|\n)\d{6} \Z")
+_SECONDS_BEFORE = re.compile(r"\d\d:\d\d:(?:\d\d[.,])?\Z|(?:^|\n)\d{6} \Z|\d\.\Z|HTTP/\d(?:\.\d)?\" \Z")
 
 
 def _untimed(text: str, lowered: Lowered, start: int, end: int) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from services.policy.findings import Finding
 from services.policy.recognizers.handed_over import handed_over
 from services.policy.recognizers.lowered import Lowered, Words
-from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_random, is_value
+from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_of_machine, is_random, is_value
 from services.policy.secret_patterns import KEYED, KEYED_WORDS, PRIVATE_KEY_BEGIN, PRIVATE_KEY_END, SECRETS
 
 _RANDOM = re.compile(r"(?<![\w+/=.:@#%~-])(?=[A-Za-z0-9_-]{0,40}\d)[A-Za-z0-9_-]{32,64}(?![\w+/=.:@%~-])")
@@ -391,7 +391,11 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
         position = len(text) if end is None else end.end()
         yield Finding(begin.start(), position, "PRIVATE_KEY", "SECRET", 1.0)
     for match in _RANDOM.finditer(text) if lowered.longest >= _LEAST_RANDOM else ():
-        if is_random(match[0]) and not _PUBLIC.search(text, max(0, match.start() - 24), match.start()):
+        if (
+            is_random(match[0])
+            and not is_of_machine(match[0])
+            and not _PUBLIC.search(text, max(0, match.start() - 24), match.start())
+        ):
             yield Finding(*match.span(), "HIGH_ENTROPY", "SECRET", 0.5)
 
 
