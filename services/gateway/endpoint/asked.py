@@ -40,13 +40,15 @@ class Strict(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``user`` is whom the client named as its end user, in clear: it goes no further than this process. ``echo`` is what the
-    dialect's answer repeats of the request, or needs to be written. ``notes`` say what of it no neutral request carries."""
+    dialect's answer repeats of the request, or needs to be written. ``notes`` say what of it no neutral request carries.
+    ``documents``: whether it holds any, or results of a search, which a client marks as such."""
 
     request: ModelRequest
     stream: bool = False
     user: str | None = None
     echo: Mapping[str, Any] = field(default_factory=dict[str, Any])
     notes: tuple[str, ...] = ()
+    documents: bool = False
 
     def of_model(self, model: str) -> "Asked":
         """The same, of the model by the name that it has here."""
@@ -60,9 +62,11 @@ class Asked:
         return sum(-(-len(text.encode("utf-8", "surrogatepass")) // 4) for text in [*texts(self.request), *described])
 
     @property
-    def reads_tools(self) -> bool:
-        """Whether something stands in the request that a tool has answered."""
-        return any(isinstance(part, ToolResultPart) for message in self.request.messages for part in message.parts)
+    def reads_others(self) -> bool:
+        """Whether something stands in the request that a tool has answered, or that was found somewhere."""
+        return self.documents or any(
+            isinstance(part, ToolResultPart) for message in self.request.messages for part in message.parts
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ class Calls:
             task_type=key.task_type,
             pack=key.pack,
             agent=key.agent,
-            untrusted=key.untrusted or asked.reads_tools,
+            untrusted=key.untrusted or asked.reads_others,
             instance=self._bus.instance,
             api_key=key.id,
             user=None if asked.user is None else self._digest(key.tenant, asked.user),

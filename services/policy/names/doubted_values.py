@@ -33,7 +33,7 @@ _NO_SECRET = re.compile(
     r"\^?\\?(?:[0-9a-zÀ-ɏ]-[0-9a-zÀ-ɏ_]){1,5}[\wÀ-ɏḀ-ỿ^.+-]{0,6}|(?:\\?[ux][0-9a-f]{2,5}[ -]?)+.*|.*(?:0123456|abcdefg).*|"
     r"[\w-]{2,9}[_.-]|\.\w+|-{1,2}[a-z][\w-]*|"
     r"(?:GHSA|CVE|CWE|PYSEC|RUSTSEC|RHSA|DSA|USN|OSV)-.*|(?=(?:[^.]*\.\d){2})(?:-?\d+(?:\.\d+)?)?(?:[Zz]?[MLHVCSQTAmlhvcsqta]-?\d+(?:\.\d+)?)+[Zz]?|"
-    r"(?:[a-z-]{2,12}[./])*(?:claude|gpt|gemini|llama|mistral|mixtral|qwen|deepseek|grok|gemma|phi|nova|titan|codestral|command)-?\d*(?:[-.:@][\w.]{1,16}){1,6}|"
+    r"(?:[a-z-]{2,12}[./])*(?:claude|gpt|gemini|llama|mistral|mixtral|qwen|deepseek|grok|gemma|phi|nova|titan|codestral|command)-?\d*(?:[-.:@]\w{1,16}){1,8}|"
     r"(?:np|pd|tf|os|self|torch)\.\w+|user(?:name)?:pass(?:word)?|.*\\.*|[a-z]+(?:_[a-z]+|_\d{1,5}[a-z]?){2,}|x(?:-[a-z]+)+(?:-\d+)?|"
     r"(?:aes|rsa|sha|hs|rs|es|ps|ecdsa|ed|rot|utf|md|gpt|base)-?\d+(?:-\w+)*|a\d{3}[a-z]\w{1,12}|"
     r"[a-z]\w*-\d+(?:\.\d+)+\w*|(?:value|field|column|param|arg|line|step|item|option|input)\d*|(?:foo|bar|baz)\d*|\w{2,5}v\d|[a-z]+,[a-z]+",
@@ -96,7 +96,7 @@ _SENTENCE = 2
 _SURE_IN_PROGRAM, _SURE_IN_RECORD, _SURE_OF_DIGITS, _SURE_OF_NOBODYS = 0.985, 0.9, 0.88, 0.97
 _IDENTIFIER = re.compile(
     r"(?=.*[a-z]{3})[a-z]{2,}\d{0,3}(?:[._-][a-z0-9]{1,12}){1,4}|[a-z]+\.[A-Z]\w+|-\d+|"
-    r"(?=.*[a-z]{3})[a-z]{2,24}\d{0,3}(?:[._/#-](?:[a-z]{1,24}\d{0,3}|\d\w{0,7}))+/?"
+    r"(?=.*[a-z]{3})[a-z]{2,24}\d{0,3}(?:[._/#-](?:[a-z]{1,24}\d{0,3}|\d[a-z\d]{0,7}))+/?"
 )
 """What programs call things: ``memchr_avx2``, ``cortex-m0plus``, ``atomic.Uint64``."""
 _OPTION = re.compile(r"--?[a-z][\w-]+ ")

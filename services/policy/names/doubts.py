@@ -274,7 +274,7 @@ def is_doubtful(
         case "TITLE":
             return (
                 _NO_TITLE.match(text, start) is not None
-                or text[start - 1 : start] == "-"
+                or (text[start - 1 : start] == "-" and text[start - 2 : start - 1].isalpha())
                 or text[end - 1 : end] == "_"
                 or _is_of_identifier(text, start, end)
             )

@@ -49,7 +49,7 @@ _ADDRESSED = re.compile(
 _ARRAY = re.compile(r"\b(?:push|unshift|my|foreach|keys|scalar|splice) {0,2}\(?(?:@\w+, ?){0,6}$")
 """Of Perl and its kin: ``push @names``, ``my (@one, @two)``."""
 _OF_RUBY = re.compile(r"(?:^|\n)[ \t]*@{1,2}[a-z]\w{0,40} (?:=|\|\|=|<<|\+=) |(?:^|\n)[ \t]*attr_(?:reader|accessor|writer) :")
-"""Where a program's attributes are written so, nobody is."""
+"""Where a program's attributes are written so, somebody is named in its remarks alone."""
 _RUBY_END = re.compile(r"\n[ \t]*end[ \t]*(?:\n|\Z)")
 _DECLARED = re.compile(
     r" (?:final )?[A-Z][\w<>\[\]]{0,40} [a-z]\w{0,40}[,)]| (?:decorator|annotation|attribute|macro|directive)s?\b| instead\b"
@@ -423,11 +423,11 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span("value"), "USERNAME", "USERNAME", 0.5)
     if "@" not in text:
         return
-    if _OF_RUBY.search(text) is not None or ("def " in text and _RUBY_END.search(text) is not None):
-        return
+    ruby = _OF_RUBY.search(text) is not None or ("def " in text and _RUBY_END.search(text) is not None)
     for match in _HANDLE.finditer(text):
         if (
-            _DECLARED.match(text, match.end()) is not None
+            (ruby and not _in_prose(text, match))
+            or _DECLARED.match(text, match.end()) is not None
             or _SCOPE.search(text, max(0, match.start() - 16), match.start()) is not None
         ):
             continue

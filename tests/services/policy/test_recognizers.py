@@ -3,7 +3,8 @@
 import pytest
 
 from services.policy.detection import Detector
-from services.policy.recognizers.made_up import is_value
+from services.policy.names.doubted_values import is_doubtful_value
+from services.policy.recognizers.made_up import is_of_machine, is_value
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +153,16 @@ def test_other_scripts_and_releases_are_nobody(text: str, detector: Detector) ->
     assert found(detector, text) == []
 
 
-@pytest.mark.parametrize("run", ["a", "Ab", "aB1", "a_", "a-", "a.", "A_", "1.", "a:", "[a"])
+@pytest.mark.parametrize("run", ["a", "Ab", "aB1", "a_", "_1", "a-", "a.", ".a", "A_", "1.", "a:", "[a", "-a1", "M1.5"])
 @pytest.mark.parametrize("end", ["-9!", "!", "$(", "é¿"])
 def test_what_looks_like_a_word_of_a_program_for_long_is_judged_at_once(run: str, end: str, detector: Detector) -> None:
     """Read in too many ways it would be judged for ever: this ends, whatever it says."""
     value = run * 400 + end
     assert is_value(value) in (True, False)
+    assert not is_of_machine(value)
+    for begin in ("", "gpt", "aa", "user"):
+        text = f"lead {begin}{run * 100}{end} tail"
+        assert is_doubtful_value(text, 5, len(text) - 5, "CREDENTIAL", 0.9) in (True, False)
     assert all(finding.start < finding.end for finding in detector.find(f"password: {value}\n"))
 
 

@@ -242,7 +242,16 @@ def _asked(given: CountRequest, *, stream: bool = False, user: str | None = None
         thinking=_thinking(given),
         **more,
     )
-    return Asked(request, stream, user, notes=tuple(notes))
+    return Asked(request, stream, user, notes=tuple(notes), documents=_has_documents(given))
+
+
+def _has_documents(given: CountRequest) -> bool:
+    return any(
+        isinstance(block, Document | SearchResult)
+        for turn in given.messages
+        if not isinstance(turn.content, str)
+        for block in turn.content
+    )
 
 
 def _system(given: CountRequest) -> tuple[str | None, Ttl | None]:

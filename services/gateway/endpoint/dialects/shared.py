@@ -84,9 +84,14 @@ def marked(image: ImagePart, cache: Ttl | None) -> ImagePart:
     return image if cache is None else image.model_copy(update={"cache": cache})
 
 
+_USUAL = {"mode": "implicit", "ttl": "30m"}
+
+
 def is_the_usual(options: Any) -> bool:
     """Whether options of the prompt's cache say no more than what holds without them."""
-    return isinstance(options, dict) and cast("dict[str, Any]", options).items() <= {"mode": "implicit", "ttl": "30m"}.items()
+    return isinstance(options, dict) and all(
+        value == _USUAL.get(name) for name, value in cast("dict[str, Any]", options).items()
+    )
 
 
 def late(where: str) -> str:

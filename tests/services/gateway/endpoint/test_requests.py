@@ -76,6 +76,7 @@ ASSISTANT: dict[str, Any] = {
         ("chat", {"nonsense": 1}, "nonsense"),
         ("chat", {"messages": [{"role": "user", "content": "x", "nickname": "ada"}]}, "messages.0.user.nickname"),
         ("chat", {"prompt_cache_options": {"mode": "explicit"}}, "prompt_cache_options"),
+        ("chat", {"prompt_cache_options": {"mode": ["implicit"]}}, "prompt_cache_options"),
         ("chat", {"tools": [{"type": "custom", "custom": {"name": "t"}}]}, "tools.0"),
         ("responses", {"tools": [{"type": "web_search"}]}, "tools.0"),
         ("responses", {"tools": [{"type": "custom", "name": "t"}]}, "tools.0"),
@@ -295,12 +296,15 @@ def test_documents_of_text_are_told_in_words(block: dict[str, Any], words: str) 
     marked = {**block, "cache_control": {"type": "ephemeral"}}
     use = {"type": "tool_use", "id": "t1", "name": "t", "input": {}}
     result = {"type": "tool_result", "tool_use_id": "t1", "content": [block]}
-    request = read(
+    assert read("messages", messages=[{"role": "user", "content": [marked]}]).reads_others
+    assert not read("messages").reads_others
+    asked = read(
         "messages",
         messages=[
             {"role": "user", "content": [marked]}, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]},
         ],
-    ).request  # fmt: skip
+    )  # fmt: skip
+    request = asked.request
     assert request.messages[0].parts == (TextPart(text=words, cache="5m"),)
     found = request.messages[2].parts[0]
     assert isinstance(found, ToolResultPart)
