@@ -325,6 +325,7 @@ _STATE_NAMES = (
     r"Ohio|Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|"
     r"Texas|Utah|Vermont|Virginia|Washington|West Virginia|Wisconsin|Wyoming)"
 )
+_OF_IDAHO = ("832", "833", "834", "835", "836", "837", "838")
 _AFTER_US = re.compile(rf"(?:(?:^|[a-z.,\n\"]),?[ ]?(?P<state>{_STATES})|\b{_STATE_NAMES}),? {{1,3}}$")
 _AFTER_AU = re.compile(
     r"\b(?:NSW|VIC|QLD|SA|WA|TAS|NT|ACT|New South Wales|Victoria|Queensland|South Australia|Western Australia|"
@@ -427,7 +428,8 @@ def _postcodes(text: str, lowered: Lowered, streets: list[Finding]) -> Iterator[
             continue
         after = {4: _AFTER_AU, 6: _AFTER_INDIAN, 7: _AFTER_INDIAN}.get(len(match[0]), _AFTER_US)
         place = after.search(before)
-        if place is not None:
+        # ``user ID 54321`` is not in Idaho.
+        if place is not None and not (after is _AFTER_US and place["state"] == "ID" and not match[0].startswith(_OF_IDAHO)):
             yield code(*match.span())
             if after is _AFTER_US and place["state"]:
                 at = match.start() - len(before) + place.start("state")

@@ -25,6 +25,8 @@ _UPI = re.compile(
     re.IGNORECASE,
 )
 """An address of the Unified Payments Interface of India: it has no domain."""
+_UPI_BANK = re.compile(r"(?<![\w.@-])[\w.-]{2,64}@(?:ok(?:sbi|axis|icici|hdfcbank)|ybl|ibl|axl|paytm|upi|apl)(?![\w.@-])")
+"""The same, by what its banks call themselves in it."""
 _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
@@ -386,6 +388,8 @@ def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
                 continue
             start = match.start() + (len(match["local"]) - len(match["local"].lstrip("'")))
             yield Finding(start, match.end(), "EMAIL_ADDRESS", "EMAIL", 1.0)
+        for match in _UPI_BANK.finditer(text):
+            yield Finding(*match.span(), "UPI_ID", "ACCOUNT", 0.9)
         for match in _UPI.finditer(text) if "upi" in lowered or "vpa" in lowered else ():
             yield Finding(*match.span("value"), "UPI_ID", "ACCOUNT", 0.9)
     if "%40" in text:

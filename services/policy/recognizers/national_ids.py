@@ -40,7 +40,7 @@ ANNOUNCED = Announcements(
         r"9\d{2}[ -]?\d{2}[ -]?\d{4}",
     ),
     announcement(
-        "US_EIN", "ID", "ein|employer id|tax id|tax_id|taxid|fein", r"(?:\bf?ein\b|employer id\w*|tax[ _]?id\w*)",
+        "US_EIN", "ID", "ein|employer id|tax id|tax_id|taxid|fein|tin ", r"(?:\bf?ein\b|\btin\b|employer id\w*|tax[ _]?id\w*)",
         r"\d{2}-?\d{7}"
     ),
     announcement(

@@ -35,6 +35,12 @@ _PLAINLY = re.compile(
     r"(?:api|access|secret|license|encryption|subscription)[ _-]key|passkey|salt|(?:access|auth|bearer|api) token)(?: is)?[ \t]{1,3}[\"'`]?)"
     r"(?P<value>[^\s\"'`<>]{6,128})",
 )
+_IN_QUOTES = re.compile(
+    rf"(?<![A-Za-z_-]){PASSWORD}(?: (?:is|was|ist|war|est|es|è))?:?[ \t](?P<quote>[\"'`])"
+    r"(?P<value>(?=[^\s\"'`]{0,64}[\d!@#$%^&*?+])[^\s\"'`<>{}]{6,128})(?P=quote)",
+    re.IGNORECASE,
+)
+"""``with password 'AtomicBomb9'``: whatever it is made of."""
 _PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "mdp ", "psw ", "kennwort", "contraseña", "wachtwoord", "key ", "salt ", "token "))
 _SESSION = re.compile(
     r"cookie[\"']?\s?:[^\n]{0,200}?(?<![A-Za-z])(?:[a-z.]{0,12}sess(?:ion)?(?:_?id)?|sid|connect\.sid|auth\w{0,12}|(?:csrf|"
@@ -341,6 +347,8 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
             yield Finding(*match.span(group), secret.entity, "SECRET", 1.0)
     yield from _keyed(text, lowered)
     if _PLAIN_WORDS.any_within(lowered):
+        for match in _IN_QUOTES.finditer(text):
+            yield Finding(*match.span("value"), "CREDENTIAL", "SECRET", 0.7)
         for match in _PLAINLY.finditer(lowered):
             value = text[match.start("value") : match.end("value")].rstrip(".,;:!?)")
             if is_made_up(value):
