@@ -25,7 +25,7 @@ _UPI = re.compile(
     re.IGNORECASE,
 )
 """An address of the Unified Payments Interface of India: it has no domain."""
-_UPI_BANK = re.compile(r"(?<![\w.@-])[\w.-]{2,64}@(?:ok(?:sbi|axis|icici|hdfcbank)|ybl|ibl|axl|paytm|upi|apl)(?![\w.@-])")
+_UPI_BANK = re.compile(r"(?<![\w.@-])[\w.-]{2,64}@(?:ok(?:sbi|axis|icici|hdfcbank)|ybl|ibl|axl|paytm|upi|apl)(?![\w@-]|\.\w)")
 """The same, by what its banks call themselves in it."""
 _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")

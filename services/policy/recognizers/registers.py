@@ -228,7 +228,7 @@ ANNOUNCED = Announcements(
     announcement(
         "INSURANCE_MEMBER", "ID", "insurance id|insurance n|member id|member n|subscriber id|beneficiary n|plan id|medicaid id",
         r"(?:insurance|member|subscriber|beneficiary|medicaid|health plan) (?:id|number|no\.?|#)(?: (?:is|was))?",
-        r"(?=(?:[A-Z -]{0,6}\d){5})[A-Z0-9]{2,14}(?:-[A-Z0-9]{2,8}| \d{2,9}){0,4}",
+        r"(?=(?:[A-Z -]{0,6}\d){5})[A-Z0-9]{2,14}(?:-[A-Z0-9]{2,14}| \d{2,9}){0,4}",
         gap=r"(?:[: #]{1,3}|[^\d\n,;|]{0,40}\?[^\d\n,;|]{0,16}\n[^\d\n,;|]{0,40}?)", score=0.7,
     ),
 )  # fmt: skip
