@@ -148,7 +148,11 @@ SECRETS: tuple[SecretPattern, ...] = (
     _of("SHOPIFY_TOKEN", "shp", r"(?<![A-Za-z0-9])shp(?:at|ca|pa|ss|ua)_[A-Fa-f0-9]{32}"),
     _of("RAZORPAY_KEY", "rzp_", r"(?<![A-Za-z0-9])rzp_(?:live|test)_[A-Za-z0-9]{14,24}"),
     # Models
-    _of("PROVIDER_KEY", "sk-", r"(?<![A-Za-z0-9])sk-(?=[A-Za-z0-9_-]{0,64}?\d)[A-Za-z0-9_-]{20,255}"),
+    _of(
+        "PROVIDER_KEY",
+        "sk-",
+        r"(?<![A-Za-z0-9])sk-(?:(?=[A-Za-z0-9_-]{0,64}?\d)[A-Za-z0-9_-]{20,255}|[A-Za-z0-9]{24,255}(?![A-Za-z0-9_-]))",
+    ),
     _of(
         "HUGGINGFACE_TOKEN", "hf_", r"(?<![A-Za-z0-9])(?:api_org|hf)_(?=[a-z0-9]{0,32}[A-Z])[A-Za-z0-9]{30,64}(?![A-Za-z0-9_])"
     ),

@@ -97,8 +97,9 @@ _GENERIC = frozenset(
     "denied expired disconnected locked allowlist denylist whitelist blacklist code times uuid userid username_field assistant content role "
     "agent agents prompts metrics who whom whose input output message messages objects object interface".split()
 )
-_OF_A_USER = re.compile(r"user_?(?:id|name|s|_\w+)?\Z|(?:_id|_name|_key|_type|_uuid)\Z")
+_OF_A_USER = re.compile(r"user_?(?:id|name|s|_\w+)\Z|(?:_id|_name|_key|_type|_uuid)\Z")
 """What a program calls somebody's name: it is none."""
+_GOES_ON = frozenset(":=,)")
 _CALL = re.compile(r"[(\[{]| or | and |\.\w")
 _ATTRIBUTE = re.compile(
     r"(?:self|settings|config|request|req|ctx|this|data|args|session|user|current_user|options|params|props|env|os|process|"
@@ -410,6 +411,7 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
             and (code is None or (code[0] in (" or ", " and ") and not name.isalpha()))
             and not _ATTRIBUTE.match(name)
             and _OF_A_USER.search(name) is None
+            and not (name.endswith("_user") and text[finding.end : finding.end + 1] in _GOES_ON)
         ):
             yield finding
     for triggers, pattern in _LOGGED:
