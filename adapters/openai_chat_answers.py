@@ -45,6 +45,7 @@ class ChatReader:
     """Reads one answer: a whole completion, or its chunks one by one."""
 
     __slots__ = (
+        "_as_json",
         "_assembly",
         "_choices",
         "_counted",
@@ -72,6 +73,7 @@ class ChatReader:
         self._choices = False
         self._counted = False
         self._whole = False
+        self._as_json = request.response_format is not None
         self.usage: Usage | None = None
 
     @property
@@ -141,7 +143,7 @@ class ChatReader:
                 found += self._assembly.text(content)
         elif isinstance(content, list):
             self._blocks(entries(content), found)
-        elif isinstance(content, dict) and self._whole:
+        elif isinstance(content, dict) and self._whole and self._as_json:
             # Cloudflare gives what was asked for as JSON as JSON.
             found += self._assembly.text(json.dumps(content, ensure_ascii=False))
         elif content is not None:

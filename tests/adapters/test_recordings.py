@@ -10,6 +10,7 @@ from adapters.gemini import GeminiAdapter
 from adapters.openai_compatible import Dialect, OpenAICompatibleAdapter
 from adapters.port import ModelAdapter, ProviderError
 from agentos.contracts.model import (
+    JsonSchemaFormat,
     Message,
     TextPart,
     ThinkingPart,
@@ -148,7 +149,8 @@ async def test_whole_chat_completions_as_their_servers_send_them(
     raw.reply(
         Reply.json({"id": "1", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", **choice}], "usage": COUNTS})
     )
-    response = (await ask(compatible)).response
+    wanted = HELLO.model_copy(update={"response_format": JsonSchemaFormat(name="json", json_schema={})})
+    response = (await ask(compatible, wanted)).response
     assert (response.parts, response.usage) == (parts, USED)
 
 
