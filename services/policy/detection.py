@@ -27,8 +27,8 @@ from services.policy.recognizers.agreed import agreed
 from services.policy.recognizers.appointed import appointed
 from services.policy.recognizers.asked import asked
 from services.policy.recognizers.blocks import corners
-from services.policy.recognizers.contact import emails, usernames
 from services.policy.recognizers.documents import documents
+from services.policy.recognizers.emails import emails
 from services.policy.recognizers.formats import formats
 from services.policy.recognizers.keyed import keyed
 from services.policy.recognizers.lowered import Lowered
@@ -46,6 +46,7 @@ from services.policy.recognizers.secrets import secrets
 from services.policy.recognizers.social_security import SocialSecurity
 from services.policy.recognizers.tables import tables
 from services.policy.recognizers.typed import typed
+from services.policy.recognizers.usernames import usernames
 
 _SEPARATORS = {
     **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
