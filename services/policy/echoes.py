@@ -46,7 +46,7 @@ def echoes(text: str, found: Sequence[Finding], *, ordinary: Callable[[str], boo
     if names:
         for match in _TOKEN.finditer(text):
             told = names.get(match[0].lower())
-            if told is not None and taken.find(1, *match.span()) < 0 and _may_be_name(text, match):
+            if told is not None and taken.find(1, *match.span()) < 0 and _may_be_name(text, match, text[told.start : told.end]):
                 yield Finding(*match.span(), told.entity, told.stem, _SCORE)
     for value, told in [*users.items()][:_MOST_VALUES] + [*values.items()][:_MOST_VALUES]:
         if told.stem == "USERNAME" and ordinary(value):
@@ -80,11 +80,11 @@ def _names(text: str, found: Sequence[Finding], ordinary: Callable[[str], bool])
     return names
 
 
-def _may_be_name(text: str, match: re.Match[str]) -> bool:
+def _may_be_name(text: str, match: re.Match[str], name: str) -> bool:
     word = match[0]
     if word.islower() and len(word) < _LEAST_SMALL:
         return False
-    if word != word.title() and not word.isupper() and not word.islower():
+    if word != word.title() and not word.isupper() and not word.islower() and word not in name:
         return False
     # In the name of a host it says whose machine that is, and hardly who is meant.
     return text[match.start() - 1 : match.start()] not in (".", "@") and _OF_HOST.match(text, match.end()) is None

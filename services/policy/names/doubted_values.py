@@ -50,7 +50,7 @@ _GETTING_IN = re.compile(
     re.IGNORECASE,
 )
 _NO_KEY = re.compile(
-    r"(?:hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|req_?id|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
+    r"(?:ssid|bssid|hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|req_?id|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
     r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
     r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
     r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|"

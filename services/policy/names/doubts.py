@@ -11,7 +11,7 @@ from services.policy.names.frames import frames_firm, frames_person, frames_plac
 from services.policy.names.listed import is_listed, is_ordinary, is_unread, least_certainty
 from services.policy.names.methods import is_method
 from services.policy.names.products import has_name_of_product, is_product
-from services.policy.names.words import WORD
+from services.policy.names.words import COUNTRY, PLACE, WORD, folded
 
 _OF_IDENTIFIER_BEFORE = re.compile(
     r"(?:[\w)\]]_|[\w)\]]->|\w::|[$#%]|(?:^|[\s\[(=,])--?|[a-z_]\w+(?:\(\))?\.|\)\.|(?:^|[\s,{>+~])\.|[/\\][\w.-]*[/\\])\Z"
@@ -58,6 +58,15 @@ _BORN = re.compile(
     r"b['’]?day|\bddn\b|(?<![\n*/])[*†] ?\d"
 )
 """In lower case."""
+_WHO_IS_SO_OLD = re.compile(
+    r"(?<!\w)(?P<who>[^\W\d_][\w'’-]{1,20})(?:(?: is| was| turned| turns)(?: only| just| already)?|['’]?s)(?: now)? \Z"
+)
+_SO_FAR = re.compile(r"(?: now| today| this | next | already| and |[,;.!?)]?(?:\s|$))")
+_CHILD_OF = re.compile(
+    r"\b(?:zoon|dochter|zus(?:je)?|broer(?:tje)?|kind|jongen|meisje|vrouw|neef|nicht|son|daughter|hij[oa]|niñ[oa]|fils|fille|figli[oa])"
+    r"(?: [A-ZÀ-Þ][\w'’-]+)? (?:van|of|de|di) \Z"
+)
+"""``mijn zusje van 15``"""
 _NEAR = 120
 _FAR = 4_000
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{7,}")
@@ -71,20 +80,33 @@ _POSTCODE = re.compile(
     r"\d{4} ?[A-Za-z]{2}|[A-Za-z]{1,2}\d[A-Za-z\d]? ?\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z][ -]?\d[A-Za-z]\d|[A-Z]\d[\dW] ?[\dA-Z]{4}"
 )
 _POSTCODE_DIGITS = re.compile(r"\d{4,6}|\d{5}-\d{4}|\d{3} \d{2,3}|\d{2}-\d{3}")
+_POSTCODE_KEYED = re.compile(
+    r"(?<![a-z])(?:postal(?:_?code)?|post_?code|postcode|zip(?:_?code)?|plz|cp|cap|cep|code_?postal|c[óo]digo_?postal|pin_?code)"
+    r"[\"']?\s{0,2}(?:=>|[:=,])\s{0,3}[\"']?\Z",
+    re.IGNORECASE,
+)
 _DATE = re.compile(r"(?=.*\d).{6,}|(?:19|20)\d\d", re.DOTALL)
 _STREET = re.compile(r"(?=.*\d).*[^\W\d_]{2}|\S+\s+\S", re.DOTALL)
+_ROAD = re.compile(r" (?:Road|Street|Lane|Avenue|Drive|Close|Crescent|Terrace|Rd|St|Ave)\Z")
 _PART_OF_A_TEXT = re.compile(
     r"(?:sections?|chapters?|figures?|fig\.|pages?|steps?|items?|lines?|tables?|rows?|orders?|parts?|versions?|"
     r"commande|bestell\w+|pedido|ordine|n°|#)[ :.]{0,3}\Z",
     re.IGNORECASE,
 )
+_IN_MONEY = re.compile(r" ?(?:€|euros?|EUR|£|\$|USD|CHF|Rs)(?!\w)")
 _SUITE_OF_TESTS = re.compile(r"(?<=test |ware )suite(?=\s)")
 _CODE_OF_STATE = re.compile(r"(?!UK|US|UAE)[A-Z]{2}")
 _TOWN_BEFORE = re.compile(r"[a-zà-ÿ.][\"'’]?(?:[,;|\t]| \(| |,? [\"'])[ ]?[\"']?\Z")
+_STATE_KEYED = re.compile(
+    r"(?:(?<![a-z])(?:state|region|province|provincia|prov|estado)[\"']?\s{0,2}(?:=>|[:=])\s{0,3}|<state>)[\"']?\Z",
+    re.IGNORECASE,
+)
 _CODE_AFTER_STATE = re.compile(r"\)?[\"']?[,;|\t]?[ ]{0,2}[\"']?(?:\d{4,5}|[A-Z]\d[A-Z])\b")
 _USER = re.compile(
     r"user|login|logged|account|acct|handle|nick|author|owner|assign|actor|principal|alias|screen[ _]?name|insta|twitter|github|gitlab|"
-    r"linkedin|telegram|discord|skype|watch|approv|subscrib|follow|benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}\Z",
+    r"linkedin|telegram|discord|skype|watch|approv|subscrib|follow|"
+    r"konto|compte|cuenta|utenza|agent[ =:]|_(?:by|da|von|par|por)[\"']?\s?[:=]|"
+    r"benutzer|utilisateur|identifiant|usuario|utente|gebruiker|nutzer|(?:\bby|@|<|reported|review\w*)\W{0,3}\Z",
     re.IGNORECASE,
 )
 
@@ -140,6 +162,12 @@ _BOUND = re.compile(
     r"(?i:expir\w{1,8}|expires_(?:on|at)|valid_(?:to|until|from)|issued?(?:_(?:on|at))?|ablauf\w{0,8}|g[üu]ltig_\w{3})[\"']?\s?[:=]\s?[\"']?$"
 )
 """``CHECK (born > DATE '1900-01-01')``, ``"expiry": "2029-03-30"``"""
+_SIGNED = re.compile(
+    r"(?:\bsigned|signature|unterschrift|"
+    r"(?:ort|place|lieu|luogo|lugar|plaats)(?:,| (?:und|and|et|e|y|en)) (?:date|datum|data|fecha)|\bdated)[^\n]{0,40}\Z",
+    re.IGNORECASE,
+)
+"""When something was signed, however near it stands to somebody's birth."""
 _COPYRIGHT = re.compile(r"copyright|©|\(c\)", re.IGNORECASE)
 _OF_ATTRIBUTE = re.compile(r"(?<!age)=[\"']\Z|[\d'\"], ?[\"']\Z", re.IGNORECASE)
 
@@ -178,6 +206,22 @@ def _is_small_among_large(text: str, start: int, end: int, entity: str) -> bool:
     return _CAPITALISED.search(text, max(0, start - _AROUND), start) is not None
 
 
+_SECTION = re.compile(r"[A-Z]\.(?: [A-ZÀ-Þ][A-ZÀ-Þ'&/-]*)*")
+
+
+def _is_heading(text: str, start: int, end: int) -> bool:
+    """Whether a line is of capitals only, with a letter that counts it before: ``D. BOND REFUND ACCOUNT``."""
+    if start and text[start - 1] != "\n":
+        return False
+    line = text[start : (text.find("\n", end) + 1 or len(text) + 1) - 1]
+    return len(line) > len("A. B") and line[3:].isupper() and _SECTION.match(line) is not None
+
+
+def _is_place(value: str, lists: Callable[[str], int]) -> bool:
+    """Whether towns or countries are called so: ``Bandung`` ends like many a German noun."""
+    return any(lists(folded(word)) & (PLACE | COUNTRY) for word in WORD.findall(value))
+
+
 def is_doubtful(
     text: str, start: int, end: int, entity: str, sure: float, lists: Callable[[str], int], personal: bool | None = None
 ) -> bool:
@@ -198,7 +242,7 @@ def is_doubtful(
                 is_product(text, start, end, lambda word: is_listed(word, lists), person=entity == "PERSON")
                 or _is_of_zone(text, start, end)
                 or _COLOUR.match(text, end) is not None
-                or (not named and _COMMON_NOUN.fullmatch(value) is not None)
+                or (not named and _COMMON_NOUN.fullmatch(value) is not None and not _is_place(value, lists))
             ):
                 return True
             if (
@@ -238,6 +282,8 @@ def is_doubtful(
             if (
                 _ONE_OF.match(value) is not None and _SENTENCE_BEFORE.search(text, max(0, start - 8), start) is not None
             ) or _MAY.match(text, start) is not None:
+                return True
+            if entity == "PERSON" and value[1:2] == "." and _is_heading(text, start, end):
                 return True
             if _CHANGED.match(value) is not None or (" " not in value and _RELEASED_AFTER.match(text, end) is not None):
                 return True
@@ -279,7 +325,7 @@ def is_doubtful(
                 or _is_of_identifier(text, start, end)
             )
         case "POSTCODE":
-            if _POSTCODE.fullmatch(value) is not None:
+            if _POSTCODE.fullmatch(value) is not None or _POSTCODE_KEYED.search(text, max(0, start - 24), start) is not None:
                 return False
             placed = _PLACED_BEFORE.search(text, max(0, start - 24), start) or _PLACED_AFTER.match(text, end)
             return placed is None or sure < 0.9 or _POSTCODE_DIGITS.fullmatch(value) is None
@@ -290,14 +336,23 @@ def is_doubtful(
                 return True
             if _BOUND.search(text, max(0, start - 24), start) is not None:
                 return True
+            if _SIGNED.search(text, max(0, start - 48), start) is not None:
+                return True
             near = max(0, start - _NEAR)
             # With the sign before it, by which a word begins.
             return _BORN.search(text[max(0, near - 1) : end + 24].lower(), min(near, 1)) is None
         case "STREET_ADDRESS":
-            if sure < 0.75 or _STREET.match(value) is None or (sure < 0.95 and not any(map(str.isdigit, value))):
+            if sure < 0.75 or _STREET.match(value) is None:
+                return True
+            if (
+                sure < 0.95
+                and not any(map(str.isdigit, value))
+                and not (sure > 0.85 and _ROAD.search(value) and text[end : end + 1] == ",")
+            ):
                 return True
             return (
-                _SUITE_OF_TESTS.match(text, start) is not None
+                _IN_MONEY.match(text, end) is not None
+                or _SUITE_OF_TESTS.match(text, start) is not None
                 or _PART_OF_A_TEXT.search(text, max(0, start - 24), start) is not None
             )
         case "AGE":
@@ -306,6 +361,8 @@ def is_doubtful(
             if not value.isdigit() or _AFTER_NAME.search(text, max(0, start - 40), start) is not None:
                 return False
             if _AGE_COLUMN.search(text, max(0, start - _FAR), start) is not None:
+                return False
+            if personal and _is_so_old(text, start, end, lists):
                 return False
             # Where a word says how old, the recognizers know of what.
             return (
@@ -333,6 +390,17 @@ def is_doubtful(
             return False
 
 
+def _is_so_old(text: str, start: int, end: int, lists: Callable[[str], int]) -> bool:
+    """Whether somebody is said to be so old, though no word of age stands there: ``Ken is 82, on oxygen``."""
+    if _SO_FAR.match(text, end) is None or text[start] == "0" or end - start > 3:
+        return False
+    who = _WHO_IS_SO_OLD.search(text, max(0, start - 40), start)
+    if who is not None:
+        word = folded(who["who"])
+        return word in ("she", "he") or (is_listed(word, lists) and not is_ordinary(word, lists))
+    return _CHILD_OF.search(text, max(0, start - 48), start) is not None
+
+
 def _speaks(text: str, start: int, end: int) -> bool:
     """Whether a line of a dialogue begins so: ``raj: rolled back to v2.31.0``."""
     return text[end : end + 2] == ": " and (start == 0 or text[start - 1] == "\n" or text[start - 2 : start] == "] ")
@@ -350,7 +418,11 @@ def _is_of_paper(text: str, start: int, end: int) -> bool:
 
 def _is_after_town(text: str, start: int, end: int) -> bool:
     """Whether a state's two letters stand where addresses have them: ``["DE", "FR"]`` are countries of a list."""
-    return _TOWN_BEFORE.search(text, max(0, start - 8), start) is not None or _CODE_AFTER_STATE.match(text, end) is not None
+    return (
+        _TOWN_BEFORE.search(text, max(0, start - 8), start) is not None
+        or _CODE_AFTER_STATE.match(text, end) is not None
+        or _STATE_KEYED.search(text, max(0, start - 24), start) is not None
+    )
 
 
 _AROUND = 120

@@ -417,6 +417,8 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
         end = direction.start()
     if entity in VALUES:
         start, end = whole_value(text, start, end, entity)
+    elif entity == "USERNAME":
+        start, end = _whole_user(text, start, end)
     form = _FORM.get(entity)
     if (form is not None and form.match(text[start:end]) is None) or is_code(text, start, end, lines):
         return None
@@ -424,9 +426,26 @@ def _finding(piece: list[re.Match[str]], first: int, last: int, label: int, sure
     return Finding(start, end, entity, _STEMS[entity], round(0.4 + 0.6 * sure, 3))
 
 
+_REST_OF_USER = re.compile(r"[\w.-]{0,32}(?<![.-])(?!@)|")
+_HEAD_OF_USER = re.compile(r"(?<![\w.@/-])[\w.-]{0,32}\Z")
+
+
+def _whole_user(text: str, start: int, end: int) -> tuple[int, int]:
+    """A name of an account up to where it ends, of which the model may have seen some: ``agt_`` of ``agt_lwilde``."""
+    if text[end - 1 : end] in ("_", "-", ".") or text[end : end + 1] == "_":
+        rest = _REST_OF_USER.match(text, end)
+        end = rest.end() if rest is not None else end
+    if text[start - 1 : start] == "_":
+        head = _HEAD_OF_USER.search(text, max(0, start - 33), start)
+        start = head.start() if head is not None else start
+    return start, end
+
+
 def _parts(tokens: list[str], at: int) -> bool:
-    """Whether a token stands between two people: ``ann: hi bo`` too, where names have small letters."""
-    return tokens[at] in _BETWEEN or (tokens[at] == ":" and at > 0 and tokens[at - 1].islower())
+    """Whether a token stands between two people: ``ann: hi bo`` and ``Ann: bo is late`` too, where names have small letters."""
+    return tokens[at] in _BETWEEN or (
+        tokens[at] == ":" and at > 0 and (tokens[at - 1].islower() or (at + 1 < len(tokens) and tokens[at + 1].islower()))
+    )
 
 
 def _is_sign(token: str) -> bool:

@@ -25,11 +25,32 @@ _LAST = frozenset(
     "gmbh ag kg ug stiftung verein klinik klinikum krankenhaus apotheke versicherung versicherungen sparkasse volksbank backerei metzgerei "
     "tischlerei schreinerei gartnerei autohaus kanzlei verlag buchhandlung spedition hausverwaltung immobilien gymnasium grundschule kita "
     "kindergarten kunsthandel mobelhaus reiseburo gasthof gasthaus "
+    "works renewables parking ceramics pottery bikes cycles optics orthodontics orthopaedics physio physiotherapy aquatics kennels stables "
+    "vineyards vineyard winery distillery roasters brewing butchers tailors upholstery framing glass glazing stonemasons masonry scaffolding "
+    "plastering flooring carpets furnishings interiors landscapes landscaping nurseries seeds feeds mills milling foundry castings forge "
+    "engineering fabrications instruments aerospace avionics marine boatyard shipyard maritime mining minerals drilling cement concrete "
+    "fisheries seafoods bakers confectionery dairies creamery orchards agro biosciences genomics laboratories imaging radiology oncology "
+    "cardiology dermatology pediatrics paediatrics dentistry eyecare audiology chiropractic wellness fertility senior hospices "
+    "outfitters apparel footwear jewellers jewelers boutique cosmetics toys games gaming animation pictures films broadcasting radio "
+    "chronicle gazette tribune herald cloud cyber security networks hosting analytics robotics payroll benefits lending mortgage mortgages "
+    "leasing escrow title underwriters brokers brokerage reinsurance remittance payments wallet microfinance cooperative coop "
+    "bau bauunternehmen elektrotechnik haustechnik sanitar gebaudereinigung maschinenbau feinmechanik prazisionstechnik lackiererei "
+    "druckerei dachdecker zimmerei malerbetrieb fliesen kuchenstudio reisen touristik pflegedienst zahntechnik optik "
+    "beton batiment menuiserie plomberie chauffage electricite maconnerie charpente couverture peinture paysages demenagements "
+    "nautique voyages traiteur ebenisterie imprimerie editions conseil ingenierie "
+    "ceramiche grafiche costruzioni impianti arredamenti serramenti edilizia trasporti viaggi onoranze mobili tessuti calzature "
+    "construcciones instalaciones reformas pinturas muebles confecciones calzados viajes mudanzas ediciones ceramicas "
+    "bouwbedrijf schilderwerken loodgieters makelaars reizen drukkerij tuinen hoveniers fiskeexport rederi bygg elektro "
     "sarl sas snc transports assurances srl spa snc assicurazioni trasporti sl sa slu seguros transportes "
     "bv nv vof groep verzekeringen makelaardij bakkerij slagerij advocaten advies techniek bouw installatietechniek zonen".split()
 )
 _FIRST = frozenset(
-    "hopital clinique pharmacie boulangerie ecole college lycee universite banque cabinet garage hotel restaurant brasserie chez societe "  # noqa: SIM905  # words, not a list of strings
+    "menuiserie plomberie maconnerie charpente imprimerie garage verrerie fonderie scierie domaine chateau editions cabinet ets "  # noqa: SIM905  # words, not a list of strings
+    "ceramiche grafiche costruzioni arredamenti autofficina tipografia falegnameria cantine terme molino caseificio studio "
+    "construcciones instalaciones reformas muebles viajes bodega almazara asador meson bar cafeteria autoescuela notaria editorial "
+    "elektro sanitar malerbetrieb zimmerei dachdeckerei reiseburo pflegedienst mieterverein stadtwerke amtsgericht finanzamt landratsamt "
+    "bouwbedrijf drukkerij schildersbedrijf garagebedrijf autobedrijf "
+    "hopital clinique pharmacie boulangerie ecole college lycee universite banque cabinet garage hotel restaurant brasserie chez societe "
     "groupe transports agence association fondation institut laboratoire librairie mutuelle "
     "ospedale clinica farmacia panificio scuola liceo istituto universita banca officina officine carrozzeria albergo agriturismo trattoria "
     "ristorante pizzeria pasticceria cantina azienda societa gruppo trasporti impresa agenzia associazione fondazione condominio "

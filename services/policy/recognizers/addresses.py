@@ -122,11 +122,11 @@ _DUTCH = re.compile(
     r" {1,2}\d{1,4}(?: ?[a-zA-Z](?!\w))?(?:[-/ ](?:\d{1,4}|bis|hs|[IVX]{1,3}))?(?![\w%]|[.,:]\d)"
 )
 _FRENCH_TYPE = (
-    r"(?:rue|avenue|av\.|boulevard|bd\.?|blvd|place|pl\.|chemin|ch\.|allée|allee|impasse|quai|cours|route|square|passage|"
+    r"(?:rue|avenue|av\.|boulevard|bd\.?|blvd|place|pl\.|chemin|ch\.|allée|allee|allé|impasse|quai|cours|route|square|passage|"
     r"faubourg|fbg|esplanade|ruelle|venelle|sentier|villa|cité|résidence|rond-point|traverse|montée|promenade|voie|lotissement)"
 )
 _FRENCH = re.compile(
-    rf"\d{_BEFORE_NUMBER}\d{{0,3}}(?: ?(?:bis|ter|quater)\b|[A-D]\b)?,? (?i:{_FRENCH_TYPE}) (?:(?:de la |de l['’]|du |des |de |"
+    rf"\d{_BEFORE_NUMBER}\d{{0,4}}(?: ?(?:bis|ter|quater)\b|[A-D]\b)?,? (?i:{_FRENCH_TYPE}) (?:(?:de la |de l['’]|du |des |de |"
     rf"d['’]|la |le |les |l['’]|à |aux |au |et |sous |sur |en |saint[e]?-)?(?:{_CAP}|\d{{1,2}}(?= [A-Za-zéû]{{3,9}}))"
     rf"[ -]?){{1,6}}(?<![ -]){_UNIT}"
 )
@@ -148,10 +148,12 @@ _SPANISH = re.compile(
 _GRAN_VIA = re.compile(r"(?<!\w)Gran Vía(?: de [A-ZÁ-Ú]\w+)?,? \d{1,3}(?!\w)")
 _NORDIC = re.compile(
     rf"(?<![\w-])(?:{_CAP} )?[A-ZÅÄÖØÆ][\wåäöøæéü-]{{2,24}}(?:vägen|gatan|gata|gade|gaten|vej|veien|vei|gränd|allén|torget|"
-    rf"tie|katu|straede|strasse|utca)(?:\s)\d{{1,4}}(?: ?[A-Za-z](?!\w)|(?!\w))(?:,? lgh \d{{4}}(?!\w))?"
-    rf"|(?<!\w)(?:{_CAP} ){{1,3}}(?:gate|gata|vei|veg|plass|gade|vej|allé) \d{{1,4}}[A-Za-z]?(?=,? \d{{4}} [A-ZÆØÅ])"
-    rf"|(?<![\w.])(?:[Uu]l\.|[Aa]l\.|[Pp]l\.|[Oo]s\.|Rua|Avenida|Travessa|Largo|Rruga|Bulevardi|Strada|Str\.) (?:(?:da|do|das|"
-    rf"dos|de) )?(?:{_CAP} ){{0,4}}{_CAP},? \d{{1,4}}[A-Za-z]?(?:/\d{{1,4}})?(?![\w%]|[.:]\d)"
+    rf"tie|katu|straede|stræde|strasse|utca|bakken|backen|engen|åsen|stigen|stien|haugen|kroken|krogen|svingen|løkka|brinken|vangen|toften)"
+    rf"(?:\s)\d{{1,4}}(?: ?[A-Za-z](?!\w)|(?!\w))(?:,? lgh \d{{4}}(?!\w))?(?![.,:]\d|%)"
+    rf"|(?<!\w)(?:{_CAP} ){{1,3}}(?:(?:gate|gata|vei|veg|plass|gade|vej|allé) \d{{1,4}}[A-Za-z]?(?=,? \d{{4}} [A-ZÆØÅ])"
+    rf"|Allé \d{{1,4}}[A-Za-z]?(?!\w|[.,:]\d|%))"
+    rf"|(?<![\w.])(?:[Uu]l\.|[Aa]l\.|[Pp]l\.|[Oo]s\.|Rua|Avenida|Travessa|Largo|Rruga|Bulevardi|Strada|Str\.)"
+    rf"(?: (?:(?:da|do|das|dos|de|e) )?{_CAP}){{1,5}},? \d{{1,4}}[A-Za-z]?(?:/\d{{1,4}})?(?![\w%]|[.:]\d)"
 )
 _EASTERN = re.compile(
     rf"(?<![\w-])(?:\d{{1,5}} )?(?:{_CAP}[ -]){{0,3}}[^\W\d_][\w'’-]{{2,24}} (?:(?:utca|útja|út|tér|tere|körút|krt\.|sétány|fasor|rakpart|"
@@ -175,7 +177,7 @@ _PATTERNS: tuple[tuple[Words | None, re.Pattern[str]], ...] = (
     (Words(("box", "bag", "postfach", "postbus", "casella", "apartado", "boîte", "bp ", "b.p.", "pmb")), _BOX),
     (Words(("fpo",)), _SHIP),
     (Words(f" {kind} " for kind in (
-        "rue", "avenue", "av.", "boulevard", "bd", "bd.", "blvd", "place", "pl.", "chemin", "ch.", "allée", "allee", "impasse",
+        "rue", "avenue", "av.", "boulevard", "bd", "bd.", "blvd", "place", "pl.", "chemin", "ch.", "allée", "allee", "allé", "impasse",
         "quai", "cours", "route", "square", "passage", "faubourg", "fbg", "esplanade", "ruelle", "sentier", "villa", "cité",
         "résidence", "rond-point", "traverse", "montée", "promenade", "voie", "lotissement",
     )), _FRENCH),
@@ -196,8 +198,9 @@ _ENDINGS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("straat", "laan", "weg", "plein", "gracht", "kade", "dijk", "singel", "pad", "steeg", "dreef", "plantsoen", "boulevard",
     "wal", "hof", "markt", "baan", "oord"), _DUTCH),
     (("vägen", "gatan", "gata", "gate", "gade", "gaten", "plass",
-    "allé", "vej", "veg", "veien", "vei", "gränd", "allén", "torget", "tie", "katu", "straede",
-    "strasse", "utca"), _NORDIC),
+    "allé", "vej", "veg", "veien", "vei", "gränd", "allén", "torget", "tie", "katu", "straede", "stræde",
+    "strasse", "utca", "bakken", "backen", "engen", "åsen", "stigen", "stien", "haugen", "kroken", "krogen", "svingen", "løkka",
+    "brinken", "vangen", "toften"), _NORDIC),
 )  # fmt: skip
 _GERMAN_ENDINGS = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "ufer", "damm", "steig", "stieg",
 "chaussee", "markt", "graben", "promenade", "twiete", "kamp")  # fmt: skip
@@ -236,8 +239,9 @@ _LABELLED = Announcements(announcement(
     r"[ _-]?)?address|street(?:[ _-]?(?:address|line|name))?[ _]?\d?|address(?:[ _-]?line)?[ _]?\d?|addr(?:ess)?|"
     r"line_?1|anschrift|adresse|wohnhaft|indirizzo|residenza|direcci[óo]n|domicilio|adres|straße|strasse|"
     r"straat(?: en huisnummer)?|rue|house)",
-    r"(?=[^\n,;\"<|]{0,60}\d)(?=[^\n,;\"<|]{0,60}[A-Za-zÀ-ž]{3})[A-Za-z0-9À-Ž][^\n,;\"<|@:=(){}\[\]\\+*$]{4,60}?(?=[,;\"<|]|"
-    r"\n|$|  )",
+    r"(?=[^\n,;\"<|]{0,60}(?:, ?)?\d)(?=[^\n,;\"<|]{0,60}[A-Za-zÀ-ž]{3})[A-Za-z0-9À-Ž]"
+    r"(?:[^\n,;\"<|@:=(){}\[\]\\+*$\d]{4,60}, ?\d{1,5}[A-Za-z]?(?=[,;\"<|\n]|$|  )|"
+    r"(?=[^\n,;\"<|]{0,60}\d)[^\n,;\"<|@:=(){}\[\]\\+*$]{4,60}?(?=[,;\"<|]|\n|$|  ))",
     gap=r"[\"'>]{0,2}[ \t]{0,3}[:=][ \t]{0,12}[\"']?", score=0.7,
 ))  # fmt: skip
 _MACHINE = re.compile(

@@ -41,6 +41,10 @@ _ACCOUNT = re.compile(
     r"(?<![a-z])(?:account|acct|konto(?:nummer)?|compte|conto|cuenta|rekening(?:nummer)?|direct deposit)(?![a-z])"
     rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>\d(?:[ -]?\d){{6,13}})(?![\w-]|[.,:/]\d)"
 )
+_CARD = re.compile(
+    r"(?<![a-z])(?:card|karten?|carte|carta|tarjeta|kaart)(?:[ -]?(?:number|no|nr|nummer)| bancaire| di credito| de crédito)(?![a-z])"
+    rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>\d(?:[ -]?\d){{11,18}})(?![\w-]|[.,:/]\d)"
+)
 _DOCUMENT = re.compile(
     r"(?<![a-z])(?:passport|licen[cs]e|id(?:entity)? card|(?:member|membership|policy|customer|patient|insurance|employee|staff|"
     r"student|reference|ausweis|pass|versicherten|kunden|mitglieds|klant|polis|document)[ -]?(?:id|number|no|nr|nummer|#)|numéro|"
@@ -48,12 +52,17 @@ _DOCUMENT = re.compile(
     rf"[^\n?]{{0,48}}{_ASKED}{_ANSWER}(?P<value>(?=(?:[a-z -]{{0,6}}\d){{5}})[a-z]{{0,4}}[ -]?(?:[\d-]{{5,16}}|"
     rf"\d{{3,6}}(?: \d{{2,6}}){{1,4}})[a-z]?)(?![\w-]|[.,:/]\d)"
 )
+_MONTH = (
+    r"(?:jan|feb|mar|apr|ma[iy]|ju[nl]|aug|sep|o[ck]t|nov|de[cz]|ene|abr|ago|dic|gen|mag|giu|lug|set|ott|fév|avr|mär|août|juin|juil)"
+    r"[a-zéû]{0,6}\.?"
+)
 _BORN = re.compile(
     rf"(?:geburts(?:datum|tag)|date of birth|birth(?:day|date)|(?<![a-z])dob(?![a-z])|(?:date de nais|data di nas)c?(?:sance|ita)|"
     rf"n[ée]e? le|nacimiento|"
     rf"geboortedatum|data urodzenia)[^\n]{{0,48}}{_ANSWER}(?P<value>\d{{1,2}}(?P<s>[./-])\d{{1,2}}(?P=s)"
     rf"(?:(?:19|20)\d\d|\d\d(?!,? \d\d?:\d\d))|"
-    rf"(?:19|20)\d\d-\d\d-\d\d(?![ T]\d))(?!\w)"
+    rf"(?:19|20)\d\d-\d\d-\d\d(?![ T]\d)|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|"
+    rf"\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of |de )?{_MONTH},? (?:de )?(?:19|20)\d\d)(?!\w)"
 )
 _BORN_WORDS = Words(
     ("geburts", "birth", "dob", "naissance", "nascita", "né le", "née le", "nacimiento", "geboortedatum", "urodzenia")
@@ -64,6 +73,7 @@ _PASSWORD_WORDS = Words(
 _PIN_WORDS = Words(("pin", "code", "código", "codigo", "codice", "otp", "combination"))
 _ONE_TIME_WORDS = Words(("otp", "one time", "one-time", "verif", "security code", "einmalcode", "sms"))
 _ACCOUNT_WORDS = Words(("account", "acct", "konto", "compte", "conto", "cuenta", "rekening", "deposit"))
+_CARD_WORDS = Words(("card", "karte", "carte", "carta", "tarjeta", "kaart"))
 _DOCUMENT_WORDS = Words(
     ("passport", "licen", "card", "number", " no", "nummer", "nr", " id", "#", "numéro", "número", "numero")
 )
@@ -86,12 +96,13 @@ def asked(text: str, lowered: Lowered) -> Iterator[Finding]:
         (_PIN_WORDS, _PIN, "CREDENTIAL", "SECRET"),
         (_ONE_TIME_WORDS, _ANNOUNCED_CODE, "CREDENTIAL", "SECRET"),
         (_ACCOUNT_WORDS, _ACCOUNT, "BANK_ACCOUNT", "ACCOUNT"),
+        (_CARD_WORDS, _CARD, "CREDIT_CARD", "CARD"),
         (_DOCUMENT_WORDS, _DOCUMENT, "IDENTITY_DOCUMENT", "ID"),
         (_BORN_WORDS, _BORN, "DATE_OF_BIRTH", "DOB"),
     ):
         if words.any_within(lowered):
             for match in pattern.finditer(lowered):
-                yield Finding(*match.span("value"), entity, stem, 0.6)
+                yield Finding(*match.span("value"), entity, stem, 0.85 if stem == "CARD" else 0.6)
 
 
 __all__ = ["asked"]

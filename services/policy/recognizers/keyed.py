@@ -18,6 +18,7 @@ _KEYS = (
     r"ciudad|woonplaats|county|province|country_?name"),
     ("STREET_ADDRESS", "ADDRESS", r"street(?:_?(?:address|name|line_?[12]?))?|"
     r"address_?(?:line)?_?[12]?|line_?[12]|(?:billing|shipping|home|mailing)_?address"),
+    ("STREET_NAME", "ADDRESS", r"(?:street_?)?address_?line_?[12]?|street_?address"),
     ("ORGANIZATION", "ORG", r"employer(?:_?name)?|company_?name|organi[sz]ation_?name|workplace"),
 )  # fmt: skip
 _VALUES = {
@@ -25,9 +26,10 @@ _VALUES = {
     "LOCATION": r"(?=[^\W\d_])[^\d\"'<>{}\[\]$%@:;=_/\\]{2,48}",
     "STREET_ADDRESS": r"(?=[^\"<>{}\n]{0,60}(?:\d|[a-z] (?:Street|Road|Avenue|Lane|Drive|Court|Close|Way|Terrace|Boulevard|"
     r"Square)\b))(?=[^\"<>{}\n]{0,60}[^\W\d_]{3})[^\"<>{}\[\]$@=\n]{5,90}?",
+    "STREET_NAME": r"[A-ZÀ-Þ][\w'’-]{1,24}(?: [A-ZÀ-Þ][\w'’-]{0,24}| (?:na|an|de|la|le|of|the|du|van|der|den)){1,4}",
     "ORGANIZATION": r"(?=[A-ZÀ-Þ\d])[^\"<>{}\[\]$@=\n]{2,60}?",
 }
-_NAMED = re.compile(r"(?<!\w)(?P<name>\w{3,}+)(?:[\"']\s{0,4}:|\s{0,4}=>|\s{0,2}[:=])\s{0,4}[\"'`]")
+_NAMED = re.compile(r"(?<!\w)(?P<name>\w{3,}+)(?:[\"']\s{0,4}:|\s{0,24}=>|\s{0,24}[:=])\s{0,4}[\"'`]")
 """Whatever has a quoted value, which ``_QUOTED_VALUE`` finds sooner. Its name is looked at alone, for to try all keys
 at each word of a text takes ten times as long."""
 _QUOTED_VALUE = re.compile(r"[:=>]\s{0,4}[\"'`]")
@@ -46,7 +48,7 @@ _TAGGED = tuple(
 )  # fmt: skip
 _WORDS = Words((
     "name", "holder", "vorname", "nachname", "nom", "apellido", "naam", "city", "town", "place", "ort", "stadt", "ville", "citt",
-    "ciudad", "plaats", "county", "province", "street", "address", "line", "employer", "company", "organi",
+    "ciudad", "plaats", "licen", "passport", "identity", "county", "province", "street", "address", "line", "employer", "company", "organi",
 ))  # fmt: skip
 _FORM_WORDS = Words(("name", "naam", "nom", "apellido"))
 _FORM = re.compile(
@@ -65,6 +67,14 @@ _UNQUOTED = re.compile(
     re.MULTILINE,
 )
 """Of a log: ``customer_name=Ann Lee order=88213``."""
+_NESTED = re.compile(
+    r"[\"'](?:(?:drivers?_?)?licen[cs]e|passport|id_?(?:card|document)|national_?id|identity(?:_?document)?)[\"']\s?:\s?\{\s{0,12}"
+    r"(?:[\"']\w{1,24}[\"']\s?:\s?[\"'][^\"'\n]{0,40}[\"'],\s{1,12}){0,3}[\"'](?:number|no|num|value)[\"']\s?:\s?"
+    r"[\"'](?P<value>(?=[^\"']{0,12}\d)[A-Za-z0-9][A-Za-z0-9 -]{4,20})[\"']",
+    re.IGNORECASE,
+)
+"""``"license": {"number": "K01-48-2207", …}``"""
+_NESTED_WORDS = Words(("licen", "passport", "id_", 'id"', "id'", "idcard", "iddoc", "identity"))
 _NO_VALUES = frozenset(
     (
         "string", "str", "text", "varchar", "char", "name", "surname", "city", "town", "null", "none", "true", "false", "undefined", "unknown",
@@ -90,6 +100,9 @@ def keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
             match = quoted.match(text, named.end() - 1) if key.search(named["name"]) is not None else None
             if match is not None:
                 yield from _told(match, entity, stem)
+    if ": {" in text or ":{" in text:
+        for match in _NESTED.finditer(text) if _NESTED_WORDS.any_within(lowered) else ():
+            yield Finding(*match.span("value"), "IDENTITY_DOCUMENT", "ID", 0.7)
     for entity, stem, tagged in _TAGGED if "</" in text else ():
         for match in tagged.finditer(text):
             yield from _told(match, entity, stem)

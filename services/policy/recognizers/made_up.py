@@ -45,6 +45,7 @@ def is_of_machine(value: str) -> bool:
     return _OF_MACHINE.fullmatch(value) is not None
 
 
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}")
 _SIGNS = re.compile(r"[!@#$%^&*+=?~_-]")
 
 
@@ -53,7 +54,7 @@ def is_made_up(value: str) -> bool:
     small, large, digit = any(map(str.islower, value)), any(map(str.isupper, value)), any(map(str.isdigit, value))
     sign = _SIGNS.search(value) is not None or "." in value
     long = len(value) > 15
-    return len(value) > 5 and digit and (small + large + sign > 1 or long) and is_value(value)
+    return len(value) > 5 and digit and (small + large + sign > 1 or long) and is_value(value) and _MAC.fullmatch(value) is None
 
 
 _KINDS = str.maketrans(

@@ -245,6 +245,21 @@ _AFTER_DIGITS = 16
 _NEARBY = 120
 """Characters before a number in which a word of its world counts; after it, half as many."""
 
+_FAR = 600
+_SAID_FAR = {
+    "CA_SIN": re.compile(r"\bSINs?\b|[Ss]ocial [Ii]nsurance"),
+    "NL_BSN": re.compile(r"\bBSN\b|[Bb]urgerservice"),
+    "AU_TFN": re.compile(r"\bTFNs?\b|[Tt]ax [Ff]ile"),
+    "DE_TAX_ID": re.compile(r"[Ss]teuer-?(?:ID|[Ii]dent|[Nn]ummer)|IdNr"),
+    "UK_NHS": re.compile(r"\bNHS (?:no|number)"),
+    "UK_UTR": re.compile(r"\bUTR\b"),
+    "IN_AADHAAR": re.compile(r"[Aa]adhaa?r"),
+}
+"""The number's own name, which counts from further away."""
+_AS_US_SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
+_CALLED_AT = re.compile(r"(?:phone|mobile|cell|fax|\btel)(?:[ ]?(?:number|no|#))?\.?[^.\n\d]{0,24}\Z", re.IGNORECASE)
+"""What is announced then is where somebody is called, whatever document the sentence before was about."""
+
 _Check = Callable[[str], bool]
 
 
@@ -310,7 +325,9 @@ class NationalIds:
 
     def find(self, text: str, lowered: Lowered) -> Iterator[Finding]:
         """In any order, and with overlaps."""
-        yield from announced(text, lowered, ANNOUNCED)
+        for finding in announced(text, lowered, ANNOUNCED):
+            if _CALLED_AT.search(text, max(0, finding.start - 48), finding.start) is None:
+                yield finding
         shape = lowered.shape
         for match in _CAPITAL_FIRST.finditer(text) if "A0" in shape else ():
             for pattern, entity, check in self._capital:
@@ -336,9 +353,17 @@ class NationalIds:
             yield Finding(*match.span(), "US_MEDICARE", "ID", 0.9)
 
     def _near_a_word(self, text: str, number: re.Match[str], compact: str) -> Iterator[Finding]:
+        if _AS_US_SSN.fullmatch(number[0]) is not None:
+            return
         for entity, check, words in self._in_context.get(len(compact), ()):
-            if check(compact) and words.search(text, max(0, number.start() - _NEARBY), number.end() + _NEARBY // 2):
-                yield Finding(*number.span(), entity, "ID", 0.6)
+            if check(compact):
+                if words.search(text, max(0, number.start() - _NEARBY), number.end() + _NEARBY // 2):
+                    yield Finding(*number.span(), entity, "ID", 0.6)
+                elif (said := _SAID_FAR.get(entity)) is not None and said.search(
+                    text, max(0, number.start() - _FAR), number.start()
+                ):
+                    # Asked for some lines above: ``mine is 731 900 551``.
+                    yield Finding(*number.span(), entity, "ID", 0.6)
 
 
 def _words(beginnings: str) -> re.Pattern[str]:

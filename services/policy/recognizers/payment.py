@@ -27,6 +27,7 @@ _DEVICE = re.compile(
 
 _LEAST_CARD = 12
 _LEAST_CRYPTO = 26
+_LONGEST_OF_ACCOUNT = 40
 
 # Issuer ranges with the lengths in use (ISO/IEC 7812; the networks' own tables).
 _ISSUERS = re.compile(
@@ -47,13 +48,18 @@ _CRYPTO_START = re.compile(r"[b13](?<![A-Za-z0-9].)(?:(?<=b)c1|(?<=[13]))[a-zA-H
 _ETHEREUM = re.compile(r"(?<![A-Za-z0-9])0x[0-9a-fA-F]{40}(?![A-Za-z0-9])")
 _COIN = re.compile(
     r"(?<![A-Za-z])(?i:ltc|litecoin|doge(?:coin)?|xmr|monero|sol(?:ana)?|trx|tron|xrp|ripple|dash|zec|zcash|bch|btc|bitcoin|crypto|wallet)"
-    r"(?![A-Za-z])[^\n]{0,40}?(?<![\w/+=.-])(?P<value>(?=[1-9A-Za-z]{0,24}[1-9])(?=[1-9a-z]{0,24}[A-Z])(?=[1-9A-Z]{0,24}[a-z])"
+    r"(?![A-Za-z])[^\n]{0,40}?(?<![\w/+=.-])(?P<value>(?=[1-9A-Za-z]{0,40}[1-9])(?=[1-9a-z]{0,24}[A-Z])(?=[1-9A-Z]{0,24}[a-z])"
     r"[1-9A-HJ-NP-Za-km-z]{26,106})(?![\w/+=.-])"
 )
 """An address in base 58 (without 0, O, I and l) after the name of a coin that has no check of its own here."""
 _CHECKED_ADDRESS = re.compile(r"[DLMTX9A](?<![\w/+=.-].)[1-9A-HJ-NP-Za-km-z]{25,34}(?![\w/+=-])", re.DOTALL)
 """Of Dogecoin, Litecoin, Tron and Dash, as their checksum confirms."""
 _CARDANO = re.compile(r"addr1(?<![A-Za-z0-9].....)[02-9ac-hj-np-z]{50,110}(?![A-Za-z0-9])")
+_BECH32 = re.compile(
+    r"(?:cosmos|osmo|juno|terra|stars|akash|kava|inj|sei|celestia|secret|evmos|axelar|persistence|band|bnb|ltc|stake|zil|one|erd|kujira)1"
+    r"(?=[a-z0-9]{0,20}\d)[02-9ac-hj-np-z]{38,62}(?![A-Za-z0-9])"
+)
+"""Of other chains that write their addresses as BIP 173 has it."""
 _COINS = Words(
     (
         "ltc",
@@ -113,6 +119,9 @@ ANNOUNCED = Announcements(
         "BANK_ACCOUNT", "ACCOUNT", "account|acct|a/c|loan n|loan #", rf"(?:account|acct\.?|a/c|loan(?=[ _](?:n|#)|#)){_NUMBER}",
         r"[A-Z]{1,4}-?\d{6,14}", gap=r"(?:[ ]is|[ ]?[:#=])?[ ]", score=0.7,
     ),
+    announcement("BANK_ACCOUNT", "ACCOUNT", "dda", r"(?-i:DDA)", r"\d{6,14}", gap=r"(?: (?:no\.?|number|#))?[ :]{1,2}", score=0.8),
+    announcement("BANK_ACCOUNT", "ACCOUNT", "bank 0|bank 1|bank 2|bank 3|bank 4|bank 5|bank 6|bank 7|bank 8|bank 9|bank, ", r"bank",
+    r"\d{9,18}(?![.,]\d)", gap=r",? ", score=0.7),
     announcement("BANK_ACCOUNT", "ACCOUNT", "ac no|ac number|ac #", r"ac (?:no\.?|number|#)", r"\d{9,18}", gap=r"(?: is)?[ :]{1,3}"),
     announcement(
         "BANK_ACCOUNT", "ACCOUNT", "checking|savings|chequing", r"(?:checking|savings|chequing)(?: account)?(?: (?:no\.?|number|#))?",
@@ -254,9 +263,16 @@ class Payment:
             yield Finding(*match.span(), "BANK_ACCOUNT", "ACCOUNT", 0.9)
         for match in _CARDANO.finditer(text) if "addr1" in lowered else ():
             yield Finding(*match.span(), "CRYPTO", "CRYPTO", 1.0)
+        if lowered.longest > _LONGEST_OF_ACCOUNT and "1" in text:
+            for match in _BECH32.finditer(text):
+                if not text[match.start() - 1 : match.start()].isalnum():
+                    yield Finding(*match.span(), "CRYPTO", "CRYPTO", 0.9)
         if "0x" in text:
             for match in _ETHEREUM.finditer(text):
-                if _ETHEREUM_WORDS.search(text, max(0, match.start() - 96), match.end() + 48):
+                # Letters of both sizes are its checksum (EIP-55): nothing else is written so.
+                if not (match[0][2:].islower() or match[0][2:].isupper() or match[0][2:].isdecimal()) or _ETHEREUM_WORDS.search(
+                    text, max(0, match.start() - 96), match.end() + 48
+                ):
                     yield Finding(match.start(), match.end(), "CRYPTO", "CRYPTO", 0.9)
 
     def _iban_codes(self, text: str) -> Iterator[Finding]:

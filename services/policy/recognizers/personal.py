@@ -27,9 +27,9 @@ _DATE = (
 )
 
 _BIRTH = (
-    r"(?:born|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|\bdobs?\b|d\.o\.b\.?|\bdob|geboren|geburts(?:datum|tag)|\bgeb\.|"
+    r"(?:born|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|dobs?(?![a-z])|d\.o\.b\.?|\bdob|geboren|geburts(?:datum|tag)|\bgeb\.|"
     r"nee?_le\b|n[ée]e?(?:\(e\))? le|n[ée]e?\b|date de naissance|nat[oai](?:/a)?\b|nat[oa]_(?:il|a)\b|"
-    r"data (?:di )?nasc(?:ita|\.)|naci[óo] el|nacid[oa](?:/a|\(a\))?|fecha (?:de )?nac(?:imiento|\.)?|f\. ?(?:de )?nac\.?|nacimiento|"
+    r"data (?:di )?nasc(?:ita|\.)|nac(?:i[óo]|í) el|nacid[oa](?:/a|\(a\))?|fecha (?:de )?nac(?:imiento|\.)?|f\. ?(?:de )?nac\.?|nacimiento|"
     r"geboortedatum|geb\b|birth_?dt|\bf_?nac\b|\bfecha_?nac\b|"
     r"date (?:de )?naiss\.?|\bddn\b|\bd\. ?d\. ?n\b|gebdat\w*|geb[.-]?dat(?:um|\.)?|\bbday\b|b['’]day|nasc\.|(?<=\bn)\. (?:il|"
     r"a)|(?-i:\bF\. ?N\.|\bFN\b|\bGD\b|\bYOB\b)|urodz(?:ony|ona|enia)|ur\.(?= ?\d)|född|født|fødsels(?:dato|dag)|syntym\w+|narozen\w*|"
@@ -38,7 +38,7 @@ _BIRTH = (
 
 ANNOUNCED = Announcements(
     announcement(
-        "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nasc|naci|nac.|nac:|naiss|ddn|bday|b'day|f.n.|fn |fn:|"
+        "DATE_OF_BIRTH", "DOB", "born|birth|dob|d.o.b|geb|né|nato|nata|nasc|naci|nací|nac.|nac:|naiss|ddn|bday|b'day|f.n.|fn |fn:|"
         "nee_le|ne_le|urodz|ur. |ur.|född|født|fødsels|syntym|narozen|gd:|gd |compleanno|cumplea|anniversaire|verjaardag|n. a|n. il", _BIRTH,
         # A time after a date is of a message.
         rf"{_DATE}(?!,? \d\d?:\d\d)",
@@ -125,7 +125,9 @@ _AGE_AFTER = re.compile(
     r"(?P<value>\d(?<![\w.,:/$€£-]\d)(?:(?<=1)[01]\d|(?<=[1-9])\d|))(?=(?:[ -]{0,1}(?:years?|yrs?)[ -]{0,1}(?:old|of age)|"
     r"[ ]?y/?o\b|[ ]?yrs(?= ?[MF]\b)|-year-old|"
     r"(?<=\bma \d\d)[ ]lat\b|(?<=\bmam \d\d)[ ]lat\b|[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
-    r"|[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|"
+    r"|"
+    r"(?<=, \d\d)[ ](?:Jahre|jaar|años|anni|ans),|"
+    r"[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|"
     r"(?<=\btem \d\d)[ ]anos\b|[ ]anos de idade\b|[ ]year old))",
     re.IGNORECASE,
 )

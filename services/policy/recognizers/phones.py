@@ -302,6 +302,8 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
         if (
             sum(map(str.isdigit, match[0])) > 6
             and _FIGURES.fullmatch(match[0]) is None
+            # ``Oct 7 1991. 862-555-0119``: two sentences.
+            and ". " not in match[0]
             and not _NO_NUMBER.match(text, match.start())
             and (
                 announced(start)

@@ -41,6 +41,9 @@ _IN_QUOTES = re.compile(
     re.IGNORECASE,
 )
 """``with password 'AtomicBomb9'``: whatever it is made of."""
+_OF_AWS = re.compile(r"aws_secret_access_key[\"']?[ \t]{1,3}[\"']?(?P<value>[A-Za-z0-9/+]{40})(?![\w/+])", re.IGNORECASE)
+"""``aws configure set aws_secret_access_key …``"""
+_OF_TWILIO = re.compile(r"\btwilio[\"']?\)?\([\"'][^\"'\n]{4,40}[\"'],\s?[\"'](?P<value>[0-9a-f]{32})[\"']", re.IGNORECASE)
 _PLAIN_WORDS = Words(("pass", "pw ", "pwd ", "mdp ", "psw ", "kennwort", "contraseña", "wachtwoord", "key ", "salt ", "token "))
 _SESSION = re.compile(
     r"cookie[\"']?\s?:[^\n]{0,200}?(?<![A-Za-z])(?:[a-z.]{0,12}sess(?:ion)?(?:_?id)?|sid|connect\.sid|auth\w{0,12}|(?:csrf|"
@@ -244,6 +247,8 @@ _RECOVERY = re.compile(
 )
 _RECOVERY_WORDS = Words((" code", " key", "notfallcode", "wiederherst", "phrase", "words", " answer"))
 _DIRECTLY = (
+    (Words(("aws_secret_access_key",)), _OF_AWS),
+    (Words(("twilio",)), _OF_TWILIO),
     (Words(("cookie",)), _SESSION),
     (Words(("sess=", "session=", "sessid=", "sessionid=", "session_id=", "session_token=", "sid=")), _SESSION_VALUE),
     (Words(("mysql", "mariadb")), _OF_CLIENT),

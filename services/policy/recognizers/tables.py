@@ -60,7 +60,7 @@ _COLUMNS = (
     r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9 -]{2,9}"),
     _column("IBAN_CODE", "IBAN", r"iban", r"[A-Z]{2}\d{2}[A-Z0-9 ]{10,40}"),
     _column("CREDIT_CARD", "CARD", r"card_?(?:no|num)|\bcard\b|\bpan\b|credit_?card", r"\d[\d -]{10,22}\d"),
-    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|bank_?acc|konto|routing|\baba\b|^sort$|^acc$|"
+    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|bank_?acc|konto|routing|\brtn\b|\baba\b|^sort$|^acc$|"
     r"sort_?code|compte|cuenta|rekening|\bbsb\b",
     r"\d[\d -]{4,20}\d"),
     _column(
@@ -84,8 +84,9 @@ _COLUMNS = (
         "PERSONAL_NUMBER", "ID", r"^(?:emp(?:loyee)?|staff|member|student|customer|client|loyalty|tenant|guest)_?id$", r"[A-Z]{1,4}-?\d{3,9}",
         personal=False,
     ),
-    _column("CREDENTIAL", "SECRET", r"passw|\bsecret|api_?key|\btoken\b|\bpwd\b", r"(?=.*[\d!@#$%^&*])\S{6,512}"),
-    _column("USERNAME", "USERNAME", r"user_?name|\blogin\b|\bhandle\b", r"[A-Za-z0-9][\w.-]{2,31}"),
+    _column("CREDENTIAL", "SECRET", r"passw|\bsecret|api_?key|\btoken\b|\bpwd\b|\bjeton\b|mot_?de_?passe|contrase|kennwort",
+    r"(?=.*[\d!@#$%^&*])\S{6,512}"),
+    _column("USERNAME", "USERNAME", r"user_?name|\blogin\b|\bhandle\b|\bidentifiant\b", r"[A-Za-z0-9][\w.-]{2,31}"),
     _column("STREET_ADDRESS", "ADDRESS", r"street|addr|anschrift|adres|indirizzo|direcci|stra(?:ß|ss)e|address_?line|domicilio",
     r"(?=.*\d|.*s/n)(?=.*[A-Za-zÀ-ž]{3}).{5,80}"),
     _column("AGE", "AGE", r"\bage\b|\balter\b|\bedad\b|\bleeftijd\b", r"1[01]\d|[1-9]?\d", personal=False),

@@ -70,12 +70,16 @@ _GENERIC = frozenset(
     "success successful succeeded limit limits issue issues problem problems someone anyone another different superuser yourself usual "
     "normal please thanks same both "
     "denied expired disconnected locked allowlist denylist whitelist blacklist code times uuid userid username_field assistant content role "
-    "agent agents prompts metrics who whom whose input output message messages objects object interface".split()
+    "still came comes coming happened occurred agent agents prompts metrics who whom whose input output message messages objects object "
+    "interface".split()
 )
 _OF_A_USER = re.compile(r"user_?(?:id|name|s|_\w+)\Z|(?:_id|_name|_key|_type|_uuid)\Z")
 """What a program calls somebody's name: it is none."""
 _GOES_ON = frozenset(":=,)")
 _CALL = re.compile(r"[(\[{]| or | and |\.\w")
+_AND_PASSWORD = re.compile(
+    r" (?:and|und|et|y|e|en) (?:(?:my|the|das|mein|le|mon|la|mi|het|mijn) )?(?:pass|pw|kennwort|mot de|contrase|wachtwoord)"
+)
 _ATTRIBUTE = re.compile(
     r"(?:self|settings|config|request|req|ctx|this|data|args|session|user|current_user|options|params|props|env|os|process|"
     r"cfg|conf|row|obj|"
@@ -96,7 +100,7 @@ ANNOUNCED = Announcements(
     ),
     announcement(
         "USERNAME", "USERNAME", "user=|user:|user for|for user|invalid user|accepted|failed |account=|su: |uid=|user \"|user '",
-        r"(?:\buser=|\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|"
+        r"(?:\buser=<?|\buid=(?:\d{1,6}\()?|for user |(?:accepted|failed) (?:password|publickey|"
         r"none) for (?!invalid )|invalid user )[\"']?",
         _PLAIN_NAME, gap="", score=0.5,
     ),
@@ -111,6 +115,13 @@ ANNOUNCED = Announcements(
         r"(?:gebruikersnaam|nome utente|nom d['’]utilisateur|identifiant|benutzer(?:name|kennung)|nombre de usuario)",
         rf"{_PLAIN_NAME}(?=[.,;)\n]|$)", gap=" ", score=0.6,
     ),
+    # Where a password follows: ``Benutzer anna, Kennwort …``.
+    announcement(
+        "USERNAME", "USERNAME", "user |benutzer |usuario |utente |utilisateur |gebruiker |login ",
+        r"\b(?:user|benutzer|usuario|utente|utilisateur|gebruiker|login) ",
+        rf"{_PLAIN_NAME}(?=,? (?:and |und |et |y |e |en |/ )?(?i:pass|pw|kennwort|contrase|mot de passe|mdp|wachtwoord))",
+        gap=r"[\"']?", score=0.6,
+    ),
     # Whom an address follows in brackets: ``User ann (ann@x.org)``.
     announcement(
         "USERNAME", "USERNAME", "user ", r"\buser ", rf"{_PLAIN_NAME}(?= [(<][\w.+-]{{1,64}}@)", gap=r"[\"']?", score=0.6,
@@ -123,11 +134,19 @@ ANNOUNCED = Announcements(
     announcement("USERNAME", "USERNAME", "mysql|psql|mongo|mariadb", r"(?:mysql|mysqldump|mariadb|psql|mongo\w{0,4}) [^\n|;&]{0,80}?-[uU]",
     _PLAIN_NAME, gap=" ?", score=0.5),
     # A marker with its owner, as guides of style ask for it: what is announced here are people in other people's code.
-    announcement("USERNAME", "USERNAME", "todo(|fixme(|hack(", r"(?:TODO|FIXME|HACK)\(", rf"{_PLAIN_NAME}(?=\):)", gap="@?", score=0.6),
+    announcement("USERNAME", "USERNAME", "todo(|fixme(|hack(", r"(?:TODO|FIXME|HACK)\(", rf"{_PLAIN_NAME}(?=\))", gap="@?", score=0.6),
     announcement(
         "USERNAME", "USERNAME", " me on ", r"(?:find|add|follow|reach|message|ping|dm) me on (?:discord|steam|skype|telegram|insta(?:gram)?|"
         r"snap(?:chat)?|twitter|tiktok|github|signal|reddit)", _PLAIN_NAME, gap=r"(?:[,:]| -| as| @) ?@?", score=0.6,
     ),
+    announcement("USERNAME", "USERNAME", "session opened for|session closed for", r"session (?:opened|closed) for", _PLAIN_NAME,
+    gap=" (?:user )?", score=0.6),
+    announcement("USERNAME", "USERNAME", "basicauth(|basic_auth(", r"(?:http)?basic_?auth\(", rf"{_PLAIN_NAME}(?=[\"'])",
+        gap=r"[\"']", score=0.6),
+    # In a log, where other fields follow.
+    announcement("USERNAME", "USERNAME", "by=", r"by=", rf"{_PLAIN_NAME}(?=[\"']? \w{{1,24}}=)", gap=r"[\"']?", score=0.6),
+    announcement("USERNAME", "USERNAME", "radius auth for|auth failed for|authentication failed for|login failed for|failed login for",
+    r"(?:radius auth|auth(?:entication)? failed|login failed|failed login) for", _PLAIN_NAME, gap=r" (?:user )?[\"']?", score=0.6),
     # What logs of systems say: ``session of user ann.``, ``(login annb)``, ``Account Name: CORP\ann``.
     announcement(
         "USERNAME", "USERNAME", "of user |login |account name|as user |by user |in as ",
@@ -137,10 +156,8 @@ ANNOUNCED = Announcements(
     ),
     # Who did something, as records of changes tell it.
     announcement(
-        "USERNAME", "USERNAME", "created_by|updated_by|modified_by|deleted_by|assigned_to|approved_by|requested_by|reviewed_by|"
-        "uploaded_by|closed_by|assignee|"
-        "reviewer|approver|requester|_user:|_user=",
-        r"(?:(?:created|updated|modified|deleted|approved|requested|reviewed|uploaded|closed|merged)_by|assigned_to|assignee|"
+        "USERNAME", "USERNAME", "ed_by|ed-by|en_by|en-by|assigned_to|assignee|reviewer|approver|requester|_user:|_user=",
+        r"(?:[a-z]{2,12}(?:ed|en)[_-]by|assigned_to|assignee|"
         r"reviewer|approver|requester|"
         r"[a-z]{2,16}_user)",
         _PLAIN_NAME, gap=r"[\"']?(?:=|: ?)[\"']?", score=0.5,
@@ -259,7 +276,9 @@ _SIGNS = re.compile(
     r"(?:^|\n)[ \t]{0,4}(?:[—–~-]{1,2} ?|by )(?P<value>(?=[A-Za-z]{1,24}[\d_])[A-Za-z]\w{4,30})(?=[ \t]*(?:\n|$|, | \())"
 )
 """``— hungry_in_LA_77`` under a review."""
+_OF_MYSQL = re.compile(r"\b(?:mysql\w{0,6}|mariadb\w{0,6}) [^\n|;&]{0,80}?(?<= )-u(?P<value>[a-z][\w.-]{1,31})(?=\s)")
 _LOGGED = (
+    (("mysql", "mariadb"), _OF_MYSQL),
     (
         (
             "wrote:",
@@ -342,7 +361,11 @@ def usernames(text: str, lowered: Lowered) -> Iterator[Finding]:
         code = _CALL.match(text, finding.end)
         if (
             name not in _GENERIC
-            and (code is None or (code[0] in (" or ", " and ") and not name.isalpha()))
+            and (
+                code is None
+                or (code[0] in (" or ", " and ") and not name.isalpha())
+                or _AND_PASSWORD.match(lowered, finding.end) is not None
+            )
             and not _ATTRIBUTE.match(name)
             and _OF_A_USER.search(name) is None
             and not (name.endswith("_user") and text[finding.end : finding.end + 1] in _GOES_ON)

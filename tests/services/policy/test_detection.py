@@ -111,7 +111,9 @@ def test_secrets_that_nothing_announces_are_told_by_what_stands_around_them(
         ("people/open", 0.98, 0.93, 0.96), ("people/blind", 0.965, 0.91, 0.96), ("programs/open", 0.96, 0.92, 0.96),
         ("programs/blind", 0.955, 0.9, 0.96), ("letters/open", 0.98, 0.94, 0.98), ("letters/blind", 0.975, 0.93, 0.98),
         ("assignments/open", 0.975, 0.91, 0.96), ("assignments/blind", 0.97, 0.91, 0.95), ("systems/open", 0.955, 0.92, 0.95),
-        ("systems/blind", 0.935, 0.89, 0.94),
+        ("systems/blind", 0.935, 0.89, 0.94), ("correspondence/open", 0.985, 0.95, 0.98), ("correspondence/blind", 0.965, 0.93, 0.97),
+        ("agents/open", 0.985, 0.95, 0.98), ("agents/blind", 0.98, 0.95, 0.98), ("developers/open", 0.98, 0.96, 0.97),
+        ("developers/blind", 0.97, 0.9, 0.95), ("short/open", 0.985, 0.96, 0.98), ("short/blind", 0.97, 0.93, 0.97),
     ],
 )  # fmt: skip
 def test_what_people_write_and_what_programs_write_fare_alike(

@@ -1,0 +1,98 @@
+"""Where a form, a log, a program or a question says what a value is, in a hundred small ways; and what looks like one of them."""
+
+import pytest
+
+from services.policy.detection import Detector
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector()
+
+
+def found(detector: Detector, text: str) -> list[tuple[str, str]]:
+    return [(each.stem, text[each.start : each.end]) for each in detector.find(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "stem", "value"),
+    [
+        # Streets.
+        ("The router at Larsenengen 05 is offline", "ADDRESS", "Larsenengen 05"),
+        ("I live at Ekerbakken 2A, Moss.", "ADDRESS", "Ekerbakken 2A"),
+        ("Holm & Søn ApS | Kragerup Allé 9 | Sorø", "ADDRESS", "Kragerup Allé 9"),
+        ("envoyer au 78493 allé Gagnon, merci", "ADDRESS", "78493 allé Gagnon"),
+        ("a sua morada: Travessa da Senhora da Luz, 987, Peniche", "ADDRESS", "Travessa da Senhora da Luz, 987"),
+        ("Address: R. Afonso Prates, 23\nCity: Évora", "ADDRESS", "R. Afonso Prates, 23"),
+        ('{"address_line1": "An Tigh Bán", "city": "Galway"}', "ADDRESS", "An Tigh Bán"),
+        ("Visiting Anna Berg\nCroyde Road, Braunton, Devon EX33 1QA.", "ADDRESS", "Croyde Road"),
+        # Places.
+        ("Our office in Bandung opens on Monday.", "LOCATION", "Bandung"),
+        ('{"name": "Anna Berg", "city": "Austin", "state": "TX", "zip": "78751"}', "LOCATION", "TX"),
+        ('site = {\n  city      = "Porto"\n}', "LOCATION", "Porto"),
+        # Accounts of people.
+        ("my login is qberan and my password is UsGly5Qy+6", "USERNAME", "qberan"),
+        ("Nimm solange meins: Benutzer pwiecz, Kennwort Tulpe#58.", "USERNAME", "pwiecz"),
+        ('auth = HTTPBasicAuth("lpalmg", "b4ckfromOslo#")', "USERNAME", "lpalmg"),
+        ("session opened for pchaud by (uid=0), source tty4", "USERNAME", "pchaud"),
+        ("Failed RADIUS auth for b.nkem, station f4:6d", "USERNAME", "b.nkem"),
+        ('    rotated-by: "mhaug"', "USERNAME", "mhaug"),
+        ("# TODO(mhaug) move to the secret above", "USERNAME", "mhaug"),
+        ("imap-login: Login: user=<ewa.lis>, method=PLAIN", "USERNAME", "ewa.lis"),
+        ('lvl=warn msg="manual override" by=pvilla wid=w_7K20 reason=none', "USERNAME", "pvilla"),
+        ("mysql -h old-orders -uiwona.s -pBigos1999 orders < fix.sql", "USERNAME", "iwona.s"),
+        # Numbers.
+        ("Agent: And the card number?\nCustomer: 676183491049", "CARD", "676183491049"),
+        ("do you both have a SIN?\nSAT 5:41 PM\nok. mine is 731 900 551. thanks", "ID", "731 900 551"),
+        ("HR should have 216-23-4971 on file, not the payroll of another.", "SSN", "216-23-4971"),
+        ('"license": { "number": "K01-48-2207", "class": "C" },', "ID", "K01-48-2207"),
+        ("a licence in Ohio I never had. The phone number on the line is 506-387-0192.", "PHONE", "506-387-0192"),
+        ("RTN 123773782, DDA 00184420937. Resubmit?", "ACCOUNT", "00184420937"),
+        ("Federal Bank 13920100047718, name is Annamma.", "ACCOUNT", "13920100047718"),
+        # Births and ages.
+        ('"child_1": "Fiadh", "child_1_dob": "2017-08-03"', "DOB", "2017-08-03"),
+        ("y nací el 14/07/1992 en Tánger.", "DOB", "14/07/1992"),
+        ("I also need a date of birth.\n\nUser: Oct 7 1991. 862-555-0119", "DOB", "Oct 7 1991"),
+        ("De verzekerde, 58 jaar, uit Zutphen", "AGE", "58"),
+        ("Vulnerability: Ken is 82, on oxygen. Dr. Anna Berg", "AGE", "82"),
+        ("Meneer Jansen zei: mijn zusje van 15 neemt ook wel op.", "AGE", "15"),
+        # Wallets.
+        ("went to 0x17b96b556D2291A587E97e3D2e909c776f291971, twice", "CRYPTO", "0x17b96b556D2291A587E97e3D2e909c776f291971"),
+        ("stake at cosmos1ha9ztq6umrfcznkaa78v200kk9774swp0x83es, 40%", "CRYPTO", "cosmos1ha9ztq6umrfcznkaa78v200kk9774swp0x83es"),
+        ("Solana addr for it: JDtHXcXZGqzSPMTByJHXdJnwkVW3XrySKhg3h6bsSkw4", "CRYPTO", "JDtHXcXZGqzSPMTByJHXdJnwkVW3XrySKhg3h6bsSkw4"),
+        # Secrets.
+        (
+            "aws configure set aws_secret_access_key " + "Nveb3DvcGWwbrWFCgCfV" + "9bUIvIOCRXXAnDPAXQxe --profile dump",
+            "SECRET",
+            "Nveb3DvcGWwbrWFCgCfV" + "9bUIvIOCRXXAnDPAXQxe",
+        ),
+        ('const client = require("twilio")("AC-from-env", "a07c5b0bbbf9361f7257f40ee822165c");', "SECRET", "a07c5b0bbbf9361f7257f40ee822165c"),
+        # Firms by their trade.
+        ("titulaire : Menuiserie Castaing, référence facture 2024-0317", "ORG", "Menuiserie Castaing"),
+    ],
+)  # fmt: skip
+def test_it_is_found_as_what_it_is(text: str, stem: str, value: str, detector: Detector) -> None:
+    assert (stem, value) in found(detector, text)
+
+
+def test_whose_name_has_capitals_within_is_told_by_the_family_name_alone(detector: Detector) -> None:
+    assert ("PERSON", "DeShields") in found(
+        detector, "Grievant: Rosalyn DeShields, driver\n\nand not the number of another DeShields here"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Is Anna Berg still the account owner? Last login came from the office.", "came"),
+        ("send(command, by=caller.principal, at=now)", "caller.principal"),
+        ("query: order_by: created, group_by=name", "created"),
+        ("iPad of Rosalind: wifi 74:39:70:84:DE:E1, serial in the sheet", "SECRET"),
+        ("D. BOND REFUND ACCOUNT\nWestpac, in Anna Berg's name", "D. BOND"),
+        ("Ort, Datum: Minden, 28.02.2025      Unterschrift: B. Kowalewska, geb. Thole", "28.02.2025"),
+        ("le mando i dati per il rimborso dei 640 euro, Anna Berg", "dei 640"),
+        ("The Total is 82, says Anna Berg", "82"),
+    ],
+)
+def test_it_is_left_or_is_of_another_kind(text: str, value: str, detector: Detector) -> None:
+    assert all(value not in each for each in found(detector, text))
