@@ -19,7 +19,7 @@
 | no connection; connection lost mid-answer                  | retry          | unreachable                    |
 | no whole answer within the timeout                         | retry          | timeout                        |
 | a stream in which nothing came for too long                | retry          | stalled                        |
-| a stream that ended without saying why                     | retry          | incomplete                     |
+| a stream that ended without saying why, nor counts and [DONE] | retry          | incomplete                     |
 | 200 that is no answer: HTML, broken JSON, no choices, no   | other_provider | bad_answer                     |
 | token counts, unreadable tool call                         |                |                                |
 | refused before sending                                     | other_provider, never | see ``UnsupportedRequest`` |

@@ -18,7 +18,7 @@ from adapters.reading import parsed
 from adapters.sse import EventStream, TooLong
 from agentos.contracts.model import Delta, Usage
 
-__all__ = ["LOST", "Incoming", "Opened", "Reader", "content_of", "is_timeout", "plain_headers", "refusal_in", "streamed"]
+__all__ = ["ENDED", "LOST", "Incoming", "Opened", "Reader", "content_of", "is_timeout", "plain_headers", "refusal_in", "streamed"]
 
 LOST = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
 """What connections that fail are raised as, where the SDK lets it through."""
@@ -27,6 +27,8 @@ LOST = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
 _TAIL_S = 0.05
 _LARGEST_BODY = 64 * 1024 * 1024
 _BLANK = b" \t\r\n\xef\xbb\xbf"
+ENDED = "[DONE]"
+"""As what a reader is told that the server ended its stream by saying so."""
 
 
 class Reader(Protocol):
@@ -40,7 +42,7 @@ class Reader(Protocol):
         ...
 
     def read(self, value: Any, *, event: str = "") -> list[Delta | Usage]:
-        """One event, or the whole body, as parsed JSON. Raises ``ProviderError``."""
+        """One event, or the whole body, as parsed JSON; None with ``ENDED``. Raises ``ProviderError``."""
         ...
 
 
@@ -132,7 +134,7 @@ class Incoming:
             return []
         if data == b"[DONE]":
             self.ended = True
-            return []
+            return self._reader.read(None, event=ENDED)
         event = name.decode("latin-1")
         if b"\n" in data:
             # Either one value over several lines, or several events without the blank line between them.

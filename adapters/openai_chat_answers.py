@@ -8,6 +8,7 @@ from typing import Any
 
 from adapters import failures
 from adapters.assembly import Assembly
+from adapters.incoming import ENDED
 from adapters.openai_connection import error_in_stream
 from adapters.openai_writing import call_mark, note
 from adapters.outgoing import ToolNames
@@ -48,6 +49,7 @@ class ChatReader:
         "_as_json",
         "_assembly",
         "_choices",
+        "_closed",
         "_counted",
         "_finish",
         "_id",
@@ -72,6 +74,7 @@ class ChatReader:
         self._refused = False
         self._choices = False
         self._counted = False
+        self._closed = False
         self._whole = False
         self._as_json = request.response_format is not None
         self.usage: Usage | None = None
@@ -88,6 +91,8 @@ class ChatReader:
 
     def read(self, value: Any, *, event: str = "") -> list[Delta | Usage]:
         """One chunk, or the whole completion; anything else says nothing. Raises ``ProviderError`` where it is an error."""
+        if event == ENDED:
+            self._closed = True
         chunk = fields(value)
         if event == "error" or chunk.get("error") or ("choices" not in chunk and _is_error(value)):
             raise self._failed(error_in_stream(self._provider, value))
@@ -232,7 +237,10 @@ class ChatReader:
         if not self._choices:
             raise failures.bad_answer(provider, "no choices", usage=self.usage)
         if self._finish is None and not self._whole:
-            raise failures.incomplete(provider, usage=self.usage)
+            if not (self._closed and self.usage is not None and self.size):
+                raise failures.incomplete(provider, usage=self.usage)
+            # Servers behind OpenRouter and Snowflake's say no more than that they have counted and are done.
+            notes.append(note("answer", f"the reason why {provider} ended it", "was not given"))
         if self._finish in _OUT_OF_ORDER:
             raise ProviderError(
                 f"{provider} broke down in the middle of its answer ({self._finish}): try again",

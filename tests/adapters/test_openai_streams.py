@@ -435,7 +435,9 @@ BROKEN: dict[str, Broken] = {
     "plain JSON": (Reply.json({"error": {**_ERROR, "code": "server_error"}}), "retry", "server_error"),
     "capacity (DeepSeek)": (Reply.sse(sse(OK, finish("insufficient_system_resource"), usage_chunk())), "retry",
                             "insufficient_system_resource"),
-    "no reason to end, then [DONE]": (Reply.sse(sse(OK, usage_chunk())), "retry", "incomplete"),
+    "neither a reason to end nor counts, then [DONE]": (Reply.sse(sse(OK)), "retry", "incomplete"),
+    "counts without a reason to end, and no [DONE]": (Reply.sse(sse(OK, usage_chunk(), done=False)), "retry", "incomplete"),
+    "counts and [DONE], and nothing said": (Reply.sse(sse(chunk({"content": ""}), usage_chunk())), "retry", "incomplete"),
     "no reason to end, then the end": (Reply.sse(sse(OK, done=False)), "retry", "incomplete"),
     "the last event cut short": (Reply.sse(sse(OK, done=False) + b'data: {"choices": [{"delta": {"con'), "retry", "incomplete"),
     "a reset in the middle": (Reply.sse(sse(OK, done=False), end="cut"), "retry", "unreachable"),
@@ -454,6 +456,19 @@ BROKEN: dict[str, Broken] = {
     "a call without a name": (Reply.sse(sse(_calls(_call(0, "a", None, "{}")), finish(), usage_chunk())), "other_provider", "bad_answer"),
     "gzip that is none": (Reply.sse(b"data: x\n\n", headers={"content-encoding": "gzip"}), "retry", "unreachable"),
 }  # fmt: skip
+
+
+async def test_what_was_counted_and_closed_is_whole_though_nobody_said_why_it_ended(
+    server: RawServer, openai: OpenAIAdapter
+) -> None:
+    """As servers behind OpenRouter do."""
+    server.reply(Reply.sse(sse(OK, usage_chunk())))
+    answer = (await run(openai)).answer
+    assert (answer.text, answer.finish_reason, answer.provider_finish_reason) == ("ok", "other", None)
+    assert any("was not given" in each for each in answer.notes)
+    server.reply(Reply.sse(sse(_calls(_call(0, "a", "look_up", '{"q": 1}')), usage_chunk())))
+    called = (await run(openai)).answer
+    assert called.finish_reason == "tool_calls"
 
 
 @pytest.mark.parametrize(("reply", "kind", "code"), BROKEN.values(), ids=BROKEN.keys())

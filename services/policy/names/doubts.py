@@ -27,6 +27,7 @@ _SMALL = re.compile(r"[a-zß-ÿ]+")
 _SMALL_BEFORE = re.compile(r"[\"'`.]")
 """One word in small letters, quoted or after a point: a value of a program, where people write their names large."""
 _NO_TITLE = re.compile(r"Miss (?:Rate|Ratio|Count|Branch|Cover)|(?:Dr|Miss|M\.|Sir|Lord|Lady) [a-zß-ÿ]")
+_WIFE = re.compile(r"\b(?:[mds]eine[rn]?|ihre[rn]?|eine[rn]?|jede|diese|die|der|keine) \Z")
 _FONT = re.compile(r"font[\w-]*[\"']?\s{0,4}:[^;{}\n]{0,120}\Z", re.IGNORECASE)
 _AFTER_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’-]+[)\"'*]{0,2}(?:,| \(|/| [-–]|[:\t|]) ?\Z")
 """Where an age needs no word. All others are the recognizers': they know whose years are meant."""
@@ -93,6 +94,8 @@ _PART_OF_A_TEXT = re.compile(
     r"commande|bestell\w+|pedido|ordine|n°|#)[ :.]{0,3}\Z",
     re.IGNORECASE,
 )
+_STAIRCASE = re.compile(r"(?:\w+,? )?scala [A-Z]")
+"""Of a house that is not named."""
 _IN_MONEY = re.compile(r" ?(?:€|euros?|EUR|£|\$|USD|CHF|Rs)(?!\w)")
 _SUITE_OF_TESTS = re.compile(r"(?<=test |ware )suite(?=\s)")
 _CODE_OF_STATE = re.compile(r"(?!UK|US|UAE)[A-Z]{2}")
@@ -143,6 +146,9 @@ _WEAKNESS = re.compile(
 _ANNOTATED = re.compile(r"\bdef \w+\([^\n]{0,120}: [\"']\Z")
 """The type of a parameter that is not there yet: ``def chase(self, other: "Mark")``."""
 _ABBREVIATED = re.compile(r"Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec")
+_DAY_BEFORE = re.compile(r"(?<!\d)[0-3]?\d(?:st|nd|rd|th)? \Z")
+_DEGREE = re.compile(r"[ABM]\.(?:S|A|Sc|Arch|Eng|Ed|Com|Tech|B\.A)\b")
+"""``A.S. Business``"""
 _DAY_AND_TIME = re.compile(r" {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d")
 """As a log's lines begin."""
 _CAMEL = re.compile(r"(?!mc|mac|de|van|von|di|da|du|la|le|o[A-Z])[a-z]{2,24}[A-Z]\w*")
@@ -247,7 +253,14 @@ def is_doubtful(
                 return True
             if (
                 (text[end : end + 1] == ">" and f"</{value}>" in text)
-                or (_ABBREVIATED.fullmatch(value) is not None and _DAY_AND_TIME.match(text, end) is not None)
+                or (
+                    _ABBREVIATED.fullmatch(value.rstrip(".")) is not None
+                    and (
+                        _DAY_AND_TIME.match(text, end) is not None
+                        or _DAY_BEFORE.search(text, max(0, start - 6), start) is not None
+                    )
+                )
+                or _DEGREE.match(value) is not None
                 or _CAMEL.fullmatch(value) is not None
                 or _LABEL.fullmatch(value) is not None
                 or _DRUG.fullmatch(value) is not None
@@ -322,6 +335,7 @@ def is_doubtful(
                 _NO_TITLE.match(text, start) is not None
                 or (text[start - 1 : start] == "-" and text[start - 2 : start - 1].isalpha())
                 or text[end - 1 : end] == "_"
+                or (value == "Frau" and _WIFE.search(text, max(0, start - 8), start) is not None)
                 or _is_of_identifier(text, start, end)
             )
         case "POSTCODE":
@@ -351,7 +365,8 @@ def is_doubtful(
             ):
                 return True
             return (
-                _IN_MONEY.match(text, end) is not None
+                _STAIRCASE.fullmatch(value) is not None
+                or _IN_MONEY.match(text, end) is not None
                 or _SUITE_OF_TESTS.match(text, start) is not None
                 or _PART_OF_A_TEXT.search(text, max(0, start - 24), start) is not None
             )
@@ -374,6 +389,8 @@ def is_doubtful(
             )
         case "USERNAME":
             at = text.find(f"@{value}", max(0, start - _NEAR), end + _NEAR)
+            if text[start - 1 : start] == "<" and f"</{value}>" in text:
+                return True
             if _INTERFACE.fullmatch(value) is not None or (at > 0 and text[at - 1].isalnum()):
                 # Of a network, or a host: ``local@node-admin1``.
                 return True

@@ -46,6 +46,8 @@ _LAST = frozenset(
 )
 _FIRST = frozenset(
     "menuiserie plomberie maconnerie charpente imprimerie garage verrerie fonderie scierie domaine chateau editions cabinet ets "  # noqa: SIM905  # words, not a list of strings
+    "gioielleria oreficeria cartiera fonderia lavanderia parrocchia "
+    "fundiciones papelera comisaria cooperativa joyeria "
     "ceramiche grafiche costruzioni arredamenti autofficina tipografia falegnameria cantine terme molino caseificio studio "
     "construcciones instalaciones reformas muebles viajes bodega almazara asador meson bar cafeteria autoescuela notaria editorial "
     "elektro sanitar malerbetrieb zimmerei dachdeckerei reiseburo pflegedienst mieterverein stadtwerke amtsgericht finanzamt landratsamt "

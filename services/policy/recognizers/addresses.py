@@ -74,6 +74,8 @@ _HOUSE = re.compile(
     rf" #)? ?[A-Z]?-?\d{{1,5}}[A-Za-z]?(?:/\d{{1,3}})?,? )(?:\d{{1,5}}[A-Za-z]?,? )?(?:{_CAP},? ){{0,7}}?(?:House|Court|Lodge|"
     rf"Mansions?|Tower|Towers|Building|Residency|Heights|Apartments?|Complex|Society|Business Park|Industrial Estate|Park|"
     rf"Arcade|Enclave|Colony|Nagar|{_SUFFIX}|{_RARE_SUFFIX})\b(?:, (?:{_CAP} ){{1,3}}{_SUFFIX}\b)?"
+    rf"|(?<![\w-])[A-Z]-?\d{{2,4}}, (?:{_CAP} ){{1,3}}"
+    rf"(?:Heights|Apartments?|Residency|Enclave|Towers?|Society|CHS|Nagar|Complex|Vihar|Mansions?)\b"
     rf"|(?<![\w-])(?<!Visual )(?<!Android )(?:Flat|Studio|Apartment|Apt\.?) \d{{1,4}}[A-Za-z]?(?=,|\n| in [A-Z]|$)"
     rf"|(?<![\w-])(?:H\. ?No\.?|House [Nn]o\.?|Plot [Nn]o\.?|Door [Nn]o\.?|D\. ?No\.?) ?\d{{1,5}}[A-Z]?(?:[-/]\d{{1,5}}){{0,3}}"
     rf"|(?<![\w-])\d{{1,3}} {_CAP} (?:Cottages|House|Mansions|Towers?|Villas), (?:{_CAP} ){{1,3}}{_SUFFIX}\b"
@@ -156,7 +158,8 @@ _NORDIC = re.compile(
     rf"(?: (?:(?:da|do|das|dos|de|e) )?{_CAP}){{1,5}},? \d{{1,4}}[A-Za-z]?(?:/\d{{1,4}})?(?![\w%]|[.:]\d)"
 )
 _EASTERN = re.compile(
-    rf"(?<![\w-])(?:\d{{1,5}} )?(?:{_CAP}[ -]){{0,3}}[^\W\d_][\w'’-]{{2,24}} (?:(?:utca|útja|út|tér|tere|körút|krt\.|sétány|fasor|rakpart|"
+    rf"(?<![\w-])(?:\d{{1,5}} )?(?:{_CAP}[ -]){{0,3}}[^\W\d_][\w'’-]{{2,24}} "
+    rf"(?:(?:utca|kalea|útja|út|tér|tere|körút|krt\.|sétány|fasor|rakpart|"
     rf"köz|ulica|cesta|[Cc]addesi|[Ss]okak|[Ss]okağı|[Bb]ulvarı|tänav|mnt\.?|pst\.?|tee)"
     rf"(?:,? [Nn]o ?[:.]? ?| )\d{{1,4}}(?:[/-]?[A-Za-z](?!\w)|/\d{{1,3}})?"
     rf"|u\. \d{{1,4}}(?:/[A-Za-z0-9])?(?=\.(?!\d)|,|\n|$))(?![\w%]|[.,:]\d)"
@@ -188,7 +191,8 @@ _PATTERNS: tuple[tuple[Words | None, re.Pattern[str]], ...] = (
     "carrera", "calzada", "autopista", "acceso", "vial", "cañada", "callej", "pasadizo", "pasaje", "alameda", "vía", "via ")), _SPANISH),
     (Words(("gran vía",)), _GRAN_VIA),
     (Words(("ul.", "al.", "pl.", "os.", "rua", "avenida", "travessa", "rruga", "bulevardi", "strada", "str.")), _NORDIC),
-    (Words((" utca ", " útja ", " út ", " tér ", " tere ", " körút ", " krt. ", " sétány ", " fasor ", " rakpart ", " köz ", " u. ", "ulica ",
+    (Words((" utca ", " kalea ",
+    " útja ", " út ", " tér ", " tere ", " körút ", " krt. ", " sétány ", " fasor ", " rakpart ", " köz ", " u. ", "ulica ",
     "cesta ", " caddesi", " sokak", " sokağı", " bulvarı", " tänav ", " mnt ", " mnt. ", " pst ", " pst. ", " tee ", "trg ", "náměstí ",
     "nám. ", "třída ", "tř. ", "ул. ", "улица ", "пр. ", "проспект ", "вул. ", "οδός ", "λεωφ. ", "λεωφόρος ", "λ. ", "πλατεία ",
     "odos ", "leof. ")), _EASTERN),

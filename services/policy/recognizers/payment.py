@@ -60,6 +60,9 @@ _BECH32 = re.compile(
     r"(?=[a-z0-9]{0,20}\d)[02-9ac-hj-np-z]{38,62}(?![A-Za-z0-9])"
 )
 """Of other chains that write their addresses as BIP 173 has it."""
+_RIB = re.compile(r"(?<![\w-])(?P<bank>\d{5})[ ](?P<branch>\d{5})[ ](?P<account>[0-9A-Z]{11})[ ](?P<key>\d{2})(?![\w-])")
+"""A French account as its bank writes it (relevé d'identité bancaire)."""
+_LETTERS_OF_RIB = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "12345678912345678923456789")
 _COINS = Words(
     (
         "ltc",
@@ -237,6 +240,10 @@ class Payment:
             digits_before = 2 if match["second"] else 3
             yield Finding(match.start() - digits_before, match.end("end"), "BANK_SORT_CODE", "ACCOUNT", 0.7)
             yield Finding(*match.span("account"), "BANK_ACCOUNT", "ACCOUNT", 0.7)
+        for match in _RIB.finditer(text) if lowered.has_shape(("00000 00000 ",)) else ():
+            numbers = [int(match[part].translate(_LETTERS_OF_RIB)) for part in ("bank", "branch", "account", "key")]
+            if "rib" in lowered or (89 * numbers[0] + 15 * numbers[1] + 3 * numbers[2] + numbers[3]) % 97 == 0:
+                yield Finding(*match.span(), "BANK_ACCOUNT", "ACCOUNT", 0.9)
         for match in _SPACED_SORT_AND_ACCOUNT.finditer(text) if lowered.has_shape(("00 00 00 /", "00 00 00/")) else ():
             yield Finding(*match.span("sort"), "BANK_SORT_CODE", "ACCOUNT", 0.7)
             yield Finding(*match.span("account"), "BANK_ACCOUNT", "ACCOUNT", 0.7)

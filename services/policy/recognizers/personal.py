@@ -91,11 +91,12 @@ _ABOUT_SOMEBODY = re.compile(
     r"ik ben|(?:zij|hij) is)"
     r"(?: (?:now|just|nearly|almost|only|turning|jetzt|schon|erst))?"
     r"|\b(?:turn(?:s|ed|ing)|aged|wird|werd|ich werde|word ik|ik word|(?:you|they|we) were)"
+    r"|\b(?:had|developed|diagnosed with|died of) [a-z]{4,24}(?: cancer| disease| attack)? at"
     r"|(?:['’]ll|\b(?:will|gonna|going to|about to|have to|ready to|i|you|they)) turn|\b(?:i|s?he)(?:['’]ll| will) be"
     r"|\b(?:married|retired|died|widowed|graduated|emigrated|orphaned|passed away|moved to [A-ZÀ-Ž][\w'’ -]{2,24}) at(?: age)?"
     r"|\b(?:mother|father|mum|mom|dad|wife|husband|partner|son|daughter|brother|sister|grandmother|grandfather|gran|grandma|"
     r"grandpa|aunt|uncle|kid|"
-    r"girlfriend|boyfriend|fianc[ée]e?)(?: [A-ZÀ-Ž][\w'’-]+)? (?:is|was|turned|turns))"
+    r"girlfriend|boyfriend|fianc[ée]e?|youngest|oldest|eldest)(?: [A-ZÀ-Ž][\w'’-]+)? (?:is|was|turned|turns))"
     r"[ ]$",
     re.IGNORECASE,
 )
@@ -127,7 +128,8 @@ _AGE_AFTER = re.compile(
     r"(?<=\bma \d\d)[ ]lat\b|(?<=\bmam \d\d)[ ]lat\b|[ ]?yo\b|[ ]?j(?:ä|ae)hrige[rnms]?\b|-j(?:ä|ae)hrige[rnms]?\b"
     r"|"
     r"(?<=, \d\d)[ ](?:Jahre|jaar|años|anni|ans),|"
-    r"[ ]Jahre (?:alt|jung)\b|[ ]jaar(?: oud|\))|[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|"
+    r"[ ]Jahre (?:alt|jung)\b|(?<=\bmit \d\d)[ ]Jahren\b|[ ]yrs?(?=[),])|[ ]jaar(?: oud|\))|"
+    r"[ ]ans\b(?! d['e])|[ ]anni\b|[ ]años\b(?: de edad)?|"
     r"(?<=\btem \d\d)[ ]anos\b|[ ]anos de idade\b|[ ]year old))",
     re.IGNORECASE,
 )

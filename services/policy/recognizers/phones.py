@@ -212,6 +212,7 @@ _DAY_AND_TIME = re.compile(
     r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])/(?:[01]\d|2[0-3])(?:[0-5]\d){2}"
 )
 """``081110 103027``, ``0701/114930``: as logs write them."""
+_SLASHED = re.compile(r"\d{1,2}/\d{1,2}/(?:\d{4}|\d{2})")
 _MINUTES = re.compile(r":[0-5]\d")
 _SECONDS_BEFORE = re.compile(r"\d\d:\d\d:(?:\d\d[.,])?\Z|(?:^|\n)\d{6} \Z|\d\.\Z|HTTP/\d(?:\.\d)?\" \Z")
 
@@ -226,6 +227,7 @@ def _is_of_time(text: str, start: int, end: int) -> bool:
         _MINUTES.match(text, end) is not None
         or _SECONDS_BEFORE.search(text, max(0, start - 12), start) is not None
         or _DAY_AND_TIME.fullmatch(text, start, end) is not None
+        or _SLASHED.fullmatch(text, start, end) is not None
     )
 
 

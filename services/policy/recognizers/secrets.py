@@ -129,8 +129,9 @@ _OF_ENVIRONMENT = re.compile(
 )
 """``MAPS_KEY=a8f3…``: whatever it opens."""
 _LOGIN_PAIR = re.compile(
-    r"(?<![A-Za-z])(?:log[ -]?in|logon|creds?|credentials|user(?:name)?|zugang|zugangsdaten|accesso|acceso|identifiants?|"
-    r"inlog)(?: (?:is|are|ist|details))?"
+    r"(?<![A-Za-z])(?:log[ -]?in|logon|creds?|credentials|user(?:name)?|zugang|zugangsdaten|accesso|acceso|acc[èe]s|identifiants?|"
+    r"inlog)(?: (?:is|are|ist|details|portail|portal|portale))?"
+    r"(?:[ ](?=:))?"
     r"[ \t]{0,2}[:=]?[ \t]{1,2}[\w.@+-]{2,48}(?: ?[/|] ?|, | and )(?:pw |pass |password )?(?P<value>[^\s,;\"'<>]{6,64})",
     re.IGNORECASE,
 )
@@ -336,7 +337,9 @@ _DEFAULT_NAMES = Words(("password", "passwd", "secret", "token", "api_key"))
 _KEYED_WORDS = Words(word for word, _ in KEYED_WORDS)
 _BESIDE_WORDS = Words((" pass", " pw ", " pwd", "\npass", "\npw", " p:", " p=", ",pass", "/pass", "\np:"))
 _USER_WORDS = Words(("user", "login", "usr", "u:", "u="))
-_PAIR_WORDS = Words(("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "identifiant", "inlog"))
+_PAIR_WORDS = Words(
+    ("login", "log in", "log-in", "logon", "cred", "user", "zugang", "access", "acces", "accès", "identifiant", "inlog")
+)
 
 
 def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:

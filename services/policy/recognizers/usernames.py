@@ -117,9 +117,9 @@ ANNOUNCED = Announcements(
     ),
     # Where a password follows: ``Benutzer anna, Kennwort …``.
     announcement(
-        "USERNAME", "USERNAME", "user |benutzer |usuario |utente |utilisateur |gebruiker |login ",
-        r"\b(?:user|benutzer|usuario|utente|utilisateur|gebruiker|login) ",
-        rf"{_PLAIN_NAME}(?=,? (?:and |und |et |y |e |en |/ )?(?i:pass|pw|kennwort|contrase|mot de passe|mdp|wachtwoord))",
+        "USERNAME", "USERNAME", "user |nutzer |usuario |utente |utilisateur |gebruiker |login ",
+        r"\b(?:user|(?:be)?nutzer|usuario|utente|utilisateur|gebruiker|login) ",
+        rf"{_PLAIN_NAME}(?=,? (?:and |und |et |y |e |en |/ |first time |initial )?(?i:pass|pw|kennwort|contrase|mot de passe|mdp|wachtwoord))",
         gap=r"[\"']?", score=0.6,
     ),
     # Whom an address follows in brackets: ``User ann (ann@x.org)``.

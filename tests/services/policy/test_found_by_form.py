@@ -67,6 +67,12 @@ def found(detector: Detector, text: str) -> list[tuple[str, str]]:
             "Nveb3DvcGWwbrWFCgCfV" + "9bUIvIOCRXXAnDPAXQxe",
         ),
         ('const client = require("twilio")("AC-from-env", "a07c5b0bbbf9361f7257f40ee822165c");', "SECRET", "a07c5b0bbbf9361f7257f40ee822165c"),
+        ("<rib>20041 01005 14081389632 60</rib>", "ACCOUNT", "20041 01005 14081389632 60"),
+        ("fill the portal, user kbiah first time password Vel@Join0825", "USERNAME", "kbiah"),
+        ("Vater mit 58 Jahren am Herzinfarkt verstorben. Anna Berg", "AGE", "58"),
+        ("Her grandmother had melanoma at 52. Otherwise well, Anna Berg", "AGE", "52"),
+        ("collect them from your flat (B-704, Sahyadri Heights) tomorrow", "ADDRESS", "B-704, Sahyadri Heights"),
+        (" - Elkano kalea 12, 1.º dcha, 20120", "ADDRESS", "Elkano kalea 12"),
         # Firms by their trade.
         ("titulaire : Menuiserie Castaing, référence facture 2024-0317", "ORG", "Menuiserie Castaing"),
     ],
@@ -92,6 +98,11 @@ def test_whose_name_has_capitals_within_is_told_by_the_family_name_alone(detecto
         ("Ort, Datum: Minden, 28.02.2025      Unterschrift: B. Kowalewska, geb. Thole", "28.02.2025"),
         ("le mando i dati per il rimborso dei 640 euro, Anna Berg", "dei 640"),
         ("The Total is 82, says Anna Berg", "82"),
+        ("[04/08/25, 10:31:52 AM] Anna Berg: Good morning, send me your phone number", "04/08/25"),
+        ("12 Jan. Loss adjuster Nikhil Sabharwal of Leeds visited.", "Jan"),
+        ("Anna Berg\nEDUCATION\nA.S. Business, Reedley College, 2014", "A.S. Business"),
+        ("Anna Berg ruft an, meine Frau eher abends", "Frau"),
+        ("<tel1>02.40.99.17.63</tel1><mail>a@x.example</mail>", "tel1"),
     ],
 )
 def test_it_is_left_or_is_of_another_kind(text: str, value: str, detector: Detector) -> None:
