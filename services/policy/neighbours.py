@@ -4,6 +4,7 @@ A row without a head has only its neighbours to tell by: ``9|Okafor, Ada|1984-02
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from services.policy.findings import Finding
@@ -55,6 +56,11 @@ _ACCOUNT_OF = re.compile(r" [(\[](?P<value>@?[a-z][a-z0-9._-]{3,30})[)\]]")
 _NAME_PARTS = re.compile(r"[\W\d_]+")
 _LEAST_SHARED, _LONGEST_SHARED = 4, 6
 """``Radoslav Dimitrov (dimitrovr)``: letters that the account's name has of the person's."""
+_WHOSE_ADDRESS = re.compile(
+    r"(?<![\w.@/-])(?P<first>[A-ZÀ-Þ][\w'’-]{1,24})(?: (?:[A-ZÀ-Þ][\w'’-]{0,24}\.?|de|da|van|von|der|den|la|del|di|al|bin)){0,3} "
+    r"(?P<last>[A-ZÀ-Þ][\w'’-]{1,32})[\"']? <\Z"
+)
+_LONGEST_CALLED = 100
 _PASSWORD_AFTER = re.compile(
     r" / (?P<value>(?=[^\s/]{0,40}\d)(?=[^\s/]{0,40}[A-Za-z])(?![\d.,-]+[a-z]{1,3}\b)[^\s/@,;()<>]{6,40})(?=[\s.,;)]|$)"
 )
@@ -71,6 +77,8 @@ def neighbours(text: str, found: Sequence[Finding]) -> Iterator[Finding]:
         elif each.stem == "SECRET":
             yield from _listed(text, each)
         elif each.stem in ("EMAIL", "USERNAME"):
+            if each.stem == "EMAIL" and text[each.start - 1 : each.start] == "<":
+                yield from _called(text, each)
             password = _PASSWORD_AFTER.match(text, each.end)
             if password is not None:
                 end = password.start("value") + len(password["value"].rstrip(".:"))
@@ -84,6 +92,28 @@ def neighbours(text: str, found: Sequence[Finding]) -> Iterator[Finding]:
                 if day is not None and (pattern is not _DAY_CELL or _in_row(text, each.start, day.end())):
                     yield Finding(*day.span(str(day.lastgroup)), "DATE_OF_BIRTH", "DOB", _SCORE)
                     break
+
+
+def _called(text: str, address: Finding) -> Iterator[Finding]:
+    """Whose address it is, where it is made of the name: ``Wanjiru Mwangi <wanjiru.mwangi@x.example>``."""
+    whose = _WHOSE_ADDRESS.search(text, max(0, address.start - _LONGEST_CALLED), address.start)
+    if whose is not None:
+        local = text[address.start : address.end].partition("@")[0].lower()
+        first, last = _plain(whose["first"]), _plain(whose["last"])
+        if last in local and (first in local or local.startswith(first[0])) and last not in _NOBODY:
+            yield Finding(whose.start(), whose.end("last"), "PERSON", "PERSON", _SCORE)
+
+
+_NOBODY = frozenset(
+    ("team", "desk", "support", "service", "services", "sales", "office", "accounts", "security", "alerts", "news", "newsletter", "bot",
+     "group", "list", "department")
+)  # fmt: skip
+
+
+def _plain(word: str) -> str:
+    """As it stands in an address: without accents, in small letters."""
+    letters = unicodedata.normalize("NFKD", word.lower())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _shares(account: str, name: str) -> bool:

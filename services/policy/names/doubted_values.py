@@ -6,7 +6,7 @@ The model reads what stands around a value, and says so of a part of it. Where a
 import re
 from itertools import pairwise
 
-from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_of_machine, is_value
+from services.policy.recognizers.made_up import PASSWORD, is_made_up, is_of_machine, is_text, is_value
 
 VALUES = frozenset(("CREDENTIAL", "PERSONAL_NUMBER", "BANK_ACCOUNT", "PHONE_NUMBER"))
 _BOLD = 2
@@ -29,10 +29,11 @@ _NO_SECRET = re.compile(
     r"[\d.,]+ ?(?:%|€|\$|£|[kMG]?B|ms|s|min|h|km|kg|EUR|USD)|"
     r"\d[\d.,]* ?[kmgt]i?b?(?:/s|ps)?|\d+/(?:s|sec|min|h|hour|day)|v\d{1,4}(?:[.\-+_]\w{1,16}){0,6}|v\d[a-z]{1,2}\d{0,2}|"
     r"(?=[^.]*\.)(?=[^-]*-)(?:[\d.-]|(?<=[\d.-])[a-z](?![a-z]))+|r\d+|"
-    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|sha\d*[-:].*|0x[0-9a-f]{1,16}|"
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|sha\d*[-:].*|0x[0-9a-f_]{1,24}|"
     r"\^?\\?(?:[0-9a-zÀ-ɏ]-[0-9a-zÀ-ɏ_]){1,5}[\wÀ-ɏḀ-ỿ^.+-]{0,6}|(?:\\?[ux][0-9a-f]{2,5}[ -]?)+.*|.*(?:0123456|abcdefg).*|"
     r"[\w-]{2,9}[_.-]|\.\w+|-{1,2}[a-z][\w-]*|"
-    r"(?:GHSA|CVE|CWE|PYSEC|RUSTSEC|RHSA|DSA|USN|OSV)-.*|(?=(?:[^.]*\.\d){2})(?:-?\d+(?:\.\d+)?)?(?:[Zz]?[MLHVCSQTAmlhvcsqta]-?\d+(?:\.\d+)?)+[Zz]?|"
+    r"[a-z]{2,12}_[0-9A-HJKMNP-TV-Z]{26}|A[CP][0-9a-f]{32}|_Z[A-Z]\w+|[\w.]+\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?|"
+    r"[A-Z]{1,3}-\d{1,4}/\d{1,4}|(?:GHSA|CVE|CWE|PYSEC|RUSTSEC|RHSA|DSA|USN|OSV)-.*|(?=(?:[^.]*\.\d){2})(?:-?\d+(?:\.\d+)?)?(?:[Zz]?[MLHVCSQTAmlhvcsqta]-?\d+(?:\.\d+)?)+[Zz]?|"
     r"(?:[a-z-]{2,12}[./])*(?:claude|gpt|gemini|llama|mistral|mixtral|qwen|deepseek|grok|gemma|phi|nova|titan|codestral|command)-?\d*(?:[-.:@]\w{1,16}){1,8}|"
     r"(?:np|pd|tf|os|self|torch)\.\w+|user(?:name)?:pass(?:word)?|.*\\.*|[a-z]+(?:_[a-z]+|_\d{1,5}[a-z]?){2,}|x(?:-[a-z]+)+(?:-\d+)?|"
     r"(?:aes|rsa|sha|hs|rs|es|ps|ecdsa|ed|rot|utf|md|gpt|base)-?\d+(?:-\w+)*|a\d{3}[a-z]\w{1,12}|"
@@ -52,8 +53,10 @@ _GETTING_IN = re.compile(
 _NO_KEY = re.compile(
     r"(?:ssid|bssid|hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|req_?id|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
     r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
+    r"\bid[\"'], ?[\"']value[\"'][^\n]{0,24}$|\bport[\"'], ?[\"']value[\"'][^\n]{0,24}$|"
     r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
     r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|"
+    r"\bcache (?:hit|miss|restored|saved)\b[^\n]{0,24}: $|"
     r"\b(?:cached?|caching|restored?|sav(?:ed|ing)|hit|miss)\b[^\n]{0,32}\bkeys?[:=] ?(?:[a-z]+:)?$|"
     r"://[^\s/]{1,80}:$|\w\.[a-z]{2,12}:$|\b[A-Z]{2,}_[A-Z_]{2,24} \Z",
     re.IGNORECASE,
@@ -109,6 +112,8 @@ _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _OF_IBAN = re.compile(r"\b[A-Z]{2}\d\d ?(?:[A-Z0-9]{4} ?){1,7}\Z")
 _THIRD_COLUMN = re.compile(r"\d{5,} +\d{5,} +\Z")
 _UNITS = re.compile(r"\b(?:[mnuµ]?s|[kMG]i?B|min|h|rps|x)\b")
+_DIGEST = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,16}")
+"""Shortened, as of commits and images."""
 _MEASURE = re.compile(r"[A-Z]{2,4}\d")
 """``FEV1``"""
 _ROUTING_KEY = re.compile(r"\b[A-Z]\d[\dW] $|,,\Z")
@@ -200,6 +205,10 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool, pe
     ):
         return True
     announced = _GETTING_IN.search(line) is not None
+    if not announced and (
+        _DIGEST.fullmatch(value) is not None or (personal is False and " " in value) or (value.endswith("=") and is_text(value))
+    ):
+        return True
     if not announced and (
         (value.isdigit() and line.endswith("=")) or (line.endswith("**") and not any(map(str.isdigit, value)))
     ):

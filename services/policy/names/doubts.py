@@ -147,6 +147,8 @@ _ANNOTATED = re.compile(r"\bdef \w+\([^\n]{0,120}: [\"']\Z")
 """The type of a parameter that is not there yet: ``def chase(self, other: "Mark")``."""
 _ABBREVIATED = re.compile(r"Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec")
 _DAY_BEFORE = re.compile(r"(?<!\d)[0-3]?\d(?:st|nd|rd|th)? \Z")
+_OF_DUMP = re.compile(r"(?:^|\n)[0-9a-fA-F]{6,10}:?[ ]{1,3}(?:[0-9a-fA-F]{2,4} ){4}[^\n]{0,80}\Z")
+"""Beside bytes, the letters that they stand for."""
 _DEGREE = re.compile(r"[ABM]\.(?:S|A|Sc|Arch|Eng|Ed|Com|Tech|B\.A)\b")
 """``A.S. Business``"""
 _DAY_AND_TIME = re.compile(r" {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d")
@@ -266,6 +268,10 @@ def is_doubtful(
                 or _DRUG.fullmatch(value) is not None
                 or _LETTERS.fullmatch(value) is not None
             ):
+                return True
+            if entity == "LOCATION" and len(value) < 3 and value.islower():
+                return True
+            if text[:start].endswith("  ") and _OF_DUMP.search(text, max(0, start - 100), start) is not None:
                 return True
             if entity == "LOCATION" and _CODE_OF_STATE.fullmatch(value) is not None and not _is_after_town(text, start, end):
                 return True
@@ -446,7 +452,7 @@ _AROUND = 120
 _CAPITALISED = re.compile(r"(?:^|[.!?\n\"“:>] ?)[A-ZÀ-Þ][a-zà-ÿ]*[ ,'’][^.!?\n:>]{4,}\Z")
 """A sentence that begins with a capital, up to a word of it."""
 _SAID = re.compile(
-    r"(?i:oh|ah|wow|ugh|hmm+|yeah|yep|nope|okay|asap|fyi|eta|tbd|tba|faqs?|diy|rsvp|lol|omg|btw|imho)|C[EFTO]Os?|VPs?|TV|TVs|Q&A|"
+    r"你好|您好|(?i:oh|ah|wow|ugh|hmm+|yeah|yep|nope|okay|asap|fyi|eta|tbd|tba|faqs?|diy|rsvp|lol|omg|btw|imho)|C[EFTO]Os?|VPs?|TV|TVs|Q&A|"
     r"(?:Labou?r|Memorial|Independence|Veterans|Christmas|Boxing|Thanksgiving|Columbus|Election|Bastille|Groundhog|"
     r"(?:New Year|Mother|Father|Valentine|President)['’]?s['’]?) (?:Day|Eve)"
 )
@@ -508,7 +514,8 @@ _LETTERS = re.compile(r"[a-zà-ÿ](?: [a-zà-ÿ])+")
 """Small ones, one by one: initials are large."""
 _LABEL = re.compile(
     r"(?:ADRs?|ANSI|ASCII|FFI|GIL|MADR|RACI|SSRF|UUID|EHRs?|YOLO|BDAY|USt|RVNR|SIRET|SIREN|UAN|PESEL|NIP|EMS|NMLS|MB|GB|KB|TB|Soc|Diners|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
-    r"CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
+    r"Branch BrPart|CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|"
+    r"DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
     r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Segundo|Municipio|Provincia|Lui|Lei|"
     r"[Pp]ra mim|Dzień dobry|Pozdrawiam|Hej|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"
     r"Alpha|Bravo|Delta|Foxtrot|Tango|Zulu|"

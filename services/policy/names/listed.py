@@ -36,7 +36,7 @@ def least_certainty(entity: str, value: str, lists: Callable[[str], int]) -> flo
     ordinary = all(bit & COMMON for bit in bits)
     small = all(word.islower() for word in words if len(word) > 1)
     if len(words) == 1 and (_MIXED.fullmatch(words[0]) or _TWO_LARGE.fullmatch(words[0])):
-        return 0.97
+        return 0.99
     if entity == "PERSON":
         if _NO_NAME.search(value) is not None:
             return 0.99

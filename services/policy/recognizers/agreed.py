@@ -147,6 +147,7 @@ _RULES: tuple[tuple[Words, tuple[re.Pattern[str], ...]], ...] = (
 _TYPED = frozenset({_FOR_A_START, _STRAIGHT, _OF_A_FILE})
 _OF_A_CACHE = re.compile(r"(?:[A-Za-z][A-Za-z0-9]{0,24}[-_.]){1,8}[0-9a-f]{32,64}")
 """``Linux-pnpm-store-7b965ee3…``: what caches keep things under, a digest at its end."""
+_OF_A_PAGE = re.compile(r"(?:page|next|continuation|pagination|sync)[ _-]token", re.IGNORECASE)
 _EASY = re.compile(r"[a-z]{4,20}\d{1,4}")
 """As many passwords are, and names of variables too."""
 
@@ -160,6 +161,8 @@ def agreed(text: str, lowered: Lowered) -> Iterator[Finding]:
             for match in pattern.finditer(text):
                 for group, value in match.groupdict().items():
                     if value is None or not _NO_PHRASE.isdisjoint(value.lower().split()) or _OF_A_CACHE.fullmatch(value):
+                        continue
+                    if _OF_A_PAGE.search(text, max(0, match.start() - 16), match.start(group)) is not None:
                         continue
                     start = match.start(group)
                     kept = value.rstrip(".!?*_") if pattern in _TYPED else value

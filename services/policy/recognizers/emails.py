@@ -28,6 +28,8 @@ _UPI_BANK = re.compile(r"(?<![\w.@-])[\w.-]{2,64}@(?:ok(?:sbi|axis|icici|hdfcban
 _CREDENTIALS = re.compile(r"://[^\s/@\"'<>]{0,120}$")
 _VERSION = re.compile(r"v?\d+\.\d")
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")
+"""``marker@2x.png``: no domain ends so either."""
 _UNITS = (".service", ".socket", ".mount", ".automount", ".timer", ".target", ".slice", ".scope", ".device", ".path", ".swap")
 """Of systemd. No domain of mail ends so."""
 
@@ -51,7 +53,7 @@ def emails(text: str, lowered: Lowered) -> Iterator[Finding]:
             if (
                 (match["local"] == "git" and text[match.end() : match.end() + 1] in (":", "/"))
                 or _VERSION.match(match["domain"])
-                or match["domain"].endswith(_UNITS)
+                or match["domain"].endswith(_UNITS + _PICTURES)
             ):
                 continue
             # ``scheme://user:password@host`` is a connection.

@@ -67,6 +67,9 @@ _UNQUOTED = re.compile(
     re.MULTILINE,
 )
 """Of a log: ``customer_name=Ann Lee order=88213``."""
+_TOWN_OF_LOG = re.compile(
+    r"(?<![\w.])(?:city|town)=(?P<value>[A-ZÀ-Þ][^\W\d_]{2,24})(?=[ ]\w{1,24}=|[ \t]*$|[;,|&])", re.MULTILINE
+)
 _NESTED = re.compile(
     r"[\"'](?:(?:drivers?_?)?licen[cs]e|passport|id_?(?:card|document)|national_?id|identity(?:_?document)?)[\"']\s?:\s?\{\s{0,12}"
     r"(?:[\"']\w{1,24}[\"']\s?:\s?[\"'][^\"'\n]{0,40}[\"'],\s{1,12}){0,3}[\"'](?:number|no|num|value)[\"']\s?:\s?"
@@ -95,6 +98,9 @@ def keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
         for match in _UNQUOTED.finditer(text):
             if match["value"].lower() not in _NO_VALUES:
                 yield Finding(*match.span("value"), "PERSON", "PERSON", 0.7)
+    if "city=" in lowered or "town=" in lowered:
+        for match in _TOWN_OF_LOG.finditer(text):
+            yield Finding(*match.span("value"), "LOCATION", "LOCATION", 0.7)
     for named in _NAMED.finditer(text) if _QUOTED_VALUE.search(text) is not None else ():
         for entity, stem, key, quoted in _QUOTED:
             match = quoted.match(text, named.end() - 1) if key.search(named["name"]) is not None else None

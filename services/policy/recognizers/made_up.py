@@ -20,6 +20,7 @@ _CODE = re.compile(
     r"[a-z_]\w*(?:\.\w+)+(?:@[0-9a-f]{5,8})?|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:[_-][a-z]+)*\d?|[\^~<>=v]{0,3}\d+(?:\.(?:\d+|[x*]))*|"
     r"[\^~<>=v]{0,3}\d+(?:\.\d+){2}-[a-z]+\.?\d*|(?:sha|md|SHA|MD)-?\d+.*|"
     r"[a-z]+\d+-(?:encoded|hashed|encrypted|based|only|compatible)|v\d+-[a-z]+|\d+[smhd]|/[\w./-]+|"
+    r"[a-z]{2,16}:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|"
     r"\w+\[.*|[a-z]+\d?:(?:[a-z]+:?)+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)|:?:?[A-Za-z_]+[A-Za-z_.]{2,}\(.*|[*x#.]+|.*(?:\$\{|"
     r"\$\(|%\(|://|\(\)|=>|!=|==(?!=?\Z)).*|@{1,2}[a-z][\w.?!]*|[A-Za-z][a-z_]*\??|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*\d?",
     re.DOTALL,
@@ -70,10 +71,10 @@ def is_random(token: str) -> bool:
         return False
     if -sum(n / len(token) * math.log2(n / len(token)) for n in Counter(token).values()) < _ENTROPY_BITS:
         return False
-    return not _is_text(token)
+    return not is_text(token)
 
 
-def _is_text(token: str) -> bool:
+def is_text(token: str) -> bool:
     """Whether it is base64 of something readable: a fixture, an attachment, no key."""
     try:
         decoded = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
@@ -82,4 +83,4 @@ def _is_text(token: str) -> bool:
     return all(32 <= byte < 127 or byte in (9, 10, 13) for byte in decoded)
 
 
-__all__ = ["PASSWORD", "is_made_up", "is_of_machine", "is_random", "is_value"]
+__all__ = ["PASSWORD", "is_made_up", "is_of_machine", "is_random", "is_text", "is_value"]

@@ -25,14 +25,14 @@ _MAC_DOTTED_HEAD = 4
 _MAC_DOTTED = re.compile(r"\.(?<=(?<![\w:.-])[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w:-]|\.\w)")
 
 _VERSION_BEFORE = re.compile(
-    r"(?:[A-Za-z]/|==|[<>~^]=?|\b(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})$",
+    r"(?:[A-Za-z]/|==|[<>~^]=?|(?<![A-Za-z])(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})\Z",
     re.IGNORECASE,
 )
 _VERSION_AFTER = re.compile(r"-[A-Za-z]")
 _SINGLE_DIGITS = re.compile(r"\d(?:\.\d){3}")
 _ADDRESS_WORDS = re.compile(
     r"\b(?:ip|ips|ipv4|address|addr|host|from|client|src|dst|remote|server|gateway|ping|dns|to|peer|node|at|resolver|"
-    r"nameserver)\b|[=\[]$",
+    r"nameserver)\b|[=\[]\Z",
     re.IGNORECASE,
 )
 

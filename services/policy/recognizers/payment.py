@@ -52,7 +52,7 @@ _COIN = re.compile(
     r"[1-9A-HJ-NP-Za-km-z]{26,106})(?![\w/+=.-])"
 )
 """An address in base 58 (without 0, O, I and l) after the name of a coin that has no check of its own here."""
-_CHECKED_ADDRESS = re.compile(r"[DLMTX9A](?<![\w/+=.-].)[1-9A-HJ-NP-Za-km-z]{25,34}(?![\w/+=-])", re.DOTALL)
+_CHECKED_ADDRESS = re.compile(r"[DLMTX9A](?<![\w/+.-].)[1-9A-HJ-NP-Za-km-z]{25,34}(?![\w/+=-])", re.DOTALL)
 """Of Dogecoin, Litecoin, Tron and Dash, as their checksum confirms."""
 _CARDANO = re.compile(r"addr1(?<![A-Za-z0-9].....)[02-9ac-hj-np-z]{50,110}(?![A-Za-z0-9])")
 _BECH32 = re.compile(
@@ -176,6 +176,11 @@ _SORT_AND_ACCOUNT = re.compile(
 )
 """From the first dash on: ``re`` looks for a literal much faster than for a class."""
 _SPACED_SORT_AND_ACCOUNT = re.compile(rf"(?<![\w.,:/-])(?P<sort>\d\d \d\d \d\d)(?= ?/){_ACCOUNT_BESIDE}")
+_SORT_THEN_NUMBER = re.compile(
+    r"(?<![\w.,:/-])\d\d-\d\d-\d\d[\"'],?\s{0,4}[\"']?(?i:no|acc(?:ount|t)?(?:_?n(?:o|um(?:ber)?))?|number)[\"']?\s?[:=]\s?[\"']"
+    r"(?P<value>\d{6,10})[\"']"
+)
+"""``Sort: "60-83-71", No: "31926819"``"""
 _BEFORE_BLZ = re.compile(r"\d(?<![\w.,:/#=+-]\d)(?: ?\d){5,11}(?=,? \(?BLZ\b)")
 _AT_A_BANK = re.compile(
     r"\d(?<![\w.,:/#=+-]\d)\d{7,11}(?=[ ,][^\d\n]{0,60}?\b(?:[Bb]ank|[Rr]outing|[Cc]redit [Uu]nion|[Bb]uilding [Ss]ociety|"
@@ -240,6 +245,8 @@ class Payment:
             digits_before = 2 if match["second"] else 3
             yield Finding(match.start() - digits_before, match.end("end"), "BANK_SORT_CODE", "ACCOUNT", 0.7)
             yield Finding(*match.span("account"), "BANK_ACCOUNT", "ACCOUNT", 0.7)
+        for match in _SORT_THEN_NUMBER.finditer(text) if lowered.has_shape(("00-00-00",)) else ():
+            yield Finding(*match.span("value"), "BANK_ACCOUNT", "ACCOUNT", 0.8)
         for match in _RIB.finditer(text) if lowered.has_shape(("00000 00000 ",)) else ():
             numbers = [int(match[part].translate(_LETTERS_OF_RIB)) for part in ("bank", "branch", "account", "key")]
             if "rib" in lowered or (89 * numbers[0] + 15 * numbers[1] + 3 * numbers[2] + numbers[3]) % 97 == 0:

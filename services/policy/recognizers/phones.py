@@ -212,6 +212,8 @@ _DAY_AND_TIME = re.compile(
     r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])/(?:[01]\d|2[0-3])(?:[0-5]\d){2}"
 )
 """``081110 103027``, ``0701/114930``: as logs write them."""
+_OF_CALL = re.compile(r"(?:matrix|translate|rotate|scale|rgba?|hsla?|bezier|polygon|path|viewBox=\")\(?\Z")
+"""What a drawing's numbers stand behind."""
 _SLASHED = re.compile(r"\d{1,2}/\d{1,2}/(?:\d{4}|\d{2})")
 _MINUTES = re.compile(r":[0-5]\d")
 _SECONDS_BEFORE = re.compile(r"\d\d:\d\d:(?:\d\d[.,])?\Z|(?:^|\n)\d{6} \Z|\d\.\Z|HTTP/\d(?:\.\d)?\" \Z")
@@ -306,6 +308,7 @@ def _phones(whole_text: str, whole_lowered: Lowered, offset: int, end: int) -> I
             and _FIGURES.fullmatch(match[0]) is None
             # ``Oct 7 1991. 862-555-0119``: two sentences.
             and ". " not in match[0]
+            and _OF_CALL.search(text, max(0, match.start() - 12), match.start()) is None
             and not _NO_NUMBER.match(text, match.start())
             and (
                 announced(start)

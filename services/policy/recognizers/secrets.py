@@ -41,6 +41,12 @@ _IN_QUOTES = re.compile(
     re.IGNORECASE,
 )
 """``with password 'AtomicBomb9'``: whatever it is made of."""
+_OF_LINK = re.compile(
+    r"(?:reset|confirm|verif|activat|magic|invit|one-?time|unlock|signin|sign-in|login|password)[^\s\"'<>?]{0,80}\?(?:[^\s\"'<>]{0,120}&)?"
+    r"(?:t|k|c|key|code|token|tk|otp)=(?P<value>(?=[\w-]{0,40}\d)(?=[\w-]{0,40}[a-zA-Z])[\w-]{12,200})",
+    re.IGNORECASE,
+)
+"""What lets whoever has the link in: ``/reset?mail=…&t=YbANIyk…``."""
 _OF_AWS = re.compile(r"aws_secret_access_key[\"']?[ \t]{1,3}[\"']?(?P<value>[A-Za-z0-9/+]{40})(?![\w/+])", re.IGNORECASE)
 """``aws configure set aws_secret_access_key …``"""
 _OF_TWILIO = re.compile(r"\btwilio[\"']?\)?\([\"'][^\"'\n]{4,40}[\"'],\s?[\"'](?P<value>[0-9a-f]{32})[\"']", re.IGNORECASE)
@@ -248,6 +254,10 @@ _RECOVERY = re.compile(
 )
 _RECOVERY_WORDS = Words((" code", " key", "notfallcode", "wiederherst", "phrase", "words", " answer"))
 _DIRECTLY = (
+    (
+        Words(("reset", "confirm", "verif", "activat", "magic", "invit", "unlock", "signin", "sign-in", "login", "password")),
+        _OF_LINK,
+    ),
     (Words(("aws_secret_access_key",)), _OF_AWS),
     (Words(("twilio",)), _OF_TWILIO),
     (Words(("cookie",)), _SESSION),
@@ -416,6 +426,10 @@ def secrets(text: str, lowered: Lowered) -> Iterator[Finding]:
 
 
 _LEAST_KEYED = 4
+_OF_A_PAGE = re.compile(
+    r"(?:page|next|continuation|pagination|sync|lock|cancell?ation|resume|concurrency)[ _-]?\Z", re.IGNORECASE
+)
+"""``next page token: …`` says where to go on reading."""
 _OF_QUERY = re.compile(r"[?&][\w-]{1,20}\Z")
 """A parameter of a URL: what follows the next ``&`` is another."""
 
@@ -437,7 +451,11 @@ def _keyed(text: str, lowered: Lowered) -> Iterator[Finding]:
                     value = value.partition("&")[0]
                 # (password: hunter2)
                 value = value[:-1] if value.endswith(")") and "(" not in value else value
-                if len(value) >= _LEAST_KEYED and is_value(value):
+                if (
+                    len(value) >= _LEAST_KEYED
+                    and is_value(value)
+                    and _OF_A_PAGE.search(text, max(0, position - 16), position) is None
+                ):
                     yield Finding(match.start(group), match.start(group) + len(value), "CREDENTIAL", "SECRET", 0.8)
             position = lowered.find(word, after)
 

@@ -60,7 +60,7 @@ _COLUMNS = (
     r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9 -]{2,9}"),
     _column("IBAN_CODE", "IBAN", r"iban", r"[A-Z]{2}\d{2}[A-Z0-9 ]{10,40}"),
     _column("CREDIT_CARD", "CARD", r"card_?(?:no|num)|\bcard\b|\bpan\b|credit_?card", r"\d[\d -]{10,22}\d"),
-    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|bank_?acc|konto|routing|\brtn\b|\baba\b|^sort$|^acc$|"
+    _column("BANK_ACCOUNT", "ACCOUNT", r"account_?(?:no|num|\b)|\bacct|bank_?acc|konto|routing|\brtn\b|\baba\b|^sort$|^acc$|^rt$|"
     r"sort_?code|compte|cuenta|rekening|\bbsb\b",
     r"\d[\d -]{4,20}\d"),
     _column(

@@ -21,7 +21,7 @@ _MENTIONED = re.compile(
 )
 _ADDRESSED = re.compile(
     r"[ \t]{0,2}(?:[,:?!]|(?:can|could|please|pls|will|would|thanks|you|your|is|are|has|have|said|wrote|asked|any|what|when|do|does|"
-    r"did|should|where|how|why|we|i|it)\b|[·—–•] ?\d)"
+    r"did|should|where|how|why|we|i|it|wants)\b|[·—–•] ?\d|\*\*)"
 )
 _ARRAY = re.compile(r"\b(?:push|unshift|my|foreach|keys|scalar|splice) {0,2}\(?(?:@\w+, ?){0,6}$")
 """Of Perl and its kin: ``push @names``, ``my (@one, @two)``."""
@@ -33,7 +33,7 @@ _DECLARED = re.compile(
 )
 """``@Advice.Origin Method method``, ``the @cached decorator``."""
 _SCOPE = re.compile(r"\bscope[\"']?\s?[:=]\s?[\"']?\Z")
-_DESCRIBED = re.compile(r"(?:^|\n)[ \t]*(?:\*|///?|#)[ \t]+$")
+_DESCRIBED = re.compile(r"(?:^|\n)[ \t]*(?:\*|///?|#|-- \|)[ \t]+$")
 """``* @name: what it is``, in a comment before a function."""
 _ANNOTATIONS = frozenset(
     "param params return returns type typedef throws throw example see since author deprecated override overload property "  # noqa: SIM905  # words, not a list of strings
@@ -70,8 +70,8 @@ _GENERIC = frozenset(
     "success successful succeeded limit limits issue issues problem problems someone anyone another different superuser yourself usual "
     "normal please thanks same both "
     "denied expired disconnected locked allowlist denylist whitelist blacklist code times uuid userid username_field assistant content role "
-    "still came comes coming happened occurred agent agents prompts metrics who whom whose input output message messages objects object "
-    "interface".split()
+    "incorrect mschap still came comes coming happened occurred agent agents prompts metrics who whom "
+    "whose input output message messages objects object interface".split()
 )
 _OF_A_USER = re.compile(r"user_?(?:id|name|s|_\w+)\Z|(?:_id|_name|_key|_type|_uuid)\Z")
 """What a program calls somebody's name: it is none."""
@@ -141,6 +141,11 @@ ANNOUNCED = Announcements(
     ),
     announcement("USERNAME", "USERNAME", "session opened for|session closed for", r"session (?:opened|closed) for", _PLAIN_NAME,
     gap=" (?:user )?", score=0.6),
+    announcement("USERNAME", "USERNAME", 'by"', r'by"', rf"{_PLAIN_NAME}(?=[\"'])", gap=r"\s?:\s?[\"']", score=0.6),
+    announcement("USERNAME", "USERNAME", "usuario |utilisateur |benutzer |utente |gebruiker ",
+    r"\b(?:usuario|utilisateur|benutzer|utente|gebruiker) ", rf"{_PLAIN_NAME}(?= (?:desde|depuis|von|da|vanaf|from) \d)",
+    gap=r"[\"']?", score=0.6),
+    announcement("USERNAME", "USERNAME", "login ok", r"login (?:ok|incorrect)[^\n\[]{0,80}: \[", rf"{_PLAIN_NAME}(?=[/\]])", gap="", score=0.6),
     announcement("USERNAME", "USERNAME", "basicauth(|basic_auth(", r"(?:http)?basic_?auth\(", rf"{_PLAIN_NAME}(?=[\"'])",
         gap=r"[\"']", score=0.6),
     # In a log, where other fields follow.
@@ -276,9 +281,12 @@ _SIGNS = re.compile(
     r"(?:^|\n)[ \t]{0,4}(?:[—–~-]{1,2} ?|by )(?P<value>(?=[A-Za-z]{1,24}[\d_])[A-Za-z]\w{4,30})(?=[ \t]*(?:\n|$|, | \())"
 )
 """``— hungry_in_LA_77`` under a review."""
+_OF_DOMAIN = re.compile(r"(?<![\w\\:/.-])[A-Z][A-Z0-9]{2,14}\\(?P<value>[a-z][a-z0-9._-]{3,31})(?![\w\\:/(-]|\.\w)")
+"""``CORP\\aokoro``"""
 _OF_MYSQL = re.compile(r"\b(?:mysql\w{0,6}|mariadb\w{0,6}) [^\n|;&]{0,80}?(?<= )-u(?P<value>[a-z][\w.-]{1,31})(?=\s)")
 _LOGGED = (
     (("mysql", "mariadb"), _OF_MYSQL),
+    (("\\",), _OF_DOMAIN),
     (
         (
             "wrote:",

@@ -114,6 +114,8 @@ def test_secrets_that_nothing_announces_are_told_by_what_stands_around_them(
         ("systems/blind", 0.935, 0.89, 0.94), ("correspondence/open", 0.985, 0.95, 0.98), ("correspondence/blind", 0.965, 0.93, 0.97),
         ("agents/open", 0.985, 0.95, 0.98), ("agents/blind", 0.98, 0.95, 0.98), ("developers/open", 0.98, 0.96, 0.97),
         ("developers/blind", 0.97, 0.9, 0.95), ("short/open", 0.985, 0.96, 0.98), ("short/blind", 0.97, 0.93, 0.97),
+        ("offices/open", 0.965, 0.93, 0.95), ("offices/blind", 0.98, 0.935, 0.98), ("enterprise/open", 0.98, 0.95, 0.97),
+        ("enterprise/blind", 0.96, 0.91, 0.97), ("operations/open", 0.96, 0.93, 0.95), ("operations/blind", 0.93, 0.9, 0.92),
     ],
 )  # fmt: skip
 def test_what_people_write_and_what_programs_write_fare_alike(
