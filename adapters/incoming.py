@@ -18,7 +18,18 @@ from adapters.reading import parsed
 from adapters.sse import EventStream, TooLong
 from agentos.contracts.model import Delta, Usage
 
-__all__ = ["ENDED", "LOST", "Incoming", "Opened", "Reader", "content_of", "is_timeout", "plain_headers", "refusal_in", "streamed"]
+__all__ = [
+    "ENDED",
+    "LOST",
+    "Incoming",
+    "Opened",
+    "Reader",
+    "content_of",
+    "is_timeout",
+    "plain_headers",
+    "refusal_in",
+    "streamed",
+]
 
 LOST = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
 """What connections that fail are raised as, where the SDK lets it through."""

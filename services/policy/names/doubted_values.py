@@ -53,11 +53,11 @@ _GETTING_IN = re.compile(
 _NO_KEY = re.compile(
     r"(?:ssid|bssid|hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|req_?id|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
     r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
-    r"\bid[\"'], ?[\"']value[\"'][^\n]{0,24}$|\bport[\"'], ?[\"']value[\"'][^\n]{0,24}$|"
+    r"(?:\bid|port|etag|generation|hash|digest)[\"'], ?[\"']value[\"'][^\n]{0,32}$|"
     r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
     r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|"
     r"\bcache (?:hit|miss|restored|saved)\b[^\n]{0,24}: $|"
-    r"\b(?:cached?|caching|restored?|sav(?:ed|ing)|hit|miss)\b[^\n]{0,32}\bkeys?[:=] ?(?:[a-z]+:)?$|"
+    r"\b(?:cached?|caching|restored?|sav(?:ed|ing)|hit|miss)\b[^\n]{0,32}\bkeys?[\"']?[:=] ?[\"']?(?:[a-z]\w{0,12}:){0,3}$|"
     r"://[^\s/]{1,80}:$|\w\.[a-z]{2,12}:$|\b[A-Z]{2,}_[A-Z_]{2,24} \Z",
     re.IGNORECASE,
 )
@@ -97,8 +97,9 @@ _SMALL_WORD = re.compile(r"(?<![^\s\"'(¿¡“«])[^\W\d_A-ZÀ-Þ][^\W\d_A-ZÀ-�
 _SENTENCE = 2
 """Words in small letters that a line has which somebody says."""
 _SURE_IN_PROGRAM, _SURE_IN_RECORD, _SURE_OF_DIGITS, _SURE_OF_NOBODYS = 0.985, 0.9, 0.88, 0.97
+_LIKELY = 0.6
 _IDENTIFIER = re.compile(
-    r"(?=.*[a-z]{3})[a-z]{2,}\d{0,3}(?:[._-][a-z0-9]{1,12}){1,4}|[a-z]+\.[A-Z]\w+|-\d+|"
+    r"(?=.*[a-z]{3})[a-z]{2,}\d{0,4}[a-z]{0,2}(?:[._-][a-z0-9]{1,12}){1,4}|[a-z]+\.[A-Z]\w+|-\d+|"
     r"(?=.*[a-z]{3})[a-z]{2,24}\d{0,3}(?:[._/#-](?:[a-z]{1,24}\d{0,3}|\d[a-z\d]{0,7}))+/?"
 )
 """What programs call things: ``memchr_avx2``, ``cortex-m0plus``, ``atomic.Uint64``."""
@@ -112,6 +113,8 @@ _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _OF_IBAN = re.compile(r"\b[A-Z]{2}\d\d ?(?:[A-Z0-9]{4} ?){1,7}\Z")
 _THIRD_COLUMN = re.compile(r"\d{5,} +\d{5,} +\Z")
 _UNITS = re.compile(r"\b(?:[mnuµ]?s|[kMG]i?B|min|h|rps|x)\b")
+_OPERATION = re.compile(r"[a-z]{3,12}\d{1,3}")
+"""``endbr64``, ``sha256``"""
 _DIGEST = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,16}")
 """Shortened, as of commits and images."""
 _MEASURE = re.compile(r"[A-Z]{2,4}\d")
@@ -178,7 +181,10 @@ def is_doubtful_value(
         return True
     if _is_of_figures(text, start, end) or _is_sequence(value):
         return True
-    if (code and sure < 0.9) or _COLUMNS.fullmatch(value) is not None or _is_one_of_many(text, start, end, sure):
+    if (code and sure < 0.9) or _COLUMNS.fullmatch(value) is not None:
+        return True
+    # Among the figures of somebody's record there are some of a bank and of a telephone.
+    if not (personal and entity != "PERSONAL_NUMBER" and sure > _LIKELY) and _is_one_of_many(text, start, end, sure):
         return True
     if entity == "PHONE_NUMBER":
         return not 6 <= digits <= 16 or (digits < _SHORT_PHONE and sure < 0.9)
@@ -206,7 +212,10 @@ def _is_no_secret(text: str, start: int, value: str, sure: float, code: bool, pe
         return True
     announced = _GETTING_IN.search(line) is not None
     if not announced and (
-        _DIGEST.fullmatch(value) is not None or (personal is False and " " in value) or (value.endswith("=") and is_text(value))
+        (personal is False and _OPERATION.fullmatch(value) is not None)
+        or _DIGEST.fullmatch(value) is not None
+        or (personal is False and " " in value)
+        or (value.endswith("=") and is_text(value))
     ):
         return True
     if not announced and (

@@ -25,7 +25,8 @@ _MAC_DOTTED_HEAD = 4
 _MAC_DOTTED = re.compile(r"\.(?<=(?<![\w:.-])[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w:-]|\.\w)")
 
 _VERSION_BEFORE = re.compile(
-    r"(?:[A-Za-z]/|==|[<>~^]=?|(?<![A-Za-z])(?:version|release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})\Z",
+    r"(?:[A-Za-z]/|==|[<>~^]=?|version=[\"'][\d.]{0,16}-?|version[ :=\"']{0,4}|"
+    r"(?<![A-Za-z])(?:release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})\Z",
     re.IGNORECASE,
 )
 _VERSION_AFTER = re.compile(r"-[A-Za-z]")

@@ -85,6 +85,11 @@ def found(detector: Detector, text: str) -> list[tuple[str, str]]:
         ('reset by operator {"by": "anabel", "n": 1}', "USERNAME", "anabel"),
         ("voucher redeemed by Wanjiru Mwangi <wanjiru.mwangi@lake.example> sponsor", "PERSON", "Wanjiru Mwangi"),
         ("doc=passport/PA04 city=David country=Panama", "LOCATION", "David"),
+        # Lines that look like a program's, and are what people and logs say.
+        ("#K-204417  Devika Raghunathan  state=needs_review  opened by nobody.", "PERSON", "Devika Raghunathan"),
+        ("--- Agent reply, Chantal Boisvert (Feb 26, 14:55) ---\nHello, thanks", "PERSON", "Chantal Boisvert"),
+        ("Interne Notiz (Svenja, 14.01.2025):\nAdresse im System geändert.", "PERSON", "Svenja"),
+        ("04:38:55  MFA push x7 denied   2a0d:5600:24:a31::9   Chișinău, Moldova   AS9009", "LOCATION", "Moldova"),
         # Firms by their trade.
         ("titulaire : Menuiserie Castaing, référence facture 2024-0317", "ORG", "Menuiserie Castaing"),
     ],
@@ -124,6 +129,11 @@ def test_whose_name_has_capitals_within_is_told_by_the_family_name_alone(detecto
         ('Token = "tenant:3b12c829-379f-4fba-bf4f-40026aec4410";', "SECRET"),
         ("00000060: 4944 4154 48c7 b595 3d4e c340 1085 bfdd  IDATH...=N.@....", "PERSON"),
         ('-- | @lookupPath "server.tls.port"@\nlookupPath :: Text', "lookupPath"),
+        ("for (const Grace of rows) { total += Grace.length; }", "Grace"),
+        ("#include <Marion.h>\n#define Marion(x) ((x) + 1)", "Marion"),
+        ("std::unique_ptr<Jordan> j = Jordan::make(1);", "Jordan"),
+        ('<bindingRedirect oldVersion="0.0.0.0-13.0.0.0" newVersion="13.0.0.0" />', "IP"),
+        ('        .section .text,"ax",@progbits\n        .type   crc32c_sse42, @function\n        endbr64', "USERNAME"),
         ("<tel1>02.40.99.17.63</tel1><mail>a@x.example</mail>", "tel1"),
     ],
 )
