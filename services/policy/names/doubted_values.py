@@ -113,6 +113,7 @@ _POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
 _OF_IBAN = re.compile(r"\b[A-Z]{2}\d\d ?(?:[A-Z0-9]{4} ?){1,7}\Z")
 _THIRD_COLUMN = re.compile(r"\d{5,} +\d{5,} +\Z")
 _UNITS = re.compile(r"\b(?:[mnuµ]?s|[kMG]i?B|min|h|rps|x)\b")
+_BLANKS = re.compile(r"\s*")
 _OPERATION = re.compile(r"[a-z]{3,12}\d{1,3}")
 """``endbr64``, ``sha256``"""
 _DIGEST = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,16}")
@@ -156,7 +157,7 @@ def is_doubtful_value(
     text: str, start: int, end: int, entity: str, sure: float, *, code: bool = False, personal: bool | None = None
 ) -> bool:
     """``code``: whether it stands on a line of a program; ``personal``: whether the text is about people, as far as anybody knows."""
-    if end - start > _LONGEST or (not text[:start].strip() and not text[end:].strip()):
+    if end - start > _LONGEST or (_BLANKS.fullmatch(text, 0, start) is not None and _BLANKS.fullmatch(text, end) is not None):
         # Of what stands alone nothing around it can tell what it is.
         return True
     value = text[start:end]

@@ -271,7 +271,7 @@ def is_doubtful(
                 return True
             if entity == "LOCATION" and len(value) < 3 and value.islower():
                 return True
-            if text[:start].endswith("  ") and _OF_DUMP.search(text, max(0, start - 100), start) is not None:
+            if text[start - 2 : start] == "  " and _OF_DUMP.search(text, max(0, start - 100), start) is not None:
                 return True
             if entity == "LOCATION" and _CODE_OF_STATE.fullmatch(value) is not None and not _is_after_town(text, start, end):
                 return True
