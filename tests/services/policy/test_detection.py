@@ -116,6 +116,7 @@ def test_secrets_that_nothing_announces_are_told_by_what_stands_around_them(
         ("developers/blind", 0.97, 0.9, 0.95), ("short/open", 0.985, 0.96, 0.98), ("short/blind", 0.97, 0.93, 0.97),
         ("offices/open", 0.965, 0.93, 0.95), ("offices/blind", 0.98, 0.935, 0.98), ("enterprise/open", 0.98, 0.95, 0.97),
         ("enterprise/blind", 0.96, 0.91, 0.97), ("operations/open", 0.96, 0.93, 0.95), ("operations/blind", 0.93, 0.9, 0.92),
+        ("final/blind", 0.98, 0.94, 0.97),
     ],
 )  # fmt: skip
 def test_what_people_write_and_what_programs_write_fare_alike(
