@@ -24,12 +24,12 @@ _NO_SECRET = re.compile(
     r"(?:change|replace)[-_ ]?(?:me|it|this)\w*|(?:your|my|the|some|test|new|old)[-_ ].*|"
     r"example\w*|dummy|null|none|nil|undefined|true|false|"
     rf"redacted|hidden|masked|omitted|unknown|empty|n/?a|tbd|{PASSWORD}|(?:secret|token|key|code|pin|otp)s?|\S+@\S+\.\S+|\w+://.*|[~.]?/.*|[A-Za-z]:\\.*|"
-    r".*\.(?:py|js|ts|json|ya?ml|txt|md|csv|pdf|pem|crt|key|env|log|sh|xml|html?|go|rs|java|sql|zip|gz|png|jpg|conf|cfg|ini|toml|ovpn|whl|tgz|tar|deb|rpm|jar|dll|lock)(?::\d+)?|"
+    r".*\.(?:py|kts?|swift|scala|c|h|cc|cpp|hpp|rb|php|cs|[jt]sx|vue|exs?|erl|hs|dart|gradle|proto|tf|jl|lua|pl|js|ts|json|ya?ml|txt|md|csv|pdf|pem|crt|key|env|log|sh|xml|html?|go|rs|java|sql|zip|gz|png|jpg|conf|cfg|ini|toml|ovpn|whl|tgz|tar|deb|rpm|jar|dll|lock)(?::\d+)?|"
     r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?.*|\d\d?[A-Za-z]{3}\d\d(?:\d\d)?|\d\d?[./]\d\d?[./]\d{2,4}|\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?|\d+(?:\.\d+){1,3}|\d[\d_]*_\d+|\d+e[-+]?\d+|"
     r"[\d.,]+ ?(?:%|€|\$|£|[kMG]?B|ms|s|min|h|km|kg|EUR|USD)|"
     r"\d[\d.,]* ?[kmgt]i?b?(?:/s|ps)?|\d+/(?:s|sec|min|h|hour|day)|v\d{1,4}(?:[.\-+_]\w{1,16}){0,6}|v\d[a-z]{1,2}\d{0,2}|"
     r"(?=[^.]*\.)(?=[^-]*-)(?:[\d.-]|(?<=[\d.-])[a-z](?![a-z]))+|r\d+|"
-    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|sha\d*[-:].*|0x[0-9a-f_]{1,24}|"
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|\d+[uUlLfF]{1,3}|sha\d*[-:].*|0x[0-9a-f_]{1,24}|"
     r"\^?\\?(?:[0-9a-zÀ-ɏ]-[0-9a-zÀ-ɏ_]){1,5}[\wÀ-ɏḀ-ỿ^.+-]{0,6}|(?:\\?[ux][0-9a-f]{2,5}[ -]?)+.*|.*(?:0123456|abcdefg).*|"
     r"[\w-]{2,9}[_.-]|\.\w+|-{1,2}[a-z][\w-]*|"
     r"[a-z]{2,12}_[0-9A-HJKMNP-TV-Z]{26}|A[CP][0-9a-f]{32}|_Z[A-Z]\w+|[\w.]+\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?|"
@@ -53,7 +53,7 @@ _GETTING_IN = re.compile(
 _NO_KEY = re.compile(
     r"(?:ssid|bssid|hash|etag|checksum|prüfsumme|pruefsumme|digest|sha\d*|sha\d*sum|md5|commit|build|version|trace|span|request|req_?id|txid|tx|hash|revision|rev|key_id|keyid|fingerprint|"
     r"place|issue|order|charge|record|publickeytoken|name|user|host|file|package|branch|tag)[\w-]{0,12}[\"']?\s{0,2}[:=]?\s{0,2}[\"']?$|"
-    r"(?:\bid|port|etag|generation|hash|digest)[\"'], ?[\"']value[\"'][^\n]{0,32}$|"
+    r"\bh1:$|\bexamples?[\"']?: ?[\"']?$|(?:\bid|port|etag|generation|hash|digest|cache\.key)[\"'], ?[\"']value[\"'][^\n]{0,32}$|"
     r"sha\d+-[\w+/]{0,60}$|base64,$|p(?:oo|o|ue)rt[oas]{0,2} (?:is |ist |est |es |è |are )?$|(?<=\w)@$|"
     r"\b(?:says|error|status|exit|close|return(?:ed|s)?|http|response) code:? $|\breceipts? $|"
     r"\bcache (?:hit|miss|restored|saved)\b[^\n]{0,24}: $|"
@@ -96,7 +96,7 @@ _PROGRAM = re.compile(r"[{}\[\]|<>;\\=]|\w\(|(?<!\w)--?\w|^\s*(?:19|20)\d\d-\d\d
 _SMALL_WORD = re.compile(r"(?<![^\s\"'(¿¡“«])[^\W\d_A-ZÀ-Þ][^\W\d_A-ZÀ-Þ’']+(?=[\s,.:!?)]|$)")
 _SENTENCE = 2
 """Words in small letters that a line has which somebody says."""
-_SURE_IN_PROGRAM, _SURE_IN_RECORD, _SURE_OF_DIGITS, _SURE_OF_NOBODYS = 0.985, 0.9, 0.88, 0.97
+_SURE_IN_PROGRAM, _SURE_IN_RECORD, _SURE_OF_DIGITS, _SURE_OF_NOBODYS = 0.985, 0.9, 0.88, 0.985
 _LIKELY = 0.6
 _IDENTIFIER = re.compile(
     r"(?=.*[a-z]{3})[a-z]{2,}\d{0,4}[a-z]{0,2}(?:[._-][a-z0-9]{1,12}){1,4}|[a-z]+\.[A-Z]\w+|-\d+|"

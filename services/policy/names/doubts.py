@@ -149,6 +149,8 @@ _ABBREVIATED = re.compile(r"Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec")
 _DAY_BEFORE = re.compile(r"(?<!\d)[0-3]?\d(?:st|nd|rd|th)? \Z")
 _OF_DUMP = re.compile(r"(?:^|\n)[0-9a-fA-F]{6,10}:?[ ]{1,3}(?:[0-9a-fA-F]{2,4} ){4}[^\n]{0,80}\Z")
 """Beside bytes, the letters that they stand for."""
+_COLLECTS = re.compile(r"-(?:[Cc]ompact|[Ss]weep)")
+"""As V8 and others tell of collecting garbage."""
 _DEGREE = re.compile(r"[ABM]\.(?:S|A|Sc|Arch|Eng|Ed|Com|Tech|B\.A)\b")
 """``A.S. Business``"""
 _DAY_AND_TIME = re.compile(r" {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d")
@@ -303,6 +305,8 @@ def is_doubtful(
             ) or _MAY.match(text, start) is not None:
                 return True
             if entity == "PERSON" and value[1:2] == "." and _is_heading(text, start, end):
+                return True
+            if value == "Mark" and _COLLECTS.match(text, end) is not None:
                 return True
             if _CHANGED.match(value) is not None or (" " not in value and _RELEASED_AFTER.match(text, end) is not None):
                 return True
@@ -514,7 +518,7 @@ _LETTERS = re.compile(r"[a-zà-ÿ](?: [a-zà-ÿ])+")
 """Small ones, one by one: initials are large."""
 _LABEL = re.compile(
     r"(?:ADRs?|ANSI|ASCII|FFI|GIL|MADR|RACI|SSRF|UUID|EHRs?|YOLO|BDAY|USt|RVNR|SIRET|SIREN|UAN|PESEL|NIP|EMS|NMLS|MB|GB|KB|TB|Soc|Diners|ABA|ACH|[Nn]|NICKNAME|VCARD|PAN|ABN|ACN|TFN|BSN|NAF|NUSS|GSTIN|NIF|NIE|DNI|CIF|SSN|MRN|NHS|IBAN|BIC|SWIFT|BACS|CLABE|IFSC|BSB|ETH|BTC|USDT|USDC|GBP|EUR|USD|CHF|CAD|AUD|INR|CNP|RUT|"
-    r"Branch BrPart|CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|"
+    r"Branch BrPart|Min/Max|CPF|PESEL|NPI|DEA|EIN|ITIN|SIN|OHIP|UTR|NINO|VAT|IVA|TVA|"
     r"DOB|VIN|IMEI|PNR|IP|MAC|ID|Aadhaar|Aadhar|UPI|KYC|ECG|EKG|MRI|CT|BP|HR|PIN|OTP|PLZ|ZIP|"
     r"Tel|Fax|Kto|Konto|Str|Nr|Ref|Rechnung|Invoice|Betreff|Oggetto|Asunto|Objet|Segundo|Municipio|Provincia|Lui|Lei|"
     r"[Pp]ra mim|Dzień dobry|Pozdrawiam|Hej|Dear|Hi|Hello|Thanking|Regards|Bearer|The|My|Your|Our|His|Her|Su|El|La|Mon|Son|Sa|"

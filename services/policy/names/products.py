@@ -29,7 +29,7 @@ _PRODUCTS = frozenset(
     "alexa anthropic bedrock chatgpt claude codestral codex cohere copilot cortana crewai deepseek fable gemini gemma gpt grok groq haiku "
     "huggingface langchain langsmith litellm llama llamaindex mistral mixtral mythos ollama openai openrouter opus perplexity pydantic qwen "
     "replicate siri sonnet vertex xai "
-    "ansi artifact biome bindgen brotli newtonsoft snappy zstd "
+    "ansi artifact biome bindgen brotli newtonsoft safari snappy zstd "
     "black buildx catalina cmake codecov cursor cypress datadog dependabot discord eslint figma flake "
     "flattens formulas ghidra handoff homebrew isort jekyll launchdarkly lint lodash mermaid minitest monterey mypy netlify notion nox numba "
     "pandoc pillow poetry prettier pyflakes pylint pyright pytest ragas renovate rollup rspec rubric rubocop ruff scipy segment sinon slack "

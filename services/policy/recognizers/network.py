@@ -29,6 +29,8 @@ _VERSION_BEFORE = re.compile(
     r"(?<![A-Za-z])(?:release|firmware|build|driver|revision|rev|ver|upgrade to|v)[ :=\"']{0,4})\Z",
     re.IGNORECASE,
 )
+_DAY_BEFORE = re.compile(r"-[A-Z][a-z]{2}-\Z")
+"""``12-Nov-2024::19:22:08``, as Erlang writes times."""
 _VERSION_AFTER = re.compile(r"-[A-Za-z]")
 _SINGLE_DIGITS = re.compile(r"\d(?:\.\d){3}")
 _ADDRESS_WORDS = re.compile(
@@ -77,6 +79,8 @@ class Network:
                 continue
             end = match.end()
             if match[0].count(":") < _LEAST_COLONS and "::" not in match[0]:
+                continue
+            if _DAY_BEFORE.search(text, max(0, match.start() - 8), match.start()) is not None:
                 continue
             address = match[0].rstrip(":") if not match[0].endswith("::") else match[0]
             if _is_nobodys(address):

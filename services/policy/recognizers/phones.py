@@ -214,6 +214,7 @@ _DAY_AND_TIME = re.compile(
 """``081110 103027``, ``0701/114930``: as logs write them."""
 _OF_CALL = re.compile(r"(?:matrix|translate|rotate|scale|rgba?|hsla?|bezier|polygon|path|viewBox=\")\(?\Z")
 """What a drawing's numbers stand behind."""
+_SEQUENCE = re.compile(r"\bsequence (?:number|no\.?)[ :=]{1,24}\Z", re.IGNORECASE)
 _SLASHED = re.compile(r"\d{1,2}/\d{1,2}/(?:\d{4}|\d{2})")
 _MINUTES = re.compile(r":[0-5]\d")
 _SECONDS_BEFORE = re.compile(r"\d\d:\d\d:(?:\d\d[.,])?\Z|(?:^|\n)\d{6} \Z|\d\.\Z|HTTP/\d(?:\.\d)?\" \Z")
@@ -230,6 +231,9 @@ def _is_of_time(text: str, start: int, end: int) -> bool:
         or _SECONDS_BEFORE.search(text, max(0, start - 12), start) is not None
         or _DAY_AND_TIME.fullmatch(text, start, end) is not None
         or _SLASHED.fullmatch(text, start, end) is not None
+        # Columns of a table.
+        or text.find("  ", start, end) >= 0
+        or _SEQUENCE.search(text, max(0, start - 40), start) is not None
     )
 
 

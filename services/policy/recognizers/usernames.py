@@ -52,7 +52,7 @@ _ANNOTATIONS = frozenset(
     "latest next beta alpha "
     "types babel angular vue react nestjs storybook testing-library jest eslint typescript-eslint rollup docker actions v1 v2 "
     "v3 v4 v5 v6 master "
-    "localhost github gitlab gmail progbits nobits function object notype gnu_indirect_function "
+    "localhost github gitlab gmail generated progbits nobits function object notype gnu_indirect_function "
     "default fields timestamp metadata version level csv tsv json base64 base64d uri html sh text "
     "claude copilot codex dependabot renovate cursor".split()
 )
